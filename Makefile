@@ -1,0 +1,281 @@
+# ragstore: build, test, install.
+#
+#   make            library and programs            (no network, ever)
+#   make help       all targets
+#
+# User flags (CC CFLAGS CPPFLAGS LDFLAGS …) are added to the mandatory ones below. Each flag set
+# has its own directory under build/, so that release, sanitizer and coverage builds never mix:
+# `make VARIANT=asan check-unit`.
+
+.DELETE_ON_ERROR:
+.SUFFIXES:
+MAKEFLAGS += --no-builtin-rules
+SHELL := /bin/bash
+
+CC ?= cc
+ifeq ($(origin CC),default)
+CC := cc
+endif
+AR ?= ar
+LD ?= ld
+OBJCOPY ?= objcopy
+PKG_CONFIG ?= pkg-config
+CFLAGS ?= -O2 -g
+PREFIX ?= /usr/local
+BINDIR ?= $(PREFIX)/bin
+LIBDIR ?= $(PREFIX)/lib
+INCLUDEDIR ?= $(PREFIX)/include
+MANDIR ?= $(PREFIX)/share/man
+DOCDIR ?= $(PREFIX)/share/doc/ragstore
+PKGCONFIGDIR ?= $(LIBDIR)/pkgconfig
+V ?= 0
+Q := $(if $(filter 0,$(V)),@,)
+say = $(if $(filter 0,$(V)),@printf '  %-8s %s\n' '$(1)' '$(2)',@:)
+
+# ---- version: only the header knows it ------------------------------------------------------
+
+version_part = $(shell sed -n 's/^.define RAGSTORE_VERSION_$(1) //p' include/ragstore.h)
+VERSION_MAJOR := $(call version_part,MAJOR)
+VERSION := $(VERSION_MAJOR).$(call version_part,MINOR).$(call version_part,PATCH)
+SONAME := libragstore.so.$(VERSION_MAJOR)
+
+# ---- flag sets ------------------------------------------------------------------------------
+
+VARIANT ?= release
+variant_flags_release := -O3
+variant_flags_debug := -O0 -DRSI_DEBUG
+variant_flags_asan := -O1 -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+variant_flags_tsan := -O1 -fsanitize=thread -fno-omit-frame-pointer
+variant_flags_coverage := -O0 --coverage
+VARIANT_FLAGS := $(variant_flags_$(VARIANT))
+$(if $(filter undefined,$(origin variant_flags_$(VARIANT))),$(error unknown VARIANT $(VARIANT)))
+
+BUILD := build/$(VARIANT)
+ifeq ($(VARIANT),release)
+BIN := build/bin
+LIB := build/lib
+else
+BIN := $(BUILD)/bin
+LIB := $(BUILD)/lib
+endif
+
+WARNINGS := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wstrict-prototypes \
+            -Wmissing-prototypes -Wvla
+MANDATORY := -std=c11 -D_GNU_SOURCE -fPIC -fvisibility=hidden -fno-math-errno \
+             -ffile-prefix-map=$(CURDIR)=. $(WARNINGS)
+
+# ---- dependencies ---------------------------------------------------------------------------
+
+FAISS_PREFIX ?= $(shell tools/setup.sh print-faiss-prefix 2>/dev/null)
+FAISS_ARCHIVES := $(firstword $(wildcard $(FAISS_PREFIX)/lib/libfaiss_c.a $(FAISS_PREFIX)/lib64/libfaiss_c.a)) \
+                  $(firstword $(wildcard $(FAISS_PREFIX)/lib/libfaiss.a $(FAISS_PREFIX)/lib64/libfaiss.a))
+LIB_MODULES := jansson openblas libutf8proc libxml-2.0 uchardet
+LIB_CFLAGS := $(shell $(PKG_CONFIG) --cflags $(LIB_MODULES) 2>/dev/null) -isystem $(FAISS_PREFIX)/include
+LIB_LIBS := $(shell $(PKG_CONFIG) --libs $(LIB_MODULES) 2>/dev/null) -lstemmer -lgomp -lstdc++ -lm -lpthread
+SERVER_CFLAGS := $(shell $(PKG_CONFIG) --cflags libmicrohttpd jansson 2>/dev/null)
+SERVER_LIBS := $(shell $(PKG_CONFIG) --libs libmicrohttpd jansson 2>/dev/null) -lpthread
+
+# ---- sources, by room -----------------------------------------------------------------------
+
+include lib/sources.mk
+lib_sources := $(foreach room,$(ROOMS),$(addprefix lib/$(room)/,$(ROOM_$(room))))
+lib_objects := $(lib_sources:%.c=$(BUILD)/%.o)
+
+server_sources := $(wildcard examples/server/*.c)
+server_objects := $(server_sources:%.c=$(BUILD)/%.o)
+
+unit_tests := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/unit/*/test_*.c))
+api_tests := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/api/test_*.c))
+harness_objects := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/harness/*.c))
+# what a test of the public calls may use: the rest of the harness reaches inside
+harness_public := $(patsubst %,$(BUILD)/tests/harness/%.o,temporary locales)
+bench_programs := $(patsubst %.c,$(BUILD)/%,$(wildcard bench/*.c))
+examples := $(patsubst %.c,$(BUILD)/%,$(wildcard examples/c/*.c))
+
+shared := $(LIB)/libragstore.so.$(VERSION)
+static := $(LIB)/libragstore.a
+
+.DEFAULT_GOAL := all
+
+all: ## build the library and the programs
+all: $(shared) $(static) $(BIN)/ragstore-server
+
+# ---- compiling ------------------------------------------------------------------------------
+
+compile = $(CC) $(MANDATORY) $(CPPFLAGS) $(CFLAGS) $(VARIANT_FLAGS) $(2) -MMD -MP -c -o $@ $<
+
+$(BUILD)/lib/%.o: lib/%.c | need-dependencies
+	$(call say,CC,$<)
+	@mkdir -p $(@D)
+	$(Q)$(call compile,,-Iinclude -Ilib $(LIB_CFLAGS))
+
+$(BUILD)/examples/server/%.o: examples/server/%.c | need-dependencies
+	$(call say,CC,$<)
+	@mkdir -p $(@D)
+	$(Q)$(call compile,,-Iinclude -Iexamples/server $(SERVER_CFLAGS))
+
+$(BUILD)/tests/%.o: tests/%.c | need-dependencies
+	$(call say,CC,$<)
+	@mkdir -p $(@D)
+	$(Q)$(call compile,,-Iinclude -Ilib -Itests $(LIB_CFLAGS))
+
+$(BUILD)/bench/%.o: bench/%.c | need-dependencies
+	$(call say,CC,$<)
+	@mkdir -p $(@D)
+	$(Q)$(call compile,,-Iinclude -Ilib $(LIB_CFLAGS))
+
+# ---- linking --------------------------------------------------------------------------------
+
+$(shared): $(lib_objects) lib/ragstore.map
+	$(call say,LINK,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) -shared -o $@ $(VARIANT_FLAGS) $(LDFLAGS) -Wl,-soname,$(SONAME) \
+	    -Wl,--version-script=lib/ragstore.map -Wl,--no-undefined-version \
+	    $(if $(findstring sanitize,$(VARIANT_FLAGS)),,-Wl,-z,defs) -Wl,--gc-sections \
+	    $(lib_objects) $(FAISS_ARCHIVES) -Wl,--exclude-libs,ALL $(LIB_LIBS)
+	@ln -sf $(@F) $(LIB)/$(SONAME) && ln -sf $(SONAME) $(LIB)/libragstore.so
+
+# one relocatable object whose only global symbols are the public ones
+$(static): $(lib_objects) lib/ragstore.map
+	$(call say,AR,$@)
+	@mkdir -p $(@D)
+	$(Q)sed -n 's/^ *\(ragstore_[a-z0-9_]*\);/\1/p' lib/ragstore.map > $(BUILD)/public-symbols
+	$(Q)$(LD) -r -o $(BUILD)/ragstore-all.o $(lib_objects) $(FAISS_ARCHIVES)
+	$(Q)$(OBJCOPY) --keep-global-symbols=$(BUILD)/public-symbols $(BUILD)/ragstore-all.o $(BUILD)/ragstore.o
+	$(Q)rm -f $@ $(BUILD)/ragstore-all.o && $(AR) rcsD $@ $(BUILD)/ragstore.o
+
+$(BIN)/ragstore-server: $(server_objects) $(shared)
+	$(call say,LINK,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) -o $@ $(VARIANT_FLAGS) $(LDFLAGS) $(server_objects) -L$(LIB) -lragstore $(SERVER_LIBS) \
+	    -Wl,-rpath,'$$ORIGIN/../lib'
+
+# unit tests see the inside: they link the objects themselves
+internal := $(BUILD)/internal.a
+$(internal): $(lib_objects) $(harness_objects)
+	@rm -f $@ && $(AR) rcsD $@ $^
+
+$(unit_tests) $(bench_programs): $(BUILD)/%: $(BUILD)/%.o $(internal)
+	$(call say,LINK,$@)
+	$(Q)$(CC) -o $@ $(VARIANT_FLAGS) $(LDFLAGS) $< $(internal) $(FAISS_ARCHIVES) $(LIB_LIBS) -lcmocka
+
+$(api_tests): $(BUILD)/%: $(BUILD)/%.o $(harness_public) $(shared)
+	$(call say,LINK,$@)
+	$(Q)$(CC) -o $@ $(VARIANT_FLAGS) $(LDFLAGS) $< $(harness_public) -L$(LIB) -lragstore -lcmocka \
+	    $(shell $(PKG_CONFIG) --libs jansson) -lpthread -Wl,-rpath,$(abspath $(LIB))
+
+.PHONY: need-dependencies
+need-dependencies:
+	@$(if $(and $(FAISS_ARCHIVES),$(shell $(PKG_CONFIG) --exists $(LIB_MODULES) libmicrohttpd && echo yes)),:,\
+	    printf '%s\n' 'A library that ragstore needs is missing:' \
+	    "$$($(PKG_CONFIG) --print-errors --exists $(LIB_MODULES) libmicrohttpd 2>&1)" \
+	    '$(if $(FAISS_ARCHIVES),,FAISS with its C API)' \
+	    'Run "make setup" to get them, or set PKG_CONFIG_PATH and FAISS_PREFIX.' >&2; exit 1)
+
+# ---- tests ----------------------------------------------------------------------------------
+
+SHARED_DATA ?= $(abspath ../shared/data)
+TEST_ENVIRONMENT = RAGSTORE_SHARED_DATA='$(SHARED_DATA)' RAGSTORE_MODEL="$$(tools/setup.sh print-model)"
+PYTHON = $$(tools/setup.sh print-python)
+
+.PHONY: all check check-all check-unit check-api check-http check-python check-docs check-layers \
+        check-install check-asan check-faults setup setup-check quickstart install uninstall clean help \
+        bench bench-quality format
+
+check: ## set up what is missing, build, run all tests
+	@tools/setup.sh status check >/dev/null 2>&1 || tools/setup.sh check
+	@$(MAKE) --no-print-directory -j2 all tests
+	@tests/run.sh
+
+tests: $(unit_tests) $(api_tests) $(bench_programs)
+.PHONY: tests
+
+check-unit: $(unit_tests) ## run the unit tests
+	@tests/run.sh unit
+
+check-api: $(api_tests) ## run the tests of the public calls
+	@tests/run.sh api
+
+check-http: all ## run the HTTP tests against the server
+	@tests/run.sh http
+
+check-python: all ## run the tests of the Python module
+	@tests/run.sh python
+
+check-docs: all ## compare header, map, manual pages and bindings
+	@tests/run.sh docs
+
+check-layers: ## check which room uses which
+	@tests/run.sh layers
+
+check-install: all ## install, build the examples against the copy, uninstall
+	@tests/run.sh install
+
+check-asan: ## unit and API tests under the address and undefined-behaviour sanitizers
+	@$(MAKE) --no-print-directory -j2 VARIANT=asan tests
+	@VARIANT=asan tests/run.sh unit api
+
+bench-quality: $(BUILD)/bench/bench_quality ## nDCG@10 and recall on the Cranfield collection
+	@$(TEST_ENVIRONMENT) $(BUILD)/bench/bench_quality
+
+bench: $(bench_programs) ## all speed figures, one JSON object a line
+	@for program in $(filter-out %/bench_quality,$(bench_programs)); do $(TEST_ENVIRONMENT) $$program || exit 1; done
+
+# ---- set-up and the first minutes -----------------------------------------------------------
+
+setup: ## fetch and build what is missing: packages, FAISS, the embedding model
+	@tools/setup.sh all
+
+quickstart: ## from a fresh machine to cited answers over real documents (DOCS=path for your own)
+	@tools/setup.sh status >/dev/null 2>&1 || tools/setup.sh all
+	@$(MAKE) --no-print-directory -j2 all
+	@DOCS='$(DOCS)' tools/quickstart.sh
+
+# ---- install --------------------------------------------------------------------------------
+
+MAN_PAGES := $(wildcard man/*.[1-8])
+
+$(BUILD)/ragstore.pc: pkgconfig/ragstore.pc.in include/ragstore.h Makefile
+	@mkdir -p $(@D)
+	$(Q)sed -e 's|@VERSION@|$(VERSION)|' -e 's|@PREFIX@|$(PREFIX)|' -e 's|@LIBDIR@|$(LIBDIR)|' \
+	    -e 's|@INCLUDEDIR@|$(INCLUDEDIR)|' -e 's|@PKGCONFIGDIR@|$(PKGCONFIGDIR)|' \
+	    -e 's|@REQUIRES_PRIVATE@|$(subst $(space),$(comma) ,$(LIB_MODULES))|' \
+	    -e 's|@LIBS_PRIVATE@|-lstemmer -lgomp -lstdc++ -lm -lpthread|' $< > $@
+space := $(subst ,, )
+comma := ,
+
+install: all $(BUILD)/ragstore.pc ## install below DESTDIR and PREFIX
+	install -d '$(DESTDIR)$(LIBDIR)' '$(DESTDIR)$(INCLUDEDIR)' '$(DESTDIR)$(BINDIR)' '$(DESTDIR)$(PKGCONFIGDIR)' '$(DESTDIR)$(DOCDIR)'
+	install -m 644 include/ragstore.h '$(DESTDIR)$(INCLUDEDIR)'
+	install -m 755 $(shared) '$(DESTDIR)$(LIBDIR)'
+	ln -sf $(notdir $(shared)) '$(DESTDIR)$(LIBDIR)/$(SONAME)'
+	ln -sf $(SONAME) '$(DESTDIR)$(LIBDIR)/libragstore.so'
+	install -m 644 $(static) '$(DESTDIR)$(LIBDIR)'
+	install -m 644 $(BUILD)/ragstore.pc '$(DESTDIR)$(PKGCONFIGDIR)'
+	$(CC) -o $(BUILD)/ragstore-server.installed $(VARIANT_FLAGS) $(LDFLAGS) $(server_objects) \
+	    -L$(LIB) -lragstore $(SERVER_LIBS) -Wl,-rpath,'$$ORIGIN/$(shell realpath -m --relative-to='$(BINDIR)' '$(LIBDIR)')'
+	install -m 755 $(BUILD)/ragstore-server.installed '$(DESTDIR)$(BINDIR)/ragstore-server'
+	install -m 644 README.md LICENSE CHANGELOG.md '$(DESTDIR)$(DOCDIR)'
+	set -e; for page in $(MAN_PAGES); do \
+	    directory='$(DESTDIR)$(MANDIR)'/man$${page##*.}; \
+	    install -d "$$directory"; install -m 644 "$$page" "$$directory"; done
+
+uninstall: ## remove what install put there
+	rm -f '$(DESTDIR)$(INCLUDEDIR)/ragstore.h' '$(DESTDIR)$(LIBDIR)/$(notdir $(shared))' \
+	    '$(DESTDIR)$(LIBDIR)/$(SONAME)' '$(DESTDIR)$(LIBDIR)/libragstore.so' \
+	    '$(DESTDIR)$(LIBDIR)/libragstore.a' '$(DESTDIR)$(PKGCONFIGDIR)/ragstore.pc' \
+	    '$(DESTDIR)$(BINDIR)/ragstore-server'
+	rm -f '$(DESTDIR)$(DOCDIR)/README.md' '$(DESTDIR)$(DOCDIR)/LICENSE' '$(DESTDIR)$(DOCDIR)/CHANGELOG.md'
+	-rmdir '$(DESTDIR)$(DOCDIR)' 2>/dev/null
+	for page in $(notdir $(MAN_PAGES)); do rm -f '$(DESTDIR)$(MANDIR)'/man$${page##*.}/"$$page"; done
+
+format: ## format the C sources as .clang-format says
+	clang-format -i $$(git ls-files '*.c' '*.h')
+
+clean: ## remove build/
+	rm -rf build
+
+help: ## list the targets
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 24
+
+-include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

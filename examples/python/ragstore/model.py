@@ -1,0 +1,85 @@
+"""Embedding models: from texts to vectors."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+from array import array
+from collections.abc import Sequence
+from ctypes import c_int32, c_size_t
+
+from . import _convert, _ffi
+from ._ffi import lib
+from ._handle import Handle
+
+
+class Model(Handle):
+    """An embedding model. Any thread may use it; stores that use it keep it alive.
+
+    It is a directory with model.safetensors, config.json and tokenizer.json or vocab.txt, as
+    published for all-MiniLM-L6-v2 and its relatives. Without a path it is the one that
+    RAGSTORE_MODEL names, or else the one that this machine's set-up made; NotFoundError tells that
+    there is none.
+    """
+
+    _kind = "model"
+    _free = "ragstore_model_free"
+
+    def __init__(self, path: str | os.PathLike[str] | None = None) -> None:
+        if path is None:
+            path = self.locate()
+        pointer = _ffi.model_p()
+        lib.ragstore_model_open(ctypes.byref(pointer), _convert.path(path, "path"))
+        super().__init__(pointer)
+
+    @staticmethod
+    def locate() -> str:
+        """Where the model of this machine is. NotFoundError tells that there is none."""
+        buffer = _ffi.buffer_p()
+        lib.ragstore_model_locate(ctypes.byref(buffer))
+        return os.fsdecode(_ffi.take_bytes(buffer))
+
+    @property
+    def dimension(self) -> int:
+        """How many numbers a vector has."""
+        with self._use() as pointer:
+            return int(lib.ragstore_model_dimension(pointer))
+
+    @property
+    def fingerprint(self) -> str:
+        """Names everything that decides about the vectors: equal fingerprints, equal vectors."""
+        with self._use() as pointer:
+            return lib.ragstore_model_fingerprint(pointer).decode()
+
+    def tokenize(self, text: str) -> list[int]:
+        """The token ids of a text, with the special ones, cut at the model's limit."""
+        raw = _convert.text(text, "text")
+        count = c_size_t()
+        capacity = 512
+        with self._use() as pointer:
+            while True:
+                ids = (c_int32 * capacity)()
+                lib.ragstore_model_tokenize(
+                    ids, ctypes.byref(count), None, pointer, capacity, raw, len(raw)
+                )
+                if count.value <= capacity:
+                    return list(ids[: count.value])
+                capacity = count.value
+
+    def embed(self, texts: Sequence[str]) -> list[array[float]]:
+        """One vector of length 1 for each text, as arrays of 32-bit floats.
+
+        They can be handed to Entity.add_chunks() and Index.search() as they are, and numpy.array()
+        makes a matrix of them.
+        """
+        vectors: list[array[float]] = []
+        with self._use() as pointer:
+            dimension = lib.ragstore_model_dimension(pointer)
+            for start in range(0, len(texts), 1024):
+                strings, count = _convert.texts(texts[start : start + 1024], "texts")
+                block = array("f", bytes(4 * count * dimension))
+                lib.ragstore_model_embed(_convert.as_floats(block), pointer, strings, count)
+                vectors.extend(
+                    block[row * dimension : (row + 1) * dimension] for row in range(count)
+                )
+        return vectors

@@ -1,0 +1,102 @@
+/*
+ * How the server is: /health for people and monitors, /ready for load balancers.
+ */
+#include "calls.h"
+#include "failures.h"
+#include "reply.h"
+
+#include <jansson.h>
+#include <string.h>
+
+/* What the library says about the store, or NULL; *status tells why. */
+static json_t *describe(const struct request *request, int *status)
+{
+    ragstore_buffer *json = NULL;
+    json_t *description = NULL;
+
+    *status = ragstore_store_describe(&json, request->server->store);
+    if (*status == RAGSTORE_OK) {
+        description = json_loadb(ragstore_buffer_data(json), ragstore_buffer_size(json), 0, NULL);
+        *status = description == NULL ? RAGSTORE_E_NO_MEMORY : RAGSTORE_OK;
+    }
+    ragstore_buffer_free(json);
+    return description;
+}
+
+static bool is_ok(const json_t *description)
+{
+    const char *state = json_string_value(json_object_get(description, "state"));
+
+    return state != NULL && strcmp(state, "ok") == 0;
+}
+
+/* The library's problems, and the server's own. */
+static void out_problems(struct json_out *out, const struct server *server,
+                         const json_t *description, int status)
+{
+    const json_t *problems = json_object_get(description, "problems");
+
+    out_begin(out, '[');
+    for (size_t i = 0; i < json_array_size(problems); i++) {
+        out_value(out, json_array_get(problems, i));
+    }
+    if (status != RAGSTORE_OK) {
+        out_text(out, ragstore_status_text(status));
+    }
+    if (server->problem[0] != '\0') {
+        out_text(out, server->problem);
+    }
+    out_end(out, ']');
+}
+
+enum handled get_health(struct request *request)
+{
+    const struct server *server = request->server;
+    int status = RAGSTORE_OK;
+    json_t *description = describe(request, &status);
+    bool healthy = is_ok(description) && server->problem[0] == '\0' &&
+                   json_array_size(json_object_get(description, "problems")) == 0;
+    const json_t *embedder = json_object_get(description, "embedder");
+    struct json_out out = {0};
+
+    out_begin(&out, '{');
+    out_key(&out, "status");
+    out_text(&out, healthy ? "healthy" : "degraded");
+    out_key(&out, "version");
+    out_text(&out, ragstore_version_text());
+    out_key(&out, "entities_loaded");
+    out_whole(&out, json_integer_value(json_object_get(description, "entities")));
+    out_key(&out, "total_documents");
+    out_whole(&out, json_integer_value(json_object_get(description, "documents")));
+    out_key(&out, "embedder");
+    out_value(&out, embedder);
+    out_key(&out, "search_mode");
+    out_text(&out, json_is_string(embedder) ? "hybrid" : "keyword");
+    out_key(&out, "answer_mode");
+    out_value(&out, json_object_get(description, "answer_mode"));
+    out_key(&out, "problems");
+    out_problems(&out, server, description, status);
+    out_end(&out, '}');
+    reply_out(request, MHD_HTTP_OK, &out);
+    json_decref(description);
+    return HANDLED;
+}
+
+enum handled get_ready(struct request *request)
+{
+    int status = RAGSTORE_OK;
+    json_t *description = describe(request, &status);
+    const char *state = json_string_value(json_object_get(description, "state"));
+
+    if (status != RAGSTORE_OK) {
+        reply_failure(request, status, NULL);
+    } else if (state != NULL && strcmp(state, "failed") == 0) {
+        reply_failure(request, RAGSTORE_E_FAILED, NULL);
+    } else {
+        static const char ready[] = "{\"ready\":true}";
+
+        reply_static(request, MHD_HTTP_OK, "application/json", ready, sizeof ready - 1);
+    }
+    json_decref(description);
+    return HANDLED;
+}

@@ -1,0 +1,108 @@
+/*
+ * One request; see request.h for its states and who may touch it when.
+ */
+#include "request.h"
+
+#include "multipart.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+
+/* An id that differs between requests and between runs: a random start and a counter. */
+static void make_id(char id[17])
+{
+    static atomic_uint_fast32_t counter;
+    static _Atomic(uint32_t) start;
+    uint32_t prefix = atomic_load(&start);
+
+    if (prefix == 0) {
+        uint32_t random = 0;
+
+        if (getrandom(&random, sizeof random, GRND_NONBLOCK) != (ssize_t)sizeof random) {
+            random = (uint32_t)time(NULL);
+        }
+        random |= 1;
+        if (atomic_compare_exchange_strong(&start, &prefix, random)) {
+            prefix = random;
+        }
+    }
+    snprintf(id, 17, "%08x%08x", (unsigned)prefix,
+             (unsigned)(atomic_fetch_add(&counter, 1) & 0xffffffffu));
+}
+
+struct request *request_create(struct server *server, struct MHD_Connection *connection,
+                               const char *raw_target)
+{
+    struct request *request = calloc(1, sizeof *request);
+
+    if (request == NULL) {
+        return NULL;
+    }
+    request->server = server;
+    request->connection = connection;
+    make_id(request->id);
+    clock_gettime(CLOCK_MONOTONIC, &request->begun);
+    request->raw_target_size = strlen(raw_target);
+    if (!target_parse(&request->target, raw_target)) {
+        request_free(request);
+        return NULL;
+    }
+    return request;
+}
+
+void request_free(struct request *request)
+{
+    if (request == NULL) {
+        return;
+    }
+    if (request->response != NULL) {
+        MHD_destroy_response(request->response);
+    }
+    multipart_free(request->form);
+    target_free(&request->target);
+    free(request->content_type);
+    free(request->body);
+    free(request->ignored);
+    free(request);
+}
+
+bool request_keep_body(struct request *request, const char *bytes, size_t size)
+{
+    size_t needed = request->body_size + size + 1;
+
+    if (needed > request->body_capacity) {
+        size_t capacity = request->body_capacity < 2048 ? 4096 : request->body_capacity * 2;
+        char *body = NULL;
+
+        if (capacity < needed) {
+            capacity = needed;
+        }
+        body = realloc(request->body, capacity);
+        if (body == NULL) {
+            return false;
+        }
+        request->body = body;
+        request->body_capacity = capacity;
+    }
+    memcpy(request->body + request->body_size, bytes, size);
+    request->body_size += size;
+    request->body[request->body_size] = '\0';
+    return true;
+}
+
+double request_age_ms(const struct request *request)
+{
+    struct timespec now = {0};
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (double)(now.tv_sec - request->begun.tv_sec) * 1e3 +
+           (double)(now.tv_nsec - request->begun.tv_nsec) / 1e6;
+}
+
+void request_release(struct request *request)
+{
+    request->state = REQUEST_ANSWERED;
+    MHD_resume_connection(request->connection);
+}

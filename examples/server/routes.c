@@ -1,0 +1,99 @@
+/*
+ * Which call a request is. A new call is one row here and one handler.
+ */
+#include "routes.h"
+
+#include "calls.h"
+#include "reply.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static const struct route routes[] = {
+    {"GET", "/", BODY_NONE, 0, get_root},
+    {"GET", "/docs", BODY_NONE, 0, get_page},
+    {"GET", "/health", BODY_NONE, 0, get_health},
+    {"GET", "/ready", BODY_NONE, 0, get_ready},
+
+    {"POST", "/api/entities", BODY_JSON, 0, create_entity},
+    {"GET", "/api/entities", BODY_NONE, 0, list_entities},
+    {"GET", "/api/entities/{}", BODY_NONE, 0, get_entity},
+    {"PATCH", "/api/entities/{}", BODY_JSON, 0, update_entity},
+    {"DELETE", "/api/entities/{}", BODY_NONE, 0, delete_entity},
+
+    {"POST", "/api/entities/{}/files", BODY_FORM, 0, upload_file},
+    {"GET", "/api/entities/{}/files", BODY_NONE, 0, list_documents},
+    {"GET", "/api/entities/{}/files/{}", BODY_NONE, 0, get_document},
+    {"GET", "/api/entities/{}/files/{}/content", BODY_NONE, 0, get_document_content},
+    {"DELETE", "/api/entities/{}/files/{}", BODY_NONE, 0, delete_document},
+    {"POST", "/api/entities/{}/chunks", BODY_JSON, BODY_LIMIT_CHUNKS, add_chunks},
+
+    {"POST", "/api/chat/sessions", BODY_JSON, 0, create_session},
+    {"GET", "/api/chat/sessions/{}", BODY_NONE, 0, get_session},
+    {"DELETE", "/api/chat/sessions/{}", BODY_NONE, 0, delete_session},
+    {"GET", "/api/chat/sessions/{}/messages", BODY_NONE, 0, list_messages},
+    {"GET", "/api/entities/{}/sessions", BODY_NONE, 0, list_sessions},
+
+    {"POST", "/api/chat", BODY_JSON, 0, chat},
+    {"POST", "/api/search", BODY_JSON, 0, search},
+};
+
+/* Compare the segments with a pattern; fills in the arguments on the way. */
+static bool matches(struct request *request, const char *pattern)
+{
+    const struct target *target = &request->target;
+    size_t argument_count = 0;
+    size_t i = 0;
+
+    for (pattern++; *pattern != '\0'; i++) { /* behind the first slash */
+        size_t length = strcspn(pattern, "/");
+
+        if (i == target->segment_count) {
+            return false;
+        }
+        if (length == 2 && memcmp(pattern, "{}", 2) == 0) {
+            if (target->segments[i][0] == '\0') {
+                return false;
+            }
+            request->arguments[argument_count++] = target->segments[i];
+        } else if (strlen(target->segments[i]) != length ||
+                   memcmp(target->segments[i], pattern, length) != 0) {
+            return false;
+        }
+        pattern += length;
+        pattern += *pattern == '/';
+    }
+    return i == target->segment_count;
+}
+
+static bool answers_method(const struct route *route, const char *method)
+{
+    return strcmp(route->method, method) == 0 ||
+           (strcmp(method, "HEAD") == 0 && strcmp(route->method, "GET") == 0);
+}
+
+void routes_find(struct request *request)
+{
+    char allowed[64] = "";
+
+    for (size_t i = 0; i < sizeof routes / sizeof routes[0]; i++) {
+        size_t used = strlen(allowed);
+
+        if (!matches(request, routes[i].pattern)) {
+            continue;
+        }
+        if (answers_method(&routes[i], request->method)) {
+            request->route = &routes[i];
+            return;
+        }
+        snprintf(allowed + used, sizeof allowed - used, "%s%s", used == 0 ? "" : ", ",
+                 routes[i].method);
+    }
+    if (allowed[0] != '\0') {
+        reply_error(request, MHD_HTTP_METHOD_NOT_ALLOWED, "Method Not Allowed",
+                    "This path does not take that method; the Allow header lists what it takes.");
+        reply_header(request, "Allow", allowed);
+    } else {
+        reply_error(request, MHD_HTTP_NOT_FOUND, "Not Found", "There is no such path.");
+    }
+}

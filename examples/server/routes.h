@@ -1,0 +1,33 @@
+/*
+ * Which call a request is: one table of method, pattern and handler.
+ */
+#ifndef ROUTES_H
+#define ROUTES_H
+
+#include "request.h"
+
+enum handled {
+    HANDLED, /* the reply is made (or memory ran out, when there is none) */
+    DETACHED /* the handler has released the request itself; it may be gone already */
+};
+
+enum body_kind {
+    BODY_NONE, /* a body is read and dropped */
+    BODY_JSON, /* kept in memory up to the limit */
+    BODY_FORM  /* given to request->form as it arrives */
+};
+
+struct route {
+    const char *method;
+    const char *pattern; /* "{}" stands for any one segment, kept in request->arguments */
+    enum body_kind body;
+    uint64_t body_limit; /* 0: BODY_LIMIT; of a form it is what --max-upload says */
+    enum handled (*handler)(struct request *request);
+};
+
+enum { BODY_LIMIT = 1024 * 1024, BODY_LIMIT_CHUNKS = 32 * 1024 * 1024 };
+
+/* Set request->route and request->arguments, or make a reply: 404, or 405 with Allow. */
+void routes_find(struct request *request);
+
+#endif

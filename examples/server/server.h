@@ -1,0 +1,33 @@
+/*
+ * The running server: what every request can reach.
+ *
+ * Set up by server_main.c before the first request and constant from then on, except for the
+ * count of active requests, which has its own lock.
+ */
+#ifndef SERVER_H
+#define SERVER_H
+
+#include "settings.h"
+
+#include <pthread.h>
+#include <ragstore.h>
+#include <stdatomic.h>
+
+struct workers;
+
+struct server {
+    struct settings settings;
+    ragstore_store *store;
+    struct workers *workers;
+    struct MHD_Daemon *daemon;
+    char address[96];   /* as in the Host header, without the port: "127.0.0.1", "[::1]" */
+    char problem[1024]; /* why search is by keyword only although there is a model, or "" */
+    uint16_t port;
+    atomic_bool stopping; /* new requests are refused */
+
+    pthread_mutex_t lock; /* guards the next two */
+    pthread_cond_t idle;  /* signalled when active becomes 0 */
+    unsigned active;      /* requests whose head arrived and that have not ended */
+};
+
+#endif

@@ -1,0 +1,243 @@
+/*
+ * ragstore-server: starts, waits for a signal, stops. A consumer of the installed library like any
+ * other: it includes ragstore.h, microhttpd.h and jansson.h, and knows nothing of what is inside.
+ *
+ * Reading order: this file, http.c (a request's way), routes.c (the calls), then any *_calls.c.
+ */
+#include "http.h"
+#include "listen.h"
+#include "server_log.h"
+#include "workers.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum exit_status { EXIT_STOPPED = 0, EXIT_COULD_NOT = 1, EXIT_USAGE = 2 };
+
+/* A stop takes at most 10 s: requests may finish, then they are interrupted, then the store is
+ * closed (2 s). */
+enum { FINISH_MS = 5000, INTERRUPT_MS = 1500 };
+
+static void on_store_message(void *user, int level, const char *message)
+{
+    (void)user;
+    log_line((enum log_level)level, "store: %s", message);
+}
+
+/* Find and load the model. One that the operator named must be there; otherwise a server without a
+ * model says so and searches by keyword. */
+static bool load_model(ragstore_model **model, struct server *server)
+{
+    const char *named = server->settings.model;
+    ragstore_buffer *found = NULL;
+    int status = RAGSTORE_OK;
+
+    *model = NULL;
+    if (named != NULL && strcmp(named, "none") == 0) {
+        return true;
+    }
+    if (named != NULL) {
+        status = ragstore_model_open(model, named);
+        if (status != RAGSTORE_OK) {
+            fprintf(stderr, "ragstore-server: cannot use the model %s: %s\n", named,
+                    ragstore_error_message());
+        }
+        return status == RAGSTORE_OK;
+    }
+    if (ragstore_model_locate(&found) == RAGSTORE_OK) {
+        status = ragstore_model_open(model, ragstore_buffer_data(found));
+        if (status != RAGSTORE_OK) {
+            snprintf(server->problem, sizeof server->problem,
+                     "Search is by keyword only: the embedding model cannot be used: %.900s",
+                     ragstore_error_message());
+            log_line(LOG_LEVEL_ERROR, "%s", server->problem);
+        }
+    }
+    ragstore_buffer_free(found);
+    return true;
+}
+
+static bool open_store(struct server *server, ragstore_model *model)
+{
+    ragstore_store_open_options options = RAGSTORE_STORE_OPEN_OPTIONS_INIT;
+
+    options.model = model;
+    options.log = on_store_message;
+    if (ragstore_store_open(&server->store, server->settings.data_dir, &options) != RAGSTORE_OK) {
+        fprintf(stderr, "ragstore-server: cannot open the data directory %s (%s): %s\n",
+                server->settings.data_dir, ragstore_status_name(ragstore_error_code()),
+                ragstore_error_message());
+        return false;
+    }
+    return true;
+}
+
+static void open_log(const struct server *server)
+{
+    char directory[4096];
+    int length = snprintf(directory, sizeof directory, "%s/logs", server->settings.data_dir);
+
+    if (length > 0 && (size_t)length < sizeof directory) {
+        (void)log_open_file(directory, "app.log");
+    }
+}
+
+/* The one line on standard output: scripts wait for it and take the address from it. */
+static void announce(const struct server *server, const ragstore_model *model)
+{
+    const char *fingerprint = ragstore_model_fingerprint(model);
+    char search[512];
+
+    if (fingerprint != NULL) {
+        snprintf(search, sizeof search, "search: hybrid with %.*s",
+                 (int)strcspn(fingerprint, "/"), fingerprint);
+    } else {
+        snprintf(search, sizeof search,
+                 "search: keyword only, there is no embedding model; run make quickstart or set "
+                 "RAGSTORE_MODEL");
+    }
+    printf("ragstore-server %s listening on http://%s:%u (data: %s, %s)\n", ragstore_version_text(),
+           server->address, (unsigned)server->port, server->settings.data_dir, search);
+    fflush(stdout);
+    log_line(LOG_LEVEL_INFO, "ragstore-server %s listening on http://%s:%u (%s)",
+             ragstore_version_text(), server->address, (unsigned)server->port, search);
+}
+
+/* Signals reach main() through a handler and a pipe. Blocking them and waiting would not do: a
+ * library that starts threads when it is loaded (BLAS does) has them take signals in their default
+ * way. Threads that are started later inherit that signals are blocked. */
+static int signal_pipe[2] = {-1, -1};
+
+static void on_signal(int number)
+{
+    char byte = (char)number;
+    int kept = errno;
+
+    (void)!write(signal_pipe[1], &byte, 1);
+    errno = kept;
+}
+
+/* The first signal stops the server in order, the second one at once. */
+static bool catch_signals(sigset_t *signals)
+{
+    struct sigaction action = {.sa_handler = on_signal, .sa_flags = SA_RESTART | (int)SA_RESETHAND};
+
+    sigemptyset(signals);
+    sigaddset(signals, SIGTERM);
+    sigaddset(signals, SIGINT);
+    pthread_sigmask(SIG_BLOCK, signals, NULL);
+    if (pipe2(signal_pipe, O_CLOEXEC) != 0) {
+        fprintf(stderr, "ragstore-server: cannot make a pipe: %s\n", strerror(errno));
+        return false;
+    }
+    sigaction(SIGTERM, &action, NULL);
+    sigaction(SIGINT, &action, NULL);
+    signal(SIGPIPE, SIG_IGN);
+    return true;
+}
+
+static int wait_for_signal(const sigset_t *signals)
+{
+    char byte = 0;
+
+    pthread_sigmask(SIG_UNBLOCK, signals, NULL);
+    while (read(signal_pipe[0], &byte, 1) < 0 && errno == EINTR) {
+    }
+    return byte;
+}
+
+/* Finish what is running, close the store. */
+static bool stop(struct server *server)
+{
+    bool idle = false;
+    int status = RAGSTORE_OK;
+
+    http_quiesce(server);
+    idle = http_wait_idle(server, FINISH_MS);
+    if (!idle) {
+        log_line(LOG_LEVEL_WARNING, "interrupting requests that still run");
+        (void)ragstore_store_interrupt(server->store);
+        idle = http_wait_idle(server, INTERRUPT_MS);
+    }
+    if (!idle) {
+        /* A slow client, or a call that does not end. What was acknowledged is in the journal, so
+         * leaving without closing loses nothing. */
+        log_line(LOG_LEVEL_WARNING, "leaving requests behind that did not end in time");
+        log_close_file();
+        _exit(EXIT_STOPPED);
+    }
+    http_stop(server);
+    workers_stop(server->workers);
+    status = ragstore_store_close(server->store);
+    if (status != RAGSTORE_OK) {
+        log_line(LOG_LEVEL_ERROR, "cannot bring the files up to date: %s",
+                 ragstore_error_message());
+    }
+    log_line(LOG_LEVEL_INFO, "stopped");
+    log_close_file();
+    return status == RAGSTORE_OK;
+}
+
+static int serve(struct server *server, int listener, ragstore_model *model)
+{
+    sigset_t signals;
+
+    if (!catch_signals(&signals) || !open_store(server, model)) {
+        close(listener);
+        return EXIT_COULD_NOT;
+    }
+    open_log(server);
+    server->workers = workers_start(server->settings.threads);
+    if (server->workers == NULL) {
+        fputs("ragstore-server: cannot start threads\n", stderr);
+        close(listener);
+        (void)ragstore_store_close(server->store);
+        return EXIT_COULD_NOT;
+    }
+    if (!http_start(server, listener)) {
+        workers_stop(server->workers);
+        (void)ragstore_store_close(server->store);
+        return EXIT_COULD_NOT;
+    }
+    announce(server, model);
+    log_line(LOG_LEVEL_INFO, "stopping on %s",
+             wait_for_signal(&signals) == SIGINT ? "SIGINT" : "SIGTERM");
+    return stop(server) ? EXIT_STOPPED : EXIT_COULD_NOT;
+}
+
+int main(int argc, char **argv)
+{
+    static struct server server;
+    ragstore_model *model = NULL;
+    int status = EXIT_COULD_NOT;
+    enum listen_result listening = LISTEN_FAILED;
+    int listener = -1;
+
+    switch (settings_read(&server.settings, argc, argv)) {
+    case SETTINGS_DONE:
+        settings_free(&server.settings);
+        return EXIT_STOPPED;
+    case SETTINGS_WRONG:
+        settings_free(&server.settings);
+        return EXIT_USAGE;
+    case SETTINGS_RUN:
+        break;
+    }
+    log_set_level(server.settings.log_level);
+    listening = listen_open(&server, &listener);
+    if (listening == LISTEN_REFUSED) {
+        status = EXIT_USAGE;
+    } else if (listening == LISTEN_OK && load_model(&model, &server)) {
+        status = serve(&server, listener, model);
+    } else if (listener >= 0) {
+        close(listener);
+    }
+    ragstore_model_free(model);
+    settings_free(&server.settings);
+    return status;
+}

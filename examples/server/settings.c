@@ -1,0 +1,324 @@
+/*
+ * What the operator chose. Later sources win: defaults, the configuration file, the environment,
+ * the command line. All of them go through one table, so that an option has one name, one check
+ * and one message everywhere. Called by server_main.c before any thread starts.
+ */
+#include "settings.h"
+
+#include <errno.h>
+#include <ragstore.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum kind { TEXT, NUMBER, SWITCH, LEVEL };
+
+struct option {
+    const char *name;
+    const char *environment; /* NULL: not read from there */
+    enum kind kind;
+    uint64_t least, most; /* of a NUMBER */
+};
+
+static const struct option options[] = {
+    {"data-dir", "DATA_DIR", TEXT, 0, 0},
+    {"host", "HOST", TEXT, 0, 0},
+    {"port", "PORT", NUMBER, 0, 65535},
+    {"model", NULL, TEXT, 0, 0}, /* RAGSTORE_MODEL is read by ragstore_model_locate() */
+    {"public-host", NULL, TEXT, 0, 0},
+    {"cors-origin", NULL, TEXT, 0, 0},
+    {"allow-anonymous", NULL, SWITCH, 0, 0},
+    {"strict", NULL, SWITCH, 0, 0},
+    {"log-level", "LOG_LEVEL", LEVEL, 0, 0},
+    {"max-upload", NULL, NUMBER, 1, UINT64_C(1) << 30},
+    {"threads", NULL, NUMBER, 1, 256},
+};
+
+#define OPTION_COUNT (sizeof options / sizeof options[0])
+
+static const char help[] =
+    "usage: ragstore-server [OPTION]...\n"
+    "\n"
+    "Serves a ragstore directory over HTTP.\n"
+    "\n"
+    "  --data-dir DIR       the directory, made when it is missing (./data)\n"
+    "  --host ADDR          the address to listen on (127.0.0.1)\n"
+    "  --port N             the port; 0 picks a free one (8000)\n"
+    "  --model DIR          the embedding model; none for keyword search only\n"
+    "                       (RAGSTORE_MODEL, or where the set-up put it)\n"
+    "  --public-host NAME   a name that clients may use for this server in the Host\n"
+    "                       header, beside localhost and loopback addresses\n"
+    "  --cors-origin URL    a web origin whose pages may use this server\n"
+    "  --allow-anonymous    listen on other than a loopback address without tokens\n"
+    "  --strict             refuse unknown fields in request bodies\n"
+    "  --log-level LEVEL    error, warning, info or debug (info)\n"
+    "  --max-upload BYTES   the largest file that is taken (268435456)\n"
+    "  --threads N          requests worked on at a time (twice the processors)\n"
+    "  --config FILE        lines of \"name = value\" with the names above\n"
+    "  --version, --help\n"
+    "\n"
+    "The environment variables DATA_DIR, HOST, PORT and LOG_LEVEL come before the\n"
+    "configuration file and after the command line.\n"
+    "\n"
+    "exit status: 0 stopped by SIGTERM or SIGINT, 1 could not start or stop cleanly,\n"
+    "2 wrong usage\n";
+
+static const struct option *find_option(const char *name, size_t length)
+{
+    for (size_t i = 0; i < OPTION_COUNT; i++) {
+        if (strlen(options[i].name) == length && memcmp(options[i].name, name, length) == 0) {
+            return &options[i];
+        }
+    }
+    return NULL;
+}
+
+static bool replace_text(char **slot, const char *value)
+{
+    char *copy = strdup(value);
+
+    if (copy == NULL) {
+        fputs("ragstore-server: out of memory\n", stderr);
+        return false;
+    }
+    free(*slot);
+    *slot = copy;
+    return true;
+}
+
+static bool parse_number(uint64_t *number, const char *value)
+{
+    char *end = NULL;
+
+    if (value[0] < '0' || value[0] > '9') {
+        return false;
+    }
+    errno = 0;
+    *number = strtoull(value, &end, 10);
+    return errno == 0 && *end == '\0';
+}
+
+static bool parse_switch(bool *flag, const char *value)
+{
+    *flag = strcmp(value, "true") == 0 || strcmp(value, "yes") == 0 || strcmp(value, "1") == 0;
+    return *flag || strcmp(value, "false") == 0 || strcmp(value, "no") == 0 ||
+           strcmp(value, "0") == 0;
+}
+
+static bool parse_level(enum log_level *level, const char *value)
+{
+    static const char *const names[] = {"error", "warning", "info", "debug"};
+
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        if (strcasecmp(names[i], value) == 0) {
+            *level = (enum log_level)(i + 1);
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool set_text(struct settings *settings, const char *name, const char *value)
+{
+    if (strcmp(name, "data-dir") == 0) {
+        return replace_text(&settings->data_dir, value);
+    }
+    if (strcmp(name, "host") == 0) {
+        return replace_text(&settings->host, value);
+    }
+    if (strcmp(name, "model") == 0) {
+        return replace_text(&settings->model, value);
+    }
+    if (strcmp(name, "public-host") == 0) {
+        return replace_text(&settings->public_host, value);
+    }
+    return replace_text(&settings->cors_origin, value);
+}
+
+static void set_number(struct settings *settings, const char *name, uint64_t number)
+{
+    if (strcmp(name, "port") == 0) {
+        settings->port = (uint16_t)number;
+    } else if (strcmp(name, "threads") == 0) {
+        settings->threads = (unsigned)number;
+    } else {
+        settings->max_upload_bytes = number;
+    }
+}
+
+static bool wrong_value(const struct option *option, const char *value, const char *origin)
+{
+    fprintf(stderr, "ragstore-server: %s: \"%s\" is not a value for %s; ", origin, value,
+            option->name);
+    switch (option->kind) {
+    case NUMBER:
+        fprintf(stderr, "use a number from %llu to %llu\n", (unsigned long long)option->least,
+                (unsigned long long)option->most);
+        break;
+    case SWITCH:
+        fputs("use true or false\n", stderr);
+        break;
+    case LEVEL:
+        fputs("use error, warning, info or debug\n", stderr);
+        break;
+    case TEXT:
+        fputs("it must not be empty\n", stderr);
+        break;
+    }
+    return false;
+}
+
+bool settings_set(struct settings *settings, const char *name, const char *value,
+                  const char *origin)
+{
+    const struct option *option = find_option(name, strlen(name));
+    uint64_t number = 0;
+
+    if (option == NULL) {
+        fprintf(stderr, "ragstore-server: %s: there is no option \"%s\"; see --help\n", origin,
+                name);
+        return false;
+    }
+    switch (option->kind) {
+    case TEXT:
+        if (value[0] == '\0') {
+            return wrong_value(option, value, origin);
+        }
+        return set_text(settings, name, value);
+    case NUMBER:
+        if (!parse_number(&number, value) || number < option->least || number > option->most) {
+            return wrong_value(option, value, origin);
+        }
+        set_number(settings, name, number);
+        return true;
+    case SWITCH:
+        return parse_switch(strcmp(name, "strict") == 0 ? &settings->strict
+                                                        : &settings->allow_anonymous,
+                            value) ||
+               wrong_value(option, value, origin);
+    case LEVEL:
+        return parse_level(&settings->log_level, value) || wrong_value(option, value, origin);
+    }
+    return false;
+}
+
+static bool read_environment(struct settings *settings)
+{
+    for (size_t i = 0; i < OPTION_COUNT; i++) {
+        const char *variable = options[i].environment;
+        const char *value = variable == NULL ? NULL : getenv(variable);
+        char origin[64];
+
+        if (value == NULL || value[0] == '\0') {
+            continue;
+        }
+        snprintf(origin, sizeof origin, "environment variable %s", variable);
+        if (!settings_set(settings, options[i].name, value, origin)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* Split argv[*index] into the name and value of an option; "--name value" moves *index on. */
+static bool next_argument(const char **name, const char **value, int *index, int argc, char **argv)
+{
+    static char name_buffer[32];
+    const char *argument = argv[*index];
+    const char *equals = strchr(argument, '=');
+    size_t length = 0;
+    const struct option *option = NULL;
+
+    if (strncmp(argument, "--", 2) != 0) {
+        fprintf(stderr, "ragstore-server: unexpected argument \"%s\"; see --help\n", argument);
+        return false;
+    }
+    argument += 2;
+    length = equals == NULL ? strlen(argument) : (size_t)(equals - argument);
+    option = find_option(argument, length);
+    if (option == NULL && !(length == 6 && memcmp(argument, "config", 6) == 0)) {
+        fprintf(stderr, "ragstore-server: there is no option --%.*s; see --help\n", (int)length,
+                argument);
+        return false;
+    }
+    snprintf(name_buffer, sizeof name_buffer, "%.*s", (int)length, argument);
+    *name = name_buffer;
+    if (equals != NULL) {
+        *value = equals + 1;
+    } else if (option != NULL && option->kind == SWITCH) {
+        *value = "true";
+    } else if (*index + 1 < argc) {
+        *value = argv[++*index];
+    } else {
+        fprintf(stderr, "ragstore-server: --%s needs a value; see --help\n", name_buffer);
+        return false;
+    }
+    return true;
+}
+
+/* Walk the command line: once for the configuration file, which comes first, once for the rest. */
+static bool read_arguments(struct settings *settings, int argc, char **argv, bool only_config)
+{
+    for (int i = 1; i < argc; i++) {
+        const char *name = NULL;
+        const char *value = NULL;
+
+        if (!next_argument(&name, &value, &i, argc, argv)) {
+            return false;
+        }
+        if (strcmp(name, "config") == 0) {
+            if (only_config && !settings_read_file(settings, value)) {
+                return false;
+            }
+        } else if (!only_config && !settings_set(settings, name, value, "command line")) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool set_defaults(struct settings *settings)
+{
+    long processors = sysconf(_SC_NPROCESSORS_ONLN);
+
+    *settings = (struct settings){0};
+    settings->port = 8000;
+    settings->max_upload_bytes = UINT64_C(256) << 20;
+    settings->threads = processors < 2 ? 4 : processors > 32 ? 64 : (unsigned)processors * 2;
+    settings->log_level = LOG_LEVEL_INFO;
+    return replace_text(&settings->data_dir, "./data") &&
+           replace_text(&settings->host, "127.0.0.1");
+}
+
+enum settings_result settings_read(struct settings *settings, int argc, char **argv)
+{
+    if (!set_defaults(settings)) {
+        return SETTINGS_WRONG;
+    }
+    for (int i = 1; i < argc; i++) {
+        if (strcmp(argv[i], "--help") == 0) {
+            fputs(help, stdout);
+            return SETTINGS_DONE;
+        }
+        if (strcmp(argv[i], "--version") == 0) {
+            printf("ragstore-server %s\n", ragstore_version_text());
+            return SETTINGS_DONE;
+        }
+    }
+    if (!read_arguments(settings, argc, argv, true) || !read_environment(settings) ||
+        !read_arguments(settings, argc, argv, false)) {
+        return SETTINGS_WRONG;
+    }
+    return SETTINGS_RUN;
+}
+
+void settings_free(struct settings *settings)
+{
+    free(settings->data_dir);
+    free(settings->host);
+    free(settings->model);
+    free(settings->public_host);
+    free(settings->cors_origin);
+    *settings = (struct settings){0};
+}

@@ -1,0 +1,174 @@
+/*
+ * A reply that grows while it is sent; see stream.h.
+ *
+ * The connection sleeps (suspended) when there is nothing to send, and the writer wakes it. Both
+ * happen under the stream's lock, and a suspended connection cannot end, so the writer never wakes
+ * one that is gone. Two hold the stream, the writer and the reply; the last one frees it.
+ */
+#include "stream.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+enum { QUEUE_MAX = 1024 * 1024, BLOCK_SIZE = 16 * 1024, SLOW_READER_SECONDS = 20 };
+
+struct stream {
+    pthread_mutex_t lock;
+    pthread_cond_t changed;
+    struct MHD_Connection *connection;
+    char *bytes; /* queue: from `begin`, `size` bytes */
+    size_t begin, size, capacity;
+    bool sleeping; /* the connection is suspended */
+    bool ended;
+    bool broken; /* ended, and not complete */
+    bool gone;   /* nobody reads any more */
+    int holders;
+};
+
+struct stream *stream_create(struct MHD_Connection *connection)
+{
+    struct stream *stream = calloc(1, sizeof *stream);
+
+    if (stream != NULL) {
+        pthread_mutex_init(&stream->lock, NULL);
+        pthread_cond_init(&stream->changed, NULL);
+        stream->connection = connection;
+        stream->holders = 1;
+    }
+    return stream;
+}
+
+/* Unlocks, and frees the stream when nobody holds it. */
+static void let_go_locked(struct stream *stream)
+{
+    bool last = --stream->holders == 0;
+
+    pthread_mutex_unlock(&stream->lock);
+    if (last) {
+        pthread_mutex_destroy(&stream->lock);
+        pthread_cond_destroy(&stream->changed);
+        free(stream->bytes);
+        free(stream);
+    }
+}
+
+static void wake_locked(struct stream *stream)
+{
+    if (stream->sleeping) {
+        stream->sleeping = false;
+        MHD_resume_connection(stream->connection);
+    }
+}
+
+static bool make_room_locked(struct stream *stream, size_t size)
+{
+    size_t capacity = stream->size + size;
+    char *bytes = NULL;
+
+    if (stream->begin > 0) {
+        memmove(stream->bytes, stream->bytes + stream->begin, stream->size);
+        stream->begin = 0;
+    }
+    if (capacity <= stream->capacity) {
+        return true;
+    }
+    capacity = capacity < BLOCK_SIZE ? BLOCK_SIZE : capacity * 2;
+    bytes = realloc(stream->bytes, capacity);
+    if (bytes == NULL) {
+        return false;
+    }
+    stream->bytes = bytes;
+    stream->capacity = capacity;
+    return true;
+}
+
+/* Wait until the queue is not full; a reader that takes too long is given up. */
+static void wait_for_room_locked(struct stream *stream)
+{
+    struct timespec until = {0};
+
+    clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_sec += SLOW_READER_SECONDS;
+    while (stream->size >= QUEUE_MAX && !stream->gone) {
+        if (pthread_cond_timedwait(&stream->changed, &stream->lock, &until) == ETIMEDOUT) {
+            stream->gone = true;
+        }
+    }
+}
+
+void stream_write(struct stream *stream, const char *bytes, size_t size)
+{
+    pthread_mutex_lock(&stream->lock);
+    wait_for_room_locked(stream);
+    if (!stream->gone && make_room_locked(stream, size)) {
+        memcpy(stream->bytes + stream->size, bytes, size);
+        stream->size += size;
+    } else {
+        stream->gone = true; /* a reply with a hole must not look whole */
+    }
+    wake_locked(stream);
+    pthread_mutex_unlock(&stream->lock);
+}
+
+void stream_end(struct stream *stream, bool complete)
+{
+    pthread_mutex_lock(&stream->lock);
+    stream->ended = true;
+    stream->broken = !complete;
+    wake_locked(stream);
+    let_go_locked(stream);
+}
+
+static ssize_t read_some(void *user, uint64_t position, char *buffer, size_t max)
+{
+    struct stream *stream = user;
+    ssize_t result = 0;
+
+    (void)position;
+    pthread_mutex_lock(&stream->lock);
+    if (stream->gone) {
+        result = MHD_CONTENT_READER_END_WITH_ERROR;
+    } else if (stream->size > 0) {
+        size_t count = stream->size < max ? stream->size : max;
+
+        memcpy(buffer, stream->bytes + stream->begin, count);
+        stream->begin += count;
+        stream->size -= count;
+        pthread_cond_signal(&stream->changed);
+        result = (ssize_t)count;
+    } else if (stream->ended) {
+        result = stream->broken ? MHD_CONTENT_READER_END_WITH_ERROR
+                                : MHD_CONTENT_READER_END_OF_STREAM;
+    } else {
+        stream->sleeping = true;
+        MHD_suspend_connection(stream->connection);
+    }
+    pthread_mutex_unlock(&stream->lock);
+    return result;
+}
+
+static void reader_left(void *user)
+{
+    struct stream *stream = user;
+
+    pthread_mutex_lock(&stream->lock);
+    stream->gone = true;
+    pthread_cond_signal(&stream->changed);
+    let_go_locked(stream);
+}
+
+struct MHD_Response *stream_response(struct stream *stream)
+{
+    struct MHD_Response *response = NULL;
+
+    stream->holders++; /* not shared yet */
+    response = MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, BLOCK_SIZE, read_some, stream,
+                                                 reader_left);
+    if (response == NULL) {
+        stream->holders--;
+    }
+    return response;
+}

@@ -1,0 +1,1892 @@
+/*
+ * ragstore: documents, vectors and conversations in one directory.
+ *
+ * This header is the contract of libragstore. What it does not say is not promised.
+ *
+ * THE MODEL
+ *   A store is one directory. It holds entities (tenants). An entity holds documents;
+ *   a document is cut into chunks; a chunk has a text, usually a vector, and a number
+ *   that is never used again. Sessions are conversations about one entity. A search
+ *   ranks the chunks of one entity; asking a session searches, answers with citations,
+ *   and stores both messages. Nothing of one entity is ever seen from another.
+ *
+ * CAVEATS, before anything else
+ *   - A store is used by one process at a time; a second opener waits for
+ *     busy_timeout_ms and then gets BUSY. Processes that only read may share it.
+ *   - After fork() the child must not use handles of the parent; every call answers
+ *     CLOSED there, and the child only has to free what it holds.
+ *   - Network file systems are not supported: their locks and flushes do not hold.
+ *   - Callbacks run on the calling thread and must not call into the same store.
+ *   - Text is UTF-8 without NUL. Times are UTC.
+ *
+ * STATUS
+ *   Functions return an int: 0 is success, a negative value one of RAGSTORE_E_….
+ *   Details of the thread's last failure: ragstore_error_message() and its siblings.
+ *   "Errors" lists name codes without the prefix; "common" stands for INVALID_ARGUMENT
+ *   (a NULL or malformed argument), CLOSED, NO_MEMORY, IO, DAMAGED, FAILED, PERMISSION,
+ *   INTERRUPTED and INTERNAL.
+ *
+ * OWNERSHIP, in five words
+ *   owned     you free it with the named function
+ *   borrowed  valid until the named event
+ *   copied    the library keeps its own copy; yours may go at once
+ *   taken     the library frees it, also when the call fails
+ *   static    lives as long as the library is loaded
+ *
+ * THREADS
+ *   store, entity, document, session, index, model   any thread, at the same time
+ *   result, answer, buffer                            any thread may read; one frees
+ *   upload, batch                                     one thread at a time / the thread that began
+ * it
+ *   the thread's error                                its own thread
+ *   Freeing a handle while another thread uses it is a mistake of the caller.
+ *
+ * OPTIONS
+ *   Each options struct begins with struct_size and is filled by its _init function or
+ *   _INIT macro. Zero in any field means the default; NULL for the whole struct means all
+ *   defaults. Structs only ever grow at the end.
+ */
+#ifndef RAGSTORE_H
+#define RAGSTORE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#if defined(__GNUC__)
+#define RAGSTORE_API __attribute__((visibility("default")))
+#else
+#define RAGSTORE_API
+#endif
+
+/* ------------------------------------------------------------------ version ------ */
+
+#define RAGSTORE_VERSION_MAJOR 0
+#define RAGSTORE_VERSION_MINOR 1
+#define RAGSTORE_VERSION_PATCH 0
+#define RAGSTORE_VERSION_STRING "0.1.0"
+
+/**
+ * Tell the version of the loaded library.
+ *
+ * @return major * 1,000,000 + minor * 1,000 + patch
+ *
+ * Ownership: none.
+ * Lifetime:  none.
+ * Threads:   any thread.
+ * Errors:    none.
+ * Blocking:  never.
+ * Since:     0.1
+ */
+RAGSTORE_API int32_t ragstore_version_number(void);
+
+/**
+ * Tell the version of the loaded library as text.
+ *
+ * @return such as "0.1.0"
+ *
+ * Ownership: the result is static.
+ * Lifetime:  none.
+ * Threads:   any thread.
+ * Errors:    none.
+ * Blocking:  never.
+ * Since:     0.1
+ */
+RAGSTORE_API const char *ragstore_version_text(void);
+
+/* ------------------ status and errors ------------------------------------------- */
+
+/* Usage */
+#define RAGSTORE_OK 0
+#define RAGSTORE_E_INVALID_ARGUMENT (-1) /* an argument is NULL, malformed or out of range */
+#define RAGSTORE_E_WRONG_STATE (-2)      /* the handle does not allow this call now */
+#define RAGSTORE_E_CLOSED (-3)           /* the store of this handle is closed, or we are a fork's child */
+#define RAGSTORE_E_UNSUPPORTED (-4)      /* this build or this processor cannot do it */
+#define RAGSTORE_E_VERSION (-5)          /* written by a newer library; nothing was touched */
+/* Data */
+#define RAGSTORE_E_NOT_FOUND (-20)       /* no such entity, document, session, … */
+#define RAGSTORE_E_EXISTS (-21)          /* an entity, key or directory of that name is there already */
+#define RAGSTORE_E_CONFLICT (-22)        /* changed meanwhile, or two truths that contradict each other */
+#define RAGSTORE_E_DAMAGED (-23)         /* stored bytes fail their check; the message says which */
+#define RAGSTORE_E_INVALID_DATA (-24)    /* JSON, UTF-8 or a value given by the caller is not valid */
+#define RAGSTORE_E_NOT_EXTRACTABLE (-25) /* no text can be taken from this document */
+#define RAGSTORE_E_EMBEDDER (-26)        /* no embedding model, or not the one the entity was made with */
+#define RAGSTORE_E_QUERY (-27)           /* an operator or value in a query is unknown or malformed */
+/* Resources */
+#define RAGSTORE_E_NO_MEMORY (-40)
+#define RAGSTORE_E_TOO_LARGE (-41)       /* over a documented limit */
+#define RAGSTORE_E_BUSY (-42)            /* another process or thread holds it; the deadline passed */
+#define RAGSTORE_E_DISK_FULL (-43)       /* no space or quota left; nothing was changed */
+#define RAGSTORE_E_INTERRUPTED (-44)     /* stopped by ragstore_store_interrupt() or by a callback */
+/* System */
+#define RAGSTORE_E_IO (-60)              /* the operating system failed to read or write */
+#define RAGSTORE_E_PERMISSION (-61)      /* the operating system refused */
+#define RAGSTORE_E_READ_ONLY (-62)       /* the store was opened for reading only */
+#define RAGSTORE_E_FAILED (-63)          /* an earlier flush failed; reopen the store to write again */
+/* Internal */
+#define RAGSTORE_E_INTERNAL (-80)        /* a defect of the library; please report it */
+
+/**
+ * Name a status code.
+ *
+ * @param status  any value
+ * @return such as "NOT_FOUND", or "UNKNOWN"
+ *
+ * Ownership: the result is static.
+ * Lifetime:  none.
+ * Threads:   any thread.
+ * Errors:    none.
+ * Blocking:  never.
+ * Since:     0.1
+ */
+RAGSTORE_API const char *ragstore_status_name(int status);
+
+/**
+ * Explain a status code in one sentence.
+ *
+ * @param status  any value
+ * @return English text
+ *
+ * Ownership: the result is static.
+ * Lifetime:  none.
+ * Threads:   any thread.
+ * Errors:    none.
+ * Blocking:  never.
+ * Since:     0.1
+ */
+RAGSTORE_API const char *ragstore_status_text(int status);
+
+/**
+ * Tell the code of the last failure on this thread.
+ *
+ * @return a RAGSTORE_E_… value, or 0 when nothing failed yet. Success does not clear it.
+ *
+ * Ownership: none.
+ * Lifetime:  none.
+ * Threads:   concerns the calling thread only.
+ * Errors:    none.
+ * Blocking:  never.
+ * Since:     0.1
+ */
+RAGSTORE_API int ragstore_error_code(void);
+
+/**
+ * Tell the operating system's errno behind the last failure on this thread.
+ *
+ * @return an errno value, or 0
+ *
+ * Ownership: none.
+ * Lifetime:  none.
+ * Threads:   concerns the calling thread only.
+ * Errors:    none.
+ * Blocking:  never.
+ * Since:     0.1
+ */
+RAGSTORE_API int ragstore_error_errno(void);
+
+/**
+ * Tell in which part of the library the last failure on this thread arose.
+ *
+ * @return such as "storage"; "" when nothing failed yet
+ *
+ * Ownership: borrowed.
+ * Lifetime:  until the next call on this thread.
+ * Threads:   concerns the calling thread only.
+ * Errors:    none.
+ * Blocking:  never.
+ * Since:     0.1
+ */
+RAGSTORE_API const char *ragstore_error_room(void);
+
+/**
+ * Tell what went wrong last on this thread, where, and what to do where that is known.
+ *
+ * @return UTF-8 text of at most 1,023 bytes; "" when nothing failed yet
+ *
+ * Ownership: borrowed.
+ * Lifetime:  until the next call on this thread.
+ * Threads:   concerns the calling thread only.
+ * Errors:    none.
+ * Blocking:  never.
+ * Since:     0.1
+ */
+RAGSTORE_API const char *ragstore_error_message(void);
+
+/**
+ * Look up a constant of this header by name, for bindings that cannot read it.
+ *
+ * @param out  set to the value, to 0 on failure
+ * @param name  such as "RAGSTORE_E_NOT_FOUND" or "RAGSTORE_MODE_HYBRID"
+ *
+ * Ownership: none.
+ * Lifetime:  none.
+ * Threads:   any thread.
+ * Errors:    INVALID_ARGUMENT, NOT_FOUND.
+ * Blocking:  never.
+ * Since:     0.1
+ */
+RAGSTORE_API int ragstore_constant_get(int64_t *out, const char *name);
+
+/* ------------------ types ------------------------------------------------------- */
+
+typedef struct ragstore_store ragstore_store;       /* an open directory */
+typedef struct ragstore_batch ragstore_batch;       /* several changes, one commit */
+typedef struct ragstore_entity ragstore_entity;     /* a tenant */
+typedef struct ragstore_document ragstore_document; /* one document as it was when looked up */
+typedef struct ragstore_upload ragstore_upload;     /* a document on its way in */
+typedef struct ragstore_result ragstore_result;     /* ranked chunks */
+typedef struct ragstore_session ragstore_session;   /* a conversation about an entity */
+typedef struct ragstore_answer ragstore_answer;     /* an answer with its sources */
+typedef struct ragstore_index ragstore_index;       /* the vectors of an entity */
+typedef struct ragstore_model ragstore_model;       /* an embedding model */
+typedef struct ragstore_buffer ragstore_buffer;     /* bytes from the library */
+
+/* ------------------ buffer ------------------------------------------------------ */
+
+/**
+ * Point at the bytes of a buffer. A NUL follows the last one, so text can be used as a C string.
+ *
+ * @param buffer  not NULL
+ * @return the bytes; NULL when buffer is NULL
+ *
+ * Ownership: borrowed.
+ * Lifetime:  until the buffer is freed.
+ * Threads:   any thread.
+ * Errors:    none.
+ * Blocking:  never.
+ * Since:     0.1
+ */
+RAGSTORE_API const char *ragstore_buffer_data(const ragstore_buffer *buffer);
+
+/**
+ * Count the bytes of a buffer, without the final NUL.
+ *
+ * @param buffer  not NULL
+ * @return bytes; 0 when buffer is NULL
+ *
+ * Ownership: none.
+ * Lifetime:  none.
+ * Threads:   any thread.
+ * Errors:    none.
+ * Blocking:  never.
+ * Since:     0.1
+ */
+RAGSTORE_API size_t ragstore_buffer_size(const ragstore_buffer *buffer);
+
+/**
+ * Free a buffer.
+ *
+ * @param buffer  NULL is fine
+ *
+ * Ownership: taken.
+ * Lifetime:  pointers into it end here.
+ * Threads:   any thread.
+ * Errors:    none.
+ * Blocking:  never.
+ * Since:     0.1
+ */
+RAGSTORE_API void ragstore_buffer_free(ragstore_buffer *buffer);
+
+/* ------------------ model ------------------------------------------------------- */
+
+/* An embedding model is a directory with model.safetensors, config.json and tokenizer.json or
+ * vocab.txt, as published for models of the BERT family (all-MiniLM-L6-v2 and relatives). */
+
+/**
+ * Say where the embedding model is that this machine's set-up made: the RAGSTORE_MODEL environment
+ * variable, or else the set-up's cache.
+ *
+ * @param out  set to the path, to NULL on failure
+ *
+ * Ownership: caller owns *out, free with ragstore_buffer_free().
+ * Lifetime:  none.
+ * Threads:   any thread that does not change the environment meanwhile.
+ * Errors:    NOT_FOUND (no model is there), common.
+ * Blocking:  looks at the file system.
+ * Since:     0.1
+ */
+RAGSTORE_API int ragstore_model_locate(ragstore_buffer **out);
+
+/**
+ * Load an embedding model.
+ *
+ * @param out  set to the model, to NULL on failure
+ * @param path  its directory
+ *
+ * Ownership: caller owns *out, free with ragstore_model_free(); path is copied.
+ * Lifetime:  none.
+ * Threads:   any thread.
+ * Errors:    NOT_FOUND, INVALID_DATA (damaged or of an unknown kind), common.
+ * Blocking:  reads from disk.
+ * Since:     0.1
+ */
+RAGSTORE_API int ragstore_model_open(ragstore_model **out, const char *path);
+
+/**
+ * Tell how many numbers a vector of this model has.
+ *
+ * @param model  not NULL
+ * @return the dimension; 0 when model is NULL
+ *
+ * Ownership: none.
+ * Lifetime:  none.
+ * Threads:   any thread.
+ * Errors:    none.
+ * Blocking:  never.
+ * Since:     0.1
+ */
+RAGSTORE_API uint32_t ragstore_model_dimension(const ragstore_model *model);
+
+/**
+ * Identify a model: two models with equal fingerprints give equal vectors.
+ *
+ * @param model  not NULL
+ * @return text such as "all-MiniLM-L6-v2/384/mean/l2/53aa51172d142c89"; NULL when model is NULL
+ *
+ * Ownership: borrowed.
+ * Lifetime:  until the model is freed.
+ * Threads:   any thread.
+ * Errors:    none.
+ * Blocking:  never.
+ * Since:     0.1
+ */
+RAGSTORE_API const char *ragstore_model_fingerprint(const ragstore_model *model);
+
+/**
+ * Cut a text into the model's token ids, with the special ones, cut at the model's limit.
+ *
+ * @param ids  array of `capacity` numbers, filled from the front; may be NULL when capacity is 0
+ * @param count  set to how many ids the text has after the cut, also when capacity is smaller
+ * @param uncut_count  NULL, or set to how many ids the text would have without the cut
+ * @param model  not NULL
+ * @param capacity  in numbers
+ * @param text  UTF-8, `size` bytes
+ * @param size  bytes
+ *
+ * Ownership: none.
+ * Lifetime:  none.
+ * Threads:   any thread.
+ * Errors:    INVALID_DATA (not UTF-8), common.
+ * Blocking:  never.
+ * Since:     0.1
+ */
+RAGSTORE_API int ragstore_model_tokenize(int32_t *ids, size_t *count, size_t *uncut_count,
+                                         ragstore_model *model, size_t capacity, const char *text,
+                                         size_t size);
+
+/**
+ * Turn texts into vectors.
+ *
+ * @param vectors  array of count × dimension floats, row by row, each of length 1
+ * @param model  not NULL
+ * @param texts  count UTF-8 strings
+ * @param count  at most 65,536
+ *
+ * Ownership: texts are borrowed until the call returns.
+ * Lifetime:  none.
+ * Threads:   any thread; calls share the machine's BLAS threads.
+ * Errors:    INVALID_DATA (not UTF-8), common.
+ * Blocking:  computes.
+ * Since:     0.1
+ */
+RAGSTORE_API int ragstore_model_embed(float *vectors, ragstore_model *model, const char *const *texts,
+                                      size_t count);
+
+/**
+ * Free a model. Stores that use it keep it alive.
+ *
+ * @param model  NULL is fine
+ *
+ * Ownership: taken.
+ * Lifetime:  none.
+ * Threads:   any thread.
+ * Errors:    none.
+ * Blocking:  never.
+ * Since:     0.1
+ */
+RAGSTORE_API void ragstore_model_free(ragstore_model *model);
+
+/* ------------------ store ------------------------------------------------------- */
+
+/* flags of ragstore_store_open_options */
+#define RAGSTORE_OPEN_MUST_EXIST 0x1u    /* fail with NOT_FOUND instead of making a new store */
+#define RAGSTORE_OPEN_MUST_CREATE 0x2u   /* fail with EXISTS instead of opening a store */
+#define RAGSTORE_OPEN_READ_ONLY 0x4u     /* change nothing; several readers may share the store */
+#define RAGSTORE_OPEN_IMMUTABLE 0x8u     /* take no lock and write nothing: nobody changes the directory */
+#define RAGSTORE_OPEN_NO_BACKGROUND 0x10u /* start no thread; call ragstore_store_maintain() */
+
+#define RAGSTORE_DURABILITY_FULL 1u   /* the default: what returned survives a power cut */
+#define RAGSTORE_DURABILITY_NORMAL 2u /* a power cut may cost the last second, never order or atomicity */
+
+#define RAGSTORE_NO_WAIT 0xffffffffu /* as busy_timeout_ms: do not wait at all */
+
+#define RAGSTORE_LOG_ERROR 1
+#define RAGSTORE_LOG_WARNING 2
+#define RAGSTORE_LOG_INFO 3
+#define RAGSTORE_LOG_DEBUG 4
+
+typedef struct ragstore_store_open_options {
+    size_t struct_size;
+    uint32_t flags;           /* RAGSTORE_OPEN_… */
+    uint32_t durability;      /* RAGSTORE_DURABILITY_…; default FULL */
+    uint32_t busy_timeout_ms; /* wait this long for another process or writer; default 5,000 */
+    uint32_t reserved;        /* zero */
+    uint64_t memory_limit_bytes; /* for what is cached per entity; default 1 GiB */
+    ragstore_model *model;       /* embeds documents and queries; NULL: keyword search only */
+    void (*log)(void *user, int level, const char *message); /* any thread; NULL: silent */
+    void *log_user;
+} ragstore_store_open_options;
+
+#define RAGSTORE_STORE_OPEN_OPTIONS_INIT                                                           \
+    {sizeof(ragstore_store_open_options), 0, 0, 0, 0, 0, NULL, NULL, NULL}
+
+/**
+ * Fill an options struct with the defaults.
+ *
+ * @param options  not NULL
+ *
+ * Ownership: none.
+ * Lifetime:  none.
+ * Threads:   any thread.
+ * Errors:    none.
+ * Blocking:  never.
+ * Since:     0.1
+ */
+RAGSTORE_API void ragstore_store_open_options_init(ragstore_store_open_options *options);
+
+/**
+ * Open a store, and make it first when the directory is missing or empty.
+ * A directory that holds other things is left alone. After a crash the store is recovered here.
+ *
+ * @param out  set to the store, to NULL on failure
+ * @param path  the directory; its parent must exist
+ * @param options  NULL for the defaults
+ *
+ * Ownership: caller owns *out, close with ragstore_store_close(); path is copied; options->model is
+ *            shared.
+ * Lifetime:  none.
+ * Threads:   any thread.
+ * Errors:    NOT_FOUND, EXISTS, BUSY (another process has it open), VERSION, READ_ONLY, DISK_FULL,
+ *            common.
+ * Blocking:  waits up to busy_timeout_ms for another process; replays the journal.
+ * Since:     0.1
+ */
+RAGSTORE_API int ragstore_store_open(ragstore_store **out, const char *path,
+                                     const ragstore_store_open_options *options);
+
+/**
+ * Close a store: bring its JSON files up to date, release the directory, free the handle.
+ * Handles of its entities, sessions and so on may be freed later, in any order; their calls answer
+ * CLOSED.
+ * An error tells that the files could not be brought up to date; the journal has everything all the
+ * same. A batch of the calling thread is forgotten.
+ *
+ * @param store  NULL is fine
+ *
+ * Ownership: taken, also on failure.
+ * Lifetime:  none.
+ * Threads:   any thread, once, while no other call uses this handle.
+ * Errors:    DISK_FULL, common.
+ * Blocking:  waits for running calls and for the disk.
+ * Since:     0.1
+ */
+RAGSTORE_API int ragstore_store_close(ragstore_store *store);
+
+/**
+ * Describe a store as a JSON object: path, store_id, format, read_only, state ("ok", "failed" or
+ * "degraded"), problems (array of texts), entities, documents, chunks, sessions, embedder
+ * (fingerprint or null), answer_mode ("extractive"), journal_bytes.
+ *
+ * @param out  set to UTF-8 JSON text, to NULL on failure
+ * @param store  not NULL
+ *
+ * Ownership: caller owns *out, free with ragstore_buffer_free().
+ * Lifetime:  none.
+ * Threads:   any thread.
+ * Errors:    common.
+ * Blocking:  never.
+ * Since:     0.1
+ */
+RAGSTORE_API int ragstore_store_describe(ragstore_buffer **out, ragstore_store *store);
+
+/**
+ * Bring every JSON file and index.faiss up to date with the journal.
+ *
+ * @param store  not NULL
+ *
+ * Ownership: none.
+ * Lifetime:  none.
+ * Threads:   any thread.
+ * Errors:    READ_ONLY, DISK_FULL, common.
+ * Blocking:  waits for the disk: returns when the change survives a power cut.
+ * Since:     0.1
+ */
+RAGSTORE_API int ragstore_store_export(ragstore_store *store);
+
+/**
+ * Do waiting background work (checkpoints, index files) on the calling thread.
+ *
+ * @param store  not NULL
+ * @param budget_ms  start no further piece of work after this time; 0: one piece at most
+ *
+ * Ownership: none.
+ * Lifetime:  none.
+ * Threads:   any thread.
+ * Errors:    READ_ONLY, DISK_FULL, common.
+ * Blocking:  up to the budget, plus the piece that has begun.
+ * Since:     0.1
+ */
+RAGSTORE_API int ragstore_store_maintain(ragstore_store *store, uint32_t budget_ms);
+
+/**
+ * Make long calls that are running on this store end soon with INTERRUPTED. Calls that start later
+ * are not concerned. What was acknowledged stays.
+ *
+ * @param store  not NULL
+ *
+ * Ownership: none.
+ * Lifetime:  none.
+ * Threads:   any thread.
+ * Errors:    common.
+ * Blocking:  never.
+ * Since:     0.1
+ */
+RAGSTORE_API int ragstore_store_interrupt(ragstore_store *store);
+
+/* ------------------ batch ------------------------------------------------------- */
+
+/**
+ * Begin a batch: changes made to this store by the calling thread from now on become one commit.
+ * The thread sees its own changes; others see them when it commits. Other writers wait meanwhile,
+ * so be brief.
+ * Documents added in a batch can be searched after the commit.
+ *
+ * @param out  set to the batch, to NULL on failure
+ * @param store  not NULL
+ *
+ * Ownership: caller owns *out; end it with ragstore_batch_commit() or ragstore_batch_abort().
+ * Lifetime:  none.
+ * Threads:   the thread that began it.
+ * Errors:    BUSY, READ_ONLY, WRONG_STATE (this thread has a batch already), common.
+ * Blocking:  waits up to busy_timeout_ms for the running writer.
+ * Since:     0.1
+ */
+RAGSTORE_API int ragstore_batch_begin(ragstore_batch **out, ragstore_store *store);
+
+/**
+ * Make all changes of a batch durable and visible at once, or none of them.
+ *
+ * @param batch  not NULL
+ *
+ * Ownership: taken, also on failure.
+ * Lifetime:  none.
+ * Threads:   the thread that began it.
+ * Errors:    DISK_FULL, WRONG_STATE (another thread), common.
+ * Blocking:  waits for the disk: returns when the change survives a power cut.
+ * Since:     0.1
+ */
+RAGSTORE_API int ragstore_batch_commit(ragstore_batch *batch);
+
+/**
+ * Forget all changes of a batch.
+ *
+ * @param batch  NULL is fine
+ *
+ * Ownership: taken.
+ * Lifetime:  none.
+ * Threads:   the thread that began it.
+ * Errors:    none.
+ * Blocking:  never.
+ * Since:     0.1
+ */
+RAGSTORE_API void ragstore_batch_abort(ragstore_batch *batch);
+
+/* ------------------ entity ------------------------------------------------------ */
+
+/* An entity id is UTF-8 of 1 to 128 bytes without '/', '\\' and control characters, without white
+ * space at either end, and neither "." nor "..". */
+
+typedef struct ragstore_entity_create_options {
+    size_t struct_size;
+    const char *name;          /* default: the id; at most 1,024 bytes */
+    const char *description;   /* default: ""; at most 16 KiB */
+    const char *metadata_json; /* default: {}; a JSON object of at most 16 KiB */
+} ragstore_entity_create_options;
+
+#define RAGSTORE_ENTITY_CREATE_OPTIONS_INIT                                                        \
+    {sizeof(ragstore_entity_create_options), NULL, NULL, NULL}
+
+typedef struct ragstore_entity_update_options {
+    size_t struct_size;
+    const char *name;          /* NULL: keep */
+    const char *description;   /* NULL: keep */
+    const char *metadata_json; /* NULL: keep; otherwise replaces the whole object */
+} ragstore_entity_update_options;
+
+#define RAGSTORE_ENTITY_UPDATE_OPTIONS_INIT                                                        \
+    {sizeof(ragstore_entity_update_options), NULL, NULL, NULL}
+
+typedef struct ragstore_list_options {
+    size_t struct_size;
+    uint64_t limit;    /* default: all */
+    uint64_t offset;   /* skip this many first */
+    const char *match; /* only those whose id or name has this text, without regard to case */
+} ragstore_list_options;
+
+#define RAGSTORE_LIST_OPTIONS_INIT {sizeof(ragstore_list_options), 0, 0, NULL}
+
+/**
+ * Fill an options struct with the defaults.
+ *
+ * @param options  not NULL
+ *
+ * Ownership: none.
+ * Lifetime:  none.
+ * Threads:   any thread.
+ * Errors:    none.
+ * Blocking:  never.
+ * Since:     0.1
+ */
+RAGSTORE_API void ragstore_entity_create_options_init(ragstore_entity_create_options *options);
+
+/**
+ * Fill an options struct with the defaults.
+ *
+ * @param options  not NULL
+ *
+ * Ownership: none.
+ * Lifetime:  none.
+ * Threads:   any thread.
+ * Errors:    none.
+ * Blocking:  never.
+ * Since:     0.1
+ */
+RAGSTORE_API void ragstore_entity_update_options_init(ragstore_entity_update_options *options);
+
+/**
+ * Fill an options struct with the defaults.
+ *
+ * @param options  not NULL
+ *
+ * Ownership: none.
+ * Lifetime:  none.
+ * Threads:   any thread.
+ * Errors:    none.
+ * Blocking:  never.
+ * Since:     0.1
+ */
+RAGSTORE_API void ragstore_list_options_init(ragstore_list_options *options);
+
+/**
+ * Create an entity. Its embedding model is the store's, for good; without one it answers by
+ * keyword.
+ *
+ * @param out  NULL, or set to the entity, to NULL on failure
+ * @param store  not NULL
+ * @param id  the new entity's id
+ * @param options  NULL for the defaults
+ *
+ * Ownership: caller owns *out, free with ragstore_entity_free(); texts are copied.
+ * Lifetime:  none.
+ * Threads:   any thread.
+ * Errors:    EXISTS, INVALID_DATA (metadata), TOO_LARGE, BUSY, READ_ONLY, DISK_FULL, common.
+ * Blocking:  waits for the disk: returns when the change survives a power cut.
+ * Since:     0.1
+ */
+RAGSTORE_API int ragstore_entity_create(ragstore_entity **out, ragstore_store *store, const char *id,
+                                        const ragstore_entity_create_options *options);
+
+/**
+ * Look up an entity.
+ *
+ * @param out  set to the entity, to NULL on failure
+ * @param store  not NULL
+ * @param id  its id
+ *
+ * Ownership: caller owns *out, free with ragstore_entity_free().
+ * Lifetime:  when the entity is deleted, calls answer NOT_FOUND, also if an entity of the same id
+ *            is created again.
+ * Threads:   any thread.
+ * Errors:    NOT_FOUND, common.
+ * Blocking:  never.
+ * Since:     0.1
+ */
+RAGSTORE_API int ragstore_entity_open(ragstore_entity **out, ragstore_store *store, const char *id);
+
+/**
+ * Free an entity's handle. The entity stays.
+ *
+ * @param entity  NULL is fine
+ *
+ * Ownership: taken.
+ * Lifetime:  none.
+ * Threads:   any thread.
+ * Errors:    none.
+ * Blocking:  never.
+ * Since:     0.1
+ */
+RAGSTORE_API void ragstore_entity_free(ragstore_entity *entity);
+
+/**
+ * Tell an entity's id.
+ *
+ * @param entity  not NULL
+ * @return its id; NULL when entity is NULL
+ *
+ * Ownership: borrowed.
+ * Lifetime:  until the handle is freed.
+ * Threads:   any thread.
+ * Errors:    none.
+ * Blocking:  never.
+ * Since:     0.1
+ */
+RAGSTORE_API const char *ragstore_entity_id(const ragstore_entity *entity);
+
+/**
+ * Describe an entity as a JSON object: entity_id, entity_name, description, metadata, created_at,
+ * total_documents, total_chunks, has_vector_store, embedder (fingerprint or null), search_mode
+ * ("hybrid" or "keyword": what a default search will do now) and notice (why it is keyword, or
+ * null).
+ *
+ * @param out  set to UTF-8 JSON text, to NULL on failure
+ * @param entity  not NULL
+ *
+ * Ownership: caller owns *out, free with ragstore_buffer_free().
+ * Lifetime:  none.
+ * Threads:   any thread.
+ * Errors:    NOT_FOUND, common.
+ * Blocking:  never.
+ * Since:     0.1
+ */
+RAGSTORE_API int ragstore_entity_describe(ragstore_buffer **out, ragstore_entity *entity);
+
+/**
+ * Change an entity's name, description or metadata.
+ *
+ * @param entity  not NULL
+ * @param options  what to change; not NULL
+ *
+ * Ownership: texts are copied.
+ * Lifetime:  none.
+ * Threads:   any thread.
+ * Errors:    NOT_FOUND, INVALID_DATA, TOO_LARGE, BUSY, READ_ONLY, DISK_FULL, common.
+ * Blocking:  waits for the disk: returns when the change survives a power cut.
+ * Since:     0.1
+ */
+RAGSTORE_API int ragstore_entity_update(ragstore_entity *entity,
+                                        const ragstore_entity_update_options *options);
+
+/**
+ * Delete an entity with its documents, files, chunks, vectors and sessions.
+ *
+ * @param sessions_deleted  NULL, or set to how many sessions went
+ * @param store  not NULL
+ * @param id  its id
+ *
+ * Ownership: none.
+ * Lifetime:  none.
+ * Threads:   any thread.
+ * Errors:    NOT_FOUND, BUSY, READ_ONLY, DISK_FULL, common.
+ * Blocking:  waits for the disk: returns when the change survives a power cut.
+ * Since:     0.1
+ */
+RAGSTORE_API int ragstore_entity_delete(uint64_t *sessions_deleted, ragstore_store *store,
+                                        const char *id);
+
+/**
+ * List entities, oldest first, as JSON: {"entities": [as ragstore_entity_describe() has them],
+ * "total": how many match}.
+ *
+ * @param out  set to UTF-8 JSON text, to NULL on failure
+ * @param store  not NULL
+ * @param options  NULL for all
+ *
+ * Ownership: caller owns *out, free with ragstore_buffer_free().
+ * Lifetime:  none.
+ * Threads:   any thread.
+ * Errors:    common.
+ * Blocking:  never.
+ * Since:     0.1
+ */
+RAGSTORE_API int ragstore_entity_list(ragstore_buffer **out, ragstore_store *store,
+                                      const ragstore_list_options *options);
+
+/* ------------------ document ---------------------------------------------------- */
+
+typedef struct ragstore_document_add_options {
+    size_t struct_size;
+    const char *filename;      /* as the user knows it; kept as given, made safe for the disk */
+    const char *media_type;    /* default: told from the content and the file name */
+    const char *source;        /* what search results name; default: the file name */
+    const char *description;   /* default: none */
+    const char *metadata_json; /* default: {}; a JSON object of at most 16 KiB */
+    const char *key;           /* the caller's own identity for it, at most 1,024 bytes: the same key
+                                  replaces the document and keeps its id; default: none */
+    /* Called now and then; a return other than 0 cancels the call. total is 0 while unknown. */
+    int32_t (*progress)(void *user, const char *stage, uint64_t done, uint64_t total);
+    void *progress_user;
+} ragstore_document_add_options;
+
+#define RAGSTORE_DOCUMENT_ADD_OPTIONS_INIT                                                         \
+    {sizeof(ragstore_document_add_options), NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL}
+
+/**
+ * Fill an options struct with the defaults.
+ *
+ * @param options  not NULL
+ *
+ * Ownership: none.
+ * Lifetime:  none.
+ * Threads:   any thread.
+ * Errors:    none.
+ * Blocking:  never.
+ * Since:     0.1
+ */
+RAGSTORE_API void ragstore_document_add_options_init(ragstore_document_add_options *options);
+
+/**
+ * Add a document from bytes: text, Markdown or HTML. File, chunks, vectors and record become
+ * visible in one commit.
+ * Bytes that the entity already holds change nothing: the document that has them is returned, and
+ * its index is mended if need be.
+ *
+ * @param out  NULL, or set to the document, to NULL on failure
+ * @param entity  not NULL
+ * @param bytes  its content; may be NULL when size is 0
+ * @param size  bytes
+ * @param options  NULL for the defaults
+ *
+ * Ownership: caller owns *out, free with ragstore_document_free(); everything else is copied.
+ * Lifetime:  none.
+ * Threads:   any thread.
+ * Errors:    NOT_FOUND (entity), NOT_EXTRACTABLE (no text in it, or of an unknown kind), EMBEDDER
+ *            (the entity's model is not the store's), INVALID_DATA, TOO_LARGE (over 1 GiB),
+ *            CONFLICT, BUSY, READ_ONLY, DISK_FULL, common.
+ * Blocking:  waits for the disk: returns when the change survives a power cut.
+ * Since:     0.1
+ */
+RAGSTORE_API int ragstore_document_add(ragstore_document **out, ragstore_entity *entity,
+                                       const void *bytes, size_t size,
+                                       const ragstore_document_add_options *options);
+
+/**
+ * Add a document of ready-made chunks, and of ready-made vectors if given.
+ * chunks_json is an array of 1 to 10,000 objects: text (required), metadata (object), page
+ * (number), start, end (byte offsets into the caller's own text), vector (array of numbers).
+ * Missing vectors are embedded; a wrong dimension fails the whole call.
+ *
+ * @param out  NULL, or set to the document, to NULL on failure
+ * @param entity  not NULL
+ * @param chunks_json  UTF-8 JSON text, at most 256 MiB
+ * @param vectors  NULL, or one row of `dimension` floats for each chunk, instead of vectors in the
+ *                 JSON
+ * @param dimension  numbers in a row; 0 when vectors is NULL
+ * @param options  NULL for the defaults
+ *
+ * Ownership: caller owns *out, free with ragstore_document_free(); everything else is copied.
+ * Lifetime:  none.
+ * Threads:   any thread.
+ * Errors:    NOT_FOUND (entity), NOT_EXTRACTABLE (no text in it, or of an unknown kind), EMBEDDER
+ *            (the entity's model is not the store's), INVALID_DATA, TOO_LARGE (over 1 GiB),
+ *            CONFLICT, BUSY, READ_ONLY, DISK_FULL, common.
+ * Blocking:  waits for the disk: returns when the change survives a power cut.
+ * Since:     0.1
+ */
+RAGSTORE_API int ragstore_document_add_chunks(ragstore_document **out, ragstore_entity *entity,
+                                              const char *chunks_json, const float *vectors,
+                                              size_t dimension,
+                                              const ragstore_document_add_options *options);
+
+/**
+ * Look up a document of an entity.
+ *
+ * @param out  set to the document as it is now, to NULL on failure
+ * @param entity  not NULL
+ * @param doc_id  its id
+ *
+ * Ownership: caller owns *out, free with ragstore_document_free().
+ * Lifetime:  none.
+ * Threads:   any thread.
+ * Errors:    NOT_FOUND, common.
+ * Blocking:  never.
+ * Since:     0.1
+ */
+RAGSTORE_API int ragstore_document_open(ragstore_document **out, ragstore_entity *entity,
+                                        const char *doc_id);
+
+/**
+ * Free a document's handle. The document stays.
+ *
+ * @param document  NULL is fine
+ *
+ * Ownership: taken.
+ * Lifetime:  none.
+ * Threads:   any thread.
+ * Errors:    none.
+ * Blocking:  never.
+ * Since:     0.1
+ */
+RAGSTORE_API void ragstore_document_free(ragstore_document *document);
+
+/**
+ * Tell a document's id.
+ *
+ * @param document  not NULL
+ * @return "doc_" and a UUID; NULL when document is NULL
+ *
+ * Ownership: borrowed.
+ * Lifetime:  until the handle is freed.
+ * Threads:   any thread.
+ * Errors:    none.
+ * Blocking:  never.
+ * Since:     0.1
+ */
+RAGSTORE_API const char *ragstore_document_id(const ragstore_document *document);
+
+/**
+ * Describe a document as a JSON object: doc_id, entity_id, filename, file_path, file_size,
+ * media_type, sha256, key, source, description, metadata, uploaded_at, chunks_count, and for the
+ * result of an add also is_duplicate, replaced and notice (text or null, such as that it can be
+ * found by keyword only).
+ *
+ * @param out  set to UTF-8 JSON text, to NULL on failure
+ * @param document  not NULL
+ *
+ * Ownership: caller owns *out, free with ragstore_buffer_free().
+ * Lifetime:  none.
+ * Threads:   any thread.
+ * Errors:    common.
+ * Blocking:  never.
+ * Since:     0.1
+ */
+RAGSTORE_API int ragstore_document_describe(ragstore_buffer **out, ragstore_document *document);
+
+/**
+ * Read the bytes of a document as they were sent.
+ *
+ * @param out  set to the bytes, to NULL on failure
+ * @param document  not NULL
+ *
+ * Ownership: caller owns *out, free with ragstore_buffer_free().
+ * Lifetime:  none.
+ * Threads:   any thread.
+ * Errors:    NOT_FOUND (deleted meanwhile, or made of chunks), DAMAGED (not the bytes that were
+ *            sent), common.
+ * Blocking:  reads from disk, never waits for another thread's flush.
+ * Since:     0.1
+ */
+RAGSTORE_API int ragstore_document_content(ragstore_buffer **out, ragstore_document *document);
+
+/**
+ * Give the text that was taken from a document: what the offsets of chunks and citations count in.
+ *
+ * @param out  set to UTF-8 text, to NULL on failure
+ * @param document  not NULL
+ *
+ * Ownership: caller owns *out, free with ragstore_buffer_free().
+ * Lifetime:  none.
+ * Threads:   any thread.
+ * Errors:    NOT_FOUND (deleted meanwhile, or made of chunks), DAMAGED, common.
+ * Blocking:  reads from disk, never waits for another thread's flush.
+ * Since:     0.1
+ */
+RAGSTORE_API int ragstore_document_text(ragstore_buffer **out, ragstore_document *document);
+
+/**
+ * List the documents of an entity, oldest first, as a JSON array of objects as
+ * ragstore_document_describe() has them.
+ *
+ * @param out  set to UTF-8 JSON text, to NULL on failure
+ * @param entity  not NULL
+ * @param options  NULL for all
+ *
+ * Ownership: caller owns *out, free with ragstore_buffer_free().
+ * Lifetime:  none.
+ * Threads:   any thread.
+ * Errors:    NOT_FOUND, common.
+ * Blocking:  never.
+ * Since:     0.1
+ */
+RAGSTORE_API int ragstore_document_list(ragstore_buffer **out, ragstore_entity *entity,
+                                        const ragstore_list_options *options);
+
+/**
+ * Delete a document with its file, chunks and vectors.
+ *
+ * @param entity  not NULL
+ * @param doc_id  its id
+ *
+ * Ownership: none.
+ * Lifetime:  none.
+ * Threads:   any thread.
+ * Errors:    NOT_FOUND, BUSY, READ_ONLY, DISK_FULL, common.
+ * Blocking:  waits for the disk: returns when the change survives a power cut.
+ * Since:     0.1
+ */
+RAGSTORE_API int ragstore_document_delete(ragstore_entity *entity, const char *doc_id);
+
+/* ------------------ upload ------------------------------------------------------ */
+
+/**
+ * Begin a document whose bytes come piece by piece; they go to disk, not to memory.
+ *
+ * @param out  set to the upload, to NULL on failure
+ * @param entity  not NULL
+ * @param options  NULL for the defaults; copied, callbacks included
+ *
+ * Ownership: caller owns *out; end it with ragstore_upload_commit() or ragstore_upload_abort().
+ * Lifetime:  none.
+ * Threads:   one thread at a time.
+ * Errors:    NOT_FOUND, READ_ONLY, INVALID_DATA, TOO_LARGE, DISK_FULL, common.
+ * Blocking:  writes to disk.
+ * Since:     0.1
+ */
+RAGSTORE_API int ragstore_upload_begin(ragstore_upload **out, ragstore_entity *entity,
+                                       const ragstore_document_add_options *options);
+
+/**
+ * Add bytes to an upload.
+ *
+ * @param upload  not NULL
+ * @param bytes  may be NULL when size is 0
+ * @param size  bytes
+ *
+ * Ownership: bytes are copied.
+ * Lifetime:  none.
+ * Threads:   one thread at a time.
+ * Errors:    TOO_LARGE, DISK_FULL, WRONG_STATE (an earlier write failed), common.
+ * Blocking:  writes to disk.
+ * Since:     0.1
+ */
+RAGSTORE_API int ragstore_upload_write(ragstore_upload *upload, const void *bytes, size_t size);
+
+/**
+ * Add the uploaded bytes as a document; see ragstore_document_add().
+ *
+ * @param out  NULL, or set to the document, to NULL on failure
+ * @param upload  not NULL
+ *
+ * Ownership: upload is taken, also on failure; caller owns *out, free with
+ *            ragstore_document_free().
+ * Lifetime:  none.
+ * Threads:   one thread at a time.
+ * Errors:    NOT_FOUND (entity), NOT_EXTRACTABLE (no text in it, or of an unknown kind), EMBEDDER
+ *            (the entity's model is not the store's), INVALID_DATA, TOO_LARGE (over 1 GiB),
+ *            CONFLICT, BUSY, READ_ONLY, DISK_FULL, common.
+ * Blocking:  waits for the disk: returns when the change survives a power cut.
+ * Since:     0.1
+ */
+RAGSTORE_API int ragstore_upload_commit(ragstore_document **out, ragstore_upload *upload);
+
+/**
+ * Forget an upload.
+ *
+ * @param upload  NULL is fine
+ *
+ * Ownership: taken.
+ * Lifetime:  none.
+ * Threads:   one thread at a time.
+ * Errors:    none.
+ * Blocking:  removes a file.
+ * Since:     0.1
+ */
+RAGSTORE_API void ragstore_upload_abort(ragstore_upload *upload);
+
+/* ------------------ search and result ------------------------------------------- */
+
+#define RAGSTORE_MODE_HYBRID 1u  /* the default: keyword and vector ranking, fused */
+#define RAGSTORE_MODE_VECTOR 2u
+#define RAGSTORE_MODE_KEYWORD 3u
+
+typedef struct ragstore_entity_search_options {
+    size_t struct_size;
+    uint32_t k;         /* how many chunks at most: 1 to 200; default 5 */
+    uint32_t mode;      /* RAGSTORE_MODE_…; hybrid becomes keyword when there is no model */
+    uint32_t neighbors; /* chunks before and after each hit to attach to its text: 0 to 10 */
+    float min_score;    /* leave out chunks below this score (0 to 1) */
+    const char *const *doc_ids; /* only these documents; NULL: all */
+    size_t doc_ids_count;
+    const char *filter_json; /* a query on the documents' and chunks' metadata, such as
+                                {"year": {"$gte": 2020}}; see ragstore_query(7); NULL: all */
+    const float *vector;     /* search by this vector instead of embedding the query */
+    size_t dimension;        /* numbers in vector */
+} ragstore_entity_search_options;
+
+#define RAGSTORE_ENTITY_SEARCH_OPTIONS_INIT                                                        \
+    {sizeof(ragstore_entity_search_options), 0, 0, 0, 0.0f, NULL, 0, NULL, NULL, 0}
+
+/**
+ * Fill an options struct with the defaults.
+ *
+ * @param options  not NULL
+ *
+ * Ownership: none.
+ * Lifetime:  none.
+ * Threads:   any thread.
+ * Errors:    none.
+ * Blocking:  never.
+ * Since:     0.1
+ */
+RAGSTORE_API void ragstore_entity_search_options_init(ragstore_entity_search_options *options);
+
+/**
+ * Find the chunks of one entity that best answer a query.
+ *
+ * @param out  set to the result on success, to NULL on failure; a result may have no hits
+ * @param entity  whose documents are searched; no other entity's are ever seen
+ * @param query  UTF-8, 1 byte to 32 KiB; may be empty only when options->vector is given
+ * @param options  NULL for the defaults: k = 5, hybrid ranking, no filter
+ *
+ * Ownership: caller owns *out, free with ragstore_result_free().
+ * Lifetime:  strings of the result live until it is freed, also after the entity is closed.
+ * Threads:   any thread.
+ * Errors:    NOT_FOUND (entity deleted meanwhile), EMBEDDER (vector mode without the entity's
+ *            model), QUERY, INVALID_DATA, TOO_LARGE, common.
+ * Blocking:  reads from disk, never waits for another thread's flush.
+ * Since:     0.1
+ */
+RAGSTORE_API int ragstore_entity_search(ragstore_result **out, ragstore_entity *entity,
+                                        const char *query,
+                                        const ragstore_entity_search_options *options);
+
+/**
+ * Free a result.
+ *
+ * @param result  NULL is fine; an answer's sources are not freed by the caller
+ *
+ * Ownership: taken.
+ * Lifetime:  none.
+ * Threads:   any thread.
+ * Errors:    none.
+ * Blocking:  never.
+ * Since:     0.1
+ */
+RAGSTORE_API void ragstore_result_free(ragstore_result *result);
+
+/**
+ * Count the hits of a result.
+ *
+ * @param result  not NULL
+ * @return 0 when result is NULL
+ *
+ * Ownership: none.
+ * Lifetime:  none.
+ * Threads:   any thread.
+ * Errors:    none.
+ * Blocking:  never.
+ * Since:     0.1
+ */
+RAGSTORE_API size_t ragstore_result_count(const ragstore_result *result);
+
+/**
+ * Tell how a result was ranked: a hybrid search of an entity without a model is ranked by keyword.
+ *
+ * @param result  not NULL
+ * @return RAGSTORE_MODE_…; 0 when result is NULL
+ *
+ * Ownership: none.
+ * Lifetime:  none.
+ * Threads:   any thread.
+ * Errors:    none.
+ * Blocking:  never.
+ * Since:     0.1
+ */
+RAGSTORE_API uint32_t ragstore_result_mode(const ragstore_result *result);
+
+/**
+ * Give the text of a hit, with its neighbours when they were asked for.
+ *
+ * @param result  not NULL
+ * @param position  0 to count - 1, best first
+ * @return UTF-8 text; NULL when position is out of range
+ *
+ * Ownership: borrowed.
+ * Lifetime:  until the result is freed.
+ * Threads:   any thread.
+ * Errors:    none.
+ * Blocking:  never.
+ * Since:     0.1
+ */
+RAGSTORE_API const char *ragstore_result_content(const ragstore_result *result, size_t position);
+
+/**
+ * Give the id of a hit's document.
+ *
+ * @param result  not NULL
+ * @param position  0 to count - 1, best first
+ * @return NULL when position is out of range
+ *
+ * Ownership: borrowed.
+ * Lifetime:  until the result is freed.
+ * Threads:   any thread.
+ * Errors:    none.
+ * Blocking:  never.
+ * Since:     0.1
+ */
+RAGSTORE_API const char *ragstore_result_doc_id(const ragstore_result *result, size_t position);
+
+/**
+ * Give the file name of a hit's document.
+ *
+ * @param result  not NULL
+ * @param position  0 to count - 1, best first
+ * @return NULL when position is out of range
+ *
+ * Ownership: borrowed.
+ * Lifetime:  until the result is freed.
+ * Threads:   any thread.
+ * Errors:    none.
+ * Blocking:  never.
+ * Since:     0.1
+ */
+RAGSTORE_API const char *ragstore_result_doc_name(const ragstore_result *result, size_t position);
+
+/**
+ * Give the source that was named when a hit's document was added, or else its file name.
+ *
+ * @param result  not NULL
+ * @param position  0 to count - 1, best first
+ * @return NULL when position is out of range
+ *
+ * Ownership: borrowed.
+ * Lifetime:  until the result is freed.
+ * Threads:   any thread.
+ * Errors:    none.
+ * Blocking:  never.
+ * Since:     0.1
+ */
+RAGSTORE_API const char *ragstore_result_source(const ragstore_result *result, size_t position);
+
+/**
+ * Give the metadata of a hit: the document's, overlaid by the chunk's.
+ *
+ * @param result  not NULL
+ * @param position  0 to count - 1, best first
+ * @return a JSON object as text; NULL when position is out of range
+ *
+ * Ownership: borrowed.
+ * Lifetime:  until the result is freed.
+ * Threads:   any thread.
+ * Errors:    none.
+ * Blocking:  never.
+ * Since:     0.1
+ */
+RAGSTORE_API const char *ragstore_result_metadata(const ragstore_result *result, size_t position);
+
+/**
+ * Give the headings above a hit, from the outermost in, joined by " > ".
+ *
+ * @param result  not NULL
+ * @param position  0 to count - 1, best first
+ * @return "" when there are none; NULL when position is out of range
+ *
+ * Ownership: borrowed.
+ * Lifetime:  until the result is freed.
+ * Threads:   any thread.
+ * Errors:    none.
+ * Blocking:  never.
+ * Since:     0.1
+ */
+RAGSTORE_API const char *ragstore_result_heading(const ragstore_result *result, size_t position);
+
+/**
+ * Give the number of a hit's chunk: unique in its entity, never used again.
+ *
+ * @param result  not NULL
+ * @param position  0 to count - 1, best first
+ * @return -1 when position is out of range
+ *
+ * Ownership: none.
+ * Lifetime:  none.
+ * Threads:   any thread.
+ * Errors:    none.
+ * Blocking:  never.
+ * Since:     0.1
+ */
+RAGSTORE_API int64_t ragstore_result_chunk_number(const ragstore_result *result, size_t position);
+
+/**
+ * Give the place of a hit's chunk in its document, counted from 0.
+ *
+ * @param result  not NULL
+ * @param position  0 to count - 1, best first
+ * @return -1 when position is out of range
+ *
+ * Ownership: none.
+ * Lifetime:  none.
+ * Threads:   any thread.
+ * Errors:    none.
+ * Blocking:  never.
+ * Since:     0.1
+ */
+RAGSTORE_API int64_t ragstore_result_chunk_order(const ragstore_result *result, size_t position);
+
+/**
+ * Give the page of a hit.
+ *
+ * @param result  not NULL
+ * @param position  0 to count - 1, best first
+ * @return from 1; 0 when the document has no pages or position is out of range
+ *
+ * Ownership: none.
+ * Lifetime:  none.
+ * Threads:   any thread.
+ * Errors:    none.
+ * Blocking:  never.
+ * Since:     0.1
+ */
+RAGSTORE_API uint32_t ragstore_result_page(const ragstore_result *result, size_t position);
+
+/**
+ * Give where a hit's chunk starts in the document's text.
+ *
+ * @param result  not NULL
+ * @param position  0 to count - 1, best first
+ * @return byte offset; -1 when unknown
+ *
+ * Ownership: none.
+ * Lifetime:  none.
+ * Threads:   any thread.
+ * Errors:    none.
+ * Blocking:  never.
+ * Since:     0.1
+ */
+RAGSTORE_API int64_t ragstore_result_start(const ragstore_result *result, size_t position);
+
+/**
+ * Give where a hit's chunk ends in the document's text.
+ *
+ * @param result  not NULL
+ * @param position  0 to count - 1, best first
+ * @return byte offset behind the last byte; -1 when unknown
+ *
+ * Ownership: none.
+ * Lifetime:  none.
+ * Threads:   any thread.
+ * Errors:    none.
+ * Blocking:  never.
+ * Since:     0.1
+ */
+RAGSTORE_API int64_t ragstore_result_end(const ragstore_result *result, size_t position);
+
+/**
+ * Give how well a hit answers the query. Comparable between queries of one entity; hits are ordered
+ * by the ranking of the search, which the score follows closely but not always.
+ *
+ * @param result  not NULL
+ * @param position  0 to count - 1, best first
+ * @return 0 (not at all) to 1; 0 when position is out of range
+ *
+ * Ownership: none.
+ * Lifetime:  none.
+ * Threads:   any thread.
+ * Errors:    none.
+ * Blocking:  never.
+ * Since:     0.1
+ */
+RAGSTORE_API float ragstore_result_score(const ragstore_result *result, size_t position);
+
+/**
+ * Give the similarity of the vectors of query and hit: cosine.
+ *
+ * @param result  not NULL
+ * @param position  0 to count - 1, best first
+ * @return -1 to 1; NaN when it was not computed
+ *
+ * Ownership: none.
+ * Lifetime:  none.
+ * Threads:   any thread.
+ * Errors:    none.
+ * Blocking:  never.
+ * Since:     0.1
+ */
+RAGSTORE_API float ragstore_result_vector_score(const ragstore_result *result, size_t position);
+
+/**
+ * Give how much of the best possible keyword score the hit reaches.
+ *
+ * @param result  not NULL
+ * @param position  0 to count - 1, best first
+ * @return 0 to 1; NaN when it was not computed
+ *
+ * Ownership: none.
+ * Lifetime:  none.
+ * Threads:   any thread.
+ * Errors:    none.
+ * Blocking:  never.
+ * Since:     0.1
+ */
+RAGSTORE_API float ragstore_result_keyword_score(const ragstore_result *result, size_t position);
+
+/**
+ * Copy chunk numbers and scores of all hits at once.
+ *
+ * @param chunk_numbers  NULL, or array of `capacity` numbers
+ * @param scores  NULL, or array of `capacity` floats
+ * @param result  not NULL
+ * @param capacity  hits to copy at most
+ * @return how many were copied
+ *
+ * Ownership: none.
+ * Lifetime:  none.
+ * Threads:   any thread.
+ * Errors:    none.
+ * Blocking:  never.
+ * Since:     0.1
+ */
+RAGSTORE_API size_t ragstore_result_copy(int64_t *chunk_numbers, float *scores,
+                                         const ragstore_result *result, size_t capacity);
+
+/**
+ * Give a result as a JSON array of objects: content, doc_id, doc_name, chunk_order_index,
+ * chunk_number, source, score, scores {vector, keyword}, metadata, heading, page, start, end.
+ *
+ * @param out  set to UTF-8 JSON text, to NULL on failure
+ * @param result  not NULL
+ *
+ * Ownership: caller owns *out, free with ragstore_buffer_free().
+ * Lifetime:  none.
+ * Threads:   any thread.
+ * Errors:    common.
+ * Blocking:  never.
+ * Since:     0.1
+ */
+RAGSTORE_API int ragstore_result_json(ragstore_buffer **out, const ragstore_result *result);
+
+/* ------------------ session ----------------------------------------------------- */
+
+typedef struct ragstore_session_create_options {
+    size_t struct_size;
+    const char *name;          /* default: "Chat N", N = sessions of the entity + 1; at most 1,024 bytes */
+    const char *metadata_json; /* default: {}; a JSON object of at most 16 KiB */
+} ragstore_session_create_options;
+
+#define RAGSTORE_SESSION_CREATE_OPTIONS_INIT                                                       \
+    {sizeof(ragstore_session_create_options), NULL, NULL}
+
+typedef struct ragstore_session_messages_options {
+    size_t struct_size;
+    uint64_t limit;  /* the newest so many; default: all */
+    uint64_t before; /* only messages with a smaller number; default: up to the newest */
+} ragstore_session_messages_options;
+
+#define RAGSTORE_SESSION_MESSAGES_OPTIONS_INIT                                                     \
+    {sizeof(ragstore_session_messages_options), 0, 0}
+
+typedef struct ragstore_session_ask_options {
+    size_t struct_size;
+    const char *const *doc_ids; /* answer from these documents only; NULL: all */
+    size_t doc_ids_count;
+    const char *filter_json; /* as in ragstore_entity_search_options */
+    uint32_t k;              /* passages to draw on: 1 to 50; default 8 */
+    uint32_t reserved;       /* zero */
+    /* Called once before any text. A return other than 0 cancels. */
+    int32_t (*on_sources)(void *user, const ragstore_result *sources);
+    /* Called as the answer grows. A return other than 0 cancels: what was said so far is stored. */
+    int32_t (*on_text)(void *user, const char *text, size_t size);
+    void *user;
+} ragstore_session_ask_options;
+
+#define RAGSTORE_SESSION_ASK_OPTIONS_INIT                                                          \
+    {sizeof(ragstore_session_ask_options), NULL, 0, NULL, 0, 0, NULL, NULL, NULL}
+
+/**
+ * Fill an options struct with the defaults.
+ *
+ * @param options  not NULL
+ *
+ * Ownership: none.
+ * Lifetime:  none.
+ * Threads:   any thread.
+ * Errors:    none.
+ * Blocking:  never.
+ * Since:     0.1
+ */
+RAGSTORE_API void ragstore_session_create_options_init(ragstore_session_create_options *options);
+
+/**
+ * Fill an options struct with the defaults.
+ *
+ * @param options  not NULL
+ *
+ * Ownership: none.
+ * Lifetime:  none.
+ * Threads:   any thread.
+ * Errors:    none.
+ * Blocking:  never.
+ * Since:     0.1
+ */
+RAGSTORE_API void ragstore_session_messages_options_init(ragstore_session_messages_options *options);
+
+/**
+ * Fill an options struct with the defaults.
+ *
+ * @param options  not NULL
+ *
+ * Ownership: none.
+ * Lifetime:  none.
+ * Threads:   any thread.
+ * Errors:    none.
+ * Blocking:  never.
+ * Since:     0.1
+ */
+RAGSTORE_API void ragstore_session_ask_options_init(ragstore_session_ask_options *options);
+
+/**
+ * Begin a conversation about an entity.
+ *
+ * @param out  NULL, or set to the session, to NULL on failure
+ * @param entity  not NULL
+ * @param options  NULL for the defaults
+ *
+ * Ownership: caller owns *out, free with ragstore_session_free(); texts are copied.
+ * Lifetime:  none.
+ * Threads:   any thread.
+ * Errors:    NOT_FOUND, INVALID_DATA, TOO_LARGE, BUSY, READ_ONLY, DISK_FULL, common.
+ * Blocking:  waits for the disk: returns when the change survives a power cut.
+ * Since:     0.1
+ */
+RAGSTORE_API int ragstore_session_create(ragstore_session **out, ragstore_entity *entity,
+                                         const ragstore_session_create_options *options);
+
+/**
+ * Look up a session by its id.
+ *
+ * @param out  set to the session, to NULL on failure
+ * @param store  not NULL
+ * @param session_id  "session_" and 12 hexadecimal digits
+ *
+ * Ownership: caller owns *out, free with ragstore_session_free().
+ * Lifetime:  none.
+ * Threads:   any thread.
+ * Errors:    NOT_FOUND, common.
+ * Blocking:  never.
+ * Since:     0.1
+ */
+RAGSTORE_API int ragstore_session_open(ragstore_session **out, ragstore_store *store,
+                                       const char *session_id);
+
+/**
+ * Free a session's handle. The session stays.
+ *
+ * @param session  NULL is fine
+ *
+ * Ownership: taken.
+ * Lifetime:  none.
+ * Threads:   any thread.
+ * Errors:    none.
+ * Blocking:  never.
+ * Since:     0.1
+ */
+RAGSTORE_API void ragstore_session_free(ragstore_session *session);
+
+/**
+ * Tell a session's id.
+ *
+ * @param session  not NULL
+ * @return its id; NULL when session is NULL
+ *
+ * Ownership: borrowed.
+ * Lifetime:  until the handle is freed.
+ * Threads:   any thread.
+ * Errors:    none.
+ * Blocking:  never.
+ * Since:     0.1
+ */
+RAGSTORE_API const char *ragstore_session_id(const ragstore_session *session);
+
+/**
+ * Tell the id of the entity that a session is about.
+ *
+ * @param session  not NULL
+ * @return the entity's id; NULL when session is NULL
+ *
+ * Ownership: borrowed.
+ * Lifetime:  until the handle is freed.
+ * Threads:   any thread.
+ * Errors:    none.
+ * Blocking:  never.
+ * Since:     0.1
+ */
+RAGSTORE_API const char *ragstore_session_entity_id(const ragstore_session *session);
+
+/**
+ * Describe a session as a JSON object: session_id, entity_id, entity_name, session_name,
+ * created_at, last_activity, message_count, metadata.
+ *
+ * @param out  set to UTF-8 JSON text, to NULL on failure
+ * @param session  not NULL
+ *
+ * Ownership: caller owns *out, free with ragstore_buffer_free().
+ * Lifetime:  none.
+ * Threads:   any thread.
+ * Errors:    NOT_FOUND, common.
+ * Blocking:  never.
+ * Since:     0.1
+ */
+RAGSTORE_API int ragstore_session_describe(ragstore_buffer **out, ragstore_session *session);
+
+/**
+ * List the sessions of an entity, oldest first, as a JSON array of objects as
+ * ragstore_session_describe() has them.
+ *
+ * @param out  set to UTF-8 JSON text, to NULL on failure
+ * @param entity  not NULL
+ * @param options  NULL for all
+ *
+ * Ownership: caller owns *out, free with ragstore_buffer_free().
+ * Lifetime:  none.
+ * Threads:   any thread.
+ * Errors:    NOT_FOUND, common.
+ * Blocking:  never.
+ * Since:     0.1
+ */
+RAGSTORE_API int ragstore_session_list(ragstore_buffer **out, ragstore_entity *entity,
+                                       const ragstore_list_options *options);
+
+/**
+ * Delete a session with its messages.
+ *
+ * @param store  not NULL
+ * @param session_id  its id
+ *
+ * Ownership: none.
+ * Lifetime:  none.
+ * Threads:   any thread.
+ * Errors:    NOT_FOUND, BUSY, READ_ONLY, DISK_FULL, common.
+ * Blocking:  waits for the disk: returns when the change survives a power cut.
+ * Since:     0.1
+ */
+RAGSTORE_API int ragstore_session_delete(ragstore_store *store, const char *session_id);
+
+/**
+ * Append a message.
+ *
+ * @param number  NULL, or set to the message's number, counted from 0
+ * @param session  not NULL
+ * @param role  "user", "assistant" or "system"
+ * @param content  UTF-8, at most 1 MiB
+ * @param metadata_json  NULL, or a JSON object of at most 16 KiB
+ *
+ * Ownership: texts are copied.
+ * Lifetime:  none.
+ * Threads:   any thread.
+ * Errors:    NOT_FOUND, INVALID_DATA, TOO_LARGE, BUSY, READ_ONLY, DISK_FULL, common.
+ * Blocking:  waits for the disk: returns when the change survives a power cut.
+ * Since:     0.1
+ */
+RAGSTORE_API int ragstore_session_append(uint64_t *number, ragstore_session *session, const char *role,
+                                         const char *content, const char *metadata_json);
+
+/**
+ * Read messages, oldest first, as a JSON array of objects: role, content, timestamp, metadata.
+ *
+ * @param out  set to UTF-8 JSON text, to NULL on failure
+ * @param session  not NULL
+ * @param options  NULL for all
+ *
+ * Ownership: caller owns *out, free with ragstore_buffer_free().
+ * Lifetime:  none.
+ * Threads:   any thread.
+ * Errors:    NOT_FOUND, common.
+ * Blocking:  never.
+ * Since:     0.1
+ */
+RAGSTORE_API int ragstore_session_messages(ragstore_buffer **out, ragstore_session *session,
+                                           const ragstore_session_messages_options *options);
+
+/* ------------------ answer ------------------------------------------------------ */
+
+/**
+ * Ask a session: store the message, search the entity with the conversation in mind, answer with
+ * numbered citations, store the answer.
+ * The answer quotes the sentences that best answer the message, or says that nothing in the
+ * documents does.
+ *
+ * @param out  NULL, or set to the answer, to NULL on failure
+ * @param session  not NULL
+ * @param message  UTF-8, 1 byte to 32 KiB
+ * @param options  NULL for the defaults
+ *
+ * Ownership: caller owns *out, free with ragstore_answer_free(); texts are copied.
+ * Lifetime:  none.
+ * Threads:   any thread; callbacks run on the calling one.
+ * Errors:    NOT_FOUND, INVALID_DATA, TOO_LARGE, QUERY, BUSY, READ_ONLY, DISK_FULL, INTERRUPTED (a
+ *            callback cancelled; both messages are stored), common.
+ * Blocking:  waits for the disk: returns when the change survives a power cut.
+ * Since:     0.1
+ */
+RAGSTORE_API int ragstore_session_ask(ragstore_answer **out, ragstore_session *session,
+                                      const char *message,
+                                      const ragstore_session_ask_options *options);
+
+/**
+ * Free an answer and its sources.
+ *
+ * @param answer  NULL is fine
+ *
+ * Ownership: taken.
+ * Lifetime:  none.
+ * Threads:   any thread.
+ * Errors:    none.
+ * Blocking:  never.
+ * Since:     0.1
+ */
+RAGSTORE_API void ragstore_answer_free(ragstore_answer *answer);
+
+/**
+ * Give the text of an answer.
+ *
+ * @param answer  not NULL
+ * @return UTF-8 text; NULL when answer is NULL
+ *
+ * Ownership: borrowed.
+ * Lifetime:  until the answer is freed.
+ * Threads:   any thread.
+ * Errors:    none.
+ * Blocking:  never.
+ * Since:     0.1
+ */
+RAGSTORE_API const char *ragstore_answer_text(const ragstore_answer *answer);
+
+/**
+ * Give the sources of an answer: the hit at position n - 1 is what [n] cites.
+ *
+ * @param answer  not NULL
+ * @return a result; NULL when answer is NULL
+ *
+ * Ownership: borrowed.
+ * Lifetime:  until the answer is freed.
+ * Threads:   any thread.
+ * Errors:    none.
+ * Blocking:  never.
+ * Since:     0.1
+ */
+RAGSTORE_API const ragstore_result *ragstore_answer_sources(const ragstore_answer *answer);
+
+/**
+ * Give the stored message of an answer as a JSON object: role, content, timestamp, metadata.
+ *
+ * @param out  set to UTF-8 JSON text, to NULL on failure
+ * @param answer  not NULL
+ *
+ * Ownership: caller owns *out, free with ragstore_buffer_free().
+ * Lifetime:  none.
+ * Threads:   any thread.
+ * Errors:    common.
+ * Blocking:  never.
+ * Since:     0.1
+ */
+RAGSTORE_API int ragstore_answer_message(ragstore_buffer **out, const ragstore_answer *answer);
+
+/* ------------------ index ------------------------------------------------------- */
+
+/**
+ * Look at the vectors of an entity.
+ *
+ * @param out  set to the index, to NULL on failure
+ * @param entity  not NULL
+ *
+ * Ownership: caller owns *out, free with ragstore_index_free().
+ * Lifetime:  none.
+ * Threads:   any thread.
+ * Errors:    NOT_FOUND, EMBEDDER (a keyword-only entity has no vectors), common.
+ * Blocking:  reads from disk, never waits for another thread's flush.
+ * Since:     0.1
+ */
+RAGSTORE_API int ragstore_index_open(ragstore_index **out, ragstore_entity *entity);
+
+/**
+ * Free an index's handle. The vectors stay.
+ *
+ * @param index  NULL is fine
+ *
+ * Ownership: taken.
+ * Lifetime:  none.
+ * Threads:   any thread.
+ * Errors:    none.
+ * Blocking:  never.
+ * Since:     0.1
+ */
+RAGSTORE_API void ragstore_index_free(ragstore_index *index);
+
+/**
+ * Describe an index as a JSON object: kind ("exact"), metric, dimension, count, embedder, file
+ * (path of index.faiss below the store, or null while it is not there).
+ *
+ * @param out  set to UTF-8 JSON text, to NULL on failure
+ * @param index  not NULL
+ *
+ * Ownership: caller owns *out, free with ragstore_buffer_free().
+ * Lifetime:  none.
+ * Threads:   any thread.
+ * Errors:    NOT_FOUND, common.
+ * Blocking:  never.
+ * Since:     0.1
+ */
+RAGSTORE_API int ragstore_index_describe(ragstore_buffer **out, ragstore_index *index);
+
+/**
+ * Find the nearest vectors to each of several queries.
+ *
+ * @param chunk_numbers  query_count × k numbers, row by row, best first; -1 where there are fewer
+ *                       than k
+ * @param scores  query_count × k floats in the same order: inner products; NaN beside -1
+ * @param index  not NULL
+ * @param queries  query_count × dimension floats, row by row; finite numbers
+ * @param query_count  0 to 65,536
+ * @param dimension  must be the index's
+ * @param k  1 to 16,384
+ *
+ * Ownership: none.
+ * Lifetime:  none.
+ * Threads:   any thread.
+ * Errors:    NOT_FOUND, INVALID_ARGUMENT (dimension, not finite), common.
+ * Blocking:  reads from disk, never waits for another thread's flush.
+ * Since:     0.1
+ */
+RAGSTORE_API int ragstore_index_search(int64_t *chunk_numbers, float *scores, ragstore_index *index,
+                                       const float *queries, size_t query_count, size_t dimension,
+                                       size_t k);
+
+/**
+ * Read one vector.
+ *
+ * @param vector  `dimension` floats
+ * @param index  not NULL
+ * @param chunk_number  of a chunk that is not deleted
+ * @param dimension  must be the index's
+ *
+ * Ownership: none.
+ * Lifetime:  none.
+ * Threads:   any thread.
+ * Errors:    NOT_FOUND, INVALID_ARGUMENT, common.
+ * Blocking:  reads from disk, never waits for another thread's flush.
+ * Since:     0.1
+ */
+RAGSTORE_API int ragstore_index_vector(float *vector, ragstore_index *index, int64_t chunk_number,
+                                       size_t dimension);
+
+/**
+ * Write vector_store/index.faiss anew from the rows, so that it is exact now.
+ *
+ * @param index  not NULL
+ *
+ * Ownership: none.
+ * Lifetime:  none.
+ * Threads:   any thread.
+ * Errors:    NOT_FOUND, READ_ONLY, UNSUPPORTED (this processor cannot run the built-in FAISS),
+ *            DISK_FULL, common.
+ * Blocking:  waits for the disk: returns when the change survives a power cut.
+ * Since:     0.1
+ */
+RAGSTORE_API int ragstore_index_export(ragstore_index *index);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,274 @@
+/* Sessions: making, finding, listing, deleting. See session.h. */
+#include "agent/session.h"
+
+#include "base/clock.h"
+#include "base/digest.h"
+#include "base/memory.h"
+#include "base/status.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+static int no_session(const char *session_id)
+{
+    return rsi_fail(RAGSTORE_E_NOT_FOUND, "agent", "there is no session \"%.100s\"", session_id);
+}
+
+void rsi_session_record_free(rsi_session_record *record)
+{
+    rsi_json_free(record->json);
+    memset(record, 0, sizeof *record);
+}
+
+/* A session without an incarnation was made by another program: its entity's id decides. */
+static bool is_about(const rsi_json *session, const char *incarnation)
+{
+    const char *own = rsi_json_get_text(session, "incarnation");
+    return own == NULL || strcmp(own, incarnation) == 0;
+}
+
+int rsi_session_read(rsi_session_record *record, rsi_store *store, const char *session_id)
+{
+    rsi_bytes text = {0};
+    rsi_entity_record entity = {0};
+    memset(record, 0, sizeof *record);
+    int status = rsi_storage_get(&text, store->storage, RSI_SPACE_SESSIONS, session_id);
+    if (status == RAGSTORE_OK)
+        status = rsi_json_parse(&record->json, text.data, text.size, RSI_JSON_DEPTH_STORED);
+    rsi_bytes_free(&text);
+    if (status == RAGSTORE_E_NOT_FOUND)
+        return no_session(session_id);
+    if (status != RAGSTORE_OK)
+        return status;
+    record->id = rsi_json_get_text(record->json, "session_id");
+    record->entity_id = rsi_json_get_text(record->json, "entity_id");
+    if (record->id == NULL || record->entity_id == NULL)
+        status = rsi_fail(RAGSTORE_E_DAMAGED, "agent",
+                          "session \"%s\" has no session_id or entity_id in its record",
+                          session_id);
+    if (status == RAGSTORE_OK)
+        status = rsi_entity_read(&entity, store, record->entity_id, NULL);
+    if (status == RAGSTORE_E_NOT_FOUND ||
+        (status == RAGSTORE_OK && !is_about(record->json, entity.incarnation)))
+        status = no_session(session_id);
+    rsi_entity_record_free(&entity);
+    if (status != RAGSTORE_OK) {
+        rsi_session_record_free(record);
+        return status;
+    }
+    record->incarnation = rsi_json_get_text(record->json, "incarnation");
+    return RAGSTORE_OK;
+}
+
+/* ---- making ---- */
+
+static int count_session(void *user, const char *key, const char *json, size_t size)
+{
+    (void)key;
+    (void)json;
+    (void)size;
+    ++*(uint64_t *)user;
+    return RAGSTORE_OK;
+}
+
+/* "Chat N", N = sessions of the entity + 1. */
+static int default_name(char name[32], rsi_store *store, const char *entity_id)
+{
+    uint64_t count = 0;
+    int status = rsi_storage_each_where(store->storage, RSI_SPACE_SESSIONS, "entity_id", entity_id,
+                                        count_session, &count);
+    snprintf(name, 32, "Chat %" PRIu64, count + 1);
+    return status;
+}
+
+static int encode_session(rsi_bytes *out, const char *session_id, const rsi_entity_record *entity,
+                          const char *name, const rsi_bytes *metadata)
+{
+    char now[RSI_TIME_TEXT];
+    rsi_json_writer writer = rsi_json_writer_of(out);
+    rsi_time_now_text(now);
+    rsi_json_begin_object(&writer);
+    rsi_json_put_text(&writer, "_id", session_id);
+    rsi_json_put_text(&writer, "session_id", session_id);
+    rsi_json_put_text(&writer, "entity_id", entity->id);
+    rsi_json_put_text(&writer, "entity_name", entity->name);
+    rsi_json_put_text(&writer, "session_name", name);
+    rsi_json_put_text(&writer, "created_at", now);
+    rsi_json_put_text(&writer, "last_activity", now);
+    rsi_json_put_raw(&writer, "metadata", metadata->data);
+    rsi_json_put_text(&writer, "incarnation", entity->incarnation);
+    rsi_json_end_object(&writer);
+    return rsi_bytes_status(out);
+}
+
+/* An id that no session has: 48 random bits, checked under the writer lock. */
+static int choose_id(char session_id[RSI_SESSION_ID_MAX], rsi_store *store)
+{
+    rsi_bytes existing = {0};
+    int status = RAGSTORE_OK;
+    memcpy(session_id, "session_", 8);
+    while (status == RAGSTORE_OK) {
+        status = rsi_random_hex(session_id + 8, 12);
+        if (status == RAGSTORE_OK)
+            status = rsi_storage_get(&existing, store->storage, RSI_SPACE_SESSIONS, session_id);
+    }
+    rsi_bytes_free(&existing);
+    return status == RAGSTORE_E_NOT_FOUND ? RAGSTORE_OK : status;
+}
+
+static int create_in_tx(char session_id[RSI_SESSION_ID_MAX], rsi_store *store,
+                        const char *entity_id, const char *incarnation, const char *name,
+                        const rsi_bytes *metadata, rsi_tx *tx)
+{
+    char chat_name[32];
+    rsi_entity_record entity = {0};
+    rsi_bytes text = {0};
+    int status = rsi_entity_read(&entity, store, entity_id, incarnation);
+    if (status == RAGSTORE_OK && name == NULL) {
+        status = default_name(chat_name, store, entity_id);
+        name = chat_name;
+    }
+    if (status == RAGSTORE_OK)
+        status = choose_id(session_id, store);
+    if (status == RAGSTORE_OK)
+        status = encode_session(&text, session_id, &entity, name, metadata);
+    if (status == RAGSTORE_OK)
+        status = rsi_tx_put(tx, RSI_SPACE_SESSIONS, session_id, text.data, text.size);
+    rsi_bytes_free(&text);
+    rsi_entity_record_free(&entity);
+    return status;
+}
+
+int rsi_session_create(char session_id[RSI_SESSION_ID_MAX], rsi_store *store,
+                       const char *entity_id, const char *incarnation, const char *name,
+                       const char *metadata_json)
+{
+    rsi_bytes metadata = {0};
+    rsi_tx *tx;
+    int status = name == NULL ? RAGSTORE_OK : rsi_text_check(name, RSI_NAME_MAX, "the name");
+    if (status == RAGSTORE_OK)
+        status = rsi_metadata_check(&metadata, metadata_json);
+    if (status == RAGSTORE_OK)
+        status = rsi_tx_begin(&tx, store->storage);
+    if (status == RAGSTORE_OK) {
+        status = create_in_tx(session_id, store, entity_id, incarnation, name, &metadata, tx);
+        if (status == RAGSTORE_OK)
+            status = rsi_tx_commit(tx);
+        else
+            rsi_tx_abort(tx);
+    }
+    rsi_bytes_free(&metadata);
+    return status;
+}
+
+int rsi_session_delete(rsi_store *store, const char *session_id)
+{
+    rsi_session_record record = {0};
+    rsi_tx *tx;
+    int status = rsi_tx_begin(&tx, store->storage);
+    if (status != RAGSTORE_OK)
+        return status;
+    status = rsi_session_read(&record, store, session_id);
+    if (status == RAGSTORE_OK)
+        status = rsi_tx_drop(tx, RSI_SPACE_SESSIONS, session_id);
+    if (status == RAGSTORE_OK)
+        status = rsi_tx_commit(tx);
+    else
+        rsi_tx_abort(tx);
+    rsi_session_record_free(&record);
+    return status;
+}
+
+/* ---- describing ---- */
+
+static int put_session(rsi_json_writer *writer, rsi_store *store, const rsi_json *session)
+{
+    static const char *const members[] = {"session_id",   "entity_id",  "entity_name",
+                                          "session_name", "created_at", "last_activity"};
+    uint64_t messages;
+    const char *id = rsi_json_get_text(session, "session_id");
+    int status = rsi_storage_row_count(&messages, NULL, store->storage, RSI_SPACE_SESSIONS,
+                                       id == NULL ? "" : id);
+    rsi_json_begin_object(writer);
+    for (size_t i = 0; i < sizeof members / sizeof *members; i++)
+        rsi_json_put_value(writer, members[i], rsi_json_get(session, members[i]));
+    rsi_json_put_integer(writer, "message_count", (int64_t)messages);
+    rsi_json_put_value(writer, "metadata", rsi_json_get(session, "metadata"));
+    rsi_json_end_object(writer);
+    return status;
+}
+
+int rsi_session_describe(rsi_bytes *out, rsi_store *store, const char *session_id)
+{
+    rsi_session_record record;
+    int status = rsi_session_read(&record, store, session_id);
+    if (status != RAGSTORE_OK)
+        return status;
+    rsi_json_writer writer = rsi_json_writer_of(out);
+    status = put_session(&writer, store, record.json);
+    rsi_session_record_free(&record);
+    return status == RAGSTORE_OK ? rsi_bytes_status(out) : status;
+}
+
+typedef struct session_list {
+    rsi_bytes found; /* records, each followed by NUL */
+    const char *incarnation;
+    const char *match;
+} session_list;
+
+static int collect_session(void *user, const char *key, const char *json, size_t size)
+{
+    session_list *list = user;
+    rsi_json *session;
+    int status = rsi_json_parse(&session, json, size, RSI_JSON_DEPTH_STORED);
+    if (status != RAGSTORE_OK)
+        return status;
+    const char *name = rsi_json_get_text(session, "session_name");
+    bool matches = list->match == NULL || strcasestr(key, list->match) != NULL ||
+                   (name != NULL && strcasestr(name, list->match) != NULL);
+    if (matches && is_about(session, list->incarnation))
+        rsi_bytes_append(&list->found, json, size + 1);
+    rsi_json_free(session);
+    return rsi_bytes_status(&list->found);
+}
+
+static int put_sessions(rsi_json_writer *writer, rsi_store *store, const rsi_bytes *found,
+                        uint64_t limit, uint64_t offset)
+{
+    uint64_t position = 0;
+    int status = RAGSTORE_OK;
+    for (size_t at = 0; status == RAGSTORE_OK && at < found->size;
+         at += strlen(found->data + at) + 1, position++) {
+        rsi_json *session;
+        if (position < offset || position - offset >= limit)
+            continue;
+        status = rsi_json_parse(&session, found->data + at, strlen(found->data + at),
+                                RSI_JSON_DEPTH_STORED);
+        if (status == RAGSTORE_OK)
+            status = put_session(writer, store, session);
+        rsi_json_free(session);
+    }
+    return status;
+}
+
+int rsi_session_list(rsi_bytes *out, rsi_store *store, const char *entity_id,
+                     const char *incarnation, uint64_t limit, uint64_t offset, const char *match)
+{
+    rsi_entity_record entity = {0};
+    session_list list = {.incarnation = incarnation, .match = match};
+    int status = rsi_entity_read(&entity, store, entity_id, incarnation);
+    if (status == RAGSTORE_OK)
+        status = rsi_storage_each_where(store->storage, RSI_SPACE_SESSIONS, "entity_id", entity_id,
+                                        collect_session, &list);
+    if (status == RAGSTORE_OK) {
+        rsi_json_writer writer = rsi_json_writer_of(out);
+        rsi_json_begin_array(&writer);
+        status = put_sessions(&writer, store, &list.found, limit, offset);
+        rsi_json_end_array(&writer);
+    }
+    rsi_bytes_free(&list.found);
+    rsi_entity_record_free(&entity);
+    return status == RAGSTORE_OK ? rsi_bytes_status(out) : status;
+}

@@ -1,0 +1,337 @@
+/* Document and upload. */
+#include "api/handles.h"
+
+#include "base/memory.h"
+#include "base/status.h"
+
+#include <string.h>
+
+static int enter_entity(const ragstore_entity *entity, const char *function)
+{
+    int status = rsi_check_handle(entity, RSI_MAGIC_ENTITY, function);
+    return status == RAGSTORE_OK ? rsi_core_enter(entity->core, function) : status;
+}
+
+static int enter_document(const ragstore_document *document, const char *function)
+{
+    int status = rsi_check_handle(document, RSI_MAGIC_DOCUMENT, function);
+    return status == RAGSTORE_OK ? rsi_core_enter(document->core, function) : status;
+}
+
+static rsi_document_fields convert_fields(const ragstore_document_add_options *given)
+{
+    rsi_document_fields fields = {.filename = given->filename,
+                                  .media_type = given->media_type,
+                                  .source = given->source,
+                                  .description = given->description,
+                                  .metadata_json = given->metadata_json,
+                                  .key = given->key,
+                                  .progress = given->progress,
+                                  .progress_user = given->progress_user};
+    return fields;
+}
+
+int rsi_document_open_handle(ragstore_document **out, rsi_core *core, const char *entity_id,
+                             const char *incarnation, const char *doc_id, const rsi_added *added)
+{
+    rsi_bytes text = {0};
+    *out = NULL;
+    int status =
+        rsi_document_describe(&text, core->store, entity_id, incarnation, doc_id, added);
+    if (status != RAGSTORE_OK) {
+        rsi_bytes_free(&text);
+        return status;
+    }
+    ragstore_document *document = rsi_alloc_zeroed(sizeof *document);
+    if (document == NULL) {
+        rsi_bytes_free(&text);
+        return RAGSTORE_E_NO_MEMORY;
+    }
+    document->entity_id = rsi_strdup(entity_id);
+    document->description = rsi_bytes_take(&text, NULL);
+    if (document->entity_id == NULL || document->description == NULL) {
+        rsi_free(document->entity_id);
+        rsi_free(document->description);
+        rsi_free(document);
+        return RAGSTORE_E_NO_MEMORY;
+    }
+    memcpy(document->incarnation, incarnation, sizeof document->incarnation);
+    strncpy(document->doc_id, doc_id, sizeof document->doc_id - 1);
+    document->magic = RSI_MAGIC_DOCUMENT;
+    document->core = core;
+    rsi_core_retain(core);
+    *out = document;
+    return RAGSTORE_OK;
+}
+
+/* ---- adding ---- */
+
+int ragstore_document_add(ragstore_document **out, ragstore_entity *entity, const void *bytes,
+                          size_t size, const ragstore_document_add_options *options)
+{
+    ragstore_upload *upload;
+    if (out != NULL)
+        *out = NULL;
+    int status = size == 0 ? RAGSTORE_OK : rsi_check_not_null(bytes, __func__, "bytes");
+    if (status == RAGSTORE_OK)
+        status = ragstore_upload_begin(&upload, entity, options);
+    if (status != RAGSTORE_OK)
+        return status;
+    status = ragstore_upload_write(upload, bytes, size);
+    if (status != RAGSTORE_OK) {
+        ragstore_upload_abort(upload);
+        return status;
+    }
+    return ragstore_upload_commit(out, upload);
+}
+
+int ragstore_document_add_chunks(ragstore_document **out, ragstore_entity *entity,
+                                 const char *chunks_json, const float *vectors, size_t dimension,
+                                 const ragstore_document_add_options *options)
+{
+    ragstore_document_add_options given;
+    rsi_added added;
+    if (out != NULL)
+        *out = NULL;
+    int status = rsi_check_not_null(chunks_json, __func__, "chunks_json");
+    if (status == RAGSTORE_OK && (vectors == NULL) != (dimension == 0))
+        status = rsi_fail(RAGSTORE_E_INVALID_ARGUMENT, "api",
+                          "%s: vectors and dimension are given together or not at all", __func__);
+    if (status == RAGSTORE_OK)
+        status = rsi_take_options(&given, sizeof given, options, __func__);
+    if (status == RAGSTORE_OK)
+        status = enter_entity(entity, __func__);
+    if (status != RAGSTORE_OK)
+        return status;
+    rsi_document_fields fields = convert_fields(&given);
+    status = rsi_document_add_chunks(&added, entity->core->store, entity->id, entity->incarnation,
+                                     chunks_json, vectors, dimension, &fields);
+    if (status == RAGSTORE_OK && out != NULL)
+        status = rsi_document_open_handle(out, entity->core, entity->id, entity->incarnation,
+                                          added.doc_id, &added);
+    return rsi_core_leave(entity->core, status);
+}
+
+/* ---- uploads ---- */
+
+int ragstore_upload_begin(ragstore_upload **out, ragstore_entity *entity,
+                          const ragstore_document_add_options *options)
+{
+    ragstore_document_add_options given;
+    int status = rsi_check_not_null(out, __func__, "out");
+    if (status != RAGSTORE_OK)
+        return status;
+    *out = NULL;
+    status = rsi_take_options(&given, sizeof given, options, __func__);
+    if (status == RAGSTORE_OK)
+        status = enter_entity(entity, __func__);
+    if (status != RAGSTORE_OK)
+        return status;
+    rsi_document_fields fields = convert_fields(&given);
+    ragstore_upload *upload = rsi_alloc_zeroed(sizeof *upload);
+    status = upload == NULL ? RAGSTORE_E_NO_MEMORY : RAGSTORE_OK;
+    if (status == RAGSTORE_OK) {
+        upload->entity_id = rsi_strdup(entity->id);
+        status = upload->entity_id == NULL ? RAGSTORE_E_NO_MEMORY : RAGSTORE_OK;
+    }
+    if (status == RAGSTORE_OK)
+        status = rsi_upload_begin(&upload->upload, entity->core->store, entity->id,
+                                  entity->incarnation, &fields);
+    if (status != RAGSTORE_OK) {
+        if (upload != NULL)
+            rsi_free(upload->entity_id);
+        rsi_free(upload);
+        return rsi_core_leave(entity->core, status);
+    }
+    upload->magic = RSI_MAGIC_UPLOAD;
+    upload->core = entity->core;
+    memcpy(upload->incarnation, entity->incarnation, sizeof upload->incarnation);
+    rsi_core_retain(entity->core);
+    *out = upload;
+    return rsi_core_leave(entity->core, RAGSTORE_OK);
+}
+
+int ragstore_upload_write(ragstore_upload *upload, const void *bytes, size_t size)
+{
+    int status = rsi_check_handle(upload, RSI_MAGIC_UPLOAD, __func__);
+    if (status == RAGSTORE_OK && size > 0)
+        status = rsi_check_not_null(bytes, __func__, "bytes");
+    if (status == RAGSTORE_OK)
+        status = rsi_core_enter(upload->core, __func__);
+    if (status != RAGSTORE_OK)
+        return status;
+    return rsi_core_leave(upload->core, rsi_upload_write(upload->upload, bytes, size));
+}
+
+static void free_upload(ragstore_upload *upload)
+{
+    rsi_core *core = upload->core;
+    upload->magic = RSI_MAGIC_FREED;
+    rsi_free(upload->entity_id);
+    rsi_free(upload);
+    rsi_saved_error error;
+    rsi_error_save(&error);
+    rsi_core_release(core);
+    rsi_error_restore(&error);
+}
+
+int ragstore_upload_commit(ragstore_document **out, ragstore_upload *upload)
+{
+    rsi_added added;
+    if (out != NULL)
+        *out = NULL;
+    int status = rsi_check_handle(upload, RSI_MAGIC_UPLOAD, __func__);
+    if (status != RAGSTORE_OK)
+        return status;
+    rsi_core *core = upload->core;
+    status = rsi_core_enter(core, __func__);
+    if (status != RAGSTORE_OK) {
+        rsi_upload_abort(upload->upload);
+        free_upload(upload);
+        return status;
+    }
+    status = rsi_upload_commit(&added, upload->upload);
+    if (status == RAGSTORE_OK && out != NULL)
+        status = rsi_document_open_handle(out, core, upload->entity_id, upload->incarnation,
+                                          added.doc_id, &added);
+    rsi_core_leave(core, status);
+    free_upload(upload);
+    return status;
+}
+
+void ragstore_upload_abort(ragstore_upload *upload)
+{
+    if (upload == NULL || rsi_check_handle(upload, RSI_MAGIC_UPLOAD, __func__) != RAGSTORE_OK)
+        return;
+    rsi_saved_error error;
+    rsi_error_save(&error);
+    bool open = rsi_core_enter(upload->core, __func__) == RAGSTORE_OK;
+    rsi_upload_abort(upload->upload);
+    if (open)
+        rsi_core_leave(upload->core, RAGSTORE_OK);
+    free_upload(upload);
+    rsi_error_restore(&error);
+}
+
+/* ---- reading and deleting ---- */
+
+int ragstore_document_open(ragstore_document **out, ragstore_entity *entity, const char *doc_id)
+{
+    int status = rsi_check_not_null(out, __func__, "out");
+    if (status != RAGSTORE_OK)
+        return status;
+    *out = NULL;
+    status = rsi_check_not_null(doc_id, __func__, "doc_id");
+    if (status == RAGSTORE_OK)
+        status = enter_entity(entity, __func__);
+    if (status != RAGSTORE_OK)
+        return status;
+    status = rsi_document_open_handle(out, entity->core, entity->id, entity->incarnation, doc_id,
+                                      NULL);
+    return rsi_core_leave(entity->core, status);
+}
+
+void ragstore_document_free(ragstore_document *document)
+{
+    if (document == NULL ||
+        rsi_check_handle(document, RSI_MAGIC_DOCUMENT, __func__) != RAGSTORE_OK)
+        return;
+    rsi_core *core = document->core;
+    document->magic = RSI_MAGIC_FREED;
+    rsi_free(document->entity_id);
+    rsi_free(document->description);
+    rsi_free(document);
+    rsi_core_release(core);
+}
+
+const char *ragstore_document_id(const ragstore_document *document)
+{
+    return rsi_check_handle(document, RSI_MAGIC_DOCUMENT, __func__) == RAGSTORE_OK
+               ? document->doc_id
+               : NULL;
+}
+
+int ragstore_document_describe(ragstore_buffer **out, ragstore_document *document)
+{
+    rsi_bytes text = {0};
+    int status = rsi_check_not_null(out, __func__, "out");
+    if (status != RAGSTORE_OK)
+        return status;
+    *out = NULL;
+    status = enter_document(document, __func__);
+    if (status != RAGSTORE_OK)
+        return status;
+    rsi_bytes_append_text(&text, document->description);
+    status = rsi_bytes_status(&text);
+    if (status == RAGSTORE_OK)
+        status = rsi_buffer_from(out, &text);
+    rsi_bytes_free(&text);
+    return rsi_core_leave(document->core, status);
+}
+
+/* Read something of a document into a buffer. */
+typedef int document_reader(rsi_bytes *out, rsi_store *store, const char *entity_id,
+                            const char *incarnation, const char *doc_id);
+
+static int read_into_buffer(ragstore_buffer **out, ragstore_document *document,
+                            document_reader *read, const char *function)
+{
+    rsi_bytes text = {0};
+    int status = rsi_check_not_null(out, function, "out");
+    if (status != RAGSTORE_OK)
+        return status;
+    *out = NULL;
+    status = enter_document(document, function);
+    if (status != RAGSTORE_OK)
+        return status;
+    status = read(&text, document->core->store, document->entity_id, document->incarnation,
+                  document->doc_id);
+    if (status == RAGSTORE_OK)
+        status = rsi_buffer_from(out, &text);
+    rsi_bytes_free(&text);
+    return rsi_core_leave(document->core, status);
+}
+
+int ragstore_document_content(ragstore_buffer **out, ragstore_document *document)
+{
+    return read_into_buffer(out, document, rsi_document_content, __func__);
+}
+
+int ragstore_document_text(ragstore_buffer **out, ragstore_document *document)
+{
+    return read_into_buffer(out, document, rsi_document_text, __func__);
+}
+
+int ragstore_document_list(ragstore_buffer **out, ragstore_entity *entity,
+                           const ragstore_list_options *options)
+{
+    ragstore_list_options given;
+    rsi_bytes text = {0};
+    int status = rsi_check_not_null(out, __func__, "out");
+    if (status != RAGSTORE_OK)
+        return status;
+    *out = NULL;
+    status = rsi_take_options(&given, sizeof given, options, __func__);
+    if (status == RAGSTORE_OK)
+        status = enter_entity(entity, __func__);
+    if (status != RAGSTORE_OK)
+        return status;
+    status = rsi_document_list(&text, entity->core->store, entity->id, entity->incarnation,
+                               given.limit == 0 ? UINT64_MAX : given.limit, given.offset,
+                               given.match);
+    if (status == RAGSTORE_OK)
+        status = rsi_buffer_from(out, &text);
+    rsi_bytes_free(&text);
+    return rsi_core_leave(entity->core, status);
+}
+
+int ragstore_document_delete(ragstore_entity *entity, const char *doc_id)
+{
+    int status = rsi_check_not_null(doc_id, __func__, "doc_id");
+    if (status == RAGSTORE_OK)
+        status = enter_entity(entity, __func__);
+    if (status != RAGSTORE_OK)
+        return status;
+    status = rsi_document_delete(entity->core->store, entity->id, entity->incarnation, doc_id);
+    return rsi_core_leave(entity->core, rsi_wrap(status, "delete a document"));
+}

@@ -1,0 +1,246 @@
+/* Index: the vectors of an entity. */
+#include "api/handles.h"
+
+#include "base/memory.h"
+#include "base/status.h"
+#include "entities/export.h"
+#include "files/paths.h"
+
+#include <math.h>
+#include <string.h>
+
+#define QUERIES_MAX 65536
+#define NEAREST_MAX 16384
+
+static int enter(const ragstore_index *index, const char *function)
+{
+    int status = rsi_check_handle(index, RSI_MAGIC_INDEX, function);
+    return status == RAGSTORE_OK ? rsi_core_enter(index->core, function) : status;
+}
+
+int ragstore_index_open(ragstore_index **out, ragstore_entity *entity)
+{
+    rsi_entity_record record = {0};
+    ragstore_index *index = NULL;
+    int status = rsi_check_not_null(out, __func__, "out");
+    if (status != RAGSTORE_OK)
+        return status;
+    *out = NULL;
+    status = rsi_check_handle(entity, RSI_MAGIC_ENTITY, __func__);
+    if (status == RAGSTORE_OK)
+        status = rsi_core_enter(entity->core, __func__);
+    if (status != RAGSTORE_OK)
+        return status;
+    status = rsi_entity_read(&record, entity->core->store, entity->id, entity->incarnation);
+    if (status == RAGSTORE_OK && record.embedder == NULL)
+        status = rsi_fail(RAGSTORE_E_EMBEDDER, "api",
+                          "entity \"%s\" has no vectors: it is searched by keyword only",
+                          entity->id);
+    if (status == RAGSTORE_OK) {
+        index = rsi_alloc_zeroed(sizeof *index);
+        status = index == NULL ? RAGSTORE_E_NO_MEMORY : RAGSTORE_OK;
+    }
+    if (status == RAGSTORE_OK) {
+        index->entity_id = rsi_strdup(entity->id);
+        status = index->entity_id == NULL ? RAGSTORE_E_NO_MEMORY : RAGSTORE_OK;
+    }
+    rsi_entity_record_free(&record);
+    if (status == RAGSTORE_OK) {
+        memcpy(index->incarnation, entity->incarnation, sizeof index->incarnation);
+        index->magic = RSI_MAGIC_INDEX;
+        index->core = entity->core;
+        rsi_core_retain(entity->core);
+        *out = index;
+    } else {
+        rsi_free(index);
+    }
+    return rsi_core_leave(entity->core, status);
+}
+
+void ragstore_index_free(ragstore_index *index)
+{
+    if (index == NULL || rsi_check_handle(index, RSI_MAGIC_INDEX, __func__) != RAGSTORE_OK)
+        return;
+    rsi_core *core = index->core;
+    index->magic = RSI_MAGIC_FREED;
+    rsi_free(index->entity_id);
+    rsi_free(index);
+    rsi_core_release(core);
+}
+
+static int describe(rsi_bytes *out, const ragstore_index *index)
+{
+    rsi_store *store = index->core->store;
+    rsi_entity_record record = {0};
+    rsi_catalog *catalog = NULL;
+    int status = rsi_entity_read(&record, store, index->entity_id, index->incarnation);
+    if (status == RAGSTORE_OK)
+        status = rsi_catalog_acquire(&catalog, store, index->entity_id, index->incarnation);
+    if (status == RAGSTORE_OK) {
+        rsi_path file = rsi_path_in_entity(index->entity_id, "vector_store/index.faiss");
+        pthread_rwlock_rdlock(&catalog->lock);
+        size_t count = catalog->alive.count;
+        pthread_rwlock_unlock(&catalog->lock);
+        rsi_json_writer writer = rsi_json_writer_of(out);
+        rsi_json_begin_object(&writer);
+        rsi_json_put_text(&writer, "kind", "exact");
+        rsi_json_put_text(&writer, "metric", "ip");
+        rsi_json_put_integer(&writer, "dimension", record.dimension);
+        rsi_json_put_integer(&writer, "count", (int64_t)count);
+        rsi_json_put_text(&writer, "embedder", record.embedder);
+        rsi_json_put_text(&writer, "file",
+                          rsi_file_exists(rsi_storage_root(store->storage), file.text) ? file.text
+                                                                                       : NULL);
+        rsi_json_end_object(&writer);
+        status = rsi_bytes_status(out);
+    }
+    rsi_catalog_release(store, catalog);
+    rsi_entity_record_free(&record);
+    return status;
+}
+
+int ragstore_index_describe(ragstore_buffer **out, ragstore_index *index)
+{
+    rsi_bytes text = {0};
+    int status = rsi_check_not_null(out, __func__, "out");
+    if (status != RAGSTORE_OK)
+        return status;
+    *out = NULL;
+    status = enter(index, __func__);
+    if (status != RAGSTORE_OK)
+        return status;
+    status = describe(&text, index);
+    if (status == RAGSTORE_OK)
+        status = rsi_buffer_from(out, &text);
+    rsi_bytes_free(&text);
+    return rsi_core_leave(index->core, status);
+}
+
+/* ---- searching ---- */
+
+static int check_queries(const float *queries, size_t count, size_t dimension,
+                         const rsi_entity_record *record)
+{
+    if (dimension != record->dimension)
+        return rsi_fail(RAGSTORE_E_INVALID_ARGUMENT, "api",
+                        "vectors of %zu numbers; those of entity \"%s\" have %u", dimension,
+                        record->id, record->dimension);
+    for (size_t i = 0; i < count * dimension; i++)
+        if (!isfinite(queries[i]))
+            return rsi_fail(RAGSTORE_E_INVALID_ARGUMENT, "api",
+                            "query %zu has a number that is not finite", i / dimension);
+    return RAGSTORE_OK;
+}
+
+static int search_one(int64_t *chunk_numbers, float *scores, rsi_catalog *catalog,
+                      const float *query, size_t k, rsi_hit *room)
+{
+    size_t count = 0;
+    int status = catalog->rows == NULL ? RAGSTORE_OK
+                                       : rsi_rows_search(room, &count, catalog->rows, query, k,
+                                                         &catalog->alive);
+    for (size_t i = 0; i < k; i++) {
+        chunk_numbers[i] = i < count ? room[i].chunk : -1;
+        scores[i] = i < count ? room[i].score : NAN;
+    }
+    return status;
+}
+
+static int search_all(int64_t *chunk_numbers, float *scores, const ragstore_index *index,
+                      const float *queries, size_t query_count, size_t dimension, size_t k)
+{
+    rsi_store *store = index->core->store;
+    rsi_entity_record record = {0};
+    rsi_catalog *catalog = NULL;
+    rsi_hit *room = rsi_alloc_array(k, sizeof *room);
+    int status = room == NULL ? RAGSTORE_E_NO_MEMORY : RAGSTORE_OK;
+    const uint64_t epoch = rsi_store_epoch(store);
+    if (status == RAGSTORE_OK)
+        status = rsi_entity_read(&record, store, index->entity_id, index->incarnation);
+    if (status == RAGSTORE_OK)
+        status = check_queries(queries, query_count, dimension, &record);
+    if (status == RAGSTORE_OK)
+        status = rsi_catalog_acquire(&catalog, store, index->entity_id, index->incarnation);
+    for (size_t q = 0; status == RAGSTORE_OK && q < query_count; q++) {
+        pthread_rwlock_rdlock(&catalog->lock);
+        if (catalog->rows_problem != NULL)
+            status = rsi_fail(RAGSTORE_E_DAMAGED, "api", "%s", catalog->rows_problem);
+        else
+            status = search_one(chunk_numbers + q * k, scores + q * k, catalog,
+                                queries + q * dimension, k, room);
+        pthread_rwlock_unlock(&catalog->lock);
+        if (status == RAGSTORE_OK)
+            status = rsi_store_check_interrupt(store, epoch);
+    }
+    rsi_catalog_release(store, catalog);
+    rsi_entity_record_free(&record);
+    rsi_free(room);
+    return status;
+}
+
+int ragstore_index_search(int64_t *chunk_numbers, float *scores, ragstore_index *index,
+                          const float *queries, size_t query_count, size_t dimension, size_t k)
+{
+    int status = enter(index, __func__);
+    if (status != RAGSTORE_OK)
+        return status;
+    if (k < 1 || k > NEAREST_MAX)
+        status = rsi_fail(RAGSTORE_E_INVALID_ARGUMENT, "api", "%s: k is %zu; 1 to %d", __func__, k,
+                          NEAREST_MAX);
+    else if (query_count > QUERIES_MAX)
+        status = rsi_fail(RAGSTORE_E_INVALID_ARGUMENT, "api", "%s: %zu queries; at most %d",
+                          __func__, query_count, QUERIES_MAX);
+    else if (query_count > 0 && (chunk_numbers == NULL || scores == NULL || queries == NULL))
+        status = rsi_fail(RAGSTORE_E_INVALID_ARGUMENT, "api", "%s: an array is NULL", __func__);
+    if (status == RAGSTORE_OK && query_count > 0)
+        status = search_all(chunk_numbers, scores, index, queries, query_count, dimension, k);
+    return rsi_core_leave(index->core, status);
+}
+
+int ragstore_index_vector(float *vector, ragstore_index *index, int64_t chunk_number,
+                          size_t dimension)
+{
+    rsi_catalog *catalog = NULL;
+    int status = rsi_check_not_null(vector, __func__, "vector");
+    if (status == RAGSTORE_OK)
+        status = enter(index, __func__);
+    if (status != RAGSTORE_OK)
+        return status;
+    status = rsi_catalog_acquire(&catalog, index->core->store, index->entity_id,
+                                 index->incarnation);
+    if (status == RAGSTORE_OK) {
+        const float *row = NULL;
+        pthread_rwlock_rdlock(&catalog->lock);
+        if (catalog->rows == NULL || !rsi_bitset_has(&catalog->alive, chunk_number))
+            status = rsi_fail(RAGSTORE_E_NOT_FOUND, "api", "there is no chunk %lld",
+                              (long long)chunk_number);
+        else if (dimension != rsi_rows_dimension(catalog->rows))
+            status = rsi_fail(RAGSTORE_E_INVALID_ARGUMENT, "api",
+                              "%s: a dimension of %zu; the index has %u", __func__, dimension,
+                              rsi_rows_dimension(catalog->rows));
+        else
+            status = rsi_rows_get(&row, catalog->rows, chunk_number);
+        if (status == RAGSTORE_OK)
+            memcpy(vector, row, dimension * sizeof *vector);
+        pthread_rwlock_unlock(&catalog->lock);
+    }
+    rsi_catalog_release(index->core->store, catalog);
+    return rsi_core_leave(index->core, status);
+}
+
+int ragstore_index_export(ragstore_index *index)
+{
+    rsi_catalog *catalog = NULL;
+    int status = enter(index, __func__);
+    if (status != RAGSTORE_OK)
+        return status;
+    rsi_store *store = index->core->store;
+    if (rsi_storage_is_read_only(store->storage))
+        status = rsi_fail(RAGSTORE_E_READ_ONLY, "api", "the store was opened for reading only");
+    if (status == RAGSTORE_OK)
+        status = rsi_catalog_acquire(&catalog, store, index->entity_id, index->incarnation);
+    if (status == RAGSTORE_OK)
+        status = rsi_export_index(store, catalog);
+    rsi_catalog_release(store, catalog);
+    return rsi_core_leave(index->core, status);
+}

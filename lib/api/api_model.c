@@ -1,0 +1,125 @@
+/* Embedding models. */
+#include "api/handles.h"
+
+#include "base/memory.h"
+#include "base/status.h"
+#include "embed/model_locate.h"
+
+#include <stdint.h>
+#include <string.h>
+
+#define MODEL_TEXTS_MAX 65536
+
+int ragstore_model_locate(ragstore_buffer **out)
+{
+    rsi_bytes path = {0};
+    int status = rsi_check_not_null(out, __func__, "out");
+    if (status != RAGSTORE_OK)
+        return status;
+    *out = NULL;
+    status = rsi_model_locate(&path);
+    if (status == RAGSTORE_OK)
+        status = rsi_buffer_from(out, &path);
+    rsi_bytes_free(&path);
+    return status;
+}
+
+int ragstore_model_open(ragstore_model **out, const char *path)
+{
+    int status = rsi_check_not_null(out, __func__, "out");
+    if (status != RAGSTORE_OK)
+        return status;
+    *out = NULL;
+    status = rsi_check_not_null(path, __func__, "path");
+    if (status != RAGSTORE_OK)
+        return status;
+    ragstore_model *model = rsi_alloc_zeroed(sizeof *model);
+    if (model == NULL)
+        return RAGSTORE_E_NO_MEMORY;
+    status = rsi_embedder_open_model(&model->embedder, path);
+    if (status != RAGSTORE_OK) {
+        rsi_free(model);
+        return rsi_wrap(status, "open model %s", path);
+    }
+    model->magic = RSI_MAGIC_MODEL;
+    *out = model;
+    return RAGSTORE_OK;
+}
+
+static bool is_model(const ragstore_model *model, const char *function)
+{
+    return rsi_check_handle(model, RSI_MAGIC_MODEL, function) == RAGSTORE_OK;
+}
+
+uint32_t ragstore_model_dimension(const ragstore_model *model)
+{
+    return is_model(model, __func__) ? rsi_embedder_dimension(model->embedder) : 0;
+}
+
+const char *ragstore_model_fingerprint(const ragstore_model *model)
+{
+    return is_model(model, __func__) ? rsi_embedder_fingerprint(model->embedder) : NULL;
+}
+
+int ragstore_model_tokenize(int32_t *ids, size_t *count, size_t *uncut_count,
+                            ragstore_model *model, size_t capacity, const char *text, size_t size)
+{
+    int status = rsi_check_not_null(count, __func__, "count");
+    if (status != RAGSTORE_OK)
+        return status;
+    *count = 0;
+    if (uncut_count != NULL)
+        *uncut_count = 0;
+    status = rsi_check_handle(model, RSI_MAGIC_MODEL, __func__);
+    if (status == RAGSTORE_OK && capacity > 0)
+        status = rsi_check_not_null(ids, __func__, "ids");
+    if (status == RAGSTORE_OK && size > 0)
+        status = rsi_check_not_null(text, __func__, "text");
+    if (status != RAGSTORE_OK)
+        return status;
+    int32_t *all = rsi_alloc_array(rsi_embedder_max_tokens(model->embedder), sizeof *all);
+    if (all == NULL)
+        return RAGSTORE_E_NO_MEMORY;
+    status = rsi_embedder_tokenize(all, count, uncut_count, model->embedder,
+                                   size == 0 ? "" : text, size);
+    if (status == RAGSTORE_OK && capacity > 0)
+        memcpy(ids, all, (*count < capacity ? *count : capacity) * sizeof *ids);
+    rsi_free(all);
+    return status;
+}
+
+int ragstore_model_embed(float *vectors, ragstore_model *model, const char *const *texts,
+                         size_t count)
+{
+    int status = rsi_check_handle(model, RSI_MAGIC_MODEL, __func__);
+    if (status == RAGSTORE_OK && count > 0)
+        status = rsi_check_not_null(vectors, __func__, "vectors");
+    if (status == RAGSTORE_OK && count > 0)
+        status = rsi_check_not_null(texts, __func__, "texts");
+    if (status == RAGSTORE_OK && count > MODEL_TEXTS_MAX)
+        status = rsi_fail(RAGSTORE_E_INVALID_ARGUMENT, "api", "%s: %zu texts; at most %d", __func__,
+                          count, MODEL_TEXTS_MAX);
+    if (status != RAGSTORE_OK || count == 0)
+        return status;
+    rsi_slice *slices = rsi_alloc_array(count, sizeof *slices);
+    if (slices == NULL)
+        return RAGSTORE_E_NO_MEMORY;
+    for (size_t i = 0; status == RAGSTORE_OK && i < count; i++) {
+        status = rsi_check_not_null(texts[i], __func__, "one of texts");
+        if (status == RAGSTORE_OK)
+            slices[i] = rsi_slice_of(texts[i]);
+    }
+    if (status == RAGSTORE_OK)
+        status = rsi_embedder_embed(vectors, model->embedder, slices, count);
+    rsi_free(slices);
+    return status;
+}
+
+void ragstore_model_free(ragstore_model *model)
+{
+    if (model == NULL || !is_model(model, __func__))
+        return;
+    model->magic = RSI_MAGIC_FREED;
+    rsi_embedder_release(model->embedder);
+    rsi_free(model);
+}

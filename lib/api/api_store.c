@@ -1,0 +1,328 @@
+/* Store and batch. */
+#include "api/handles.h"
+
+#include "base/clock.h"
+#include "base/memory.h"
+#include "base/status.h"
+#include "entities/export.h"
+
+#include <string.h>
+
+#define DEFAULT_BUSY_TIMEOUT_MS 5000
+#define DEFAULT_MEMORY_LIMIT ((uint64_t)1 << 30)
+
+#define ALL_OPEN_FLAGS                                                                             \
+    (RAGSTORE_OPEN_MUST_EXIST | RAGSTORE_OPEN_MUST_CREATE | RAGSTORE_OPEN_READ_ONLY |              \
+     RAGSTORE_OPEN_IMMUTABLE | RAGSTORE_OPEN_NO_BACKGROUND)
+
+static int check_open_options(const ragstore_store_open_options *given)
+{
+    if ((given->flags & ~ALL_OPEN_FLAGS) != 0)
+        return rsi_fail(RAGSTORE_E_INVALID_ARGUMENT, "api", "unknown flags 0x%x",
+                        given->flags & ~ALL_OPEN_FLAGS);
+    if ((given->flags & RAGSTORE_OPEN_MUST_CREATE) != 0 &&
+        (given->flags &
+         (RAGSTORE_OPEN_MUST_EXIST | RAGSTORE_OPEN_READ_ONLY | RAGSTORE_OPEN_IMMUTABLE)) != 0)
+        return rsi_fail(RAGSTORE_E_INVALID_ARGUMENT, "api",
+                        "MUST_CREATE does not go with MUST_EXIST, READ_ONLY or IMMUTABLE");
+    if (given->durability > RAGSTORE_DURABILITY_NORMAL)
+        return rsi_fail(RAGSTORE_E_INVALID_ARGUMENT, "api", "unknown durability %u",
+                        given->durability);
+    return given->model == NULL
+               ? RAGSTORE_OK
+               : rsi_check_handle(given->model, RSI_MAGIC_MODEL, "options->model");
+}
+
+static rsi_store_options convert_open_options(const ragstore_store_open_options *given)
+{
+    rsi_store_options options = {0};
+    options.storage.flags = given->flags;
+    options.storage.durability =
+        given->durability == 0 ? RAGSTORE_DURABILITY_FULL : given->durability;
+    options.storage.busy_timeout_ms = given->busy_timeout_ms == 0 ? DEFAULT_BUSY_TIMEOUT_MS
+                                      : given->busy_timeout_ms == RAGSTORE_NO_WAIT
+                                          ? 0
+                                          : given->busy_timeout_ms;
+    options.storage.log = given->log;
+    options.storage.log_user = given->log_user;
+    options.memory_limit_bytes =
+        given->memory_limit_bytes == 0 ? DEFAULT_MEMORY_LIMIT : given->memory_limit_bytes;
+    options.embedder = given->model == NULL ? NULL : given->model->embedder;
+    options.background = (given->flags & RAGSTORE_OPEN_NO_BACKGROUND) == 0;
+    return options;
+}
+
+int ragstore_store_open(ragstore_store **out, const char *path,
+                        const ragstore_store_open_options *options)
+{
+    ragstore_store_open_options given;
+    int status = rsi_check_not_null(out, __func__, "out");
+    if (status != RAGSTORE_OK)
+        return status;
+    *out = NULL;
+    status = rsi_check_not_null(path, __func__, "path");
+    if (status == RAGSTORE_OK)
+        status = rsi_take_options(&given, sizeof given, options, __func__);
+    if (status == RAGSTORE_OK)
+        status = check_open_options(&given);
+    if (status != RAGSTORE_OK)
+        return status;
+    rsi_store_options converted = convert_open_options(&given);
+    ragstore_store *store = rsi_alloc_zeroed(sizeof *store);
+    if (store == NULL)
+        return RAGSTORE_E_NO_MEMORY;
+    status = rsi_core_open(&store->core, path, &converted);
+    if (status != RAGSTORE_OK) {
+        rsi_free(store);
+        return rsi_wrap(status, "open store %s", path);
+    }
+    store->magic = RSI_MAGIC_STORE;
+    *out = store;
+    return RAGSTORE_OK;
+}
+
+/* A batch of this thread would make the close wait for itself: it is forgotten. */
+static void forget_own_batch(rsi_core *core)
+{
+    ragstore_batch *batch = core->batch;
+    if (!rsi_tx_is_open(core->store->storage) || batch == NULL)
+        return;
+    core->batch = NULL;
+    rsi_tx_abort(batch->tx);
+    batch->tx = NULL;
+    rsi_core_leave(core, RAGSTORE_OK);
+}
+
+int ragstore_store_close(ragstore_store *store)
+{
+    if (store == NULL)
+        return RAGSTORE_OK;
+    int status = rsi_check_handle(store, RSI_MAGIC_STORE, __func__);
+    if (status != RAGSTORE_OK)
+        return status;
+    store->magic = RSI_MAGIC_FREED;
+    rsi_core *core = store->core;
+    rsi_free(store);
+    forget_own_batch(core);
+    status = rsi_core_close(core);
+    rsi_saved_error error;
+    rsi_error_save(&error);
+    rsi_core_release(core);
+    rsi_error_restore(&error);
+    return status;
+}
+
+/* Check the handle and begin a call. */
+static int enter(const ragstore_store *store, const char *function)
+{
+    int status = rsi_check_handle(store, RSI_MAGIC_STORE, function);
+    return status == RAGSTORE_OK ? rsi_core_enter(store->core, function) : status;
+}
+
+typedef struct totals {
+    rsi_store *store;
+    uint64_t documents;
+    uint64_t chunks;
+} totals;
+
+static int collect_id(void *user, const char *key, const char *json, size_t size)
+{
+    (void)json;
+    (void)size;
+    rsi_bytes_append(user, key, strlen(key) + 1);
+    return rsi_bytes_status(user);
+}
+
+static int add_up(totals *sum, rsi_store *store)
+{
+    rsi_bytes ids = {0};
+    int status = rsi_storage_each(store->storage, RSI_SPACE_ENTITIES, collect_id, &ids);
+    for (size_t at = 0; status == RAGSTORE_OK && at < ids.size; at += strlen(ids.data + at) + 1) {
+        uint64_t documents;
+        uint64_t chunks;
+        status = rsi_entity_totals(&documents, &chunks, store, ids.data + at);
+        sum->documents += documents;
+        sum->chunks += chunks;
+    }
+    rsi_bytes_free(&ids);
+    return status;
+}
+
+static int describe(rsi_bytes *out, rsi_store *store)
+{
+    totals sum = {.store = store};
+    rsi_bytes failure = {0};
+    int status = add_up(&sum, store);
+    if (status == RAGSTORE_OK)
+        status = rsi_storage_failure(&failure, store->storage);
+    const bool failed = failure.size > 0;
+    rsi_json_writer writer = rsi_json_writer_of(out);
+    rsi_json_begin_object(&writer);
+    rsi_json_put_text(&writer, "path", store->path);
+    rsi_json_put_text(&writer, "store_id", rsi_storage_id(store->storage));
+    rsi_json_put_integer(&writer, "format", 1);
+    rsi_json_put_bool(&writer, "read_only", rsi_storage_is_read_only(store->storage));
+    rsi_json_put_text(&writer, "state", failed ? "failed" : "ok");
+    rsi_json_key(&writer, "problems");
+    rsi_json_begin_array(&writer);
+    if (failed)
+        rsi_json_text_value(&writer, failure.data, failure.size);
+    rsi_json_end_array(&writer);
+    rsi_json_put_integer(&writer, "entities",
+                         (int64_t)rsi_storage_count(store->storage, RSI_SPACE_ENTITIES));
+    rsi_json_put_integer(&writer, "documents", (int64_t)sum.documents);
+    rsi_json_put_integer(&writer, "chunks", (int64_t)sum.chunks);
+    rsi_json_put_integer(&writer, "sessions",
+                         (int64_t)rsi_storage_count(store->storage, RSI_SPACE_SESSIONS));
+    rsi_json_put_text(&writer, "embedder",
+                      store->embedder == NULL ? NULL : rsi_embedder_fingerprint(store->embedder));
+    rsi_json_put_text(&writer, "answer_mode", "extractive");
+    rsi_json_put_integer(&writer, "journal_bytes",
+                         (int64_t)rsi_storage_journal_bytes(store->storage));
+    rsi_json_end_object(&writer);
+    rsi_bytes_free(&failure);
+    return status == RAGSTORE_OK ? rsi_bytes_status(out) : status;
+}
+
+int ragstore_store_describe(ragstore_buffer **out, ragstore_store *store)
+{
+    rsi_bytes text = {0};
+    int status = rsi_check_not_null(out, __func__, "out");
+    if (status != RAGSTORE_OK)
+        return status;
+    *out = NULL;
+    status = enter(store, __func__);
+    if (status != RAGSTORE_OK)
+        return status;
+    status = describe(&text, store->core->store);
+    if (status == RAGSTORE_OK)
+        status = rsi_buffer_from(out, &text);
+    rsi_bytes_free(&text);
+    return rsi_core_leave(store->core, status);
+}
+
+static int refuse_read_only(const rsi_store *store)
+{
+    return rsi_storage_is_read_only(store->storage)
+               ? rsi_fail(RAGSTORE_E_READ_ONLY, "api", "the store was opened for reading only")
+               : RAGSTORE_OK;
+}
+
+int ragstore_store_export(ragstore_store *store)
+{
+    int status = enter(store, __func__);
+    if (status != RAGSTORE_OK)
+        return status;
+    status = refuse_read_only(store->core->store);
+    if (status == RAGSTORE_OK)
+        status = rsi_storage_checkpoint(store->core->store->storage);
+    if (status == RAGSTORE_OK)
+        status = rsi_export_all(store->core->store);
+    return rsi_core_leave(store->core, rsi_wrap(status, "export"));
+}
+
+int ragstore_store_maintain(ragstore_store *store, uint32_t budget_ms)
+{
+    int status = enter(store, __func__);
+    if (status != RAGSTORE_OK)
+        return status;
+    int64_t deadline = rsi_monotonic_ms() + budget_ms;
+    bool did = true;
+    status = refuse_read_only(store->core->store);
+    if (status == RAGSTORE_OK)
+        status = rsi_storage_flush(store->core->store->storage);
+    while (status == RAGSTORE_OK && did) {
+        status = rsi_upkeep_step(store->core->store, true, &did);
+        if (rsi_monotonic_ms() >= deadline)
+            break;
+    }
+    return rsi_core_leave(store->core, rsi_wrap(status, "maintain"));
+}
+
+int ragstore_store_interrupt(ragstore_store *store)
+{
+    int status = enter(store, __func__);
+    if (status != RAGSTORE_OK)
+        return status;
+    rsi_store_interrupt(store->core->store);
+    return rsi_core_leave(store->core, RAGSTORE_OK);
+}
+
+/* ---- batch ---- */
+
+int ragstore_batch_begin(ragstore_batch **out, ragstore_store *store)
+{
+    int status = rsi_check_not_null(out, __func__, "out");
+    if (status != RAGSTORE_OK)
+        return status;
+    *out = NULL;
+    status = enter(store, __func__);
+    if (status != RAGSTORE_OK)
+        return status;
+    rsi_core *core = store->core;
+    ragstore_batch *batch = rsi_alloc_zeroed(sizeof *batch);
+    if (batch == NULL)
+        return rsi_core_leave(core, RAGSTORE_E_NO_MEMORY);
+    status = rsi_tx_is_open(core->store->storage)
+                 ? rsi_fail(RAGSTORE_E_WRONG_STATE, "api",
+                            "%s: this thread has a batch already; commit or abort it first",
+                            __func__)
+                 : rsi_tx_begin(&batch->tx, core->store->storage);
+    if (status != RAGSTORE_OK) {
+        rsi_free(batch);
+        return rsi_core_leave(core, status);
+    }
+    batch->magic = RSI_MAGIC_BATCH;
+    batch->core = core;
+    batch->owner = pthread_self();
+    core->batch = batch;
+    rsi_core_retain(core);
+    *out = batch;
+    return RAGSTORE_OK; /* the call goes on until the batch ends: close waits for it */
+}
+
+static int end_batch(ragstore_batch *batch, bool commit)
+{
+    rsi_core *core = batch->core;
+    int status = RAGSTORE_OK;
+    batch->magic = RSI_MAGIC_FREED;
+    if (batch->tx == NULL) {
+        status = rsi_fail(RAGSTORE_E_CLOSED, "api", "the store was closed, the batch is forgotten");
+    } else {
+        core->batch = NULL;
+        if (commit)
+            status = rsi_tx_commit(batch->tx);
+        else
+            rsi_tx_abort(batch->tx);
+        rsi_core_leave(core, status);
+    }
+    rsi_free(batch);
+    rsi_saved_error error;
+    rsi_error_save(&error);
+    rsi_core_release(core);
+    rsi_error_restore(&error);
+    return rsi_wrap(status, "commit a batch");
+}
+
+int ragstore_batch_commit(ragstore_batch *batch)
+{
+    int status = rsi_check_handle(batch, RSI_MAGIC_BATCH, __func__);
+    if (status != RAGSTORE_OK)
+        return status;
+    if (!pthread_equal(batch->owner, pthread_self()))
+        return rsi_fail(RAGSTORE_E_WRONG_STATE, "api",
+                        "%s: the batch belongs to the thread that began it", __func__);
+    return end_batch(batch, true);
+}
+
+void ragstore_batch_abort(ragstore_batch *batch)
+{
+    if (batch == NULL || rsi_check_handle(batch, RSI_MAGIC_BATCH, __func__) != RAGSTORE_OK)
+        return;
+    if (!pthread_equal(batch->owner, pthread_self())) {
+        rsi_fail(RAGSTORE_E_WRONG_STATE, "api",
+                 "%s: the batch belongs to the thread that began it", __func__);
+        return;
+    }
+    end_batch(batch, false);
+}

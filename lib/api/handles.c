@@ -1,0 +1,145 @@
+/* Handles and cores: see handles.h. */
+#include "api/handles.h"
+
+#include "base/memory.h"
+#include "base/status.h"
+
+#include <string.h>
+#include <unistd.h>
+
+int rsi_core_open(rsi_core **out, const char *path, const rsi_store_options *options)
+{
+    *out = NULL;
+    rsi_core *core = rsi_alloc_zeroed(sizeof *core);
+    if (core == NULL)
+        return RAGSTORE_E_NO_MEMORY;
+    pthread_mutex_init(&core->mutex, NULL);
+    pthread_cond_init(&core->idle, NULL);
+    core->process = getpid();
+    core->handles = 1;
+    int status = rsi_store_open(&core->store, path, options);
+    if (status != RAGSTORE_OK) {
+        core->is_closed = true;
+        rsi_core_release(core);
+        return status;
+    }
+    *out = core;
+    return RAGSTORE_OK;
+}
+
+void rsi_core_retain(rsi_core *core)
+{
+    pthread_mutex_lock(&core->mutex);
+    core->handles++;
+    pthread_mutex_unlock(&core->mutex);
+}
+
+void rsi_core_release(rsi_core *core)
+{
+    if (core->process != getpid())
+        return; /* a fork's child: locks may be held for ever; leave the copy alone */
+    pthread_mutex_lock(&core->mutex);
+    bool is_last = --core->handles == 0;
+    pthread_mutex_unlock(&core->mutex);
+    if (!is_last)
+        return;
+    rsi_store_free(core->store);
+    pthread_mutex_destroy(&core->mutex);
+    pthread_cond_destroy(&core->idle);
+    rsi_free(core);
+}
+
+int rsi_core_enter(rsi_core *core, const char *function)
+{
+    if (core->process != getpid())
+        return rsi_fail(RAGSTORE_E_CLOSED, "api",
+                        "%s: the store was opened by the process that forked this one; open it "
+                        "again here",
+                        function);
+    pthread_mutex_lock(&core->mutex);
+    bool is_closed = core->is_closed;
+    if (!is_closed)
+        core->calls++;
+    pthread_mutex_unlock(&core->mutex);
+    return is_closed ? rsi_fail(RAGSTORE_E_CLOSED, "api", "%s: the store is closed", function)
+                     : RAGSTORE_OK;
+}
+
+int rsi_core_leave(rsi_core *core, int status)
+{
+    pthread_mutex_lock(&core->mutex);
+    if (--core->calls == 0)
+        pthread_cond_broadcast(&core->idle);
+    pthread_mutex_unlock(&core->mutex);
+    return status;
+}
+
+int rsi_core_close(rsi_core *core)
+{
+    if (core->process != getpid())
+        return RAGSTORE_OK;
+    pthread_mutex_lock(&core->mutex);
+    core->is_closed = true;
+    while (core->calls > 0)
+        pthread_cond_wait(&core->idle, &core->mutex);
+    pthread_mutex_unlock(&core->mutex);
+    return rsi_wrap(rsi_store_close(core->store), "close store");
+}
+
+int rsi_check_handle(const void *handle, uint32_t magic, const char *function)
+{
+    if (handle == NULL)
+        return rsi_fail(RAGSTORE_E_INVALID_ARGUMENT, "api", "%s: the handle is NULL", function);
+    uint32_t found;
+    memcpy(&found, handle, sizeof found);
+    if (found == magic)
+        return RAGSTORE_OK;
+    return rsi_fail(RAGSTORE_E_INVALID_ARGUMENT, "api", "%s: %s", function,
+                    found == RSI_MAGIC_FREED ? "the handle was freed"
+                                             : "the handle is of another kind");
+}
+
+int rsi_check_not_null(const void *pointer, const char *function, const char *argument)
+{
+    if (pointer != NULL)
+        return RAGSTORE_OK;
+    return rsi_fail(RAGSTORE_E_INVALID_ARGUMENT, "api", "%s: %s is NULL", function, argument);
+}
+
+int rsi_take_options(void *mine, size_t mine_size, const void *options, const char *function)
+{
+    size_t given;
+    memset(mine, 0, mine_size);
+    if (options == NULL)
+        return RAGSTORE_OK;
+    memcpy(&given, options, sizeof given);
+    if (given < sizeof given || given > (size_t)1 << 16)
+        return rsi_fail(RAGSTORE_E_INVALID_ARGUMENT, "api",
+                        "%s: options->struct_size is %zu; fill the struct with its init function",
+                        function, given);
+    const unsigned char *bytes = options;
+    for (size_t i = mine_size; i < given; i++)
+        if (bytes[i] != 0)
+            return rsi_fail(RAGSTORE_E_UNSUPPORTED, "api",
+                            "%s: the options hold a field that this version does not know",
+                            function);
+    memcpy(mine, options, given < mine_size ? given : mine_size);
+    return RAGSTORE_OK;
+}
+
+int rsi_buffer_from(ragstore_buffer **out, rsi_bytes *bytes)
+{
+    *out = NULL;
+    ragstore_buffer *buffer = rsi_alloc_zeroed(sizeof *buffer);
+    if (buffer != NULL) {
+        buffer->data = rsi_bytes_take(bytes, &buffer->size);
+        buffer->magic = RSI_MAGIC_BUFFER;
+    }
+    if (buffer == NULL || buffer->data == NULL) {
+        rsi_free(buffer);
+        rsi_bytes_free(bytes);
+        return RAGSTORE_E_NO_MEMORY;
+    }
+    *out = buffer;
+    return RAGSTORE_OK;
+}

@@ -1,0 +1,107 @@
+/* Growing byte strings: see bytes.h. */
+#include "base/bytes.h"
+
+#include "base/memory.h"
+#include "base/status.h"
+
+#include <stdio.h>
+#include <string.h>
+
+void rsi_bytes_init(rsi_bytes *bytes)
+{
+    memset(bytes, 0, sizeof *bytes);
+}
+
+void rsi_bytes_free(rsi_bytes *bytes)
+{
+    rsi_free(bytes->data);
+    rsi_bytes_init(bytes);
+}
+
+void rsi_bytes_clear(rsi_bytes *bytes)
+{
+    bytes->size = 0;
+    bytes->status = RAGSTORE_OK;
+    if (bytes->data != NULL)
+        bytes->data[0] = '\0';
+}
+
+bool rsi_bytes_reserve(rsi_bytes *bytes, size_t more)
+{
+    size_t needed;
+    if (!rsi_add_size(bytes->size, more, &needed) || !rsi_add_size(needed, 1, &needed)) {
+        bytes->status = rsi_fail_no_memory();
+        return false;
+    }
+    if (!rsi_grow((void **)&bytes->data, &bytes->capacity, needed, 1)) {
+        bytes->status = RAGSTORE_E_NO_MEMORY;
+        return false;
+    }
+    return true;
+}
+
+void rsi_bytes_append(rsi_bytes *bytes, const void *data, size_t size)
+{
+    if (bytes->status != RAGSTORE_OK || !rsi_bytes_reserve(bytes, size))
+        return;
+    if (size > 0)
+        memcpy(bytes->data + bytes->size, data, size);
+    bytes->size += size;
+    bytes->data[bytes->size] = '\0';
+}
+
+void rsi_bytes_append_text(rsi_bytes *bytes, const char *text)
+{
+    rsi_bytes_append(bytes, text, strlen(text));
+}
+
+void rsi_bytes_append_char(rsi_bytes *bytes, char c)
+{
+    rsi_bytes_append(bytes, &c, 1);
+}
+
+void rsi_bytes_printf(rsi_bytes *bytes, const char *format, ...)
+{
+    char small[256];
+    va_list arguments;
+
+    va_start(arguments, format);
+    int length = vsnprintf(small, sizeof small, format, arguments);
+    va_end(arguments);
+    if (length < 0)
+        return;
+    if ((size_t)length < sizeof small) {
+        rsi_bytes_append(bytes, small, (size_t)length);
+        return;
+    }
+    if (bytes->status != RAGSTORE_OK || !rsi_bytes_reserve(bytes, (size_t)length))
+        return;
+    va_start(arguments, format);
+    vsnprintf(bytes->data + bytes->size, (size_t)length + 1, format, arguments);
+    va_end(arguments);
+    bytes->size += (size_t)length;
+}
+
+int rsi_bytes_status(const rsi_bytes *bytes)
+{
+    return bytes->status;
+}
+
+char *rsi_bytes_take(rsi_bytes *bytes, size_t *size)
+{
+    if (bytes->status != RAGSTORE_OK || (bytes->data == NULL && !rsi_bytes_reserve(bytes, 0))) {
+        rsi_bytes_free(bytes);
+        return NULL;
+    }
+    bytes->data[bytes->size] = '\0';
+    char *data = bytes->data;
+    if (size != NULL)
+        *size = bytes->size;
+    rsi_bytes_init(bytes);
+    return data;
+}
+
+bool rsi_slice_equal(rsi_slice a, rsi_slice b)
+{
+    return a.size == b.size && (a.size == 0 || memcmp(a.data, b.data, a.size) == 0);
+}

@@ -1,0 +1,28 @@
+/* Time: see clock.h. */
+#include "base/clock.h"
+
+#include <stdio.h>
+#include <time.h>
+
+void rsi_time_now_text(char out[RSI_TIME_TEXT])
+{
+    struct timespec now;
+    struct tm utc;
+    clock_gettime(CLOCK_REALTIME, &now);
+    gmtime_r(&now.tv_sec, &utc);
+    size_t used = strftime(out, RSI_TIME_TEXT, "%Y-%m-%dT%H:%M:%S", &utc);
+    snprintf(out + used, RSI_TIME_TEXT - used, ".%06u", (unsigned)(now.tv_nsec / 1000) % 1000000u);
+}
+
+int64_t rsi_monotonic_ms(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+void rsi_sleep_ms(uint32_t ms)
+{
+    struct timespec wait = {(time_t)(ms / 1000), (long)(ms % 1000) * 1000000L};
+    nanosleep(&wait, NULL);
+}

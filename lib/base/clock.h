@@ -1,0 +1,15 @@
+/* Time: UTC for records, monotonic for deadlines. */
+#ifndef RSI_BASE_CLOCK_H
+#define RSI_BASE_CLOCK_H
+
+#include <stdint.h>
+
+#define RSI_TIME_TEXT 32
+
+/* "2026-01-31T12:34:56.123456": UTC, ISO 8601, microseconds, without a zone mark. */
+void rsi_time_now_text(char out[RSI_TIME_TEXT]);
+
+int64_t rsi_monotonic_ms(void);
+void rsi_sleep_ms(uint32_t ms);
+
+#endif

@@ -1,0 +1,43 @@
+/*
+ * From text to vectors: one small interface over whatever computes them.
+ *
+ * A rsi_embedder is shared by stores and threads (reference-counted, safe to call
+ * from several threads at once) and never changes after it was opened. Its fingerprint
+ * names everything that decides about the numbers: model, weights' digest, dimension,
+ * pooling, normalisation. Equal fingerprints give equal vectors.
+ */
+#ifndef RSI_EMBED_EMBED_H
+#define RSI_EMBED_EMBED_H
+
+#include "base/bytes.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+typedef struct rsi_embedder rsi_embedder;
+
+/* A model directory of the BERT family: see bert_config.c. NOT_FOUND, INVALID_DATA, UNSUPPORTED. */
+int rsi_embedder_open_model(rsi_embedder **out, const char *directory);
+
+rsi_embedder *rsi_embedder_retain(rsi_embedder *embedder);
+void rsi_embedder_release(rsi_embedder *embedder); /* NULL is fine */
+
+uint32_t rsi_embedder_dimension(const rsi_embedder *embedder);
+uint32_t rsi_embedder_max_tokens(const rsi_embedder *embedder); /* special tokens included */
+const char *rsi_embedder_fingerprint(const rsi_embedder *embedder);
+
+/* How many tokens a text has without special ones and without a cut. Additive over texts that are
+ * split at white space. */
+int rsi_embedder_count_tokens(size_t *count, const rsi_embedder *embedder, const char *text,
+                              size_t size);
+
+/* Ids with special tokens, cut at the model's limit. `ids` has room for max_tokens numbers.
+ * *uncut (may be NULL) is the count without the cut. */
+int rsi_embedder_tokenize(int32_t *ids, size_t *count, size_t *uncut,
+                          const rsi_embedder *embedder, const char *text, size_t size);
+
+/* Vectors of count × dimension floats, row by row, of length 1. INVALID_DATA: not UTF-8. */
+int rsi_embedder_embed(float *vectors, const rsi_embedder *embedder, const rsi_slice *texts,
+                       size_t count);
+
+#endif

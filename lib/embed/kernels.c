@@ -1,0 +1,297 @@
+/*
+ * The element-wise steps of a transformer: softmax, GELU, layer norm.
+ *
+ * Written once, on vectors of eight floats in the compiler's portable vector types, and compiled
+ * twice: for the base instruction set, and for AVX2 with FMA. Rows whose length is no multiple of
+ * eight end in a vector that is filled up.
+ *
+ * exp: x = n ln 2 + r with whole n and |r| <= ln 2 / 2; 2^n by its exponent bits, exp(r) by its
+ * series to r^7 (error below 1e-8 of the value). erf: Abramowitz and Stegun, 7.1.26 (absolute
+ * error below 1.5e-7), which is exact to float's precision where GELU is not tiny.
+ *
+ * Called by encoder.c. No state: any thread.
+ */
+#include "embed/kernels.h"
+
+#include <math.h>
+#include <stdint.h>
+#include <string.h>
+
+#define LANES 8
+
+typedef float lanes __attribute__((vector_size(4 * LANES)));
+typedef uint32_t lane_bits __attribute__((vector_size(4 * LANES)));
+
+/* Vectors go by pointer: by value they would cross a boundary of calling conventions. */
+#define INLINE static inline __attribute__((always_inline))
+
+INLINE void load(lanes *out, const float *from)
+{
+    memcpy(out, from, sizeof *out);
+}
+
+INLINE void store(float *to, const lanes *from)
+{
+    memcpy(to, from, sizeof *from);
+}
+
+/* The last `count` < LANES floats of a row, the other lanes being `filling`. */
+INLINE void load_part(lanes *out, const float *from, size_t count, float filling)
+{
+    float part[LANES];
+    for (size_t i = 0; i < LANES; i++)
+        part[i] = i < count ? from[i] : filling;
+    load(out, part);
+}
+
+INLINE void store_part(float *to, const lanes *from, size_t count)
+{
+    float part[LANES];
+    store(part, from);
+    memcpy(to, part, count * sizeof *to);
+}
+
+INLINE float sum_of(const lanes *x)
+{
+    float part[LANES];
+    store(part, x);
+    return ((part[0] + part[4]) + (part[2] + part[6])) +
+           ((part[1] + part[5]) + (part[3] + part[7]));
+}
+
+/* x = max(x, y), lane by lane */
+INLINE void take_larger(lanes *x, const lanes *y)
+{
+    lane_bits larger = (lane_bits)(*x > *y);
+    *x = (lanes)(((lane_bits)*x & larger) | ((lane_bits)*y & ~larger));
+}
+
+/* x = exp(x) for x <= 0; below -87 it stays there, near the smallest float. */
+INLINE void exp_of(lanes *x)
+{
+    const lanes lowest = (lanes){0} - 87.0f;
+    const lanes shifter = (lanes){0} + 12582912.0f; /* 1.5 × 2^23: adding it rounds to a whole */
+    lanes v = *x;
+    take_larger(&v, &lowest);
+    lanes shifted = v * 1.44269504f + shifter;
+    lanes n = shifted - shifter;
+    lanes r = v - n * 0.693359375f + n * 2.12194440e-4f; /* ln 2 in two parts */
+    lanes p = r * (1.0f / 5040) + (1.0f / 720);
+    p = p * r + (1.0f / 120);
+    p = p * r + (1.0f / 24);
+    p = p * r + (1.0f / 6);
+    p = p * r + 0.5f;
+    p = p * r + 1.0f;
+    p = p * r + 1.0f;
+    lane_bits power = ((lane_bits)shifted << 23) + (127u << 23);
+    *x = p * (lanes)power;
+}
+
+/* x = x / 2 × (1 + erf(x / sqrt 2)) = (x + |x| erf(|x| / sqrt 2)) / 2 */
+INLINE void gelu_of(lanes *x)
+{
+    lanes v = *x;
+    lanes size = (lanes)((lane_bits)v & 0x7FFFFFFFu);
+    lanes z = size * 0.707106781f;
+    lanes e = -z * z;
+    exp_of(&e);
+    lanes t = 1.0f / (z * 0.3275911f + 1.0f);
+    lanes p = t * 1.061405429f - 1.453152027f;
+    p = p * t + 1.421413741f;
+    p = p * t - 0.284496736f;
+    p = p * t + 0.254829592f;
+    lanes erf = 1.0f - p * t * e;
+    *x = (v + size * erf) * 0.5f;
+}
+
+INLINE void softmax_row(float *row, size_t columns)
+{
+    const size_t whole = columns / LANES * LANES, rest = columns - whole;
+    lanes largest = (lanes){0} + row[0];
+    lanes x;
+    for (size_t i = 0; i < whole; i += LANES) {
+        load(&x, row + i);
+        take_larger(&largest, &x);
+    }
+    load_part(&x, row + whole, rest, row[0]);
+    take_larger(&largest, &x);
+    float parts[LANES];
+    store(parts, &largest);
+    float top = parts[0];
+    for (size_t i = 1; i < LANES; i++)
+        top = parts[i] > top ? parts[i] : top;
+
+    lanes sum = {0};
+    for (size_t i = 0; i < whole; i += LANES) {
+        load(&x, row + i);
+        x -= top;
+        exp_of(&x);
+        sum += x;
+        store(row + i, &x);
+    }
+    float total = 0;
+    if (rest > 0) {
+        load_part(&x, row + whole, rest, top);
+        x -= top;
+        exp_of(&x);
+        store_part(row + whole, &x, rest);
+        for (size_t i = 0; i < rest; i++)
+            total += row[whole + i];
+    }
+    total += sum_of(&sum);
+    float factor = 1.0f / total;
+    for (size_t i = 0; i < columns; i++)
+        row[i] *= factor;
+}
+
+INLINE void softmax_body(float *matrix, size_t rows, size_t columns, size_t stride)
+{
+    for (size_t r = 0; r < rows; r++)
+        softmax_row(matrix + r * stride, columns);
+}
+
+INLINE void bias_gelu_body(float *matrix, const float *bias, size_t rows, size_t columns)
+{
+    const size_t whole = columns / LANES * LANES, rest = columns - whole;
+    lanes x, b;
+    for (size_t r = 0; r < rows; r++) {
+        float *row = matrix + r * columns;
+        for (size_t i = 0; i < whole; i += LANES) {
+            load(&x, row + i);
+            load(&b, bias + i);
+            x += b;
+            gelu_of(&x);
+            store(row + i, &x);
+        }
+        if (rest > 0) {
+            load_part(&x, row + whole, rest, 0);
+            load_part(&b, bias + whole, rest, 0);
+            x += b;
+            gelu_of(&x);
+            store_part(row + whole, &x, rest);
+        }
+    }
+}
+
+INLINE void add_bias_body(float *matrix, const float *bias, size_t rows, size_t columns)
+{
+    const size_t whole = columns / LANES * LANES;
+    lanes x, b;
+    for (size_t r = 0; r < rows; r++) {
+        float *row = matrix + r * columns;
+        for (size_t i = 0; i < whole; i += LANES) {
+            load(&x, row + i);
+            load(&b, bias + i);
+            x += b;
+            store(row + i, &x);
+        }
+        for (size_t i = whole; i < columns; i++)
+            row[i] += bias[i];
+    }
+}
+
+/* row = row + added + bias; returns the mean */
+INLINE float add_row(float *row, const float *added, const float *bias, size_t columns)
+{
+    const size_t whole = columns / LANES * LANES;
+    lanes x, a, b, sum = {0};
+    for (size_t i = 0; i < whole; i += LANES) {
+        load(&x, row + i);
+        load(&a, added + i);
+        load(&b, bias + i);
+        x = x + (a + b);
+        store(row + i, &x);
+        sum += x;
+    }
+    float total = sum_of(&sum);
+    for (size_t i = whole; i < columns; i++) {
+        row[i] += added[i] + bias[i];
+        total += row[i];
+    }
+    return total / (float)columns;
+}
+
+INLINE void norm_row(float *row, float mean, const float *scale, const float *shift, float epsilon,
+                     size_t columns)
+{
+    const size_t whole = columns / LANES * LANES;
+    lanes x, s, b, sum = {0};
+    for (size_t i = 0; i < whole; i += LANES) {
+        load(&x, row + i);
+        x -= mean;
+        sum += x * x;
+    }
+    float total = sum_of(&sum);
+    for (size_t i = whole; i < columns; i++)
+        total += (row[i] - mean) * (row[i] - mean);
+    float factor = 1.0f / sqrtf(total / (float)columns + epsilon);
+    for (size_t i = 0; i < whole; i += LANES) {
+        load(&x, row + i);
+        load(&s, scale + i);
+        load(&b, shift + i);
+        x = (x - mean) * factor * s + b;
+        store(row + i, &x);
+    }
+    for (size_t i = whole; i < columns; i++)
+        row[i] = (row[i] - mean) * factor * scale[i] + shift[i];
+}
+
+INLINE void add_norm_body(float *matrix, const float *added, const float *bias, const float *scale,
+                          const float *shift, float epsilon, size_t rows, size_t columns)
+{
+    for (size_t r = 0; r < rows; r++) {
+        float *row = matrix + r * columns;
+        float mean = add_row(row, added + r * columns, bias, columns);
+        norm_row(row, mean, scale, shift, epsilon, columns);
+    }
+}
+
+/* One set of the four functions for an instruction set. */
+#define KERNELS(set, attributes)                                                                   \
+    attributes static void softmax_##set(float *matrix, size_t rows, size_t columns,               \
+                                         size_t stride)                                            \
+    {                                                                                              \
+        softmax_body(matrix, rows, columns, stride);                                               \
+    }                                                                                              \
+    attributes static void bias_gelu_##set(float *matrix, const float *bias, size_t rows,          \
+                                           size_t columns)                                         \
+    {                                                                                              \
+        bias_gelu_body(matrix, bias, rows, columns);                                               \
+    }                                                                                              \
+    attributes static void add_bias_##set(float *matrix, const float *bias, size_t rows,           \
+                                          size_t columns)                                          \
+    {                                                                                              \
+        add_bias_body(matrix, bias, rows, columns);                                                \
+    }                                                                                              \
+    attributes static void add_norm_##set(float *matrix, const float *added, const float *bias,    \
+                                          const float *scale, const float *shift, float epsilon,   \
+                                          size_t rows, size_t columns)                             \
+    {                                                                                              \
+        add_norm_body(matrix, added, bias, scale, shift, epsilon, rows, columns);                  \
+    }
+
+KERNELS(plain, )
+
+const rsi_kernels rsi_kernels_plain = {"plain", softmax_plain, bias_gelu_plain, add_bias_plain,
+                                       add_norm_plain};
+
+#if defined(__x86_64__)
+
+KERNELS(avx2, __attribute__((target("avx2,fma"))))
+
+const rsi_kernels *rsi_kernels_choose(void)
+{
+    static const rsi_kernels with_avx2 = {"avx2", softmax_avx2, bias_gelu_avx2, add_bias_avx2,
+                                          add_norm_avx2};
+    return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") ? &with_avx2
+                                                                           : &rsi_kernels_plain;
+}
+
+#else
+
+const rsi_kernels *rsi_kernels_choose(void)
+{
+    return &rsi_kernels_plain;
+}
+
+#endif

@@ -1,0 +1,27 @@
+/* The element-wise steps of a transformer: see kernels.c. */
+#ifndef RSI_EMBED_KERNELS_H
+#define RSI_EMBED_KERNELS_H
+
+#include <stddef.h>
+
+/* Matrices are row by row without gaps, unless a stride is given. */
+typedef struct rsi_kernels {
+    const char *name;
+    /* Each row becomes exp(x) / sum(exp(x)). `stride` floats from row to row. */
+    void (*softmax)(float *matrix, size_t rows, size_t columns, size_t stride);
+    /* x = gelu(x + bias), with the error function itself, not its tanh likeness */
+    void (*bias_gelu)(float *matrix, const float *bias, size_t rows, size_t columns);
+    /* x = x + bias */
+    void (*add_bias)(float *matrix, const float *bias, size_t rows, size_t columns);
+    /* x = layer norm(x + added + bias) × scale + shift */
+    void (*add_norm)(float *matrix, const float *added, const float *bias, const float *scale,
+                     const float *shift, float epsilon, size_t rows, size_t columns);
+} rsi_kernels;
+
+/* The best for this processor. Static. */
+const rsi_kernels *rsi_kernels_choose(void);
+
+/* The one for any processor. */
+extern const rsi_kernels rsi_kernels_plain;
+
+#endif

@@ -1,0 +1,282 @@
+/* Which catalogs are in memory, and how commits reach them: see catalog.h. */
+#include "entities/catalog.h"
+
+#include "base/memory.h"
+#include "base/status.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static void free_catalog(rsi_catalog *catalog)
+{
+    rsi_catalog_clear(catalog);
+    pthread_rwlock_destroy(&catalog->lock);
+    rsi_free(catalog->entity_id);
+    rsi_free(catalog);
+}
+
+static void free_catalog_value(void *value)
+{
+    free_catalog(value);
+}
+
+void rsi_catalogs_free(rsi_store *store)
+{
+    rsi_map_free(&store->catalogs, free_catalog_value);
+}
+
+static rsi_catalog *make_catalog(const char *entity_id, const char *incarnation)
+{
+    rsi_catalog *catalog = rsi_alloc_zeroed(sizeof *catalog);
+    if (catalog == NULL)
+        return NULL;
+    catalog->entity_id = rsi_strdup(entity_id);
+    if (catalog->entity_id == NULL) {
+        rsi_free(catalog);
+        return NULL;
+    }
+    snprintf(catalog->incarnation, sizeof catalog->incarnation, "%s", incarnation);
+    pthread_rwlock_init(&catalog->lock, NULL);
+    return catalog;
+}
+
+/* Take a catalog out of the map; it is freed when nobody uses it any more. */
+static void make_stale_locked(rsi_store *store, rsi_catalog *catalog)
+{
+    if (catalog->is_stale)
+        return;
+    catalog->is_stale = true;
+    rsi_map_remove(&store->catalogs, catalog->entity_id, strlen(catalog->entity_id));
+    if (catalog->references == 0)
+        free_catalog(catalog);
+}
+
+/* Throw away what was not used for longest until the rest fits the limit. */
+static void shrink_locked(rsi_store *store)
+{
+    for (;;) {
+        size_t total = 0;
+        size_t position = 0;
+        rsi_catalog *oldest = NULL;
+        void *value;
+        while (rsi_map_next(&store->catalogs, &position, NULL, &value)) {
+            rsi_catalog *catalog = value;
+            if (catalog->references > 0)
+                continue;
+            total += rsi_catalog_memory(catalog);
+            if (oldest == NULL || catalog->last_use < oldest->last_use)
+                oldest = catalog;
+        }
+        if (oldest == NULL || total <= store->memory_limit_bytes)
+            return;
+        rsi_storage_forget_chunks(store->storage, oldest->entity_id);
+        make_stale_locked(store, oldest);
+    }
+}
+
+void rsi_catalog_release(rsi_store *store, rsi_catalog *catalog)
+{
+    if (catalog == NULL)
+        return;
+    pthread_mutex_lock(&store->catalogs_mutex);
+    if (--catalog->references == 0) {
+        if (catalog->is_stale)
+            free_catalog(catalog);
+        else
+            shrink_locked(store);
+    }
+    pthread_mutex_unlock(&store->catalogs_mutex);
+}
+
+/* The catalog of this incarnation, made when missing, with a reference. */
+static rsi_catalog *reference_catalog(rsi_store *store, const char *entity_id,
+                                      const char *incarnation)
+{
+    pthread_mutex_lock(&store->catalogs_mutex);
+    rsi_catalog *catalog = rsi_map_get(&store->catalogs, entity_id, strlen(entity_id));
+    if (catalog != NULL && strcmp(catalog->incarnation, incarnation) != 0) {
+        make_stale_locked(store, catalog);
+        catalog = NULL;
+    }
+    if (catalog == NULL) {
+        catalog = make_catalog(entity_id, incarnation);
+        if (catalog != NULL && rsi_map_put(&store->catalogs, entity_id, strlen(entity_id), catalog,
+                                           NULL) != RAGSTORE_OK) {
+            free_catalog(catalog);
+            catalog = NULL;
+        }
+    }
+    if (catalog != NULL) {
+        catalog->references++;
+        catalog->last_use = ++store->clock;
+    }
+    pthread_mutex_unlock(&store->catalogs_mutex);
+    return catalog;
+}
+
+static void drop_stale(rsi_store *store, rsi_catalog *catalog)
+{
+    pthread_mutex_lock(&store->catalogs_mutex);
+    make_stale_locked(store, catalog);
+    pthread_mutex_unlock(&store->catalogs_mutex);
+}
+
+int rsi_catalog_acquire(rsi_catalog **out, rsi_store *store, const char *entity_id,
+                        const char *incarnation)
+{
+    *out = NULL;
+    rsi_catalog *catalog = reference_catalog(store, entity_id, incarnation);
+    if (catalog == NULL)
+        return RAGSTORE_E_NO_MEMORY;
+    int status = RAGSTORE_OK;
+    pthread_rwlock_rdlock(&catalog->lock);
+    bool loaded = catalog->is_loaded;
+    pthread_rwlock_unlock(&catalog->lock);
+    if (!loaded) {
+        pthread_rwlock_wrlock(&catalog->lock);
+        if (!catalog->is_loaded)
+            status = rsi_catalog_load_locked(catalog, store);
+        pthread_rwlock_unlock(&catalog->lock);
+    }
+    if (status != RAGSTORE_OK) {
+        rsi_saved_error error;
+        rsi_error_save(&error);
+        drop_stale(store, catalog);
+        rsi_catalog_release(store, catalog);
+        rsi_error_restore(&error);
+        return status;
+    }
+    *out = catalog;
+    return RAGSTORE_OK;
+}
+
+/* ---- rows ---- */
+
+int64_t rsi_catalog_next_chunk(rsi_catalog *catalog, int64_t recorded)
+{
+    pthread_rwlock_rdlock(&catalog->lock);
+    int64_t next = recorded;
+    if (catalog->rows != NULL && rsi_rows_next_chunk(catalog->rows) > next)
+        next = rsi_rows_next_chunk(catalog->rows);
+    if (catalog->document_count > 0 &&
+        catalog->documents[catalog->document_count - 1].end_chunk > next)
+        next = catalog->documents[catalog->document_count - 1].end_chunk;
+    pthread_rwlock_unlock(&catalog->lock);
+    return next;
+}
+
+/* A document has at most so many blocks: 64 MiB segments hold 1 MiB blocks. */
+#define EXTENTS_AT_ONCE 64
+
+static int append_locked(rsi_catalog *catalog, const float *vectors, size_t count,
+                         int64_t first_chunk, rsi_tx *tx)
+{
+    rsi_rows_extent extents[EXTENTS_AT_ONCE];
+    size_t extents_count;
+    int status = rsi_rows_append(catalog->rows, first_chunk, vectors, count, extents,
+                                 EXTENTS_AT_ONCE, &extents_count);
+    for (size_t i = 0; status == RAGSTORE_OK && i < extents_count; i++)
+        status = rsi_tx_extent(tx, catalog->entity_id, catalog->incarnation, extents[i].segment,
+                               extents[i].offset, extents[i].size, extents[i].first_chunk,
+                               extents[i].count, extents[i].crc);
+    return status;
+}
+
+int rsi_catalog_append_rows(rsi_catalog *catalog, rsi_store *store, uint32_t dimension,
+                            int64_t first_chunk, const float *vectors, size_t count, rsi_tx *tx)
+{
+    const size_t at_once = ((size_t)16 << 20) / (dimension * sizeof(float)) + 1;
+    int status = RAGSTORE_OK;
+    pthread_rwlock_wrlock(&catalog->lock);
+    if (catalog->rows == NULL) {
+        status = rsi_catalog_open_rows_locked(catalog, store, dimension);
+        if (status == RAGSTORE_OK && catalog->rows == NULL)
+            status = rsi_fail(RAGSTORE_E_DAMAGED, "entities", "%s", catalog->rows_problem);
+    }
+    for (size_t done = 0; status == RAGSTORE_OK && done < count; done += at_once) {
+        size_t part = count - done < at_once ? count - done : at_once;
+        status = append_locked(catalog, vectors + done * dimension, part,
+                               first_chunk + (int64_t)done, tx);
+    }
+    pthread_rwlock_unlock(&catalog->lock);
+    return status;
+}
+
+/* ---- changes that follow a commit ---- */
+
+typedef enum change_kind { CHANGE_ADD, CHANGE_REMOVE, CHANGE_FORGET } change_kind;
+
+typedef struct change {
+    rsi_store *store;
+    change_kind kind;
+    uint64_t row;
+    int64_t first_chunk;
+    char entity_id[]; /* NUL-terminated */
+} change;
+
+/* The catalog of an entity if it is in memory, with a reference. */
+static rsi_catalog *reference_existing(rsi_store *store, const char *entity_id)
+{
+    pthread_mutex_lock(&store->catalogs_mutex);
+    rsi_catalog *catalog = rsi_map_get(&store->catalogs, entity_id, strlen(entity_id));
+    if (catalog != NULL)
+        catalog->references++;
+    pthread_mutex_unlock(&store->catalogs_mutex);
+    return catalog;
+}
+
+static void apply_change(void *user, bool committed)
+{
+    change *what = user;
+    rsi_store *store = what->store;
+    rsi_catalog *catalog = committed ? reference_existing(store, what->entity_id) : NULL;
+    if (committed && what->kind != CHANGE_FORGET)
+        rsi_upkeep_mark(store, what->entity_id);
+    if (catalog != NULL) {
+        int status = RAGSTORE_OK;
+        pthread_rwlock_wrlock(&catalog->lock);
+        if (catalog->is_loaded && what->kind == CHANGE_ADD)
+            status = rsi_catalog_add_locked(catalog, store, what->row);
+        else if (catalog->is_loaded && what->kind == CHANGE_REMOVE)
+            rsi_catalog_remove_locked(catalog, what->first_chunk);
+        pthread_rwlock_unlock(&catalog->lock);
+        if (status != RAGSTORE_OK || what->kind == CHANGE_FORGET)
+            drop_stale(store, catalog);
+        rsi_catalog_release(store, catalog);
+    }
+    rsi_free(what);
+}
+
+static int change_on_commit(rsi_tx *tx, rsi_store *store, change_kind kind, const char *entity_id,
+                            uint64_t row, int64_t first_chunk)
+{
+    size_t size = strlen(entity_id) + 1;
+    change *what = rsi_alloc(sizeof *what + size);
+    if (what == NULL)
+        return RAGSTORE_E_NO_MEMORY;
+    what->store = store;
+    what->kind = kind;
+    what->row = row;
+    what->first_chunk = first_chunk;
+    memcpy(what->entity_id, entity_id, size);
+    int status = rsi_tx_on_end(tx, apply_change, what);
+    if (status != RAGSTORE_OK)
+        rsi_free(what);
+    return status;
+}
+
+int rsi_catalog_add_on_commit(rsi_tx *tx, rsi_store *store, const char *entity_id, uint64_t row)
+{
+    return change_on_commit(tx, store, CHANGE_ADD, entity_id, row, 0);
+}
+
+int rsi_catalog_remove_on_commit(rsi_tx *tx, rsi_store *store, const char *entity_id,
+                                 int64_t first_chunk)
+{
+    return change_on_commit(tx, store, CHANGE_REMOVE, entity_id, 0, first_chunk);
+}
+
+int rsi_catalog_forget_on_commit(rsi_tx *tx, rsi_store *store, const char *entity_id)
+{
+    return change_on_commit(tx, store, CHANGE_FORGET, entity_id, 0, 0);
+}

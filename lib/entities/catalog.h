@@ -1,0 +1,90 @@
+/*
+ * The catalog of an entity: what is held in memory to search it.
+ *
+ *   documents   ascending by first chunk     [doc A: chunks 0…4] [doc C: chunks 9…11]
+ *   alive       bit set of chunk numbers      0 1 2 3 4 9 10 11
+ *   lexical     keyword index over the chunks' texts
+ *   rows        the vectors on disk, or NULL: keyword only
+ *
+ * Everything here is derived from storage, made at the first search, and thrown away when memory
+ * is short. Commits change it through rsi_catalog_changes, which are applied under the writer
+ * lock in commit order; a change that cannot be applied makes the catalog stale, and the next
+ * search makes a new one.
+ *
+ * Locking: acquire, then `lock` shared while reading. Lock order: writer, catalog, storage state.
+ */
+#ifndef RSI_ENTITIES_CATALOG_H
+#define RSI_ENTITIES_CATALOG_H
+
+#include "entities/entity.h"
+#include "lexical/lexical.h"
+#include "vectors/vectors.h"
+
+typedef struct rsi_catalog_document {
+    char *doc_id;
+    char *name;     /* the file's, as the user knows it */
+    char *source;   /* what results name */
+    char *metadata; /* JSON text of an object */
+    uint64_t row;
+    int64_t first_chunk;
+    int64_t end_chunk; /* behind the last */
+} rsi_catalog_document;
+
+typedef struct rsi_catalog {
+    char *entity_id;
+    char incarnation[RSI_INCARNATION_DIGITS + 1];
+    unsigned references; /* under the store's catalogs_mutex, like the two below */
+    bool is_stale;       /* out of the map; goes with the last reference */
+    uint64_t last_use;
+
+    pthread_rwlock_t lock; /* guards everything below */
+    bool is_loaded;
+    rsi_catalog_document *documents;
+    size_t document_count;
+    size_t document_capacity;
+    rsi_bitset alive;
+    rsi_lexical *lexical;
+    rsi_rows *rows;
+    char *rows_problem; /* why there are no rows although there should be; or NULL */
+} rsi_catalog;
+
+/* Get an entity's catalog, loaded, and keep it until released. NOT_FOUND, DAMAGED. */
+int rsi_catalog_acquire(rsi_catalog **out, rsi_store *store, const char *entity_id,
+                        const char *incarnation);
+void rsi_catalog_release(rsi_store *store, rsi_catalog *catalog); /* NULL is fine */
+void rsi_catalogs_free(rsi_store *store);
+
+/* The document of a chunk, or NULL. Under the lock. */
+const rsi_catalog_document *rsi_catalog_document_of(const rsi_catalog *catalog, int64_t chunk);
+const rsi_catalog_document *rsi_catalog_find_document(const rsi_catalog *catalog,
+                                                      const char *doc_id);
+
+/* The smallest chunk number that no row, chunk or record has used. Takes the lock. */
+int64_t rsi_catalog_next_chunk(rsi_catalog *catalog, int64_t recorded);
+
+/* Write and flush vector rows for chunks first_chunk, …; they count when a commit names the chunks.
+ * Takes the lock. `dimension` is used when the entity has no rows yet. */
+int rsi_catalog_append_rows(rsi_catalog *catalog, rsi_store *store, uint32_t dimension,
+                            int64_t first_chunk, const float *vectors, size_t count, rsi_tx *tx);
+
+/* ---- changes that follow a commit ---- */
+
+/* Tell the catalog, when tx commits, that a document came, or that one went. */
+int rsi_catalog_add_on_commit(rsi_tx *tx, rsi_store *store, const char *entity_id, uint64_t row);
+int rsi_catalog_remove_on_commit(rsi_tx *tx, rsi_store *store, const char *entity_id,
+                                 int64_t first_chunk);
+/* Tell it that the entity went. */
+int rsi_catalog_forget_on_commit(rsi_tx *tx, rsi_store *store, const char *entity_id);
+
+/* ---- catalog_load.c ---- */
+
+/* Fill an empty catalog. Caller holds its lock exclusively. */
+int rsi_catalog_load_locked(rsi_catalog *catalog, rsi_store *store);
+/* Add the document of a row, with its chunks; nothing when it is there already. */
+int rsi_catalog_add_locked(rsi_catalog *catalog, rsi_store *store, uint64_t row);
+void rsi_catalog_remove_locked(rsi_catalog *catalog, int64_t first_chunk);
+int rsi_catalog_open_rows_locked(rsi_catalog *catalog, rsi_store *store, uint32_t dimension);
+void rsi_catalog_clear(rsi_catalog *catalog);
+size_t rsi_catalog_memory(const rsi_catalog *catalog);
+
+#endif

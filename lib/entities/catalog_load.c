@@ -1,0 +1,278 @@
+/*
+ * Filling a catalog from storage: the documents' rows tell which chunks belong to whom, the chunks'
+ * rows give the texts. A chunk that no document claims is not alive.
+ */
+#include "entities/catalog.h"
+
+#include "base/memory.h"
+#include "base/status.h"
+#include "files/paths.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static void free_document(rsi_catalog_document *document)
+{
+    rsi_free(document->doc_id);
+    rsi_free(document->name);
+    rsi_free(document->source);
+    rsi_free(document->metadata);
+    memset(document, 0, sizeof *document);
+}
+
+void rsi_catalog_clear(rsi_catalog *catalog)
+{
+    for (size_t i = 0; i < catalog->document_count; i++)
+        free_document(&catalog->documents[i]);
+    rsi_free(catalog->documents);
+    catalog->documents = NULL;
+    catalog->document_count = 0;
+    catalog->document_capacity = 0;
+    rsi_bitset_free(&catalog->alive);
+    rsi_lexical_free(catalog->lexical);
+    catalog->lexical = NULL;
+    rsi_rows_close(catalog->rows);
+    catalog->rows = NULL;
+    rsi_free(catalog->rows_problem);
+    catalog->rows_problem = NULL;
+    catalog->is_loaded = false;
+}
+
+size_t rsi_catalog_memory(const rsi_catalog *catalog)
+{
+    size_t bytes = sizeof *catalog + catalog->document_capacity * sizeof *catalog->documents +
+                   catalog->alive.capacity * sizeof(uint64_t);
+    if (catalog->lexical != NULL)
+        bytes += rsi_lexical_memory(catalog->lexical);
+    if (catalog->rows != NULL)
+        bytes += rsi_rows_memory(catalog->rows);
+    return bytes;
+}
+
+/* ---- documents ---- */
+
+static int parse_document(rsi_catalog_document *document, uint64_t row, const char *json,
+                          size_t size)
+{
+    rsi_json *value;
+    memset(document, 0, sizeof *document);
+    int status = rsi_json_parse(&value, json, size, RSI_JSON_DEPTH_STORED);
+    if (status != RAGSTORE_OK)
+        return status;
+    const char *doc_id = rsi_json_get_text(value, "doc_id");
+    const char *name = rsi_json_get_text(value, "filename");
+    const char *source = rsi_json_get_text(value, "source");
+    int64_t count = rsi_json_get_integer(value, "chunks_count", 0);
+    rsi_bytes metadata = {0};
+    if (rsi_json_is_object(rsi_json_get(value, "metadata")))
+        rsi_json_dump(&metadata, rsi_json_get(value, "metadata"));
+    else
+        rsi_bytes_append_text(&metadata, "{}");
+    document->row = row;
+    document->first_chunk = rsi_json_get_integer(value, "first_chunk", 0);
+    document->end_chunk = document->first_chunk + (count < 0 ? 0 : count);
+    document->doc_id = rsi_strdup(doc_id == NULL ? "" : doc_id);
+    document->name = rsi_strdup(name == NULL ? "" : name);
+    document->source = rsi_strdup(source != NULL ? source : name == NULL ? "" : name);
+    document->metadata = rsi_bytes_take(&metadata, NULL);
+    rsi_json_free(value);
+    if (document->doc_id == NULL || document->name == NULL || document->source == NULL ||
+        document->metadata == NULL) {
+        free_document(document);
+        return RAGSTORE_E_NO_MEMORY;
+    }
+    return RAGSTORE_OK;
+}
+
+/* Position of the first document whose first chunk is >= first_chunk. */
+static size_t document_from(const rsi_catalog *catalog, int64_t first_chunk)
+{
+    size_t low = 0;
+    size_t high = catalog->document_count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (catalog->documents[middle].first_chunk < first_chunk)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+/* Takes the document's texts, also on failure. A document without chunks is not listed. */
+static int insert_document(rsi_catalog *catalog, rsi_catalog_document *document)
+{
+    size_t at = document_from(catalog, document->first_chunk);
+    bool known = at < catalog->document_count &&
+                 catalog->documents[at].first_chunk == document->first_chunk;
+    if (known || document->end_chunk == document->first_chunk) {
+        free_document(document);
+        return RAGSTORE_OK;
+    }
+    if (!rsi_grow((void **)&catalog->documents, &catalog->document_capacity,
+                  catalog->document_count + 1, sizeof *catalog->documents)) {
+        free_document(document);
+        return RAGSTORE_E_NO_MEMORY;
+    }
+    memmove(catalog->documents + at + 1, catalog->documents + at,
+            (catalog->document_count - at) * sizeof *catalog->documents);
+    catalog->documents[at] = *document;
+    catalog->document_count++;
+    return RAGSTORE_OK;
+}
+
+const rsi_catalog_document *rsi_catalog_document_of(const rsi_catalog *catalog, int64_t chunk)
+{
+    size_t behind = document_from(catalog, chunk + 1);
+    if (behind == 0)
+        return NULL;
+    const rsi_catalog_document *document = &catalog->documents[behind - 1];
+    return chunk < document->end_chunk ? document : NULL;
+}
+
+const rsi_catalog_document *rsi_catalog_find_document(const rsi_catalog *catalog,
+                                                      const char *doc_id)
+{
+    for (size_t i = 0; i < catalog->document_count; i++)
+        if (strcmp(catalog->documents[i].doc_id, doc_id) == 0)
+            return &catalog->documents[i];
+    return NULL;
+}
+
+/* ---- chunks ---- */
+
+/* The text that a chunk is found by: its headings, then what it says. */
+static int add_chunk_text(rsi_catalog *catalog, int64_t chunk, const rsi_json *value)
+{
+    const char *heading = rsi_json_get_text(value, "heading");
+    const char *content = rsi_json_get_text(value, "content");
+    rsi_bytes text = {0};
+    if (heading != NULL) {
+        rsi_bytes_append_text(&text, heading);
+        rsi_bytes_append_char(&text, '\n');
+    }
+    rsi_bytes_append_text(&text, content == NULL ? "" : content);
+    int status = rsi_bytes_status(&text);
+    if (status == RAGSTORE_OK)
+        status = rsi_lexical_add(catalog->lexical, chunk, text.data, text.size);
+    rsi_bytes_free(&text);
+    return status;
+}
+
+static int add_chunk(void *user, uint64_t number, const char *json, size_t size)
+{
+    rsi_catalog *catalog = user;
+    const int64_t chunk = (int64_t)number;
+    const rsi_catalog_document *document = rsi_catalog_document_of(catalog, chunk);
+    if (document == NULL || rsi_bitset_has(&catalog->alive, chunk))
+        return RAGSTORE_OK;
+    rsi_json *value;
+    int status = rsi_json_parse(&value, json, size, RSI_JSON_DEPTH_STORED);
+    if (status != RAGSTORE_OK)
+        return status;
+    const char *doc_id = rsi_json_get_text(value, "doc_id");
+    if (doc_id != NULL && strcmp(doc_id, document->doc_id) == 0) {
+        status = add_chunk_text(catalog, chunk, value);
+        if (status == RAGSTORE_OK) {
+            status = rsi_bitset_add(&catalog->alive, chunk);
+            if (status != RAGSTORE_OK)
+                rsi_lexical_remove(catalog->lexical, chunk);
+        }
+    }
+    rsi_json_free(value);
+    return status;
+}
+
+void rsi_catalog_remove_locked(rsi_catalog *catalog, int64_t first_chunk)
+{
+    size_t at = document_from(catalog, first_chunk);
+    if (at == catalog->document_count || catalog->documents[at].first_chunk != first_chunk)
+        return;
+    rsi_catalog_document *document = &catalog->documents[at];
+    for (int64_t chunk = document->first_chunk; chunk < document->end_chunk; chunk++) {
+        if (!rsi_bitset_has(&catalog->alive, chunk))
+            continue;
+        rsi_bitset_remove(&catalog->alive, chunk);
+        rsi_lexical_remove(catalog->lexical, chunk);
+    }
+    free_document(document);
+    catalog->document_count--;
+    memmove(document, document + 1, (catalog->document_count - at) * sizeof *document);
+}
+
+int rsi_catalog_add_locked(rsi_catalog *catalog, rsi_store *store, uint64_t row)
+{
+    rsi_bytes text = {0};
+    rsi_catalog_document document;
+    int status =
+        rsi_storage_row_get(&text, store->storage, RSI_SPACE_ENTITIES, catalog->entity_id, row);
+    if (status == RAGSTORE_E_NOT_FOUND) { /* gone again; its removal follows */
+        rsi_bytes_free(&text);
+        return RAGSTORE_OK;
+    }
+    if (status == RAGSTORE_OK)
+        status = parse_document(&document, row, text.data, text.size);
+    rsi_bytes_free(&text);
+    if (status != RAGSTORE_OK)
+        return status;
+    const int64_t first = document.first_chunk;
+    const int64_t count = document.end_chunk - first;
+    status = insert_document(catalog, &document);
+    if (status == RAGSTORE_OK && count > 0)
+        status = rsi_storage_rows(store->storage, RSI_SPACE_CHUNKS, catalog->entity_id,
+                                  (uint64_t)first, (uint64_t)count, add_chunk, catalog);
+    return status;
+}
+
+/* ---- all ---- */
+
+static int collect_document(void *user, uint64_t number, const char *json, size_t size)
+{
+    rsi_catalog_document document;
+    int status = parse_document(&document, number, json, size);
+    return status == RAGSTORE_OK ? insert_document(user, &document) : status;
+}
+
+int rsi_catalog_open_rows_locked(rsi_catalog *catalog, rsi_store *store, uint32_t dimension)
+{
+    rsi_path directory = rsi_path_in_entity(catalog->entity_id, "vector_store");
+    rsi_free(catalog->rows_problem);
+    catalog->rows_problem = NULL;
+    int status = rsi_rows_open(&catalog->rows, rsi_storage_root(store->storage), directory.text,
+                               catalog->incarnation, dimension);
+    if (status != RAGSTORE_E_DAMAGED)
+        return status;
+    /* keyword search goes on */
+    catalog->rows_problem = rsi_strdup(rsi_error_message());
+    rsi_storage_log(store->storage, RAGSTORE_LOG_ERROR,
+                    "entity \"%s\": its vectors cannot be used, keyword search goes on: %s",
+                    catalog->entity_id, rsi_error_message());
+    return catalog->rows_problem == NULL ? RAGSTORE_E_NO_MEMORY : RAGSTORE_OK;
+}
+
+int rsi_catalog_load_locked(rsi_catalog *catalog, rsi_store *store)
+{
+    rsi_entity_record record;
+    int status = rsi_entity_read(&record, store, catalog->entity_id, catalog->incarnation);
+    if (status != RAGSTORE_OK)
+        return status;
+    rsi_tx_hide(store->storage, true); /* the catalog is shared: never ahead of the commit */
+    status = rsi_lexical_create(&catalog->lexical, record.language);
+    if (status == RAGSTORE_OK)
+        status = rsi_storage_rows(store->storage, RSI_SPACE_ENTITIES, catalog->entity_id, 0,
+                                  UINT64_MAX, collect_document, catalog);
+    if (status == RAGSTORE_OK)
+        status = rsi_storage_rows(store->storage, RSI_SPACE_CHUNKS, catalog->entity_id, 0,
+                                  UINT64_MAX, add_chunk, catalog);
+    rsi_tx_hide(store->storage, false);
+    if (status == RAGSTORE_OK && record.embedder != NULL && record.dimension > 0)
+        status = rsi_catalog_open_rows_locked(catalog, store, record.dimension);
+    rsi_entity_record_free(&record);
+    if (status == RAGSTORE_OK) {
+        catalog->is_loaded = true;
+        rsi_upkeep_mark(store, catalog->entity_id); /* its files may have been deleted */
+    } else {
+        rsi_catalog_clear(catalog);
+    }
+    return rsi_wrap(status, "load entity \"%s\"", catalog->entity_id);
+}

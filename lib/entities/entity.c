@@ -1,0 +1,353 @@
+/* Entity records: see entity.h. */
+#include "entities/entity.h"
+
+#include "base/clock.h"
+#include "base/digest.h"
+#include "base/memory.h"
+#include "base/status.h"
+#include "base/utf8.h"
+#include "entities/catalog.h"
+#include "files/paths.h"
+
+#include <string.h>
+
+#define CHUNKER "structure/1"
+#define LANGUAGE "auto"
+
+/* ---- checks ---- */
+
+int rsi_text_check(const char *text, size_t max, const char *what)
+{
+    size_t bad;
+    size_t size = strlen(text);
+    if (size > max)
+        return rsi_fail(RAGSTORE_E_TOO_LARGE, "entities", "%s has %zu bytes; at most %zu", what,
+                        size, max);
+    if (!rsi_utf8_valid(text, size, &bad))
+        return rsi_fail(RAGSTORE_E_INVALID_DATA, "entities", "%s is not UTF-8 at byte %zu", what,
+                        bad);
+    return RAGSTORE_OK;
+}
+
+int rsi_metadata_check(rsi_bytes *out, const char *metadata_json)
+{
+    if (metadata_json == NULL) {
+        rsi_bytes_append_text(out, "{}");
+        return rsi_bytes_status(out);
+    }
+    rsi_json *value;
+    size_t size = strlen(metadata_json);
+    if (size > RSI_METADATA_MAX)
+        return rsi_fail(RAGSTORE_E_TOO_LARGE, "entities", "metadata has %zu bytes; at most %zu",
+                        size, RSI_METADATA_MAX);
+    int status = rsi_json_parse(&value, metadata_json, size, RSI_JSON_DEPTH_REQUEST);
+    if (status != RAGSTORE_OK)
+        return rsi_wrap(status, "metadata");
+    if (rsi_json_is_object(value))
+        status = rsi_json_dump(out, value);
+    else
+        status = rsi_fail(RAGSTORE_E_INVALID_DATA, "entities", "metadata is not a JSON object");
+    rsi_json_free(value);
+    return status;
+}
+
+/* ---- reading ---- */
+
+void rsi_entity_record_free(rsi_entity_record *record)
+{
+    rsi_json_free(record->json);
+    memset(record, 0, sizeof *record);
+}
+
+static const char *text_or(const rsi_json *object, const char *key, const char *fallback)
+{
+    const char *text = rsi_json_get_text(object, key);
+    return text == NULL ? fallback : text;
+}
+
+static int no_entity(const char *id)
+{
+    return rsi_fail(RAGSTORE_E_NOT_FOUND, "entities", "there is no entity \"%s\"", id);
+}
+
+int rsi_entity_read(rsi_entity_record *record, rsi_store *store, const char *id,
+                    const char *incarnation)
+{
+    rsi_bytes text = {0};
+    memset(record, 0, sizeof *record);
+    int status = rsi_storage_get(&text, store->storage, RSI_SPACE_ENTITIES, id);
+    if (status == RAGSTORE_OK)
+        status = rsi_json_parse(&record->json, text.data, text.size, RSI_JSON_DEPTH_STORED);
+    rsi_bytes_free(&text);
+    if (status == RAGSTORE_E_NOT_FOUND)
+        return no_entity(id);
+    if (status != RAGSTORE_OK)
+        return status;
+    const rsi_json *json = record->json;
+    record->id = text_or(json, "entity_id", id);
+    record->incarnation = text_or(json, "incarnation", "");
+    record->name = text_or(json, "entity_name", id);
+    record->embedder = rsi_json_get_text(json, "embedder");
+    record->chunker = text_or(json, "chunker", CHUNKER);
+    record->language = text_or(json, "language", LANGUAGE);
+    int64_t dimension = rsi_json_get_integer(json, "dimension", 0);
+    record->dimension = dimension < 0 || dimension > 65536 ? 0 : (uint32_t)dimension;
+    record->next_chunk = rsi_json_get_integer(json, "next_chunk", 0);
+    record->next_row = (uint64_t)rsi_json_get_integer(json, "next_row", 0);
+    if (incarnation != NULL && strcmp(incarnation, record->incarnation) != 0) {
+        rsi_entity_record_free(record);
+        return no_entity(id);
+    }
+    return RAGSTORE_OK;
+}
+
+bool rsi_entity_has_vectors(const rsi_store *store, const rsi_entity_record *record,
+                            const char **notice)
+{
+    static const char no_model[] =
+        "keyword search only: no embedding model is loaded (make setup fetches one; "
+        "RAGSTORE_MODEL names another)";
+    static const char made_without[] =
+        "keyword search only: this entity got its documents while no embedding model was loaded; "
+        "add them to a new entity to search by meaning";
+    static const char other_model[] =
+        "keyword search only: this entity was made with another embedding model than the one that "
+        "is loaded";
+    static const char own_vectors[] =
+        "keyword search only, unless a query vector is given: this entity's vectors are the "
+        "caller's own";
+    const char *why = NULL;
+    if (record->embedder != NULL &&
+        strncmp(record->embedder, RSI_OWN_VECTORS, sizeof RSI_OWN_VECTORS - 1) == 0)
+        why = own_vectors;
+    else if (store->embedder == NULL)
+        why = no_model;
+    else if (record->embedder == NULL)
+        why = record->next_row == 0 ? NULL : made_without;
+    else if (strcmp(record->embedder, rsi_embedder_fingerprint(store->embedder)) != 0)
+        why = other_model;
+    if (notice != NULL)
+        *notice = why;
+    return why == NULL;
+}
+
+/* ---- writing ---- */
+
+int rsi_entity_put_counters(rsi_tx *tx, const rsi_entity_record *record, int64_t next_chunk,
+                            uint64_t next_row, const char *embedder, uint32_t dimension)
+{
+    static const char *const ours[] = {"next_chunk", "next_row", "embedder", "dimension"};
+    rsi_bytes text = {0};
+    rsi_json_writer writer = rsi_json_writer_of(&text);
+    void *iterator = NULL;
+    const char *key;
+    rsi_json *value;
+    rsi_json_begin_object(&writer);
+    while (rsi_json_each(record->json, &iterator, &key, &value)) {
+        bool replaced = false;
+        for (size_t i = 0; i < sizeof ours / sizeof *ours; i++)
+            replaced = replaced || strcmp(key, ours[i]) == 0;
+        if (!replaced)
+            rsi_json_put_value(&writer, key, value);
+    }
+    rsi_json_put_text(&writer, "embedder", embedder);
+    rsi_json_put_integer(&writer, "dimension", dimension);
+    rsi_json_put_integer(&writer, "next_chunk", next_chunk);
+    rsi_json_put_integer(&writer, "next_row", (int64_t)next_row);
+    rsi_json_end_object(&writer);
+    int status = rsi_bytes_status(&text);
+    if (status == RAGSTORE_OK)
+        status = rsi_tx_put(tx, RSI_SPACE_ENTITIES, record->id, text.data, text.size);
+    rsi_bytes_free(&text);
+    return status;
+}
+
+static int check_fields(const rsi_entity_fields *fields)
+{
+    int status = RAGSTORE_OK;
+    if (fields->name != NULL)
+        status = rsi_text_check(fields->name, RSI_NAME_MAX, "the name");
+    if (status == RAGSTORE_OK && fields->description != NULL)
+        status = rsi_text_check(fields->description, (size_t)16 << 10, "the description");
+    return status;
+}
+
+static int encode_new(rsi_bytes *out, const rsi_store *store, const char *id,
+                      const char *incarnation, const rsi_entity_fields *fields)
+{
+    char now[RSI_TIME_TEXT];
+    rsi_bytes metadata = {0};
+    int status = check_fields(fields);
+    if (status == RAGSTORE_OK)
+        status = rsi_metadata_check(&metadata, fields->metadata_json);
+    if (status == RAGSTORE_OK) {
+        rsi_json_writer writer = rsi_json_writer_of(out);
+        rsi_time_now_text(now);
+        rsi_json_begin_object(&writer);
+        rsi_json_put_text(&writer, "_id", id);
+        rsi_json_put_text(&writer, "entity_id", id);
+        rsi_json_put_text(&writer, "entity_name", fields->name == NULL ? id : fields->name);
+        rsi_json_put_text(&writer, "description",
+                          fields->description == NULL ? "" : fields->description);
+        rsi_json_put_raw(&writer, "metadata", metadata.data);
+        rsi_json_put_text(&writer, "created_at", now);
+        rsi_json_put_text(&writer, "incarnation", incarnation);
+        rsi_json_put_text(&writer, "chunker", CHUNKER);
+        rsi_json_put_text(&writer, "language", LANGUAGE);
+        rsi_json_put_text(&writer, "metric", "ip");
+        const rsi_embedder *embedder = store->embedder;
+        rsi_json_put_text(&writer, "embedder",
+                          embedder == NULL ? NULL : rsi_embedder_fingerprint(embedder));
+        rsi_json_put_integer(&writer, "dimension",
+                             embedder == NULL ? 0 : rsi_embedder_dimension(embedder));
+        rsi_json_put_integer(&writer, "next_chunk", 0);
+        rsi_json_put_integer(&writer, "next_row", 0);
+        rsi_json_end_object(&writer);
+        status = rsi_bytes_status(out);
+    }
+    rsi_bytes_free(&metadata);
+    return status;
+}
+
+int rsi_entity_create(char incarnation[RSI_INCARNATION_DIGITS + 1], rsi_store *store,
+                      const char *id, const rsi_entity_fields *fields)
+{
+    rsi_bytes record = {0};
+    rsi_bytes existing = {0};
+    rsi_tx *tx = NULL;
+    int status = rsi_entity_id_check(id);
+    if (status == RAGSTORE_OK)
+        status = rsi_random_hex(incarnation, RSI_INCARNATION_DIGITS);
+    if (status == RAGSTORE_OK)
+        status = encode_new(&record, store, id, incarnation, fields);
+    if (status == RAGSTORE_OK)
+        status = rsi_tx_begin(&tx, store->storage);
+    if (status != RAGSTORE_OK)
+        goto cleanup;
+    status = rsi_storage_get(&existing, store->storage, RSI_SPACE_ENTITIES, id);
+    if (status == RAGSTORE_OK)
+        status = rsi_fail(RAGSTORE_E_EXISTS, "entities", "entity \"%s\" exists already", id);
+    else if (status == RAGSTORE_E_NOT_FOUND)
+        status = rsi_tx_put(tx, RSI_SPACE_ENTITIES, id, record.data, record.size);
+    if (status == RAGSTORE_OK)
+        status = rsi_tx_come(tx, id, incarnation);
+    if (status == RAGSTORE_OK)
+        status = rsi_tx_commit(tx);
+    else
+        rsi_tx_abort(tx);
+
+cleanup:
+    rsi_bytes_free(&existing);
+    rsi_bytes_free(&record);
+    return status;
+}
+
+static int encode_update(rsi_bytes *out, const rsi_entity_record *record,
+                         const rsi_entity_fields *fields, const rsi_bytes *metadata)
+{
+    rsi_json_writer writer = rsi_json_writer_of(out);
+    void *iterator = NULL;
+    const char *key;
+    rsi_json *value;
+    rsi_json_begin_object(&writer);
+    while (rsi_json_each(record->json, &iterator, &key, &value)) {
+        if (fields->name != NULL && strcmp(key, "entity_name") == 0)
+            rsi_json_put_text(&writer, key, fields->name);
+        else if (fields->description != NULL && strcmp(key, "description") == 0)
+            rsi_json_put_text(&writer, key, fields->description);
+        else if (fields->metadata_json != NULL && strcmp(key, "metadata") == 0)
+            rsi_json_put_raw(&writer, key, metadata->data);
+        else
+            rsi_json_put_value(&writer, key, value);
+    }
+    rsi_json_end_object(&writer);
+    return rsi_bytes_status(out);
+}
+
+int rsi_entity_update(rsi_store *store, const char *id, const char *incarnation,
+                      const rsi_entity_fields *fields)
+{
+    rsi_entity_record record = {0};
+    rsi_bytes metadata = {0};
+    rsi_bytes text = {0};
+    rsi_tx *tx = NULL;
+    int status = check_fields(fields);
+    if (status == RAGSTORE_OK && fields->metadata_json != NULL)
+        status = rsi_metadata_check(&metadata, fields->metadata_json);
+    if (status == RAGSTORE_OK)
+        status = rsi_tx_begin(&tx, store->storage);
+    if (status != RAGSTORE_OK)
+        goto cleanup;
+    status = rsi_entity_read(&record, store, id, incarnation);
+    if (status == RAGSTORE_OK)
+        status = encode_update(&text, &record, fields, &metadata);
+    if (status == RAGSTORE_OK)
+        status = rsi_tx_put(tx, RSI_SPACE_ENTITIES, id, text.data, text.size);
+    if (status == RAGSTORE_OK)
+        status = rsi_tx_commit(tx);
+    else
+        rsi_tx_abort(tx);
+
+cleanup:
+    rsi_entity_record_free(&record);
+    rsi_bytes_free(&metadata);
+    rsi_bytes_free(&text);
+    return status;
+}
+
+/* ---- deleting ---- */
+
+typedef struct session_list {
+    rsi_bytes names; /* each followed by NUL */
+    uint64_t count;
+} session_list;
+
+static int collect_session(void *user, const char *key, const char *json, size_t size)
+{
+    session_list *list = user;
+    (void)json;
+    (void)size;
+    rsi_bytes_append(&list->names, key, strlen(key) + 1);
+    list->count++;
+    return rsi_bytes_status(&list->names);
+}
+
+static int drop_sessions(uint64_t *dropped, rsi_store *store, rsi_tx *tx, const char *entity_id)
+{
+    session_list list = {0};
+    int status = rsi_storage_each_where(store->storage, RSI_SPACE_SESSIONS, "entity_id", entity_id,
+                                        collect_session, &list);
+    for (size_t at = 0; status == RAGSTORE_OK && at < list.names.size;
+         at += strlen(list.names.data + at) + 1)
+        status = rsi_tx_drop(tx, RSI_SPACE_SESSIONS, list.names.data + at);
+    *dropped = list.count;
+    rsi_bytes_free(&list.names);
+    return status;
+}
+
+int rsi_entity_delete(uint64_t *sessions_deleted, rsi_store *store, const char *id)
+{
+    rsi_entity_record record = {0};
+    uint64_t dropped = 0;
+    rsi_tx *tx;
+    int status = rsi_tx_begin(&tx, store->storage);
+    if (status != RAGSTORE_OK)
+        return status;
+    status = rsi_entity_read(&record, store, id, NULL);
+    if (status == RAGSTORE_OK)
+        status = drop_sessions(&dropped, store, tx, id);
+    if (status == RAGSTORE_OK)
+        status = rsi_tx_drop(tx, RSI_SPACE_ENTITIES, id);
+    if (status == RAGSTORE_OK)
+        status = rsi_tx_gone(tx, id, record.incarnation);
+    if (status == RAGSTORE_OK)
+        status = rsi_catalog_forget_on_commit(tx, store, id);
+    if (status == RAGSTORE_OK)
+        status = rsi_tx_commit(tx);
+    else
+        rsi_tx_abort(tx);
+    if (status == RAGSTORE_OK && sessions_deleted != NULL)
+        *sessions_deleted = dropped;
+    rsi_entity_record_free(&record);
+    return status;
+}

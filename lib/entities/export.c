@@ -1,0 +1,136 @@
+/* Derived files: see export.h. */
+#include "entities/export.h"
+
+#include "base/digest.h"
+#include "base/memory.h"
+#include "base/status.h"
+#include "files/paths.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+/* What an index file is made from: the incarnation, and which chunks are alive. */
+static void stamp_of(char stamp[96], const rsi_catalog *catalog)
+{
+    uint32_t crc = 0;
+    for (int64_t chunk = rsi_bitset_next(&catalog->alive, 0); chunk >= 0;
+         chunk = rsi_bitset_next(&catalog->alive, chunk + 1))
+        crc = rsi_crc32c(crc, &chunk, sizeof chunk);
+    snprintf(stamp, 96, "%s-%zu-%08" PRIx32, catalog->incarnation, catalog->alive.count, crc);
+}
+
+static int write_index_locked(rsi_store *store, rsi_catalog *catalog)
+{
+    char stamp[96];
+    bool current = false;
+    rsi_root *root = rsi_storage_root(store->storage);
+    rsi_path path = rsi_path_in_entity(catalog->entity_id, "vector_store/index.faiss");
+    stamp_of(stamp, catalog);
+    int status = rsi_faiss_is_current(&current, root, path.text, stamp);
+    if (status == RAGSTORE_OK && !current)
+        status = rsi_faiss_write(root, path.text, catalog->rows, &catalog->alive, stamp);
+    return status;
+}
+
+int rsi_export_index(rsi_store *store, rsi_catalog *catalog)
+{
+    const char *reason;
+    int status;
+    if (!rsi_faiss_available(&reason))
+        return rsi_fail(RAGSTORE_E_UNSUPPORTED, "entities", "%s", reason);
+    pthread_rwlock_rdlock(&catalog->lock);
+    if (catalog->rows == NULL)
+        status = rsi_fail(RAGSTORE_E_EMBEDDER, "entities", "entity \"%s\" has no vectors",
+                          catalog->entity_id);
+    else
+        status = write_index_locked(store, catalog);
+    pthread_rwlock_unlock(&catalog->lock);
+    return rsi_wrap(status, "write index.faiss of \"%s\"", catalog->entity_id);
+}
+
+static void encode_documents(rsi_bytes *out, const rsi_catalog *catalog)
+{
+    rsi_bytes_append_text(out, "{\n");
+    for (size_t i = 0; i < catalog->document_count; i++) {
+        const rsi_catalog_document *document = &catalog->documents[i];
+        rsi_json_writer writer = rsi_json_writer_of(out);
+        rsi_json_text_value(&writer, document->doc_id, strlen(document->doc_id));
+        rsi_bytes_append_text(out, ": ");
+        writer = rsi_json_writer_of(out);
+        rsi_json_begin_array(&writer);
+        for (int64_t chunk = document->first_chunk; chunk < document->end_chunk; chunk++)
+            if (rsi_bitset_has(&catalog->alive, chunk))
+                rsi_json_integer_value(&writer, chunk);
+        rsi_json_end_array(&writer);
+        rsi_bytes_append_text(out, i + 1 < catalog->document_count ? ",\n" : "\n");
+    }
+    rsi_bytes_append_text(out, "}\n");
+}
+
+static int write_documents(rsi_store *store, rsi_catalog *catalog)
+{
+    rsi_bytes text = {0};
+    rsi_path path = rsi_path_in_entity(catalog->entity_id, "doc_to_chunks.json");
+    pthread_rwlock_rdlock(&catalog->lock);
+    encode_documents(&text, catalog);
+    pthread_rwlock_unlock(&catalog->lock);
+    int status = rsi_bytes_status(&text);
+    if (status == RAGSTORE_OK)
+        status = rsi_file_replace(rsi_storage_root(store->storage), path.text, text.data,
+                                  text.size);
+    rsi_bytes_free(&text);
+    return rsi_wrap(status, "write %s", path.text);
+}
+
+int rsi_export_entity(rsi_store *store, const char *entity_id)
+{
+    rsi_entity_record record;
+    rsi_catalog *catalog = NULL;
+    const char *reason;
+    int status = rsi_entity_read(&record, store, entity_id, NULL);
+    if (status == RAGSTORE_OK)
+        status = rsi_catalog_acquire(&catalog, store, entity_id, record.incarnation);
+    rsi_entity_record_free(&record);
+    if (status == RAGSTORE_OK)
+        status = write_documents(store, catalog);
+    if (status == RAGSTORE_OK) {
+        pthread_rwlock_rdlock(&catalog->lock);
+        bool has_rows = catalog->rows != NULL;
+        pthread_rwlock_unlock(&catalog->lock);
+        if (has_rows && rsi_faiss_available(&reason))
+            status = rsi_export_index(store, catalog);
+        else if (has_rows)
+            rsi_storage_log(store->storage, RAGSTORE_LOG_INFO, "index.faiss is not written: %s",
+                            reason);
+    }
+    rsi_catalog_release(store, catalog);
+    return status;
+}
+
+typedef struct id_list {
+    rsi_bytes ids; /* each followed by NUL */
+} id_list;
+
+static int collect_id(void *user, const char *key, const char *json, size_t size)
+{
+    id_list *list = user;
+    (void)json;
+    (void)size;
+    rsi_bytes_append(&list->ids, key, strlen(key) + 1);
+    return rsi_bytes_status(&list->ids);
+}
+
+int rsi_export_all(rsi_store *store)
+{
+    id_list list = {{0}};
+    int status = rsi_storage_each(store->storage, RSI_SPACE_ENTITIES, collect_id, &list);
+    for (size_t at = 0; status == RAGSTORE_OK && at < list.ids.size;
+         at += strlen(list.ids.data + at) + 1) {
+        status = rsi_export_entity(store, list.ids.data + at);
+        if (status == RAGSTORE_E_NOT_FOUND)
+            status = RAGSTORE_OK;
+    }
+    rsi_bytes_free(&list.ids);
+    return status;
+}

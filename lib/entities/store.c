@@ -1,0 +1,84 @@
+/* The core of an open store: see store.h. */
+#include "entities/store.h"
+
+#include "base/memory.h"
+#include "base/status.h"
+#include "entities/catalog.h"
+
+int rsi_store_open(rsi_store **out, const char *path, const rsi_store_options *options)
+{
+    *out = NULL;
+    rsi_store *store = rsi_alloc_zeroed(sizeof *store);
+    if (store == NULL)
+        return RAGSTORE_E_NO_MEMORY;
+    pthread_mutex_init(&store->catalogs_mutex, NULL);
+    pthread_mutex_init(&store->upkeep_mutex, NULL);
+    store->memory_limit_bytes = options->memory_limit_bytes;
+    store->path = rsi_strdup(path);
+    int status = store->path == NULL ? RAGSTORE_E_NO_MEMORY : RAGSTORE_OK;
+    if (status == RAGSTORE_OK)
+        status = rsi_storage_open(&store->storage, path, &options->storage);
+    if (status == RAGSTORE_OK && options->embedder != NULL)
+        store->embedder = rsi_embedder_retain(options->embedder);
+    if (status == RAGSTORE_OK && options->background && !rsi_storage_is_read_only(store->storage))
+        status = rsi_upkeep_start(store);
+    if (status != RAGSTORE_OK) {
+        rsi_saved_error error;
+        rsi_error_save(&error);
+        if (store->storage != NULL)
+            rsi_storage_close(store->storage);
+        rsi_store_free(store);
+        rsi_error_restore(&error);
+        return status;
+    }
+    *out = store;
+    return RAGSTORE_OK;
+}
+
+int rsi_store_close(rsi_store *store)
+{
+    rsi_upkeep_stop(store);
+    int status = RAGSTORE_OK;
+    if (!rsi_storage_is_read_only(store->storage)) {
+        bool did = true;
+        while (status == RAGSTORE_OK && did)
+            status = rsi_upkeep_step(store, true, &did);
+    }
+    rsi_saved_error error;
+    rsi_error_save(&error);
+    rsi_catalogs_free(store);
+    rsi_error_restore(&error);
+    int closed = rsi_storage_close(store->storage);
+    return closed == RAGSTORE_OK ? status : closed;
+}
+
+void rsi_store_free(rsi_store *store)
+{
+    if (store == NULL)
+        return;
+    rsi_catalogs_free(store);
+    rsi_storage_free(store->storage);
+    rsi_embedder_release(store->embedder);
+    rsi_map_free(&store->stale_indexes, NULL);
+    pthread_mutex_destroy(&store->catalogs_mutex);
+    pthread_mutex_destroy(&store->upkeep_mutex);
+    rsi_free(store->path);
+    rsi_free(store);
+}
+
+uint64_t rsi_store_epoch(const rsi_store *store)
+{
+    return __atomic_load_n(&store->interrupts, __ATOMIC_RELAXED);
+}
+
+int rsi_store_check_interrupt(const rsi_store *store, uint64_t epoch)
+{
+    if (rsi_store_epoch(store) == epoch)
+        return RAGSTORE_OK;
+    return rsi_fail(RAGSTORE_E_INTERRUPTED, "entities", "the store was interrupted");
+}
+
+void rsi_store_interrupt(rsi_store *store)
+{
+    __atomic_add_fetch(&store->interrupts, 1, __ATOMIC_RELAXED);
+}

@@ -1,0 +1,65 @@
+/*
+ * The core of an open store: what the rooms above share.
+ *
+ *   rsi_store
+ *     ├─ storage    records, rows of records, files
+ *     ├─ embedder   or NULL: keyword search only
+ *     ├─ catalogs   what is held in memory of each entity that was touched (catalog.h)
+ *     └─ upkeep     a thread that writes checkpoints and index files, or the host's calls
+ */
+#ifndef RSI_ENTITIES_STORE_H
+#define RSI_ENTITIES_STORE_H
+
+#include "base/map.h"
+#include "embed/embed.h"
+#include "storage/storage.h"
+
+#include <pthread.h>
+
+typedef struct rsi_store {
+    rsi_storage *storage;
+    rsi_embedder *embedder; /* NULL: none */
+    char *path;
+    uint64_t memory_limit_bytes;
+
+    pthread_mutex_t catalogs_mutex;
+    rsi_map catalogs; /* entity id → rsi_catalog */
+    uint64_t clock;   /* counts uses of catalogs */
+
+    uint64_t interrupts; /* atomic: how often the store was interrupted */
+
+    pthread_t upkeep_thread;
+    pthread_mutex_t upkeep_mutex;
+    pthread_cond_t upkeep_changed;
+    bool upkeep_runs;
+    bool upkeep_stops;
+    rsi_map stale_indexes; /* entity id → itself: index files to be written; under upkeep_mutex */
+} rsi_store;
+
+typedef struct rsi_store_options {
+    rsi_storage_options storage;
+    uint64_t memory_limit_bytes; /* never 0 here */
+    rsi_embedder *embedder;      /* retained; may be NULL */
+    bool background;
+} rsi_store_options;
+
+int rsi_store_open(rsi_store **out, const char *path, const rsi_store_options *options);
+/* Stop the thread, write what waits, release the directory. */
+int rsi_store_close(rsi_store *store);
+void rsi_store_free(rsi_store *store); /* NULL is fine */
+
+/* Long calls remember rsi_store_epoch() when they begin and ask from time to time. */
+uint64_t rsi_store_epoch(const rsi_store *store);
+int rsi_store_check_interrupt(const rsi_store *store, uint64_t epoch); /* INTERRUPTED or OK */
+void rsi_store_interrupt(rsi_store *store);
+
+/* ---- upkeep (upkeep.c) ---- */
+
+int rsi_upkeep_start(rsi_store *store);
+void rsi_upkeep_stop(rsi_store *store);
+/* An entity's documents changed: its index files are to be written when there is time. */
+void rsi_upkeep_mark(rsi_store *store, const char *entity_id);
+/* Do one piece of waiting work; *did tells whether there was one. `now`: also what could wait. */
+int rsi_upkeep_step(rsi_store *store, bool now, bool *did);
+
+#endif

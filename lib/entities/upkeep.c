@@ -1,0 +1,144 @@
+/*
+ * Upkeep: what can wait is done in the background, a piece at a time.
+ *
+ *   checkpoint      when a store has been quiet for a moment, or its journal has grown
+ *   index files     index.faiss and doc_to_chunks.json of entities whose documents changed
+ *
+ * One thread of the library does it, or the host through ragstore_store_maintain().
+ */
+#include "entities/store.h"
+
+#include "base/memory.h"
+#include "base/status.h"
+#include "entities/export.h"
+
+#include <errno.h>
+#include <string.h>
+#include <time.h>
+
+#define QUIET_MS 500
+#define JOURNAL_BYTES ((uint64_t)8 << 20)
+#define TICK_MS 250
+#define RETRY_MS 5000 /* after a failure, such as a full disk */
+
+void rsi_upkeep_mark(rsi_store *store, const char *entity_id)
+{
+    pthread_mutex_lock(&store->upkeep_mutex);
+    /* without memory the files stay as they are until the next change or export */
+    rsi_map_put(&store->stale_indexes, entity_id, strlen(entity_id), store, NULL);
+    pthread_mutex_unlock(&store->upkeep_mutex);
+}
+
+/* One entity whose index files wait; false when there is none. Caller frees *entity_id. */
+static bool take_stale_index(rsi_store *store, char **entity_id)
+{
+    size_t position = 0;
+    rsi_slice key;
+    *entity_id = NULL;
+    pthread_mutex_lock(&store->upkeep_mutex);
+    if (rsi_map_next(&store->stale_indexes, &position, &key, NULL)) {
+        *entity_id = rsi_memdup0(key.data, key.size);
+        if (*entity_id != NULL)
+            rsi_map_remove(&store->stale_indexes, *entity_id, strlen(*entity_id));
+    }
+    pthread_mutex_unlock(&store->upkeep_mutex);
+    return *entity_id != NULL;
+}
+
+static int write_index_files(rsi_store *store, const char *entity_id)
+{
+    int status = rsi_export_entity(store, entity_id);
+    if (status == RAGSTORE_E_NOT_FOUND)
+        return RAGSTORE_OK; /* deleted meanwhile */
+    if (status == RAGSTORE_E_DISK_FULL || status == RAGSTORE_E_IO ||
+        status == RAGSTORE_E_NO_MEMORY)
+        rsi_upkeep_mark(store, entity_id); /* may work later */
+    return status;
+}
+
+int rsi_upkeep_step(rsi_store *store, bool now, bool *did)
+{
+    int64_t quiet_ms;
+    char *entity_id;
+    *did = true;
+    bool due = rsi_storage_checkpoint_due(store->storage, &quiet_ms);
+    bool is_quiet = now || quiet_ms >= QUIET_MS;
+    if (due && (is_quiet || rsi_storage_journal_bytes(store->storage) > JOURNAL_BYTES))
+        return rsi_storage_checkpoint(store->storage);
+    if (is_quiet && take_stale_index(store, &entity_id)) {
+        int status = write_index_files(store, entity_id);
+        rsi_free(entity_id);
+        return status;
+    }
+    *did = false;
+    return RAGSTORE_OK;
+}
+
+/* ---- the thread ---- */
+
+/* Sleep until it is time to look again; false when the store closes. */
+static bool wait_a_moment(rsi_store *store, uint32_t wait_ms)
+{
+    struct timespec until;
+    clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_sec += wait_ms / 1000;
+    until.tv_nsec += (long)(wait_ms % 1000) * 1000000L;
+    if (until.tv_nsec >= 1000000000L) {
+        until.tv_sec++;
+        until.tv_nsec -= 1000000000L;
+    }
+    pthread_mutex_lock(&store->upkeep_mutex);
+    int waited = 0;
+    while (!store->upkeep_stops && waited != ETIMEDOUT)
+        waited = pthread_cond_timedwait(&store->upkeep_changed, &store->upkeep_mutex, &until);
+    bool goes_on = !store->upkeep_stops;
+    pthread_mutex_unlock(&store->upkeep_mutex);
+    return goes_on;
+}
+
+static void *run_upkeep(void *user)
+{
+    rsi_store *store = user;
+    uint32_t wait_ms = TICK_MS;
+    while (wait_a_moment(store, wait_ms)) {
+        bool did = true;
+        int status = rsi_storage_flush(store->storage);
+        if (status == RAGSTORE_OK)
+            status = rsi_upkeep_step(store, false, &did);
+        wait_ms = status != RAGSTORE_OK ? RETRY_MS : did ? 1 : TICK_MS;
+        if (status != RAGSTORE_OK && status != RAGSTORE_E_BUSY)
+            rsi_storage_log(store->storage, RAGSTORE_LOG_WARNING, "upkeep: %s",
+                            rsi_error_message());
+    }
+    return NULL;
+}
+
+int rsi_upkeep_start(rsi_store *store)
+{
+    pthread_condattr_t attributes;
+    pthread_condattr_init(&attributes);
+    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+    pthread_cond_init(&store->upkeep_changed, &attributes);
+    pthread_condattr_destroy(&attributes);
+    int failed = pthread_create(&store->upkeep_thread, NULL, run_upkeep, store);
+    if (failed != 0) {
+        pthread_cond_destroy(&store->upkeep_changed);
+        return rsi_fail_errno(RAGSTORE_E_NO_MEMORY, failed, "entities", "start a thread");
+    }
+    pthread_setname_np(store->upkeep_thread, "ragstore-upkeep");
+    store->upkeep_runs = true;
+    return RAGSTORE_OK;
+}
+
+void rsi_upkeep_stop(rsi_store *store)
+{
+    if (!store->upkeep_runs)
+        return;
+    pthread_mutex_lock(&store->upkeep_mutex);
+    store->upkeep_stops = true;
+    pthread_cond_signal(&store->upkeep_changed);
+    pthread_mutex_unlock(&store->upkeep_mutex);
+    pthread_join(store->upkeep_thread, NULL);
+    pthread_cond_destroy(&store->upkeep_changed);
+    store->upkeep_runs = false;
+}

@@ -1,0 +1,150 @@
+/*
+ * The operating system behind one table of functions. Nothing else in lib/ touches a file.
+ *
+ *   rsi_root ── the open directory of a store, with the table that serves it
+ *     │            every path below is relative to it, never leaves it, crosses no symlink
+ *     └─ rsi_file ── an open file
+ *
+ * The table has the real implementation (files_posix.c); tests put a simulated disk or a
+ * fault wrapper in its place. Table functions return >= 0 or -errno and may do less than
+ * asked (short counts, EINTR); the functions below them retry, check and set typed errors
+ * that name the path. A symbolic link anywhere below the store, and a file with more than one
+ * hard link, are DAMAGED wherever a file is opened or replaced (RELIABILITY D9).
+ *
+ * Not locked: one rsi_file is used by one thread at a time, except rsi_file_read_at(). A
+ * rsi_root may be used by any number of threads at once. A rsi_file may outlive its root.
+ */
+#ifndef RSI_FILES_FILES_H
+#define RSI_FILES_FILES_H
+
+#include "base/bytes.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+typedef enum rsi_file_kind {
+    RSI_FILE_REGULAR,
+    RSI_FILE_DIRECTORY,
+    RSI_FILE_OTHER, /* links, sockets, …: refused wherever a file is expected */
+} rsi_file_kind;
+
+typedef struct rsi_file_info {
+    uint64_t device;
+    uint64_t inode;
+    uint64_t size;
+    int64_t modified_ns;
+    int64_t changed_ns;
+    uint64_t links;
+    rsi_file_kind kind;
+} rsi_file_info;
+
+#define RSI_OPEN_READ 0x0u
+#define RSI_OPEN_WRITE 0x1u     /* read and write */
+#define RSI_OPEN_CREATE 0x2u    /* make it when missing, mode 0600 */
+#define RSI_OPEN_EXCLUSIVE 0x4u /* with CREATE: fail with EEXIST */
+#define RSI_OPEN_DIRECTORY 0x8u
+#define RSI_OPEN_ROOT 0x10u /* `path` is any path outside a store, links followed */
+
+#define RSI_LOCK_NONE 0
+#define RSI_LOCK_SHARED 1
+#define RSI_LOCK_EXCLUSIVE 2
+
+typedef struct rsi_file_table {
+    /* A handle >= 0, or -errno. `directory` is a handle, or -1 with RSI_OPEN_ROOT; "." is the
+     * directory itself. A link on the way gives -ELOOP. */
+    int (*open)(void *self, int directory, const char *path, unsigned flags);
+    int (*close)(void *self, int handle);
+    int64_t (*read)(void *self, int handle, void *out, size_t size, uint64_t offset);
+    int64_t (*write)(void *self, int handle, const void *data, size_t size, uint64_t offset);
+    int (*truncate)(void *self, int handle, uint64_t size);
+    /* Allocate blocks up to size, which becomes the file's when it was smaller, read as zeros;
+     * 0 and no change on file systems that cannot. */
+    int (*reserve)(void *self, int handle, uint64_t size);
+    int (*flush_data)(void *self, int handle); /* fdatasync */
+    int (*flush)(void *self, int handle);      /* fsync; also of directories */
+    int (*info)(void *self, int handle, rsi_file_info *info);
+    /* Of a link: the link itself. */
+    int (*info_at)(void *self, int directory, const char *path, rsi_file_info *info);
+    int (*rename)(void *self, int directory, const char *from, const char *to);
+    int (*remove)(void *self, int directory, const char *path, bool is_directory);
+    /* Mode 0700. directory -1: `path` is any path outside a store. */
+    int (*make_directory)(void *self, int directory, const char *path);
+    /* Names without "." and ".."; a callback's non-zero return stops and is returned. */
+    int (*list)(void *self, int handle, int (*each)(void *user, const char *name), void *user);
+    /* Open-file-description lock on a byte range; -EAGAIN when another holds it. Where the
+     * kernel has none, the whole file is locked: hold one range to a handle. */
+    int (*lock)(void *self, int handle, uint64_t start, uint64_t size, int kind);
+    /* Read-only bytes 0..size of a file that nobody shortens; mapped, or copied. */
+    int (*view)(void *self, int handle, size_t size, const void **bytes);
+    void (*unview)(void *self, const void *bytes, size_t size);
+    void *self;
+} rsi_file_table;
+
+extern const rsi_file_table rsi_files_posix;
+
+typedef struct rsi_root rsi_root;
+typedef struct rsi_file rsi_file;
+
+/* ---- the directory of a store ---- */
+
+/* Open the directory, making it (not its parents) when `create`, durably. table NULL: the real
+ * one. NOT_FOUND when missing, INVALID_ARGUMENT when it is not a directory. */
+int rsi_root_open(rsi_root **out, const rsi_file_table *table, const char *path, bool create);
+void rsi_root_close(rsi_root *root);             /* NULL is fine */
+const char *rsi_root_path(const rsi_root *root); /* as given */
+
+/* ---- whole files ---- */
+
+/* NOT_FOUND when missing; TOO_LARGE over max_bytes; DAMAGED for links and other non-files. What
+ * was in `out` is dropped; it is empty on failure. */
+int rsi_file_read_all(rsi_root *root, const char *path, size_t max_bytes, rsi_bytes *out);
+
+/* Replace or make a file, all or nothing, durable on return: temporary in the same directory,
+ * written, flushed, renamed, directory flushed (RELIABILITY D1). After a failure the old file is
+ * there and no temporary, unless only the directory's flush failed: then it is either file. */
+int rsi_file_replace(rsi_root *root, const char *path, const void *data, size_t size);
+
+int rsi_file_info_of(rsi_root *root, const char *path, rsi_file_info *info); /* NOT_FOUND, … */
+bool rsi_file_exists(rsi_root *root, const char *path);
+int rsi_file_sha256(rsi_root *root, const char *path, uint64_t *size, char hex[65]);
+
+/* Rename a file or directory and flush the directories concerned. A file at `to` is replaced; a
+ * directory that is not empty gives EXISTS. */
+int rsi_file_rename(rsi_root *root, const char *from, const char *to);
+/* Remove a file; a missing one is fine. The directory is not flushed. */
+int rsi_file_remove(rsi_root *root, const char *path);
+
+/* ---- open files ---- */
+
+int rsi_file_open(rsi_file **out, rsi_root *root, const char *path, unsigned flags);
+int rsi_file_close(rsi_file *file); /* NULL is fine; reports the close's error */
+const char *rsi_file_path(const rsi_file *file);
+int rsi_file_size(rsi_file *file, uint64_t *size);
+int rsi_file_read_at(rsi_file *file, void *out, size_t size, uint64_t offset); /* all, or DAMAGED */
+int rsi_file_write_at(rsi_file *file, const void *data, size_t size, uint64_t offset); /* all */
+int rsi_file_truncate(rsi_file *file, uint64_t size);
+int rsi_file_reserve(rsi_file *file, uint64_t size);
+int rsi_file_flush_data(rsi_file *file);
+int rsi_file_flush(rsi_file *file);
+/* BUSY when another holder has it, at once: waiting is the caller's. size 0: to the end. */
+int rsi_file_lock(rsi_file *file, uint64_t start, uint64_t size, int kind);
+/* DAMAGED when the file is shorter. Only for files that nobody shortens (RELIABILITY D8). */
+int rsi_file_view(rsi_file *file, size_t size, const void **bytes);
+void rsi_file_unview(rsi_file *file, const void *bytes, size_t size);
+
+/* ---- directories ---- */
+
+/* Make a directory and those above it that are missing; new ones are durable on return
+ * (RELIABILITY D2). One that was there is not flushed again. */
+int rsi_directory_make(rsi_root *root, const char *path);
+int rsi_directory_flush(rsi_root *root, const char *path); /* "" is the root itself */
+/* Call each(user, name, kind) for every entry; a non-zero return stops and is returned. The
+ * callback may change the directory. NOT_FOUND when missing; order unspecified. */
+int rsi_directory_list(rsi_root *root, const char *path,
+                       int (*each)(void *user, const char *name, rsi_file_kind kind), void *user);
+/* Remove a directory with all below it; a missing one is fine. Links are removed, not followed.
+ * The directory above is not flushed. */
+int rsi_directory_remove(rsi_root *root, const char *path);
+
+#endif

@@ -1,0 +1,302 @@
+/*
+ * Adding and deleting documents: duplicates, keys, and the one commit. See document.h.
+ */
+#include "ingest/document_internal.h"
+
+#include "base/memory.h"
+#include "base/status.h"
+
+#include <stdio.h>
+#include <string.h>
+
+int rsi_document_check_fields(const rsi_document_fields *fields)
+{
+    const struct {
+        const char *text;
+        size_t max;
+        const char *what;
+    } texts[] = {{fields->filename, 1024, "the file name"},
+                 {fields->media_type, 256, "the media type"},
+                 {fields->source, 4096, "the source"},
+                 {fields->description, (size_t)16 << 10, "the description"},
+                 {fields->key, 1024, "the key"}};
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+        if (texts[i].text == NULL)
+            continue;
+        int status = rsi_text_check(texts[i].text, texts[i].max, texts[i].what);
+        if (status != RAGSTORE_OK)
+            return status;
+    }
+    rsi_bytes metadata = {0};
+    int status = rsi_metadata_check(&metadata, fields->metadata_json);
+    rsi_bytes_free(&metadata);
+    return status;
+}
+
+/* ---- finding what is there ---- */
+
+void rsi_stored_document_free(rsi_stored_document *document)
+{
+    rsi_json_free(document->json);
+    memset(document, 0, sizeof *document);
+}
+
+typedef struct document_search {
+    const char *member;
+    const char *value;
+    rsi_stored_document *found;
+} document_search;
+
+static void read_stored(rsi_stored_document *document, uint64_t row, rsi_json *json)
+{
+    document->json = json;
+    document->row = row;
+    document->doc_id = rsi_json_get_text(json, "doc_id");
+    document->filename = rsi_json_get_text(json, "filename");
+    document->stored_name = rsi_json_get_text(json, "stored_name");
+    document->sha256 = rsi_json_get_text(json, "sha256");
+    document->key = rsi_json_get_text(json, "key");
+    document->first_chunk = rsi_json_get_integer(json, "first_chunk", 0);
+    document->chunks_count = rsi_json_get_integer(json, "chunks_count", 0);
+    if (document->doc_id == NULL)
+        document->doc_id = "";
+    if (document->chunks_count < 0)
+        document->chunks_count = 0;
+}
+
+static int look_at_document(void *user, uint64_t number, const char *json, size_t size)
+{
+    document_search *search = user;
+    rsi_json *value;
+    if (search->found->json != NULL)
+        return RAGSTORE_OK;
+    int status = rsi_json_parse(&value, json, size, RSI_JSON_DEPTH_STORED);
+    if (status != RAGSTORE_OK)
+        return status;
+    const char *text = rsi_json_get_text(value, search->member);
+    if (text != NULL && strcmp(text, search->value) == 0)
+        read_stored(search->found, number, value);
+    else
+        rsi_json_free(value);
+    return RAGSTORE_OK;
+}
+
+int rsi_stored_document_find(rsi_stored_document *document, rsi_store *store,
+                             const char *entity_id, const char *member, const char *value)
+{
+    document_search search = {member, value, document};
+    memset(document, 0, sizeof *document);
+    int status = rsi_storage_rows(store->storage, RSI_SPACE_ENTITIES, entity_id, 0, UINT64_MAX,
+                                  look_at_document, &search);
+    if (status == RAGSTORE_OK && document->json == NULL)
+        status = rsi_fail(RAGSTORE_E_NOT_FOUND, "ingest",
+                          "entity \"%s\" has no document with %s \"%s\"", entity_id,
+                          strcmp(member, "doc_id") == 0 ? "the id" : member, value);
+    return status;
+}
+
+/*
+ * The document that an add would repeat or replace: the one of the same key, or else the one of
+ * the same bytes. *same tells whether the bytes are equal, too.
+ */
+static int find_earlier(rsi_stored_document *earlier, bool *same, rsi_store *store,
+                        const char *entity_id, const rsi_origin *origin, const char *key)
+{
+    int status = rsi_stored_document_find(earlier, store, entity_id, key == NULL ? "sha256" : "key",
+                                          key == NULL ? origin->sha256 : key);
+    *same = status == RAGSTORE_OK && earlier->sha256 != NULL &&
+            strcmp(earlier->sha256, origin->sha256) == 0;
+    return status == RAGSTORE_E_NOT_FOUND ? RAGSTORE_OK : status;
+}
+
+/* ---- adding ---- */
+
+static void copy_id(rsi_added *added, const char *doc_id)
+{
+    snprintf(added->doc_id, sizeof added->doc_id, "%s", doc_id);
+}
+
+/* Under the writer lock: is everything still as it was when the document was prepared? */
+static int add_in_tx(rsi_added *added, rsi_store *store, const char *entity_id,
+                     const char *incarnation, const rsi_origin *origin,
+                     const rsi_document_fields *fields, const rsi_prepared *prepared, bool mend,
+                     rsi_tx *tx)
+{
+    rsi_entity_record entity = {0};
+    rsi_stored_document earlier = {0};
+    bool same = false;
+    int status = rsi_entity_read(&entity, store, entity_id, incarnation);
+    if (status == RAGSTORE_OK && entity.next_row > 0 &&
+        (entity.embedder == NULL) != (prepared->embedder == NULL))
+        status = rsi_fail(RAGSTORE_E_CONFLICT, "ingest",
+                          "another document settled the model of entity \"%s\" meanwhile; add this "
+                          "one again",
+                          entity_id);
+    if (status == RAGSTORE_OK && entity.next_row > 0 && entity.embedder != NULL &&
+        strcmp(entity.embedder, prepared->embedder) != 0)
+        status = rsi_fail(RAGSTORE_E_EMBEDDER, "ingest",
+                          "entity \"%s\" has vectors of %s, not of %s", entity_id, entity.embedder,
+                          prepared->embedder);
+    if (status == RAGSTORE_OK)
+        status = find_earlier(&earlier, &same, store, entity_id, origin, fields->key);
+    if (status == RAGSTORE_OK && same && !mend) { /* somebody was faster */
+        copy_id(added, earlier.doc_id);
+        added->is_duplicate = true;
+    } else if (status == RAGSTORE_OK) {
+        const rsi_stored_document *old = earlier.json == NULL ? NULL : &earlier;
+        added->replaced = old != NULL && !same;
+        added->is_duplicate = old != NULL && same;
+        status = rsi_document_commit(added, store, &entity, prepared, origin, fields, old, tx);
+    }
+    rsi_stored_document_free(&earlier);
+    rsi_entity_record_free(&entity);
+    return status;
+}
+
+/* Does the entity have exactly this already? Then there is nothing to do, or something to mend. */
+static int check_duplicate(rsi_added *added, bool *done, bool *mend, rsi_store *store,
+                           const rsi_entity_record *entity, const rsi_origin *origin,
+                           const char *key)
+{
+    rsi_stored_document earlier = {0};
+    bool same;
+    bool whole = false;
+    *done = false;
+    *mend = false;
+    int status = find_earlier(&earlier, &same, store, entity->id, origin, key);
+    if (status == RAGSTORE_OK && same)
+        status = rsi_document_is_whole(&whole, store, entity, &earlier);
+    if (status == RAGSTORE_OK && same) {
+        *done = whole;
+        *mend = !whole;
+        copy_id(added, earlier.doc_id);
+        added->is_duplicate = true;
+    }
+    rsi_stored_document_free(&earlier);
+    return status;
+}
+
+int rsi_document_add(rsi_added *added, rsi_store *store, const char *entity_id,
+                     const char *incarnation, const rsi_origin *origin,
+                     const rsi_document_fields *fields, rsi_preparer *prepare, void *user)
+{
+    rsi_entity_record entity = {0};
+    rsi_prepared prepared = {0};
+    rsi_tx *tx = NULL;
+    bool done;
+    bool mend = false;
+    memset(added, 0, sizeof *added);
+    int status = rsi_entity_read(&entity, store, entity_id, incarnation);
+    if (status == RAGSTORE_OK)
+        status = check_duplicate(added, &done, &mend, store, &entity, origin, fields->key);
+    if (status != RAGSTORE_OK || done)
+        goto cleanup;
+
+    status = prepare(&prepared, store, &entity, user);
+    if (status == RAGSTORE_OK)
+        status = rsi_report_progress(fields, "commit", 0, 0);
+    if (status == RAGSTORE_OK)
+        status = rsi_tx_begin(&tx, store->storage);
+    if (status != RAGSTORE_OK)
+        goto cleanup;
+    status = add_in_tx(added, store, entity_id, incarnation, origin, fields, &prepared, mend, tx);
+    if (status == RAGSTORE_OK)
+        status = rsi_tx_commit(tx);
+    else
+        rsi_tx_abort(tx);
+    if (status == RAGSTORE_OK && mend)
+        added->notice = "parts of it were missing or damaged and have been made again";
+    else if (status == RAGSTORE_OK && prepared.vectors == NULL)
+        added->notice = "it can be found by keyword only: there is no embedding model for it";
+
+cleanup:
+    rsi_prepared_free(&prepared);
+    rsi_entity_record_free(&entity);
+    if (status != RAGSTORE_OK)
+        memset(added, 0, sizeof *added);
+    return status;
+}
+
+/* ---- the caller's chunks ---- */
+
+typedef struct given_chunks {
+    const char *json;
+    const float *vectors;
+    size_t dimension;
+    const rsi_document_fields *fields;
+} given_chunks;
+
+static int prepare_given(rsi_prepared *prepared, rsi_store *store,
+                         const rsi_entity_record *entity, void *user)
+{
+    const given_chunks *given = user;
+    return rsi_prepare_chunks(prepared, store, entity, given->json, given->vectors,
+                              given->dimension, given->fields);
+}
+
+/* What chunks and vectors are known by: so the same call twice adds once. */
+static int digest_chunks(char sha256[RSI_SHA256_HEX], const given_chunks *given)
+{
+    rsi_sha256 sha;
+    rsi_json *list;
+    rsi_sha256_begin(&sha);
+    rsi_sha256_add(&sha, given->json, strlen(given->json));
+    if (given->vectors != NULL) {
+        int status =
+            rsi_json_parse(&list, given->json, strlen(given->json), RSI_JSON_DEPTH_REQUEST);
+        if (status != RAGSTORE_OK)
+            return rsi_wrap(status, "chunks");
+        rsi_sha256_add(&sha, given->vectors,
+                       rsi_json_count(list) * given->dimension * sizeof(float));
+        rsi_json_free(list);
+    }
+    rsi_sha256_end_hex(&sha, sha256);
+    return RAGSTORE_OK;
+}
+
+int rsi_document_add_chunks(rsi_added *added, rsi_store *store, const char *entity_id,
+                            const char *incarnation, const char *chunks_json,
+                            const float *vectors, size_t dimension,
+                            const rsi_document_fields *fields)
+{
+    char sha256[RSI_SHA256_HEX];
+    given_chunks given = {chunks_json, vectors, dimension, fields};
+    memset(added, 0, sizeof *added);
+    if (strlen(chunks_json) > (size_t)256 << 20)
+        return rsi_fail(RAGSTORE_E_TOO_LARGE, "ingest", "chunks of over 256 MiB; send fewer at once");
+    int status = rsi_document_check_fields(fields);
+    if (status == RAGSTORE_OK)
+        status = digest_chunks(sha256, &given);
+    if (status != RAGSTORE_OK)
+        return status;
+    rsi_origin origin = {NULL, strlen(chunks_json), sha256};
+    return rsi_document_add(added, store, entity_id, incarnation, &origin, fields, prepare_given,
+                            &given);
+}
+
+/* ---- deleting ---- */
+
+int rsi_document_delete(rsi_store *store, const char *entity_id, const char *incarnation,
+                        const char *doc_id)
+{
+    rsi_entity_record entity = {0};
+    rsi_stored_document document = {0};
+    rsi_tx *tx;
+    int status = rsi_tx_begin(&tx, store->storage);
+    if (status != RAGSTORE_OK)
+        return status;
+    status = rsi_entity_read(&entity, store, entity_id, incarnation);
+    if (status == RAGSTORE_OK)
+        status = rsi_stored_document_find(&document, store, entity_id, "doc_id", doc_id);
+    if (status == RAGSTORE_OK)
+        status = rsi_document_drop_parts(tx, store, &entity, &document);
+    if (status == RAGSTORE_OK)
+        status = rsi_tx_row_drop(tx, RSI_SPACE_ENTITIES, entity_id, document.row);
+    if (status == RAGSTORE_OK)
+        status = rsi_tx_commit(tx);
+    else
+        rsi_tx_abort(tx);
+    rsi_stored_document_free(&document);
+    rsi_entity_record_free(&entity);
+    return status;
+}

@@ -1,0 +1,61 @@
+/*
+ * Documents: from bytes to a commit, and back.
+ *
+ *   upload   bytes ─► uploads/{entity}/.incoming-…, hashed on the way
+ *   prepare  text ─► chunks ─► vectors                     no lock held; can be cancelled
+ *   commit   rows flushed, then one transaction: entity counters, document row, chunk rows,
+ *            extents, the file's name                      all or nothing
+ */
+#ifndef RSI_INGEST_DOCUMENT_H
+#define RSI_INGEST_DOCUMENT_H
+
+#include "entities/catalog.h"
+
+#define RSI_DOCUMENT_MAX ((uint64_t)1 << 30)
+#define RSI_CHUNKS_AT_ONCE 10000
+
+typedef struct rsi_document_fields {
+    const char *filename;      /* all may be NULL */
+    const char *media_type;
+    const char *source;
+    const char *description;
+    const char *metadata_json;
+    const char *key;
+    int (*progress)(void *user, const char *stage, uint64_t done, uint64_t total);
+    void *progress_user;
+} rsi_document_fields;
+
+/* What became of an add. */
+typedef struct rsi_added {
+    char doc_id[RSI_DOC_ID_MAX];
+    bool is_duplicate;
+    bool replaced;
+    const char *notice; /* static text, or NULL */
+} rsi_added;
+
+typedef struct rsi_upload rsi_upload;
+
+int rsi_upload_begin(rsi_upload **out, rsi_store *store, const char *entity_id,
+                     const char *incarnation, const rsi_document_fields *fields);
+int rsi_upload_write(rsi_upload *upload, const void *bytes, size_t size);
+int rsi_upload_commit(rsi_added *added, rsi_upload *upload); /* takes upload, also on failure */
+void rsi_upload_abort(rsi_upload *upload);                   /* NULL is fine */
+
+int rsi_document_add_chunks(rsi_added *added, rsi_store *store, const char *entity_id,
+                            const char *incarnation, const char *chunks_json,
+                            const float *vectors, size_t dimension,
+                            const rsi_document_fields *fields);
+int rsi_document_delete(rsi_store *store, const char *entity_id, const char *incarnation,
+                        const char *doc_id);
+
+/* JSON as ragstore.h describes it. */
+int rsi_document_describe(rsi_bytes *out, rsi_store *store, const char *entity_id,
+                          const char *incarnation, const char *doc_id, const rsi_added *added);
+int rsi_document_list(rsi_bytes *out, rsi_store *store, const char *entity_id,
+                      const char *incarnation, uint64_t limit, uint64_t offset, const char *match);
+int rsi_document_content(rsi_bytes *out, rsi_store *store, const char *entity_id,
+                         const char *incarnation, const char *doc_id);
+int rsi_document_text(rsi_bytes *out, rsi_store *store, const char *entity_id,
+                      const char *incarnation, const char *doc_id);
+
+#endif

@@ -1,0 +1,270 @@
+/*
+ * The commit of a document. Vector rows are flushed first, then one transaction names them, the
+ * chunks, the file and the record. Runs under the writer lock, inside the caller's transaction.
+ */
+#include "ingest/document_internal.h"
+
+#include "base/clock.h"
+#include "base/memory.h"
+#include "base/status.h"
+#include "files/paths.h"
+#include "ingest/extract.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+#define NAME_ATTEMPTS 10000
+
+/* ---- a free name under uploads/ ---- */
+
+typedef struct name_search {
+    const char *name;
+    bool taken;
+} name_search;
+
+static int compare_name(void *user, uint64_t number, const char *json, size_t size)
+{
+    static const char member[] = "\"stored_name\":\"";
+    name_search *search = user;
+    (void)number;
+    if (search->taken || memmem(json, size, member, sizeof member - 1) == NULL)
+        return RAGSTORE_OK;
+    rsi_json *value;
+    int status = rsi_json_parse(&value, json, size, RSI_JSON_DEPTH_STORED);
+    if (status != RAGSTORE_OK)
+        return status;
+    const char *name = rsi_json_get_text(value, "stored_name");
+    /* some file systems fold case: names that differ in it only are the same there */
+    search->taken = name != NULL && strcasecmp(name, search->name) == 0;
+    rsi_json_free(value);
+    return RAGSTORE_OK;
+}
+
+static int choose_name(char name[256], rsi_store *store, const char *entity_id,
+                       const char *filename)
+{
+    for (unsigned attempt = 0; attempt < NAME_ATTEMPTS; attempt++) {
+        rsi_upload_name(name, filename == NULL ? "document" : filename, attempt);
+        name_search search = {name, false};
+        int status = rsi_storage_rows(store->storage, RSI_SPACE_ENTITIES, entity_id, 0, UINT64_MAX,
+                                      compare_name, &search);
+        if (status != RAGSTORE_OK)
+            return status;
+        rsi_path path = rsi_path_upload(entity_id, name);
+        if (!search.taken && !rsi_file_exists(rsi_storage_root(store->storage), path.text))
+            return RAGSTORE_OK;
+    }
+    return rsi_fail(RAGSTORE_E_CONFLICT, "ingest",
+                    "there are %d files named like \"%.200s\" already; use another name",
+                    NAME_ATTEMPTS, filename == NULL ? "document" : filename);
+}
+
+/* ---- rows ---- */
+
+static int put_chunk(rsi_tx *tx, const char *entity_id, const char *doc_id, size_t order,
+                     const rsi_new_chunk *chunk, int64_t number)
+{
+    rsi_bytes text = {0};
+    rsi_json_writer writer = rsi_json_writer_of(&text);
+    rsi_json_begin_object(&writer);
+    rsi_json_put_text(&writer, "doc_id", doc_id);
+    rsi_json_put_integer(&writer, "chunk_order_index", (int64_t)order);
+    rsi_json_put_text(&writer, "content", chunk->content);
+    if (chunk->start >= 0) {
+        rsi_json_put_integer(&writer, "start", chunk->start);
+        rsi_json_put_integer(&writer, "end", chunk->end);
+    }
+    if (chunk->page > 0)
+        rsi_json_put_integer(&writer, "page", chunk->page);
+    if (chunk->heading != NULL)
+        rsi_json_put_text(&writer, "heading", chunk->heading);
+    if (chunk->metadata != NULL)
+        rsi_json_put_raw(&writer, "metadata", chunk->metadata);
+    rsi_json_end_object(&writer);
+    int status = rsi_bytes_status(&text);
+    if (status == RAGSTORE_OK)
+        status = rsi_tx_row_put(tx, RSI_SPACE_CHUNKS, entity_id, (uint64_t)number, text.data,
+                                text.size);
+    rsi_bytes_free(&text);
+    return status;
+}
+
+typedef struct document_row {
+    const char *doc_id;
+    const char *stored_name; /* or NULL */
+    int64_t first_chunk;
+    uint64_t row;
+} document_row;
+
+static int encode_row(rsi_bytes *out, const document_row *row, const char *entity_id,
+                      const rsi_prepared *prepared, const rsi_origin *origin,
+                      const rsi_document_fields *fields)
+{
+    char now[RSI_TIME_TEXT];
+    rsi_bytes metadata = {0};
+    int status = rsi_metadata_check(&metadata, fields->metadata_json);
+    if (status != RAGSTORE_OK)
+        return status;
+    const char *filename = fields->filename != NULL ? fields->filename
+                           : row->stored_name != NULL ? row->stored_name
+                           : fields->key != NULL      ? fields->key
+                                                      : "chunks";
+    rsi_time_now_text(now);
+    rsi_json_writer writer = rsi_json_writer_of(out);
+    rsi_json_begin_object(&writer);
+    rsi_json_put_integer(&writer, "chunks_count", (int64_t)prepared->count);
+    rsi_json_put_integer(&writer, "first_chunk", row->first_chunk);
+    rsi_json_put_text(&writer, "doc_id", row->doc_id);
+    rsi_json_put_text(&writer, "filename", filename);
+    rsi_json_put_text(&writer, "file_path",
+                      row->stored_name == NULL
+                          ? NULL
+                          : rsi_path_upload(entity_id, row->stored_name).text);
+    rsi_json_put_text(&writer, "stored_name", row->stored_name);
+    rsi_json_put_text(&writer, "uploaded_at", now);
+    rsi_json_put_text(&writer, "source", fields->source);
+    rsi_json_put_text(&writer, "description", fields->description);
+    rsi_json_put_text(&writer, "key", fields->key);
+    rsi_json_put_text(&writer, "media_type", prepared->media_type);
+    rsi_json_put_text(&writer, "encoding",
+                      prepared->encoding[0] == '\0' ? NULL : prepared->encoding);
+    rsi_json_put_integer(&writer, "extractor", RSI_EXTRACTOR_VERSION);
+    rsi_json_put_integer(&writer, "file_size", (int64_t)origin->size);
+    rsi_json_put_text(&writer, "sha256", origin->sha256);
+    rsi_json_put_raw(&writer, "metadata", metadata.data);
+    rsi_json_end_object(&writer);
+    rsi_bytes_free(&metadata);
+    return rsi_bytes_status(out);
+}
+
+/* ---- removing parts ---- */
+
+int rsi_document_drop_parts(rsi_tx *tx, rsi_store *store, const rsi_entity_record *entity,
+                            const rsi_stored_document *document)
+{
+    int status = RAGSTORE_OK;
+    for (int64_t i = 0; status == RAGSTORE_OK && i < document->chunks_count; i++)
+        status = rsi_tx_row_drop(tx, RSI_SPACE_CHUNKS, entity->id,
+                                 (uint64_t)(document->first_chunk + i));
+    if (status == RAGSTORE_OK && document->stored_name != NULL &&
+        rsi_upload_name_is_safe(document->stored_name))
+        status = rsi_tx_unlink(tx, entity->id, document->stored_name);
+    if (status == RAGSTORE_OK)
+        status = rsi_catalog_remove_on_commit(tx, store, entity->id, document->first_chunk);
+    return status;
+}
+
+/* ---- the commit ---- */
+
+static int settle_id(rsi_added *added, const rsi_stored_document *old)
+{
+    if (old != NULL) {
+        snprintf(added->doc_id, sizeof added->doc_id, "%s", old->doc_id);
+        return RAGSTORE_OK;
+    }
+    memcpy(added->doc_id, "doc_", 4);
+    return rsi_random_uuid(added->doc_id + 4);
+}
+
+/* Vector rows first: they count only when the transaction names their chunks. */
+static int append_vectors(rsi_catalog *catalog, rsi_store *store, const rsi_prepared *prepared,
+                          int64_t first_chunk, rsi_tx *tx)
+{
+    if (prepared->vectors == NULL)
+        return RAGSTORE_OK;
+    return rsi_catalog_append_rows(catalog, store, prepared->dimension, first_chunk,
+                                   prepared->vectors, prepared->count, tx);
+}
+
+static int put_document(const rsi_added *added, const rsi_entity_record *entity,
+                        const rsi_prepared *prepared, const rsi_origin *origin,
+                        const rsi_document_fields *fields, const document_row *row, rsi_tx *tx)
+{
+    rsi_bytes text = {0};
+    int status = encode_row(&text, row, entity->id, prepared, origin, fields);
+    if (status == RAGSTORE_OK)
+        status = rsi_tx_row_put(tx, RSI_SPACE_ENTITIES, entity->id, row->row, text.data,
+                                text.size);
+    rsi_bytes_free(&text);
+    for (size_t i = 0; status == RAGSTORE_OK && i < prepared->count; i++)
+        status = put_chunk(tx, entity->id, added->doc_id, i, &prepared->chunks[i],
+                           row->first_chunk + (int64_t)i);
+    if (status == RAGSTORE_OK && row->stored_name != NULL)
+        status = rsi_tx_file(tx, entity->id, origin->incoming, row->stored_name);
+    return status;
+}
+
+int rsi_document_commit(rsi_added *added, rsi_store *store, const rsi_entity_record *entity,
+                        const rsi_prepared *prepared, const rsi_origin *origin,
+                        const rsi_document_fields *fields, const rsi_stored_document *old,
+                        rsi_tx *tx)
+{
+    char name[256] = "";
+    uint64_t next = 0;
+    rsi_catalog *catalog = NULL;
+    int status = settle_id(added, old);
+    if (status == RAGSTORE_OK && origin->incoming != NULL)
+        status = choose_name(name, store, entity->id, fields->filename);
+    if (status == RAGSTORE_OK)
+        status = rsi_storage_row_count(NULL, &next, store->storage, RSI_SPACE_CHUNKS, entity->id);
+    if (status == RAGSTORE_OK)
+        status = rsi_catalog_acquire(&catalog, store, entity->id, entity->incarnation);
+    if (status != RAGSTORE_OK)
+        return status;
+
+    int64_t recorded = entity->next_chunk > (int64_t)next ? entity->next_chunk : (int64_t)next;
+    document_row row = {.doc_id = added->doc_id,
+                        .stored_name = name[0] == '\0' ? NULL : name,
+                        .first_chunk = rsi_catalog_next_chunk(catalog, recorded),
+                        .row = old == NULL ? entity->next_row : old->row};
+    status = append_vectors(catalog, store, prepared, row.first_chunk, tx);
+    if (status == RAGSTORE_OK && old != NULL)
+        status = rsi_document_drop_parts(tx, store, entity, old);
+    if (status == RAGSTORE_OK)
+        status = rsi_entity_put_counters(
+            tx, entity, row.first_chunk + (int64_t)prepared->count,
+            old == NULL ? entity->next_row + 1 : entity->next_row, prepared->embedder,
+            prepared->dimension);
+    if (status == RAGSTORE_OK)
+        status = put_document(added, entity, prepared, origin, fields, &row, tx);
+    if (status == RAGSTORE_OK)
+        status = rsi_catalog_add_on_commit(tx, store, entity->id, row.row);
+    rsi_catalog_release(store, catalog);
+    return status;
+}
+
+/* ---- is it whole? ---- */
+
+int rsi_document_is_whole(bool *whole, rsi_store *store, const rsi_entity_record *entity,
+                          const rsi_stored_document *document)
+{
+    rsi_catalog *catalog;
+    rsi_bitset wanted = {0};
+    rsi_bitset missing = {0};
+    bool has_file = document->stored_name == NULL ||
+                    rsi_file_exists(rsi_storage_root(store->storage),
+                                    rsi_path_upload(entity->id, document->stored_name).text);
+    *whole = false;
+    int status = rsi_catalog_acquire(&catalog, store, entity->id, entity->incarnation);
+    if (status != RAGSTORE_OK)
+        return status;
+    pthread_rwlock_rdlock(&catalog->lock);
+    int64_t alive = 0;
+    for (int64_t i = 0; status == RAGSTORE_OK && i < document->chunks_count; i++) {
+        alive += rsi_bitset_has(&catalog->alive, document->first_chunk + i);
+        status = rsi_bitset_add(&wanted, document->first_chunk + i);
+    }
+    bool has_vectors = entity->embedder == NULL;
+    if (status == RAGSTORE_OK && entity->embedder != NULL && catalog->rows != NULL) {
+        status = rsi_rows_missing(&missing, catalog->rows, &wanted);
+        has_vectors = status == RAGSTORE_OK && missing.count == 0;
+    }
+    pthread_rwlock_unlock(&catalog->lock);
+    rsi_catalog_release(store, catalog);
+    rsi_bitset_free(&wanted);
+    rsi_bitset_free(&missing);
+    *whole = has_file && has_vectors && alive == document->chunks_count;
+    return status;
+}

@@ -1,0 +1,90 @@
+/* What the document_….c files share. */
+#ifndef RSI_INGEST_DOCUMENT_INTERNAL_H
+#define RSI_INGEST_DOCUMENT_INTERNAL_H
+
+#include "base/digest.h"
+#include "ingest/document.h"
+
+/* One chunk on its way in. */
+typedef struct rsi_new_chunk {
+    char *content;  /* owned */
+    char *heading;  /* owned, or NULL */
+    char *metadata; /* owned JSON text, or NULL */
+    int64_t start;  /* -1: unknown */
+    int64_t end;
+    uint32_t page;
+} rsi_new_chunk;
+
+/* Everything about a document that is ready before the commit. */
+typedef struct rsi_prepared {
+    rsi_new_chunk *chunks;
+    size_t count;
+    size_t capacity;
+    float *vectors; /* count × dimension, or NULL: keyword only */
+    uint32_t dimension;
+    char *embedder;  /* owned: what the vectors are of; NULL without vectors */
+    char media_type[64];
+    char encoding[32];
+} rsi_prepared;
+
+void rsi_prepared_free(rsi_prepared *prepared);
+
+/* Extract, chunk and embed a document's bytes. */
+int rsi_prepare_bytes(rsi_prepared *prepared, rsi_store *store, const rsi_entity_record *entity,
+                      const rsi_bytes *bytes, const rsi_document_fields *fields);
+/* Take the caller's chunks, and embed what has no vector. */
+int rsi_prepare_chunks(rsi_prepared *prepared, rsi_store *store, const rsi_entity_record *entity,
+                       const char *chunks_json, const float *vectors, size_t dimension,
+                       const rsi_document_fields *fields);
+
+/* A document's row, as it is stored. */
+typedef struct rsi_stored_document {
+    rsi_json *json; /* owned; the texts are borrowed from it */
+    uint64_t row;
+    const char *doc_id;
+    const char *filename;
+    const char *stored_name; /* of the file under uploads/, or NULL */
+    const char *sha256;
+    const char *key;
+    int64_t first_chunk;
+    int64_t chunks_count;
+} rsi_stored_document;
+
+void rsi_stored_document_free(rsi_stored_document *document);
+/* Find a document of an entity by one of its members; NOT_FOUND. */
+int rsi_stored_document_find(rsi_stored_document *document, rsi_store *store,
+                             const char *entity_id, const char *member, const char *value);
+
+/* What is written down of a document's bytes. */
+typedef struct rsi_origin {
+    const char *incoming; /* name under uploads/{entity}, or NULL: made of chunks */
+    uint64_t size;
+    const char *sha256; /* of the bytes, or of the chunks' JSON */
+} rsi_origin;
+
+/* Commit a prepared document: as a new one, or in the place of `old` (may be NULL). */
+int rsi_document_commit(rsi_added *added, rsi_store *store, const rsi_entity_record *entity,
+                        const rsi_prepared *prepared, const rsi_origin *origin,
+                        const rsi_document_fields *fields, const rsi_stored_document *old,
+                        rsi_tx *tx);
+/* Put the removal of a document's chunks and file into a transaction. */
+int rsi_document_drop_parts(rsi_tx *tx, rsi_store *store, const rsi_entity_record *entity,
+                            const rsi_stored_document *document);
+/* Is everything of a stored document there: chunks, vectors, file? */
+int rsi_document_is_whole(bool *whole, rsi_store *store, const rsi_entity_record *entity,
+                          const rsi_stored_document *document);
+
+/* Check the caller's texts. */
+int rsi_document_check_fields(const rsi_document_fields *fields);
+int rsi_report_progress(const rsi_document_fields *fields, const char *stage, uint64_t done,
+                        uint64_t total);
+
+/* Add what has been prepared from `origin`, unless the entity has it already: both kinds of adding
+ * end here. `prepare` is called when the content is new. */
+typedef int rsi_preparer(rsi_prepared *prepared, rsi_store *store,
+                         const rsi_entity_record *entity, void *user);
+int rsi_document_add(rsi_added *added, rsi_store *store, const char *entity_id,
+                     const char *incarnation, const rsi_origin *origin,
+                     const rsi_document_fields *fields, rsi_preparer *prepare, void *user);
+
+#endif

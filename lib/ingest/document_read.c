@@ -1,0 +1,171 @@
+/* Documents for callers: as JSON, as the bytes that were sent, as text. See document.h. */
+#include "ingest/document_internal.h"
+
+#include "base/memory.h"
+#include "base/status.h"
+#include "files/paths.h"
+#include "ingest/extract.h"
+
+#include <inttypes.h>
+#include <string.h>
+#include <strings.h>
+
+/* ---- JSON ---- */
+
+static void put_document(rsi_json_writer *writer, const char *entity_id, const rsi_json *row,
+                         const rsi_added *added)
+{
+    static const char *const members[] = {"filename",    "file_path", "file_size", "media_type",
+                                          "sha256",      "key",       "source",    "description",
+                                          "metadata",    "uploaded_at", "chunks_count"};
+    rsi_json_begin_object(writer);
+    rsi_json_put_value(writer, "doc_id", rsi_json_get(row, "doc_id"));
+    rsi_json_put_text(writer, "entity_id", entity_id);
+    for (size_t i = 0; i < sizeof members / sizeof *members; i++)
+        rsi_json_put_value(writer, members[i], rsi_json_get(row, members[i]));
+    if (added != NULL) {
+        rsi_json_put_bool(writer, "is_duplicate", added->is_duplicate);
+        rsi_json_put_bool(writer, "replaced", added->replaced);
+        rsi_json_put_text(writer, "notice", added->notice);
+    }
+    rsi_json_end_object(writer);
+}
+
+/* Find a document of a living entity. */
+static int find_document(rsi_stored_document *document, rsi_store *store, const char *entity_id,
+                         const char *incarnation, const char *doc_id)
+{
+    rsi_entity_record entity;
+    memset(document, 0, sizeof *document);
+    int status = rsi_entity_read(&entity, store, entity_id, incarnation);
+    rsi_entity_record_free(&entity);
+    if (status == RAGSTORE_OK)
+        status = rsi_stored_document_find(document, store, entity_id, "doc_id", doc_id);
+    return status;
+}
+
+int rsi_document_describe(rsi_bytes *out, rsi_store *store, const char *entity_id,
+                          const char *incarnation, const char *doc_id, const rsi_added *added)
+{
+    rsi_stored_document document;
+    int status = find_document(&document, store, entity_id, incarnation, doc_id);
+    if (status == RAGSTORE_OK) {
+        rsi_json_writer writer = rsi_json_writer_of(out);
+        put_document(&writer, entity_id, document.json, added);
+        status = rsi_bytes_status(out);
+    }
+    rsi_stored_document_free(&document);
+    return status;
+}
+
+typedef struct document_list {
+    rsi_json_writer writer;
+    const char *entity_id;
+    uint64_t limit;
+    uint64_t offset;
+    const char *match;
+    uint64_t position;
+} document_list;
+
+static bool matches(const document_list *list, const rsi_json *row)
+{
+    const char *id = rsi_json_get_text(row, "doc_id");
+    const char *name = rsi_json_get_text(row, "filename");
+    return list->match == NULL || (id != NULL && strcasestr(id, list->match) != NULL) ||
+           (name != NULL && strcasestr(name, list->match) != NULL);
+}
+
+static int list_document(void *user, uint64_t number, const char *json, size_t size)
+{
+    document_list *list = user;
+    rsi_json *row;
+    (void)number;
+    int status = rsi_json_parse(&row, json, size, RSI_JSON_DEPTH_STORED);
+    if (status != RAGSTORE_OK)
+        return status;
+    if (matches(list, row)) {
+        if (list->position >= list->offset && list->position - list->offset < list->limit)
+            put_document(&list->writer, list->entity_id, row, NULL);
+        list->position++;
+    }
+    rsi_json_free(row);
+    return RAGSTORE_OK;
+}
+
+int rsi_document_list(rsi_bytes *out, rsi_store *store, const char *entity_id,
+                      const char *incarnation, uint64_t limit, uint64_t offset, const char *match)
+{
+    rsi_entity_record entity;
+    int status = rsi_entity_read(&entity, store, entity_id, incarnation);
+    rsi_entity_record_free(&entity);
+    if (status != RAGSTORE_OK)
+        return status;
+    document_list list = {.writer = rsi_json_writer_of(out),
+                          .entity_id = entity_id,
+                          .limit = limit,
+                          .offset = offset,
+                          .match = match};
+    rsi_json_begin_array(&list.writer);
+    status = rsi_storage_rows(store->storage, RSI_SPACE_ENTITIES, entity_id, 0, UINT64_MAX,
+                              list_document, &list);
+    rsi_json_end_array(&list.writer);
+    return status == RAGSTORE_OK ? rsi_bytes_status(out) : status;
+}
+
+/* ---- bytes and text ---- */
+
+static int read_content(rsi_bytes *out, rsi_store *store, const char *entity_id,
+                        const rsi_stored_document *document)
+{
+    char sha256[RSI_SHA256_HEX];
+    if (document->stored_name == NULL || !rsi_upload_name_is_safe(document->stored_name))
+        return rsi_fail(RAGSTORE_E_NOT_FOUND, "ingest",
+                        "document \"%s\" was made of chunks and has no file", document->doc_id);
+    rsi_path path = rsi_path_upload(entity_id, document->stored_name);
+    int status = rsi_file_read_all(rsi_storage_root(store->storage), path.text,
+                                   (size_t)RSI_DOCUMENT_MAX, out);
+    if (status == RAGSTORE_E_NOT_FOUND)
+        return rsi_fail(RAGSTORE_E_DAMAGED, "ingest",
+                        "%s is missing; upload the file again to mend it", path.text);
+    if (status != RAGSTORE_OK)
+        return status;
+    rsi_sha256_hex(out->data == NULL ? "" : out->data, out->size, sha256);
+    if (document->sha256 != NULL && strcmp(sha256, document->sha256) != 0)
+        return rsi_fail(RAGSTORE_E_DAMAGED, "ingest",
+                        "%s is not what was uploaded (SHA-256 %.16s…, expected %.16s…)", path.text,
+                        sha256, document->sha256);
+    return RAGSTORE_OK;
+}
+
+int rsi_document_content(rsi_bytes *out, rsi_store *store, const char *entity_id,
+                         const char *incarnation, const char *doc_id)
+{
+    rsi_stored_document document;
+    int status = find_document(&document, store, entity_id, incarnation, doc_id);
+    if (status == RAGSTORE_OK)
+        status = read_content(out, store, entity_id, &document);
+    rsi_stored_document_free(&document);
+    return status;
+}
+
+int rsi_document_text(rsi_bytes *out, rsi_store *store, const char *entity_id,
+                      const char *incarnation, const char *doc_id)
+{
+    rsi_stored_document document;
+    rsi_bytes bytes = {0};
+    rsi_extracted extracted = {0};
+    int status = find_document(&document, store, entity_id, incarnation, doc_id);
+    if (status == RAGSTORE_OK)
+        status = read_content(&bytes, store, entity_id, &document);
+    if (status == RAGSTORE_OK)
+        status = rsi_extract(&extracted, bytes.data == NULL ? "" : bytes.data, bytes.size,
+                             document.filename, rsi_json_get_text(document.json, "media_type"));
+    if (status == RAGSTORE_OK) {
+        rsi_bytes_append(out, extracted.text.data, extracted.text.size);
+        status = rsi_bytes_status(out);
+    }
+    rsi_extracted_free(&extracted);
+    rsi_bytes_free(&bytes);
+    rsi_stored_document_free(&document);
+    return status;
+}

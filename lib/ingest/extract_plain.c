@@ -1,0 +1,157 @@
+/*
+ * Plain text, reStructuredText and source code: the text stays as it is, blocks are found in it.
+ *
+ * Blank lines part paragraphs. A short line with a rule of marks under it (and perhaps above) is a
+ * heading; its level is the rank of its mark in order of appearance, as reStructuredText has it.
+ * Indented lines behind a paragraph that ends in "::" are code. Called by extract.c.
+ */
+#include "ingest/extract_parts.h"
+
+#include "base/status.h"
+
+#include <string.h>
+
+#define HEADING_LINE_MAX 200
+#define MARKS_MAX 6
+
+typedef struct plain {
+    rsi_extracted *out;
+    rsi_slice text;
+    char marks[2 * MARKS_MAX]; /* heading styles so far: mark, and 1 for one with an overline */
+    unsigned mark_count;
+    bool code_follows; /* the last paragraph ended in "::" */
+} plain;
+
+static size_t offset_of(const plain *state, rsi_slice line)
+{
+    return (size_t)(line.data - state->text.data);
+}
+
+static bool is_blank(rsi_slice line)
+{
+    return rsi_trim(line).size == 0;
+}
+
+static uint32_t level_of(plain *state, char mark, bool overlined)
+{
+    for (unsigned i = 0; i < state->mark_count; i++)
+        if (state->marks[2 * i] == mark && state->marks[2 * i + 1] == overlined)
+            return i + 1;
+    if (state->mark_count == MARKS_MAX)
+        return MARKS_MAX;
+    state->marks[2 * state->mark_count] = mark;
+    state->marks[2 * state->mark_count + 1] = overlined;
+    return ++state->mark_count;
+}
+
+static bool can_be_heading(rsi_slice line, rsi_slice rule)
+{
+    rsi_slice title = rsi_trim(line);
+    return title.size > 0 && title.size <= HEADING_LINE_MAX && rsi_rule_character(title) == '\0' &&
+           rsi_has_words(title.data, title.size) && rsi_trim(rule).size * 4 >= title.size * 2;
+}
+
+/* A heading at `line`, which stands before *offset; moves behind its rule. */
+static bool read_heading(plain *state, rsi_slice line, size_t *offset, int *status)
+{
+    rsi_slice next;
+    size_t behind = *offset;
+    char over = rsi_rule_character(line);
+    rsi_slice title = line;
+    if (!rsi_next_line(state->text, &behind, &next))
+        return false;
+    if (over != '\0') {
+        title = next;
+        if (!rsi_next_line(state->text, &behind, &next))
+            return false;
+    } else if (rsi_indent_of(line) > 0) {
+        return false;
+    }
+    char mark = rsi_rule_character(next);
+    if (mark == '\0' || (over != '\0' && over != mark) || !can_be_heading(title, next))
+        return false;
+    *offset = behind;
+    *status = rsi_add_block(state->out, RSI_BLOCK_HEADING, level_of(state, mark, over != '\0'),
+                            offset_of(state, title), offset_of(state, title) + title.size);
+    return true;
+}
+
+/* One paragraph's lines are text[start..end): list items in it become blocks of their own. */
+static int add_paragraph(plain *state, size_t start, size_t end)
+{
+    rsi_slice part = {state->text.data, end};
+    rsi_slice line;
+    size_t offset = start;
+    size_t begun = start;
+    bool item = false;
+    while (rsi_next_line(part, &offset, &line)) {
+        size_t at = offset_of(state, line);
+        if (rsi_list_marker(line) == 0)
+            continue;
+        int status = rsi_add_block(state->out, item ? RSI_BLOCK_LIST_ITEM : RSI_BLOCK_PARAGRAPH, 0,
+                                   begun, at);
+        if (status != RAGSTORE_OK)
+            return status;
+        begun = at;
+        item = true;
+    }
+    return rsi_add_block(state->out, item ? RSI_BLOCK_LIST_ITEM : RSI_BLOCK_PARAGRAPH, 0, begun,
+                         end);
+}
+
+/* The lines up to the next blank one, from `first`, which ends at *offset. */
+static int read_paragraph(plain *state, rsi_slice first, size_t *offset)
+{
+    size_t start = offset_of(state, first);
+    size_t end = start + first.size;
+    bool indented = rsi_indent_of(first) >= 1;
+    rsi_slice line;
+    size_t at = *offset;
+    while (rsi_next_line(state->text, &at, &line) && !is_blank(line)) {
+        indented = indented && rsi_indent_of(line) >= 1;
+        end = offset_of(state, line) + line.size;
+        *offset = at;
+    }
+    if (state->code_follows && indented)
+        return rsi_add_block(state->out, RSI_BLOCK_CODE, 0, start, end);
+    state->code_follows = end - start >= 2 && memcmp(state->text.data + end - 2, "::", 2) == 0;
+    return add_paragraph(state, start, end);
+}
+
+static void take_over(rsi_extracted *out, rsi_bytes *source)
+{
+    rsi_bytes_free(&out->text);
+    out->text = *source;
+    rsi_bytes_init(source);
+}
+
+int rsi_extract_plain(rsi_extracted *out, rsi_bytes *source)
+{
+    plain state = {.out = out};
+    rsi_slice line;
+    size_t offset = 0;
+    int status = RAGSTORE_OK;
+    take_over(out, source);
+    state.text = (rsi_slice){out->text.data, out->text.size};
+    while (status == RAGSTORE_OK && rsi_next_line(state.text, &offset, &line))
+        if (!is_blank(line) && !read_heading(&state, line, &offset, &status))
+            status = read_paragraph(&state, line, &offset);
+    return status;
+}
+
+int rsi_extract_code(rsi_extracted *out, rsi_bytes *source)
+{
+    rsi_slice line;
+    size_t offset = 0;
+    int status = RAGSTORE_OK;
+    take_over(out, source);
+    rsi_slice text = {out->text.data, out->text.size};
+    size_t start = 0;
+    while (status == RAGSTORE_OK && rsi_next_line(text, &offset, &line)) {
+        if (is_blank(line)) {
+            status = rsi_add_block(out, RSI_BLOCK_CODE, 0, start, offset);
+            start = offset;
+        }
+    }
+    return status != RAGSTORE_OK ? status : rsi_add_block(out, RSI_BLOCK_CODE, 0, start, text.size);
+}

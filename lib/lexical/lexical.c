@@ -1,0 +1,285 @@
+/*
+ * The BM25 index: making, adding, removing. See lexical.h for the interface, lexical_index.h
+ * for the parts, bm25.c for searching.
+ *
+ * Adding has two halves: everything that can fail (analysis, new terms, room in every list),
+ * then what cannot (appending). New terms of a failed half stay in the dictionary without
+ * chunks, which nobody can tell from terms that are not there.
+ */
+#include "lexical/lexical.h"
+
+#include "base/digest.h"
+#include "base/memory.h"
+#include "base/status.h"
+#include "lexical/lexical_index.h"
+
+#include <math.h>
+#include <string.h>
+
+/* Compaction pays when this many slots, and this share of all, are of removed chunks. */
+#define COMPACT_MIN_SLOTS 64
+#define COMPACT_SHARE 4
+
+int rsi_lexical_create(rsi_lexical **out, const char *language)
+{
+    *out = NULL;
+    rsi_lexical *index = rsi_alloc_zeroed(sizeof *index);
+    if (index == NULL)
+        return RAGSTORE_E_NO_MEMORY;
+    int status = rsi_analyzer_open(&index->analyzer, language);
+    if (status != RAGSTORE_OK)
+        goto cleanup;
+    /* a language that the analyzer knows is short enough */
+    strncpy(index->language, language, sizeof index->language - 1);
+    status = rsi_random(&index->dictionary.seed, sizeof index->dictionary.seed);
+    index->cache.seed = index->dictionary.seed;
+
+cleanup:
+    if (status != RAGSTORE_OK)
+        rsi_lexical_free(index);
+    else
+        *out = index;
+    return status;
+}
+
+void rsi_lexical_free(rsi_lexical *index)
+{
+    if (index == NULL)
+        return;
+    for (size_t i = 0; i < index->dictionary.count; i++)
+        rsi_postings_free(&index->terms[i].postings);
+    rsi_free(index->terms);
+    rsi_free(index->touched);
+    rsi_chunk_slots_free(&index->slots);
+    rsi_dictionary_free(&index->dictionary);
+    rsi_word_cache_free(&index->cache);
+    rsi_analyzer_close(&index->analyzer);
+    rsi_free(index);
+}
+
+size_t rsi_lexical_count(const rsi_lexical *index)
+{
+    return index->slots.alive;
+}
+
+size_t rsi_lexical_memory(const rsi_lexical *index)
+{
+    return sizeof *index + index->cache.size * sizeof *index->cache.entries +
+           rsi_dictionary_memory(&index->dictionary) +
+           index->terms_capacity * sizeof *index->terms + index->postings_memory +
+           rsi_chunk_slots_memory(&index->slots) + index->touched_capacity * sizeof *index->touched;
+}
+
+size_t rsi_lexical_key(const rsi_token *token, char key[RSI_KEY_MAX])
+{
+    size_t mark = token->stop ? 1 : 0;
+    key[0] = RSI_STOP_MARK;
+    memcpy(key + mark, token->text, token->size);
+    return mark + token->size;
+}
+
+double rsi_lexical_term_idf(const rsi_lexical *index, uint32_t term)
+{
+    if (term == RSI_NO_TERM || index->terms[term].chunks == 0)
+        return 0;
+    double with = index->terms[term].chunks;
+    double all = (double)index->slots.alive;
+    return log(1 + (all - with + 0.5) / (with + 0.5));
+}
+
+float rsi_lexical_idf(const rsi_lexical *index, const char *term, size_t term_size)
+{
+    uint32_t number = rsi_dictionary_find(&index->dictionary, term, term_size);
+    return (float)rsi_lexical_term_idf(index, number);
+}
+
+/* ---- adding ------------------------------------------------------------------------- */
+
+/* A chunk on its way in. */
+struct addition {
+    rsi_lexical *index;
+    size_t touched; /* different terms so far */
+    uint32_t length;
+    size_t tokens; /* of the segment at hand */
+    uint32_t last_term;
+};
+
+static int count_term(struct addition *addition, uint32_t number)
+{
+    rsi_lexical *index = addition->index;
+    rsi_term *term = &index->terms[number];
+    if (term->pending == 0) {
+        if (addition->touched == index->touched_capacity &&
+            !rsi_grow((void **)&index->touched, &index->touched_capacity, addition->touched + 1,
+                      sizeof *index->touched))
+            return RAGSTORE_E_NO_MEMORY;
+        index->touched[addition->touched++] = number;
+    }
+    term->pending++;
+    addition->length += 1 - term->stop;
+    return RAGSTORE_OK;
+}
+
+static int count_token(void *user, const rsi_token *token)
+{
+    struct addition *addition = user;
+    rsi_lexical *index = addition->index;
+    char key[RSI_KEY_MAX];
+    size_t size = rsi_lexical_key(token, key);
+    size_t before = index->dictionary.count;
+    if (!rsi_grow((void **)&index->terms, &index->terms_capacity, before + 1, sizeof *index->terms))
+        return RAGSTORE_E_NO_MEMORY;
+    uint32_t number;
+    int status = rsi_dictionary_add(&index->dictionary, key, size, &number);
+    if (status != RAGSTORE_OK)
+        return status;
+    if (number == before)
+        index->terms[number] = (rsi_term){.stop = token->stop};
+    addition->tokens++;
+    addition->last_term = number;
+    return count_term(addition, number);
+}
+
+/* The terms of a segment that the cache does not know. */
+static int count_new_segment(struct addition *addition, const char *text,
+                             const rsi_segment *segment, rsi_cached_word *place)
+{
+    addition->tokens = 0;
+    int status =
+        rsi_analyzer_expand(&addition->index->analyzer, text, segment, count_token, addition);
+    if (status == RAGSTORE_OK && addition->tokens == 1)
+        rsi_cache_word(place, text + segment->start, segment->end - segment->start,
+                       addition->last_term);
+    return status;
+}
+
+/* Words are looked up a few at a time, so that the processor fetches their places at once. */
+#define WORDS_AT_ONCE 16
+
+static int count_terms(struct addition *addition, const char *text, size_t size)
+{
+    rsi_lexical *index = addition->index;
+    rsi_segment segments[WORDS_AT_ONCE];
+    rsi_cached_word *places[WORDS_AT_ONCE];
+    size_t offset = 0;
+    size_t count;
+    do {
+        for (count = 0; count < WORDS_AT_ONCE; count++) {
+            rsi_segment *segment = &segments[count];
+            if (!rsi_segment_next(text, size, &offset, segment))
+                break;
+            places[count] = rsi_word_cache_place(&index->cache, text + segment->start,
+                                                 segment->end - segment->start);
+            __builtin_prefetch(places[count]);
+        }
+        for (size_t i = 0; i < count; i++) {
+            const rsi_segment *segment = &segments[i];
+            uint32_t known =
+                rsi_cached_term(places[i], text + segment->start, segment->end - segment->start);
+            int status = known != RSI_NO_TERM
+                             ? count_term(addition, known)
+                             : count_new_segment(addition, text, segment, places[i]);
+            if (status != RAGSTORE_OK)
+                return status;
+        }
+    } while (count == WORDS_AT_ONCE);
+    return rsi_word_cache_fit(&index->cache, index->dictionary.count);
+}
+
+static int make_room(struct addition *addition)
+{
+    rsi_lexical *index = addition->index;
+    int status = rsi_chunk_slots_reserve(&index->slots, addition->touched);
+    for (size_t i = 0; i < addition->touched && status == RAGSTORE_OK; i++) {
+        rsi_postings *postings = &index->terms[index->touched[i]].postings;
+        if (!rsi_postings_has_room(postings))
+            status = rsi_postings_reserve(postings, &index->postings_memory);
+        __builtin_prefetch(rsi_postings_bytes(postings) + postings->size, 1);
+    }
+    return status;
+}
+
+/* Cannot fail. */
+static void enter_chunk(struct addition *addition, int64_t chunk)
+{
+    rsi_lexical *index = addition->index;
+    uint32_t slot = rsi_chunk_slots_append(&index->slots, chunk, index->touched, addition->touched,
+                                           addition->length);
+    for (size_t i = 0; i < addition->touched; i++) {
+        rsi_term *term = &index->terms[index->touched[i]];
+        rsi_postings_append(&term->postings, slot, term->pending, addition->length);
+        term->chunks++;
+    }
+}
+
+int rsi_lexical_add(rsi_lexical *index, int64_t chunk, const char *text, size_t size)
+{
+    if (chunk < 0)
+        return rsi_fail(RAGSTORE_E_INVALID_ARGUMENT, "lexical", "chunk number %lld is negative",
+                        (long long)chunk);
+    if (size > INT32_MAX)
+        return rsi_fail(RAGSTORE_E_TOO_LARGE, "lexical", "chunk %lld has %zu bytes of text",
+                        (long long)chunk, size);
+    if (rsi_chunk_slots_find(&index->slots, chunk) != RSI_NO_SLOT)
+        return rsi_fail(RAGSTORE_E_EXISTS, "lexical", "chunk %lld is in the keyword index already",
+                        (long long)chunk);
+    struct addition addition = {.index = index};
+    int status = count_terms(&addition, text, size);
+    if (status == RAGSTORE_OK)
+        status = make_room(&addition);
+    if (status == RAGSTORE_OK)
+        enter_chunk(&addition, chunk);
+    for (size_t i = 0; i < addition.touched; i++)
+        index->terms[index->touched[i]].pending = 0;
+    return status;
+}
+
+/* ---- removing ----------------------------------------------------------------------- */
+
+void rsi_lexical_remove(rsi_lexical *index, int64_t chunk)
+{
+    rsi_chunk_slots *slots = &index->slots;
+    uint32_t slot = rsi_chunk_slots_find(slots, chunk);
+    if (slot == RSI_NO_SLOT)
+        return;
+    const unsigned char *at = rsi_chunk_slots_terms(slots, slot);
+    const unsigned char *end = rsi_chunk_slots_terms_end(slots, slot);
+    while (at < end)
+        index->terms[rsi_take_packed(&at)].chunks--;
+    rsi_chunk_slots_remove(slots, slot);
+
+    size_t dead = slots->count - slots->alive;
+    if (dead >= COMPACT_MIN_SLOTS && dead >= slots->count / COMPACT_SHARE)
+        rsi_lexical_compact(index);
+}
+
+/* ---- analysis alone ----------------------------------------------------------------- */
+
+struct visit {
+    rsi_term_visitor *visit;
+    void *user;
+};
+
+#define STOPPED 1 /* the visitor wants no more */
+
+static int visit_token(void *user, const rsi_token *token)
+{
+    const struct visit *visit = user;
+    if (token->stop)
+        return RAGSTORE_OK;
+    bool more = visit->visit(visit->user, token->text, token->size, token->start, token->end);
+    return more ? RAGSTORE_OK : STOPPED;
+}
+
+int rsi_lexical_analyze(const char *language, const char *text, size_t size,
+                        rsi_term_visitor *visit, void *user)
+{
+    rsi_analyzer analyzer;
+    int status = rsi_analyzer_open(&analyzer, language);
+    if (status != RAGSTORE_OK)
+        return status;
+    struct visit visitor = {visit, user};
+    status = rsi_analyzer_run(&analyzer, text, size, visit_token, &visitor);
+    rsi_analyzer_close(&analyzer);
+    return status == STOPPED ? RAGSTORE_OK : status;
+}

@@ -1,0 +1,67 @@
+/*
+ * Keyword search: a BM25 index over the chunks of one entity, held in memory.
+ *
+ * Derived data: it is built from chunk texts whenever it is needed and can be thrown
+ * away at any time. Not locked: its owner lets one thread change it or many read it.
+ */
+#ifndef RSI_LEXICAL_LEXICAL_H
+#define RSI_LEXICAL_LEXICAL_H
+
+#include "base/bitset.h"
+#include "base/hits.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+typedef struct rsi_lexical rsi_lexical;
+
+/*
+ * language: a Snowball name such as "english", "none" for no stemming and no stop words, or
+ * "auto", which treats each word by its script: English for Latin letters, Russian for Cyrillic
+ * ones, none for others. Stop words are known for English and Russian. INVALID_ARGUMENT for other
+ * names.
+ */
+int rsi_lexical_create(rsi_lexical **out, const char *language);
+void rsi_lexical_free(rsi_lexical *index); /* NULL is fine */
+
+/*
+ * Add a chunk that is not in the index yet (EXISTS) and not negative. text: UTF-8; invalid bytes
+ * are skipped. On failure the index is unchanged.
+ */
+int rsi_lexical_add(rsi_lexical *index, int64_t chunk, const char *text, size_t size);
+/*
+ * Remove a chunk; unknown numbers are ignored. Afterwards the index answers as one that never had
+ * it. Its postings go when enough chunks were removed; that call takes time for the whole index.
+ */
+void rsi_lexical_remove(rsi_lexical *index, int64_t chunk);
+
+size_t rsi_lexical_count(const rsi_lexical *index);  /* chunks */
+size_t rsi_lexical_memory(const rsi_lexical *index); /* bytes, about */
+
+/*
+ * The best k chunks of `allowed` (NULL: of all) for a query, best first, into hits[0..k).
+ * score: BM25 (Robertson and Zaragoza 2009, formula 3.15, times k1 + 1; k1 1.2, b 0.75), > 0; a
+ * term that the query repeats counts as often.
+ * *ideal: the sum over the query's terms of idf × (k1 + 1): what no chunk can reach. Terms that
+ * no chunk has add nothing.
+ * Stop words in the query count only when it has nothing else. A query without any term of the
+ * index gives 0 hits.
+ */
+int rsi_lexical_search(rsi_hit *hits, size_t *count, float *ideal, const rsi_lexical *index,
+                       const char *query, size_t size, size_t k, const rsi_bitset *allowed);
+
+/*
+ * What the index sees in a text, for snippets and extractive answers: each term (folded, stemmed,
+ * stop words left out) with its place, in bytes. Terms of a compound come whole and in parts
+ * (add_page_break, add, page, break), so places may overlap. The callback returns false to stop.
+ */
+typedef bool rsi_term_visitor(void *user, const char *term, size_t term_size, size_t start,
+                              size_t end);
+int rsi_lexical_analyze(const char *language, const char *text, size_t size,
+                        rsi_term_visitor *visit, void *user);
+
+/* Weight of a term in this index: its idf; 0 for a term that no chunk has. */
+float rsi_lexical_idf(const rsi_lexical *index, const char *term, size_t term_size);
+
+#endif

@@ -1,0 +1,31 @@
+/* Numbers of 7 bits a byte, low ones first, the top bit set in all bytes but the last. */
+#ifndef RSI_LEXICAL_PACKED_NUMBERS_H
+#define RSI_LEXICAL_PACKED_NUMBERS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#define RSI_PACKED_MAX 5 /* bytes of a number */
+
+/* Write at `at`; returns 1 to RSI_PACKED_MAX. */
+static inline size_t rsi_put_packed(unsigned char *at, uint32_t number)
+{
+    size_t size = 0;
+    for (; number >= 0x80; number >>= 7)
+        at[size++] = (unsigned char)(number | 0x80);
+    at[size++] = (unsigned char)number;
+    return size;
+}
+
+/* Read our own bytes (trusted) at *at, which is moved behind them. */
+static inline uint32_t rsi_take_packed(const unsigned char **at)
+{
+    const unsigned char *p = *at;
+    uint32_t number = *p & 0x7F;
+    for (unsigned shift = 7; *p++ >= 0x80; shift += 7)
+        number |= (uint32_t)(*p & 0x7F) << shift;
+    *at = p;
+    return number;
+}
+
+#endif

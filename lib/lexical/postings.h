@@ -1,0 +1,123 @@
+/*
+ * The chunks of one term: slot and frequency, ascending by slot, packed into bytes.
+ *
+ *   posting   delta * 2 + 1                     the term stands there once
+ *             delta * 2, frequency              … or more often
+ *             both packed (packed_numbers.h); delta: from the slot before
+ *
+ *   bytes   [ 128 postings | 128 postings | … | up to 127 postings ]
+ *   blocks  [ last slot, end, most, shortest ]   for each full 128: to jump over them, and to
+ *                                                tell what none of them can reach
+ *
+ * Most terms are rare: up to RSI_POSTINGS_INLINE bytes lie in the struct itself. Slots of
+ * removed chunks stay until rsi_postings_renumber(). Not locked: the index's rules.
+ */
+#ifndef RSI_LEXICAL_POSTINGS_H
+#define RSI_LEXICAL_POSTINGS_H
+
+#include "lexical/packed_numbers.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define RSI_BLOCK_POSTINGS 128
+#define RSI_POSTINGS_INLINE 16
+#define RSI_POSTING_MAX (2 * RSI_PACKED_MAX) /* bytes */
+#define RSI_NO_SLOT UINT32_MAX
+#define RSI_SLOTS_MAX INT32_MAX /* delta * 2 + 1 fits 32 bits */
+
+typedef struct rsi_block {
+    uint32_t last_slot;
+    uint32_t end;           /* offset behind its bytes */
+    uint32_t max_frequency; /* of its postings */
+    uint32_t min_length;    /* terms of its shortest chunk */
+} rsi_block;
+
+typedef struct rsi_postings {
+    union {
+        unsigned char inlined[RSI_POSTINGS_INLINE];
+        unsigned char *allocated;
+    } bytes;
+    rsi_block *blocks;
+    uint32_t count;    /* postings */
+    uint32_t size;     /* bytes used */
+    uint32_t capacity; /* bytes allocated; 0: inline */
+    uint32_t block_capacity;
+    rsi_block tail; /* the postings behind the last full block */
+} rsi_postings;
+
+void rsi_postings_free(rsi_postings *postings); /* zero-initialised is an empty list */
+
+/* Is there surely room for one more? */
+static inline bool rsi_postings_has_room(const rsi_postings *postings)
+{
+    size_t capacity = postings->capacity == 0 ? RSI_POSTINGS_INLINE : postings->capacity;
+    bool completes_block = postings->count % RSI_BLOCK_POSTINGS == RSI_BLOCK_POSTINGS - 1;
+    return capacity - postings->size >= RSI_POSTING_MAX && !completes_block;
+}
+
+/* Make room for one more; *memory grows by the bytes allocated. */
+int rsi_postings_reserve(rsi_postings *postings, size_t *memory);
+/* Append behind all others, into room that was made. frequency > 0. */
+void rsi_postings_append(rsi_postings *postings, uint32_t slot, uint32_t frequency,
+                         uint32_t length);
+
+/*
+ * Give slot i the number new_slots[i], and drop its posting when that is RSI_NO_SLOT. New
+ * numbers ascend and are not above the old ones, so that the list never grows. lengths: by old
+ * slot.
+ */
+void rsi_postings_renumber(rsi_postings *postings, const uint32_t *new_slots,
+                           const uint32_t *lengths);
+
+static inline size_t rsi_postings_memory(const rsi_postings *postings)
+{
+    return postings->capacity + postings->block_capacity * sizeof(rsi_block);
+}
+
+static inline const unsigned char *rsi_postings_bytes(const rsi_postings *postings)
+{
+    return postings->capacity == 0 ? postings->bytes.inlined : postings->bytes.allocated;
+}
+
+static inline uint32_t rsi_postings_full_blocks(const rsi_postings *postings)
+{
+    return postings->count / RSI_BLOCK_POSTINGS;
+}
+
+/* A place in a list. slot is RSI_NO_SLOT behind the last posting. */
+typedef struct rsi_cursor {
+    const rsi_postings *postings;
+    const unsigned char *at; /* the posting after this one */
+    const unsigned char *end;
+    uint32_t slot;
+    uint32_t frequency;
+    uint32_t block; /* no block before this one holds slots that are still to come */
+} rsi_cursor;
+
+/* Step to the next posting. */
+static inline void rsi_cursor_next(rsi_cursor *cursor)
+{
+    if (cursor->at == cursor->end) {
+        cursor->slot = RSI_NO_SLOT;
+        return;
+    }
+    uint32_t number = rsi_take_packed(&cursor->at);
+    cursor->slot += number >> 1;
+    cursor->frequency = (number & 1) != 0 ? 1 : rsi_take_packed(&cursor->at);
+}
+
+/* On the first posting. */
+rsi_cursor rsi_cursor_begin(const rsi_postings *postings);
+/* Go on to the first posting whose slot is >= slot; never back. */
+void rsi_cursor_advance(rsi_cursor *cursor, uint32_t slot);
+
+/*
+ * The highest frequency and the shortest chunk among the postings in [from, to), or of a few
+ * more around; false when there are none. `from` never goes back.
+ */
+bool rsi_cursor_extremes(rsi_cursor *cursor, uint32_t from, uint32_t to, uint32_t *max_frequency,
+                         uint32_t *min_length);
+
+#endif

@@ -1,0 +1,266 @@
+/* Searching one entity: see search.h. */
+#include "search/search.h"
+
+#include "base/memory.h"
+#include "base/status.h"
+#include "base/utf8.h"
+#include "search/fusion.h"
+#include "search/hit_details.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#define QUERY_MAX ((size_t)32 << 10)
+
+/* One search while it runs. */
+typedef struct search {
+    rsi_store *store;
+    const rsi_search_query *query;
+    rsi_catalog *catalog;
+    rsi_bitset allowed;
+    float *vector; /* of the query, of length 1; NULL: no vector leg */
+    uint32_t mode;
+    rsi_hit *vector_hits;
+    size_t vector_count;
+    rsi_hit *keyword_hits;
+    size_t keyword_count;
+    float ideal; /* what no chunk's keyword score can reach */
+    rsi_fused *fused;
+    size_t fused_count;
+} search;
+
+/* ---- the query's vector ---- */
+
+static int normalise(float *vector, size_t dimension)
+{
+    double sum = 0;
+    for (size_t d = 0; d < dimension; d++) {
+        if (!isfinite(vector[d]))
+            return rsi_fail(RAGSTORE_E_INVALID_ARGUMENT, "search",
+                            "the query vector has a number that is not finite");
+        sum += (double)vector[d] * vector[d];
+    }
+    if (!(sum > 0))
+        return rsi_fail(RAGSTORE_E_INVALID_ARGUMENT, "search", "the query vector has length 0");
+    for (size_t d = 0; d < dimension; d++)
+        vector[d] = (float)(vector[d] / sqrt(sum));
+    return RAGSTORE_OK;
+}
+
+static int take_given_vector(search *s, const rsi_entity_record *entity)
+{
+    if (entity->embedder == NULL)
+        return rsi_fail(RAGSTORE_E_EMBEDDER, "search",
+                        "entity \"%s\" has no vectors: it can only be searched by keyword",
+                        entity->id);
+    if (s->query->dimension != entity->dimension)
+        return rsi_fail(RAGSTORE_E_INVALID_ARGUMENT, "search",
+                        "the query vector has %zu numbers, those of entity \"%s\" have %u",
+                        s->query->dimension, entity->id, entity->dimension);
+    s->vector = rsi_alloc_array(entity->dimension, sizeof *s->vector);
+    if (s->vector == NULL)
+        return RAGSTORE_E_NO_MEMORY;
+    memcpy(s->vector, s->query->vector, entity->dimension * sizeof *s->vector);
+    return normalise(s->vector, entity->dimension);
+}
+
+/* Embed the query if the entity's model is there; without it a hybrid search is by keyword. */
+static int embed_query(search *s, const rsi_entity_record *entity)
+{
+    const char *notice;
+    if (s->mode == RAGSTORE_MODE_KEYWORD)
+        return RAGSTORE_OK;
+    if (s->query->vector != NULL)
+        return take_given_vector(s, entity);
+    bool ready = rsi_entity_has_vectors(s->store, entity, &notice);
+    if (ready && entity->embedder != NULL) {
+        rsi_slice text = {s->query->text, s->query->size};
+        s->vector = rsi_alloc_array(rsi_embedder_dimension(s->store->embedder), sizeof(float));
+        return s->vector == NULL
+                   ? RAGSTORE_E_NO_MEMORY
+                   : rsi_embedder_embed(s->vector, s->store->embedder, &text, 1);
+    }
+    if (s->mode == RAGSTORE_MODE_VECTOR && !ready)
+        return rsi_fail(RAGSTORE_E_EMBEDDER, "search", "%s", notice);
+    s->mode = RAGSTORE_MODE_KEYWORD;
+    return RAGSTORE_OK;
+}
+
+/* ---- the two legs ---- */
+
+static int run_vector_leg(search *s, size_t depth)
+{
+    if (s->vector == NULL)
+        return RAGSTORE_OK;
+    if (s->catalog->rows == NULL) { /* no document yet, or rows that cannot be used */
+        if (s->catalog->rows_problem != NULL && s->mode == RAGSTORE_MODE_VECTOR)
+            return rsi_fail(RAGSTORE_E_DAMAGED, "search", "%s", s->catalog->rows_problem);
+        if (s->mode == RAGSTORE_MODE_HYBRID)
+            s->mode = RAGSTORE_MODE_KEYWORD;
+        return RAGSTORE_OK;
+    }
+    s->vector_hits = rsi_alloc_array(depth, sizeof *s->vector_hits);
+    if (s->vector_hits == NULL)
+        return RAGSTORE_E_NO_MEMORY;
+    return rsi_rows_search(s->vector_hits, &s->vector_count, s->catalog->rows, s->vector, depth,
+                           &s->allowed);
+}
+
+static int run_keyword_leg(search *s, size_t depth)
+{
+    if (s->mode == RAGSTORE_MODE_VECTOR || s->query->size == 0)
+        return RAGSTORE_OK;
+    s->keyword_hits = rsi_alloc_array(depth, sizeof *s->keyword_hits);
+    if (s->keyword_hits == NULL)
+        return RAGSTORE_E_NO_MEMORY;
+    return rsi_lexical_search(s->keyword_hits, &s->keyword_count, &s->ideal, s->catalog->lexical,
+                              s->query->text, s->query->size, depth, &s->allowed);
+}
+
+static int rank(search *s)
+{
+    size_t depth = RSI_FUSION_DEPTH;
+    if (depth > s->allowed.count)
+        depth = s->allowed.count;
+    if (depth == 0)
+        return RAGSTORE_OK;
+    int status = run_vector_leg(s, depth);
+    if (status == RAGSTORE_OK)
+        status = run_keyword_leg(s, depth);
+    if (status != RAGSTORE_OK)
+        return status;
+    s->fused = rsi_alloc_array(s->vector_count + s->keyword_count + 1, sizeof *s->fused);
+    if (s->fused == NULL)
+        return RAGSTORE_E_NO_MEMORY;
+    s->fused_count = rsi_fuse(s->fused, s->vector_hits, s->vector_count, s->keyword_hits,
+                              s->keyword_count);
+    return RAGSTORE_OK;
+}
+
+/* ---- scores ---- */
+
+/* A hybrid hit that only one leg found still has a similarity: look it up. */
+static void complete_scores(const search *s, rsi_fused *hit)
+{
+    const float *row;
+    if (s->vector != NULL && isnan(hit->vector_score) && s->catalog->rows != NULL &&
+        rsi_rows_get(&row, s->catalog->rows, hit->chunk) == RAGSTORE_OK) {
+        double sum = 0;
+        for (uint32_t d = 0; d < rsi_rows_dimension(s->catalog->rows); d++)
+            sum += (double)row[d] * s->vector[d];
+        hit->vector_score = (float)sum;
+    }
+    if (s->mode != RAGSTORE_MODE_VECTOR)
+        hit->keyword_score =
+            isnan(hit->keyword_score) || s->ideal <= 0 ? 0 : hit->keyword_score / s->ideal;
+}
+
+static float absolute_score(const search *s, const rsi_fused *hit)
+{
+    float by_vector = isnan(hit->vector_score) || hit->vector_score < 0 ? 0 : hit->vector_score;
+    float by_keyword = isnan(hit->keyword_score) ? 0 : hit->keyword_score;
+    float score = s->mode == RAGSTORE_MODE_VECTOR    ? by_vector
+                  : s->mode == RAGSTORE_MODE_KEYWORD ? by_keyword
+                                                     : (by_vector + by_keyword) / 2;
+    return score > 1 ? 1 : score;
+}
+
+/* Turn the best hits into found chunks, with their texts. */
+static int collect(rsi_result *result, search *s)
+{
+    result->items = rsi_alloc_array(s->query->k, sizeof *result->items);
+    if (result->items == NULL)
+        return RAGSTORE_E_NO_MEMORY;
+    for (size_t i = 0; i < s->fused_count && result->count < s->query->k; i++) {
+        rsi_fused *hit = &s->fused[i];
+        complete_scores(s, hit);
+        float score = absolute_score(s, hit);
+        if (score < s->query->min_score)
+            continue;
+        rsi_found *found = &result->items[result->count];
+        int status = rsi_found_fill(found, s->store, s->catalog, hit->chunk, s->query->neighbors);
+        if (status == RAGSTORE_E_NOT_FOUND)
+            continue; /* deleted while we searched */
+        if (status != RAGSTORE_OK)
+            return status;
+        found->score = score;
+        found->vector_score = hit->vector_score;
+        found->keyword_score = hit->keyword_score;
+        result->count++;
+    }
+    return RAGSTORE_OK;
+}
+
+/* ---- all of it ---- */
+
+static int check_query(const rsi_search_query *query)
+{
+    size_t bad;
+    if (query->size == 0 && query->vector == NULL)
+        return rsi_fail(RAGSTORE_E_INVALID_ARGUMENT, "search",
+                        "the query is empty; say what to look for");
+    if (query->size > QUERY_MAX)
+        return rsi_fail(RAGSTORE_E_TOO_LARGE, "search", "the query has %zu bytes; at most %zu",
+                        query->size, QUERY_MAX);
+    if (!rsi_utf8_valid(query->text, query->size, &bad))
+        return rsi_fail(RAGSTORE_E_INVALID_DATA, "search", "the query is not UTF-8 at byte %zu",
+                        bad);
+    if (query->mode == RAGSTORE_MODE_VECTOR || query->size > 0)
+        return RAGSTORE_OK;
+    return query->mode == RAGSTORE_MODE_KEYWORD
+               ? rsi_fail(RAGSTORE_E_INVALID_ARGUMENT, "search",
+                          "a keyword search needs a query text")
+               : RAGSTORE_OK;
+}
+
+static void free_search(search *s)
+{
+    rsi_bitset_free(&s->allowed);
+    rsi_free(s->vector);
+    rsi_free(s->vector_hits);
+    rsi_free(s->keyword_hits);
+    rsi_free(s->fused);
+}
+
+int rsi_search(rsi_result **out, rsi_store *store, const char *entity_id, const char *incarnation,
+               const rsi_search_query *query)
+{
+    search s = {.store = store, .query = query, .mode = query->mode};
+    rsi_entity_record entity = {0};
+    rsi_result *result = NULL;
+    *out = NULL;
+    int status = check_query(query);
+    if (status == RAGSTORE_OK)
+        status = rsi_entity_read(&entity, store, entity_id, incarnation);
+    if (status == RAGSTORE_OK)
+        status = embed_query(&s, &entity);
+    if (status == RAGSTORE_OK)
+        status = rsi_catalog_acquire(&s.catalog, store, entity_id, incarnation);
+    if (status != RAGSTORE_OK)
+        goto cleanup;
+    result = rsi_alloc_zeroed(sizeof *result);
+    if (result == NULL) {
+        status = RAGSTORE_E_NO_MEMORY;
+        goto cleanup;
+    }
+    pthread_rwlock_rdlock(&s.catalog->lock);
+    status = rsi_search_filter_locked(&s.allowed, store, s.catalog, query);
+    if (status == RAGSTORE_OK)
+        status = rank(&s);
+    if (status == RAGSTORE_OK)
+        status = collect(result, &s);
+    pthread_rwlock_unlock(&s.catalog->lock);
+    result->mode = s.mode;
+
+cleanup:
+    rsi_catalog_release(store, s.catalog);
+    rsi_entity_record_free(&entity);
+    free_search(&s);
+    if (status != RAGSTORE_OK) {
+        rsi_result_free(result);
+        return rsi_wrap(status, "search");
+    }
+    *out = result;
+    return RAGSTORE_OK;
+}

@@ -1,0 +1,39 @@
+# The sources of the library, by room, from the ground up (lib/README.md).
+
+ROOMS := base files json storage vectors lexical embed entities search ingest agent api
+
+ROOM_base := bitset.c bytes.c clock.c digest.c hits.c map.c memory.c sha256_x86.c status.c utf8.c
+
+ROOM_files := directories.c files.c files_posix.c files_posix_open.c paths.c root.c upload_names.c \
+    whole_files.c
+
+ROOM_json := json_dump.c json_parse.c json_read.c json_write.c
+
+ROOM_storage := checkpoint.c commit.c create.c journal.c manifest.c read.c recover.c replay.c \
+    snapshot.c space.c storage.c table.c tx.c work.c
+
+ROOM_vectors := index_faiss.c kernel.c kernel_avx2.c rows.c rows_append.c rows_block.c rows_search.c \
+    rows_walk.c
+
+ROOM_lexical := analyzer.c bm25.c chunk_slots.c dictionary.c fold.c lexical.c lexical_compact.c \
+    postings.c stop_words.c text_segments.c word_cache.c
+
+ROOM_embed := bert_characters.c bert_config.c embedder.c encoder.c kernels.c model_file.c \
+    model_locate.c multiply_x86.c safetensors.c vocabulary.c weights.c wordpiece.c \
+    wordpiece_config.c
+
+ROOM_entities := catalog.c catalog_load.c entity.c entity_describe.c export.c store.c upkeep.c
+
+ROOM_search := filter.c fusion.c hit_details.c search.c
+
+ROOM_ingest := chunk.c chunk_heading.c chunk_sentences.c chunk_split.c chunk_tokens.c document.c \
+    document_commit.c document_prepare.c document_read.c document_upload.c extract.c \
+    extract_binary.c extract_csv.c extract_csv_read.c extract_decode.c extract_encoding.c \
+    extract_html.c extract_html_entities.c extract_html_scan.c extract_html_table.c \
+    extract_html_write.c extract_json.c extract_kind.c extract_markdown.c extract_plain.c \
+    extract_row.c extract_text.c
+
+ROOM_agent := session.c session_messages.c
+
+ROOM_api := api_document.c api_entity.c api_errors.c api_index.c api_model.c api_options.c \
+    api_search.c api_session.c api_store.c handles.c

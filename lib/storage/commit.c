@@ -1,0 +1,270 @@
+/*
+ * Making a transaction durable, then visible.
+ *
+ *   segments (large chunk rows) ─► flushed
+ *   places in the tables        ─► made, so that applying cannot fail
+ *   journal line                ─► appended, flushed       = the commit
+ *   overlays                    ─► moved into the tables   = visible
+ *   files                       ─► renamed, removed
+ *
+ * Before the flush any failure leaves the store as it was. A failed flush stops all writing: what
+ * the disk holds is then unknown.
+ */
+#include "storage/tx.h"
+
+#include "base/clock.h"
+#include "base/memory.h"
+#include "base/status.h"
+#include "json/json.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+/* Chunk rows of a commit beyond this many bytes travel in a segment file. */
+#define INLINE_CHUNK_BYTES ((size_t)64 << 10)
+
+static bool is_chunk_row(const rsi_op *op)
+{
+    return op->kind == RSI_OP_ROW && strcmp(op->space, RSI_SPACE_CHUNKS) == 0;
+}
+
+/* ---- the line ---- */
+
+static void encode_op(rsi_bytes *line, const rsi_op *op)
+{
+    static const char *const names[] = {"put", "drop", "row", "drop_row"};
+    if (op->json != NULL && (op->kind == RSI_OP_NOTE || op->kind == RSI_OP_WORK)) {
+        rsi_bytes_append(line, op->json, op->size);
+        return;
+    }
+    rsi_json_writer writer = rsi_json_writer_of(line);
+    rsi_json_begin_array(&writer);
+    rsi_json_text_value(&writer, names[op->kind], strlen(names[op->kind]));
+    rsi_json_text_value(&writer, op->space, strlen(op->space));
+    rsi_json_text_value(&writer, op->key, strlen(op->key));
+    if (op->kind == RSI_OP_ROW || op->kind == RSI_OP_DROP_ROW)
+        rsi_json_integer_value(&writer, (int64_t)op->number);
+    if (op->json != NULL)
+        rsi_json_raw_value(&writer, op->json, op->size);
+    rsi_json_end_array(&writer);
+}
+
+/* The incarnation of an entity as this transaction sees it. */
+static int incarnation_of(char out[RSI_INCARNATION_HEX], const rsi_tx *tx, const char *entity_id)
+{
+    rsi_bytes value = {0};
+    rsi_json *json = NULL;
+    int status = rsi_storage_get(&value, tx->storage, RSI_SPACE_ENTITIES, entity_id);
+    if (status == RAGSTORE_OK)
+        status = rsi_json_parse(&json, value.data, value.size, RSI_JSON_DEPTH_STORED);
+    if (status == RAGSTORE_OK) {
+        const char *incarnation = rsi_json_get_text(json, "incarnation");
+        snprintf(out, RSI_INCARNATION_HEX, "%s", incarnation == NULL ? "" : incarnation);
+    }
+    rsi_json_free(json);
+    rsi_bytes_free(&value);
+    return status;
+}
+
+/* Write the chunk rows of ops[from..to), all of one entity, to a segment and name it. */
+static int write_segment(rsi_bytes *line, const rsi_tx *tx, size_t from, size_t to)
+{
+    const rsi_journal *journal = &tx->storage->journal;
+    const char *entity_id = tx->ops[from].key;
+    rsi_bytes text = {0};
+    for (size_t i = from; i < to; i++) {
+        rsi_bytes_printf(&text, "[%" PRIu64 ",", tx->ops[i].number);
+        rsi_bytes_append(&text, tx->ops[i].json, tx->ops[i].size);
+        rsi_bytes_append_text(&text, "]\n");
+    }
+    char name[64];
+    char below[96];
+    char incarnation[RSI_INCARNATION_HEX];
+    char sha256[RSI_SHA256_HEX];
+    snprintf(name, sizeof name, "%010" PRIu64 "-%020" PRIu64 "-%zu.ndjson", journal->generation,
+             journal->sequence + 1, from);
+    snprintf(below, sizeof below, "segments/%s", name);
+    rsi_path path = rsi_path_in_entity(entity_id, below);
+    rsi_path directory = rsi_path_in_entity(entity_id, "segments");
+    int status = rsi_bytes_status(&text);
+    if (status == RAGSTORE_OK)
+        status = incarnation_of(incarnation, tx, entity_id);
+    if (status == RAGSTORE_OK)
+        status = rsi_directory_make(tx->storage->root, directory.text);
+    if (status == RAGSTORE_OK)
+        status = rsi_file_replace(tx->storage->root, path.text, text.data, text.size);
+    if (status == RAGSTORE_OK) {
+        rsi_sha256_hex(text.data, text.size, sha256);
+        rsi_json_writer writer = rsi_json_writer_of(line);
+        rsi_json_begin_array(&writer);
+        rsi_json_text_value(&writer, "segment", 7);
+        rsi_json_text_value(&writer, entity_id, strlen(entity_id));
+        rsi_json_text_value(&writer, incarnation, strlen(incarnation));
+        rsi_json_text_value(&writer, name, strlen(name));
+        rsi_json_integer_value(&writer, (int64_t)text.size);
+        rsi_json_text_value(&writer, sha256, strlen(sha256));
+        rsi_json_end_array(&writer);
+    }
+    rsi_bytes_free(&text);
+    return status;
+}
+
+static int encode_ops(rsi_bytes *line, const rsi_tx *tx)
+{
+    size_t chunk_bytes = 0;
+    for (size_t i = 0; i < tx->op_count; i++)
+        chunk_bytes += is_chunk_row(&tx->ops[i]) ? tx->ops[i].size : 0;
+
+    size_t i = 0;
+    while (i < tx->op_count) {
+        const rsi_op *op = &tx->ops[i];
+        if (op->kind == RSI_OP_WORK && op->json == NULL) {
+            i++;
+            continue;
+        }
+        if (line->size > 0)
+            rsi_bytes_append_char(line, ',');
+        if (chunk_bytes <= INLINE_CHUNK_BYTES || !is_chunk_row(op)) {
+            encode_op(line, op);
+            i++;
+            continue;
+        }
+        size_t end = i;
+        while (end < tx->op_count && is_chunk_row(&tx->ops[end]) &&
+               strcmp(tx->ops[end].key, op->key) == 0)
+            end++;
+        int status = write_segment(line, tx, i, end);
+        if (status != RAGSTORE_OK)
+            return status;
+        i = end;
+    }
+    return rsi_bytes_status(line);
+}
+
+/* ---- applying ---- */
+
+static rsi_space *space_of_overlay(rsi_storage *storage, const rsi_overlay *overlay)
+{
+    return rsi_space_of(storage, overlay->space, overlay->delta.key);
+}
+
+/* Make every place that the commit will fill. */
+static int prepare_locked(rsi_tx *tx)
+{
+    for (size_t i = 0; i < tx->overlay_count; i++) {
+        const rsi_overlay *overlay = tx->overlays[i];
+        rsi_space *space = space_of_overlay(tx->storage, overlay);
+        if (space == NULL)
+            return rsi_error_code();
+        rsi_record *record = rsi_table_place(&space->table, overlay->delta.key);
+        if (record == NULL || rsi_record_reserve(record, overlay->delta.row_count) != RAGSTORE_OK)
+            return RAGSTORE_E_NO_MEMORY;
+    }
+    return RAGSTORE_OK;
+}
+
+/* Move the overlays into their tables. Cannot fail after prepare_locked(). */
+static void apply_locked(rsi_tx *tx, uint64_t sequence)
+{
+    for (size_t i = 0; i < tx->overlay_count; i++) {
+        rsi_overlay *overlay = tx->overlays[i];
+        rsi_record *delta = &overlay->delta;
+        rsi_space *space = space_of_overlay(tx->storage, overlay);
+        rsi_record *record = rsi_table_place(&space->table, delta->key);
+        if (overlay->dropped)
+            rsi_table_drop(&space->table, record);
+        if (overlay->dropped && space->entity_id != NULL)
+            rsi_space_forget_pending(space);
+        if (delta->json != NULL) {
+            rsi_table_set(&space->table, record, delta->json, delta->size);
+            delta->json = NULL;
+        }
+        for (size_t r = 0; r < delta->row_count; r++) {
+            rsi_row *row = &delta->rows[r];
+            if (row->json == NULL)
+                rsi_record_drop_row(record, row->number);
+            else
+                rsi_record_set_row(record, row->number, row->json, row->size);
+            row->json = NULL;
+        }
+        space->last_sequence = sequence;
+        space->loaded = true; /* a new entity's chunks have no file yet */
+    }
+}
+
+static int queue_work(rsi_tx *tx)
+{
+    for (size_t i = 0; i < tx->op_count; i++) {
+        const rsi_op *op = &tx->ops[i];
+        if (op->kind != RSI_OP_WORK)
+            continue;
+        int status =
+            rsi_work_add(&tx->storage->work, op->work, op->key, op->first, op->second);
+        if (status != RAGSTORE_OK)
+            return status;
+    }
+    return RAGSTORE_OK;
+}
+
+static void forget_work(rsi_storage *storage, size_t count)
+{
+    while (storage->work.count > count) {
+        rsi_work *work = &storage->work.items[--storage->work.count];
+        rsi_free(work->entity_id);
+        rsi_free(work->first);
+        rsi_free(work->second);
+    }
+}
+
+static int append_and_flush(rsi_storage *storage, const rsi_bytes *line)
+{
+    bool broken;
+    int status = rsi_journal_append(&storage->journal, line->data, line->size, true, &broken);
+    if (status != RAGSTORE_OK)
+        return broken ? rsi_storage_poison(storage) : status;
+    if (storage->options.durability == RAGSTORE_DURABILITY_NORMAL) {
+        storage->needs_flush = true;
+        return RAGSTORE_OK;
+    }
+    status = rsi_journal_flush(&storage->journal);
+    return status == RAGSTORE_OK ? RAGSTORE_OK : rsi_storage_poison(storage);
+}
+
+int rsi_tx_write(rsi_tx *tx)
+{
+    rsi_storage *storage = tx->storage;
+    const size_t work_before = storage->work.count;
+    rsi_bytes line = {0};
+    if (storage->failure[0] != '\0')
+        return rsi_fail(RAGSTORE_E_FAILED, "storage", "writing has stopped: %s",
+                        storage->failure);
+    int status = encode_ops(&line, tx);
+    if (status == RAGSTORE_OK)
+        status = queue_work(tx);
+    if (status == RAGSTORE_OK) {
+        pthread_rwlock_wrlock(&storage->state);
+        status = prepare_locked(tx);
+        pthread_rwlock_unlock(&storage->state);
+    }
+    if (status == RAGSTORE_OK)
+        status = append_and_flush(storage, &line);
+    if (status != RAGSTORE_OK) {
+        forget_work(storage, work_before);
+        goto cleanup;
+    }
+    pthread_rwlock_wrlock(&storage->state);
+    apply_locked(tx, storage->journal.sequence);
+    pthread_rwlock_unlock(&storage->state);
+    __atomic_store_n(&storage->last_commit_ms, rsi_monotonic_ms(), __ATOMIC_RELAXED);
+    __atomic_store_n(&storage->journal_bytes, storage->journal.size, __ATOMIC_RELAXED);
+
+    /* The commit stands whatever happens to the files now: what fails is done later. */
+    if (rsi_work_run(storage) != RAGSTORE_OK)
+        rsi_storage_log(storage, RAGSTORE_LOG_WARNING, "will be tried again: %s",
+                        rsi_error_message());
+
+cleanup:
+    rsi_bytes_free(&line);
+    return status;
+}

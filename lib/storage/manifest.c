@@ -1,0 +1,241 @@
+/* Manifest, entity files, checkpoint candidates: see manifest.h. */
+#include "storage/manifest.h"
+
+#include "base/memory.h"
+#include "base/status.h"
+#include "files/paths.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#define FORMAT 1
+#define MANIFEST_MAX ((size_t)16 << 20)
+
+static bool copy_text(char *out, size_t room, const char *text)
+{
+    if (text == NULL || strlen(text) >= room)
+        return false;
+    memcpy(out, text, strlen(text) + 1);
+    return true;
+}
+
+void rsi_file_state_put(rsi_json_writer *writer, const rsi_file_state *state)
+{
+    if (!state->known) {
+        rsi_json_null_value(writer);
+        return;
+    }
+    rsi_json_begin_object(writer);
+    rsi_json_put_integer(writer, "base_sequence", (int64_t)state->base_sequence);
+    rsi_json_put_integer(writer, "size", (int64_t)state->size);
+    rsi_json_put_text(writer, "sha256", state->sha256);
+    rsi_json_end_object(writer);
+}
+
+int rsi_file_state_get(rsi_file_state *state, const rsi_json *value)
+{
+    memset(state, 0, sizeof *state);
+    if (value == NULL || rsi_json_is_null(value))
+        return RAGSTORE_OK;
+    int64_t base = rsi_json_get_integer(value, "base_sequence", 0);
+    int64_t size = rsi_json_get_integer(value, "size", -1);
+    const char *sha256 = rsi_json_get_text(value, "sha256");
+    if (base < 0 || size < 0 || sha256 == NULL || strlen(sha256) != RSI_SHA256_HEX - 1)
+        return rsi_fail(RAGSTORE_E_DAMAGED, "storage", "a file's entry lacks size or sha256");
+    state->known = true;
+    state->base_sequence = (uint64_t)base;
+    state->size = (uint64_t)size;
+    copy_text(state->sha256, sizeof state->sha256, sha256);
+    return RAGSTORE_OK;
+}
+
+/* Read a small JSON object of ours; *root NULL when the file is missing. */
+static int read_object(rsi_json **root, rsi_root *files, const char *path)
+{
+    rsi_bytes text = {0};
+    *root = NULL;
+    int status = rsi_file_read_all(files, path, MANIFEST_MAX, &text);
+    if (status == RAGSTORE_E_NOT_FOUND) {
+        rsi_bytes_free(&text);
+        return RAGSTORE_OK;
+    }
+    if (status == RAGSTORE_OK) {
+        status = rsi_json_parse(root, text.data, text.size, RSI_JSON_DEPTH_STORED);
+        if (status == RAGSTORE_E_INVALID_DATA)
+            status = rsi_fail(RAGSTORE_E_DAMAGED, "storage", "%s: %s", path, rsi_error_message());
+    }
+    if (status == RAGSTORE_OK && !rsi_json_is_object(*root)) {
+        rsi_json_free(*root);
+        *root = NULL;
+        status = rsi_fail(RAGSTORE_E_DAMAGED, "storage", "%s: it is not a JSON object", path);
+    }
+    rsi_bytes_free(&text);
+    return status;
+}
+
+static int check_format(const rsi_json *root, const char *path)
+{
+    int64_t min_reader = rsi_json_get_integer(root, "min_reader", FORMAT);
+    int64_t format = rsi_json_get_integer(root, "format", 0);
+    if (format < 1)
+        return rsi_fail(RAGSTORE_E_DAMAGED, "storage", "%s: it names no format", path);
+    if (min_reader > FORMAT)
+        return rsi_fail(RAGSTORE_E_VERSION, "storage",
+                        "%s: format %" PRId64 " needs a newer libragstore (this one reads %d)",
+                        path, format, FORMAT);
+    return RAGSTORE_OK;
+}
+
+int rsi_manifest_read(rsi_manifest *manifest, rsi_root *root)
+{
+    memset(manifest, 0, sizeof *manifest);
+    rsi_json *json;
+    int status = read_object(&json, root, RSI_PATH_MANIFEST);
+    if (status != RAGSTORE_OK || json == NULL)
+        return status;
+    const rsi_json *files = rsi_json_get(json, "files");
+    int64_t generation = rsi_json_get_integer(json, "generation", -1);
+    status = check_format(json, RSI_PATH_MANIFEST);
+    if (status == RAGSTORE_OK &&
+        (!copy_text(manifest->store_id, sizeof manifest->store_id,
+                    rsi_json_get_text(json, "store_id")) ||
+         generation < 0 || !rsi_json_is_object(files)))
+        status = rsi_fail(RAGSTORE_E_DAMAGED, "storage",
+                          RSI_PATH_MANIFEST ": store_id, generation or files is missing");
+    copy_text(manifest->created_at, sizeof manifest->created_at,
+              rsi_json_get_text(json, "created_at"));
+    if (status == RAGSTORE_OK)
+        status = rsi_file_state_get(&manifest->entities, rsi_json_get(files, "entities.json"));
+    if (status == RAGSTORE_OK)
+        status = rsi_file_state_get(&manifest->sessions,
+                                    rsi_json_get(files, "chat_sessions.json"));
+    manifest->generation = (uint64_t)generation;
+    manifest->present = status == RAGSTORE_OK;
+    rsi_json_free(json);
+    return rsi_wrap(status, "read the manifest");
+}
+
+static void put_manifest_file(rsi_json_writer *writer, rsi_root *root, const char *name,
+                              const char *path, const rsi_file_state *state)
+{
+    rsi_file_info info;
+    rsi_json_key(writer, name);
+    rsi_json_begin_object(writer);
+    rsi_json_put_integer(writer, "base_sequence", (int64_t)state->base_sequence);
+    rsi_json_put_integer(writer, "size", (int64_t)state->size);
+    rsi_json_put_text(writer, "sha256", state->sha256);
+    if (rsi_file_info_of(root, path, &info) == RAGSTORE_OK) {
+        rsi_json_put_integer(writer, "device", (int64_t)info.device);
+        rsi_json_put_integer(writer, "inode", (int64_t)info.inode);
+        rsi_json_put_integer(writer, "modified_ns", info.modified_ns);
+        rsi_json_put_integer(writer, "changed_ns", info.changed_ns);
+    }
+    rsi_json_end_object(writer);
+}
+
+int rsi_manifest_write(const rsi_manifest *manifest, rsi_root *root)
+{
+    rsi_bytes text = {0};
+    rsi_json_writer writer = rsi_json_writer_of(&text);
+    rsi_json_begin_object(&writer);
+    rsi_json_put_integer(&writer, "format", FORMAT);
+    rsi_json_put_integer(&writer, "min_reader", FORMAT);
+    rsi_json_put_integer(&writer, "min_writer", FORMAT);
+    rsi_json_put_text(&writer, "store_id", manifest->store_id);
+    rsi_json_put_text(&writer, "created_at", manifest->created_at);
+    rsi_json_put_integer(&writer, "generation", (int64_t)manifest->generation);
+    rsi_json_key(&writer, "files");
+    rsi_json_begin_object(&writer);
+    put_manifest_file(&writer, root, "entities.json", RSI_PATH_ENTITIES, &manifest->entities);
+    put_manifest_file(&writer, root, "chat_sessions.json", RSI_PATH_SESSIONS,
+                      &manifest->sessions);
+    rsi_json_end_object(&writer);
+    rsi_json_end_object(&writer);
+    rsi_bytes_append_char(&text, '\n');
+    int status = rsi_bytes_status(&text);
+    if (status == RAGSTORE_OK)
+        status = rsi_file_replace(root, RSI_PATH_MANIFEST, text.data, text.size);
+    rsi_bytes_free(&text);
+    return rsi_wrap(status, "write the manifest");
+}
+
+int rsi_entity_file_read(rsi_entity_file *entity, rsi_root *root, const char *entity_id)
+{
+    memset(entity, 0, sizeof *entity);
+    rsi_path path = rsi_path_in_entity(entity_id, "entity.json");
+    rsi_json *json;
+    int status = read_object(&json, root, path.text);
+    if (status != RAGSTORE_OK || json == NULL)
+        return status;
+    int64_t base = rsi_json_get_integer(json, "base_sequence", -1);
+    const char *id = rsi_json_get_text(json, "entity_id");
+    status = check_format(json, path.text);
+    if (status == RAGSTORE_OK &&
+        (!copy_text(entity->incarnation, sizeof entity->incarnation,
+                    rsi_json_get_text(json, "incarnation")) ||
+         base < 0 || id == NULL || strcmp(id, entity_id) != 0))
+        status = rsi_fail(RAGSTORE_E_DAMAGED, "storage",
+                          "%s: incarnation or base_sequence is missing, or it is the file of "
+                          "another entity",
+                          path.text);
+    if (status == RAGSTORE_OK)
+        status = rsi_file_state_get(&entity->chunks, rsi_json_get(json, "chunk_metadata"));
+    entity->chunks.base_sequence = base < 0 ? 0 : (uint64_t)base;
+    entity->present = status == RAGSTORE_OK;
+    rsi_json_free(json);
+    return status;
+}
+
+int rsi_entity_file_write(const rsi_entity_file *entity, rsi_root *root, const char *entity_id)
+{
+    rsi_bytes text = {0};
+    rsi_json_writer writer = rsi_json_writer_of(&text);
+    rsi_json_begin_object(&writer);
+    rsi_json_put_integer(&writer, "format", FORMAT);
+    rsi_json_put_text(&writer, "entity_id", entity_id);
+    rsi_json_put_text(&writer, "incarnation", entity->incarnation);
+    rsi_json_put_integer(&writer, "base_sequence", (int64_t)entity->chunks.base_sequence);
+    rsi_json_key(&writer, "chunk_metadata");
+    rsi_file_state_put(&writer, &entity->chunks);
+    rsi_json_end_object(&writer);
+    rsi_bytes_append_char(&text, '\n');
+    int status = rsi_bytes_status(&text);
+    rsi_path path = rsi_path_in_entity(entity_id, "entity.json");
+    if (status == RAGSTORE_OK)
+        status = rsi_file_replace(root, path.text, text.data, text.size);
+    rsi_bytes_free(&text);
+    return status;
+}
+
+void rsi_candidates_free(rsi_candidates *candidates)
+{
+    for (size_t i = 0; i < candidates->count; i++)
+        rsi_free(candidates->items[i].path);
+    rsi_free(candidates->items);
+    memset(candidates, 0, sizeof *candidates);
+}
+
+int rsi_candidates_add(rsi_candidates *candidates, const char *path, const rsi_file_state *state)
+{
+    if (!rsi_grow((void **)&candidates->items, &candidates->capacity, candidates->count + 1,
+                  sizeof *candidates->items))
+        return RAGSTORE_E_NO_MEMORY;
+    char *copy = rsi_strdup(path);
+    if (copy == NULL)
+        return RAGSTORE_E_NO_MEMORY;
+    candidates->items[candidates->count++] = (rsi_candidate){copy, *state};
+    return RAGSTORE_OK;
+}
+
+const rsi_file_state *rsi_candidates_find(const rsi_candidates *candidates, const char *path,
+                                          uint64_t size, const char *sha256)
+{
+    for (size_t i = candidates->count; i-- > 0;) {
+        const rsi_candidate *item = &candidates->items[i];
+        if (item->state.size == size && strcmp(item->state.sha256, sha256) == 0 &&
+            strcmp(item->path, path) == 0)
+            return &item->state;
+    }
+    return NULL;
+}

@@ -1,0 +1,285 @@
+/* Replaying: see replay.h. Every operation is an after-image, so replaying twice is harmless. */
+#include "storage/replay.h"
+
+#include "base/memory.h"
+#include "base/status.h"
+#include "json/json.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+void rsi_replay_free(rsi_replay *replay)
+{
+    rsi_work_list_free(&replay->work);
+}
+
+/* The text member at a place of an operation, or NULL. */
+static const char *text_at(const rsi_json *op, size_t place)
+{
+    return rsi_json_text(rsi_json_at(op, place));
+}
+
+static int malformed(const char *name)
+{
+    return rsi_fail(RAGSTORE_E_DAMAGED, "storage", "a malformed \"%s\" operation", name);
+}
+
+static bool has_texts(const rsi_json *op, size_t from, size_t to)
+{
+    for (size_t i = from; i <= to; i++)
+        if (text_at(op, i) == NULL)
+            return false;
+    return true;
+}
+
+/* ---- operations ---- */
+
+static int replay_record(rsi_replay *replay, uint64_t sequence, const rsi_json *op, bool drop)
+{
+    if (!has_texts(op, 1, 2) || (!drop && !rsi_json_is_object(rsi_json_at(op, 3))))
+        return malformed(text_at(op, 0));
+    rsi_space *space = rsi_space_of(replay->storage, text_at(op, 1), text_at(op, 2));
+    if (space == NULL)
+        return rsi_error_code();
+    if (drop)
+        return rsi_space_replay_record(space, sequence, text_at(op, 2), NULL, 0);
+    rsi_bytes json = {0};
+    int status = rsi_json_dump(&json, rsi_json_at(op, 3));
+    if (status == RAGSTORE_OK)
+        status = rsi_space_replay_record(space, sequence, text_at(op, 2), json.data, json.size);
+    rsi_bytes_free(&json);
+    return status;
+}
+
+static int replay_row_value(rsi_space *space, uint64_t sequence, const char *key, int64_t number,
+                            const rsi_json *value)
+{
+    rsi_bytes json = {0};
+    int status = rsi_json_dump(&json, value);
+    if (status == RAGSTORE_OK)
+        status =
+            rsi_space_replay_row(space, sequence, key, (uint64_t)number, json.data, json.size);
+    rsi_bytes_free(&json);
+    return status;
+}
+
+static int replay_row(rsi_replay *replay, uint64_t sequence, const rsi_json *op, bool drop)
+{
+    int64_t number = rsi_json_integer(rsi_json_at(op, 3), -1);
+    if (!has_texts(op, 1, 2) || number < 0 ||
+        (!drop && !rsi_json_is_object(rsi_json_at(op, 4))))
+        return malformed(text_at(op, 0));
+    rsi_space *space = rsi_space_of(replay->storage, text_at(op, 1), text_at(op, 2));
+    if (space == NULL)
+        return rsi_error_code();
+    if (drop)
+        return rsi_space_replay_row(space, sequence, text_at(op, 2), (uint64_t)number, NULL, 0);
+    return replay_row_value(space, sequence, text_at(op, 2), number, rsi_json_at(op, 4));
+}
+
+/* The lines of a segment file: [number,{chunk}] */
+static int replay_segment_lines(rsi_space *space, uint64_t sequence, const rsi_bytes *text)
+{
+    size_t offset = 0;
+    while (offset < text->size) {
+        const char *line = text->data + offset;
+        const char *end = memchr(line, '\n', text->size - offset);
+        size_t size = end == NULL ? text->size - offset : (size_t)(end - line);
+        rsi_json *row;
+        int status = rsi_json_parse(&row, line, size, RSI_JSON_DEPTH_STORED + 2);
+        if (status != RAGSTORE_OK)
+            return status;
+        int64_t number = rsi_json_integer(rsi_json_at(row, 0), -1);
+        status = number < 0 ? malformed("segment")
+                            : replay_row_value(space, sequence, space->entity_id, number,
+                                               rsi_json_at(row, 1));
+        rsi_json_free(row);
+        if (status != RAGSTORE_OK)
+            return status;
+        offset += size + 1;
+    }
+    return RAGSTORE_OK;
+}
+
+/*
+ * ["segment",entity,incarnation,name,size,sha256]: skipped when the entity's file already has it,
+ * or when the entity of that incarnation is gone.
+ */
+static int replay_segment(rsi_replay *replay, uint64_t sequence, const rsi_json *op)
+{
+    rsi_storage *storage = replay->storage;
+    if (!has_texts(op, 1, 3) || text_at(op, 5) == NULL || strchr(text_at(op, 3), '/') != NULL)
+        return malformed("segment");
+    const char *entity_id = text_at(op, 1);
+    char incarnation[RSI_INCARNATION_HEX];
+    int status = rsi_entity_incarnation(incarnation, storage, entity_id);
+    if (status == RAGSTORE_E_NOT_FOUND ||
+        (status == RAGSTORE_OK && strcmp(incarnation, text_at(op, 2)) != 0))
+        return RAGSTORE_OK;
+    rsi_entity_file file;
+    if (status == RAGSTORE_OK)
+        status = rsi_entity_file_read(&file, storage->root, entity_id);
+    if (status != RAGSTORE_OK)
+        return status;
+    if (file.present && file.chunks.known && sequence <= file.chunks.base_sequence)
+        return RAGSTORE_OK;
+
+    char below[96];
+    char sha256[RSI_SHA256_HEX];
+    rsi_bytes text = {0};
+    snprintf(below, sizeof below, "segments/%.80s", text_at(op, 3));
+    rsi_path path = rsi_path_in_entity(entity_id, below);
+    rsi_space *space = rsi_space_of(storage, RSI_SPACE_CHUNKS, entity_id);
+    status = space == NULL ? RAGSTORE_E_NO_MEMORY
+                           : rsi_file_read_all(storage->root, path.text, SIZE_MAX / 2, &text);
+    if (status == RAGSTORE_OK) {
+        rsi_sha256_hex(text.data, text.size, sha256);
+        if (strcmp(sha256, text_at(op, 5)) != 0)
+            status = rsi_space_mark_damaged(space, path.text, "is not as it was committed");
+        else
+            status = replay_segment_lines(space, sequence, &text);
+    } else if (status == RAGSTORE_E_NOT_FOUND) {
+        status = rsi_space_mark_damaged(space, path.text, "is missing although a commit names it");
+    }
+    rsi_bytes_free(&text);
+    return status;
+}
+
+static int replay_gone(rsi_replay *replay, const rsi_json *op)
+{
+    if (!has_texts(op, 1, 2))
+        return malformed("gone");
+    rsi_space *chunks = rsi_space_of(replay->storage, RSI_SPACE_CHUNKS, text_at(op, 1));
+    if (chunks == NULL)
+        return RAGSTORE_E_NO_MEMORY;
+    rsi_space_clear(chunks);
+    return RAGSTORE_OK;
+}
+
+/* Work that followed a commit which the snapshots do not hold yet. */
+static int collect_work(rsi_replay *replay, uint64_t sequence, const rsi_json *op,
+                        rsi_work_kind kind)
+{
+    if (!has_texts(op, 1, kind == RSI_WORK_FILE ? 3 : 2))
+        return malformed(text_at(op, 0));
+    if (sequence <= replay->storage->entities.base_sequence)
+        return RAGSTORE_OK;
+    return rsi_work_add(&replay->work, kind, text_at(op, 1), text_at(op, 2),
+                        kind == RSI_WORK_FILE ? text_at(op, 3) : NULL);
+}
+
+static int replay_op(rsi_replay *replay, uint64_t sequence, const rsi_json *op)
+{
+    const char *name = text_at(op, 0);
+    int status = RAGSTORE_OK;
+    if (name == NULL)
+        return malformed("?");
+    if (strcmp(name, "put") == 0)
+        return replay_record(replay, sequence, op, false);
+    if (strcmp(name, "drop") == 0)
+        return replay_record(replay, sequence, op, true);
+    if (strcmp(name, "row") == 0)
+        return replay_row(replay, sequence, op, false);
+    if (strcmp(name, "drop_row") == 0)
+        return replay_row(replay, sequence, op, true);
+    if (strcmp(name, "segment") == 0)
+        return replay_segment(replay, sequence, op);
+    if (strcmp(name, "file") == 0)
+        return collect_work(replay, sequence, op, RSI_WORK_FILE);
+    if (strcmp(name, "unlink") == 0)
+        return collect_work(replay, sequence, op, RSI_WORK_UNLINK);
+    if (strcmp(name, "gone") == 0) {
+        status = replay_gone(replay, op);
+        return status == RAGSTORE_OK ? collect_work(replay, sequence, op, RSI_WORK_GONE) : status;
+    }
+    if (strcmp(name, "begin") == 0) {
+        const char *id = rsi_json_get_text(rsi_json_at(op, 1), "store_id");
+        if (id != NULL && strlen(id) < sizeof replay->store_id)
+            memcpy(replay->store_id, id, strlen(id) + 1);
+        return RAGSTORE_OK;
+    }
+    if (strcmp(name, "extent") == 0 || strcmp(name, "checkpoint") == 0)
+        return RAGSTORE_OK; /* rows are found by their own headers; checkpoints in the first walk */
+    return rsi_fail(RAGSTORE_E_VERSION, "storage",
+                    "an operation \"%s\" that this version does not know", name);
+}
+
+int rsi_replay_line(void *user, const rsi_journal_line *line)
+{
+    rsi_replay *replay = user;
+    rsi_json *ops;
+    if (replay->any && line->sequence > replay->last_sequence + 1)
+        return rsi_fail(RAGSTORE_E_DAMAGED, "storage",
+                        "commits %" PRIu64 " to %" PRIu64 " are missing: a journal is not there",
+                        replay->last_sequence + 1, line->sequence - 1);
+    int status = rsi_json_parse(&ops, line->text, line->size, RSI_JSON_DEPTH_STORED + 4);
+    if (status != RAGSTORE_OK)
+        return status;
+    if (!replay->any)
+        replay->first_sequence = line->sequence;
+    for (size_t i = 1; status == RAGSTORE_OK && i < rsi_json_count(ops); i++)
+        status = replay_op(replay, line->sequence, rsi_json_at(ops, i));
+    rsi_json_free(ops);
+    replay->any = true;
+    if (line->sequence > replay->last_sequence)
+        replay->last_sequence = line->sequence;
+    return status;
+}
+
+/* ---- checkpoint records ---- */
+
+static int collect_candidates(rsi_candidates *candidates, const rsi_json *targets)
+{
+    for (size_t i = 0; i < rsi_json_count(targets); i++) {
+        const rsi_json *target = rsi_json_at(targets, i);
+        const char *path = text_at(target, 0);
+        for (size_t place = 1; place <= 2; place++) {
+            rsi_file_state state;
+            int status = path == NULL ? malformed("checkpoint")
+                                      : rsi_file_state_get(&state, rsi_json_at(target, place));
+            if (status == RAGSTORE_OK && state.known)
+                status = rsi_candidates_add(candidates, path, &state);
+            if (status != RAGSTORE_OK)
+                return status;
+        }
+    }
+    return RAGSTORE_OK;
+}
+
+int rsi_replay_candidates(void *user, const rsi_journal_line *line)
+{
+    static const char start[] = "[\"checkpoint\",";
+    rsi_replay *replay = user;
+    rsi_json *ops;
+    if (line->size < RSI_JOURNAL_HEAD + sizeof start ||
+        memcmp(line->text + RSI_JOURNAL_HEAD, start, sizeof start - 1) != 0)
+        return RAGSTORE_OK;
+    int status = rsi_json_parse(&ops, line->text, line->size, RSI_JSON_DEPTH_STORED);
+    if (status != RAGSTORE_OK)
+        return status;
+    const rsi_json *targets = rsi_json_at(rsi_json_at(ops, 1), 2);
+    status = collect_candidates(&replay->storage->candidates, targets);
+    rsi_json_free(ops);
+    return status;
+}
+
+int rsi_replay_check(const rsi_replay *replay)
+{
+    const rsi_storage *storage = replay->storage;
+    const rsi_space *spaces[] = {&storage->entities, &storage->sessions};
+    for (size_t i = 0; i < 2; i++) {
+        uint64_t base = spaces[i]->base_sequence;
+        if (replay->any && replay->first_sequence > base)
+            return rsi_fail(RAGSTORE_E_DAMAGED, "storage",
+                            "commits %" PRIu64 " to %" PRIu64
+                            " are missing: an older journal is not there",
+                            base + 1, replay->first_sequence);
+        if (base > replay->last_sequence && base > 0)
+            return rsi_fail(RAGSTORE_E_DAMAGED, "storage",
+                            "the JSON files hold commits up to %" PRIu64
+                            ", but the journals end at %" PRIu64 ": a journal is missing",
+                            base, replay->last_sequence);
+    }
+    return RAGSTORE_OK;
+}

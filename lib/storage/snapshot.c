@@ -1,0 +1,209 @@
+/* Snapshots: see snapshot.h. */
+#include "storage/snapshot.h"
+
+#include "base/memory.h"
+#include "base/status.h"
+#include "json/json.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+const rsi_layout rsi_layout_entities = {"documents", true, NULL};
+const rsi_layout rsi_layout_sessions = {"messages", false, "session_id"};
+const rsi_layout rsi_layout_chunks = {NULL, false, NULL};
+
+/* ---- writing ---- */
+
+static void encode_record(rsi_bytes *out, const rsi_record *record, const rsi_layout *layout)
+{
+    rsi_json_writer key = rsi_json_writer_of(out);
+    rsi_json_text_value(&key, record->key, strlen(record->key));
+    rsi_bytes_append_text(out, ": ");
+    /* the value without its closing brace, then the rows as its last member */
+    rsi_bytes_append(out, record->json, record->size - 1);
+    rsi_bytes_printf(out, "%s\"%s\":[", record->size > 2 ? "," : "", layout->rows_field);
+    for (size_t i = 0; i < record->row_count; i++) {
+        const rsi_row *row = &record->rows[i];
+        rsi_bytes_append_text(out, i == 0 ? "\n" : ",\n");
+        if (layout->rows_numbered) {
+            rsi_bytes_printf(out, "{\"row\":%" PRIu64 "%s", row->number, row->size > 2 ? "," : "");
+            rsi_bytes_append(out, row->json + 1, row->size - 1);
+        } else {
+            rsi_bytes_append(out, row->json, row->size);
+        }
+    }
+    rsi_bytes_append_text(out, record->row_count > 0 ? "\n]}" : "]}");
+}
+
+int rsi_snapshot_encode(rsi_bytes *out, const rsi_table *table, const rsi_layout *layout)
+{
+    rsi_record **records;
+    size_t count;
+    int status = rsi_table_sorted(&records, &count, table);
+    if (status != RAGSTORE_OK)
+        return status;
+    rsi_bytes_append_text(out, "{\n");
+    for (size_t i = 0; i < count; i++) {
+        if (records[i]->json == NULL)
+            continue;
+        encode_record(out, records[i], layout);
+        rsi_bytes_append_text(out, i + 1 < count ? ",\n" : "\n");
+    }
+    rsi_bytes_append_text(out, "}\n");
+    rsi_free(records);
+    return rsi_bytes_status(out);
+}
+
+int rsi_snapshot_encode_rows(rsi_bytes *out, const rsi_record *record)
+{
+    rsi_bytes_append_text(out, "{\n");
+    for (size_t i = 0; i < record->row_count; i++) {
+        rsi_bytes_printf(out, "\"%" PRIu64 "\": ", record->rows[i].number);
+        rsi_bytes_append(out, record->rows[i].json, record->rows[i].size);
+        rsi_bytes_append_text(out, i + 1 < record->row_count ? ",\n" : "\n");
+    }
+    rsi_bytes_append_text(out, "}\n");
+    return rsi_bytes_status(out);
+}
+
+/* ---- reading ---- */
+
+/* An object without one of its members, as compact text. */
+static int dump_without(char **json, size_t *size, const rsi_json *object, const char *left_out)
+{
+    rsi_bytes text = {0};
+    rsi_json_writer writer = rsi_json_writer_of(&text);
+    void *iterator = NULL;
+    const char *key;
+    rsi_json *value;
+    rsi_json_begin_object(&writer);
+    while (rsi_json_each(object, &iterator, &key, &value))
+        if (left_out == NULL || strcmp(key, left_out) != 0)
+            rsi_json_put_value(&writer, key, value);
+    rsi_json_end_object(&writer);
+    *json = rsi_bytes_take(&text, size);
+    return *json == NULL ? RAGSTORE_E_NO_MEMORY : RAGSTORE_OK;
+}
+
+static int add_row(rsi_record *record, uint64_t number, const rsi_json *value,
+                   const char *left_out)
+{
+    char *json;
+    size_t size;
+    int status = rsi_record_reserve(record, 1);
+    if (status == RAGSTORE_OK)
+        status = dump_without(&json, &size, value, left_out);
+    if (status == RAGSTORE_OK)
+        rsi_record_set_row(record, number, json, size);
+    return status;
+}
+
+static int decode_rows(rsi_record *record, const rsi_json *rows, const rsi_layout *layout)
+{
+    uint64_t next = 0;
+    for (size_t i = 0; i < rsi_json_count(rows); i++) {
+        const rsi_json *row = rsi_json_at(rows, i);
+        if (!rsi_json_is_object(row))
+            return rsi_fail(RAGSTORE_E_INVALID_DATA, "storage", "%s %zu is not an object",
+                            layout->rows_field, i);
+        uint64_t number = next;
+        if (layout->rows_numbered) {
+            int64_t given = rsi_json_get_integer(row, "row", (int64_t)next);
+            if (given < (int64_t)next)
+                return rsi_fail(RAGSTORE_E_INVALID_DATA, "storage",
+                                "%s %zu: \"row\" is %" PRId64 ", which does not grow",
+                                layout->rows_field, i, given);
+            number = (uint64_t)given;
+        }
+        int status = add_row(record, number, row, layout->rows_numbered ? "row" : NULL);
+        if (status != RAGSTORE_OK)
+            return status;
+        next = number + 1;
+    }
+    return RAGSTORE_OK;
+}
+
+static int decode_record(rsi_table *table, const char *key, const rsi_json *value,
+                         const rsi_layout *layout)
+{
+    if (!rsi_json_is_object(value))
+        return rsi_fail(RAGSTORE_E_INVALID_DATA, "storage", "it is not an object");
+    if (layout->id_field != NULL) {
+        const char *id = rsi_json_get_text(value, layout->id_field);
+        if (id != NULL)
+            key = id;
+    }
+    const rsi_json *rows = rsi_json_get(value, layout->rows_field);
+    if (rows != NULL && !rsi_json_is_array(rows))
+        return rsi_fail(RAGSTORE_E_INVALID_DATA, "storage", "\"%s\" is not an array",
+                        layout->rows_field);
+    if (rsi_table_find(table, key) != NULL)
+        return rsi_fail(RAGSTORE_E_INVALID_DATA, "storage", "its id is there twice");
+    rsi_record *record = rsi_table_place(table, key);
+    if (record == NULL)
+        return RAGSTORE_E_NO_MEMORY;
+    char *json;
+    size_t size;
+    int status = dump_without(&json, &size, value, layout->rows_field);
+    if (status != RAGSTORE_OK)
+        return status;
+    rsi_table_set(table, record, json, size);
+    return decode_rows(record, rows, layout);
+}
+
+static int parse_object(rsi_json **root, const char *data, size_t size)
+{
+    int status = rsi_json_parse(root, data, size, RSI_JSON_DEPTH_STORED + 4);
+    if (status == RAGSTORE_OK && !rsi_json_is_object(*root)) {
+        rsi_json_free(*root);
+        *root = NULL;
+        status = rsi_fail(RAGSTORE_E_INVALID_DATA, "storage", "it is not one JSON object");
+    }
+    return status;
+}
+
+int rsi_snapshot_decode(rsi_table *table, const char *data, size_t size, const rsi_layout *layout)
+{
+    rsi_json *root = NULL;
+    int status = parse_object(&root, data, size);
+    void *iterator = NULL;
+    const char *key;
+    rsi_json *value;
+    while (status == RAGSTORE_OK && rsi_json_each(root, &iterator, &key, &value))
+        status = rsi_wrap(decode_record(table, key, value, layout), "record \"%s\"", key);
+    rsi_json_free(root);
+    return status;
+}
+
+/* A chunk number as the key of a chunk file writes it. */
+static bool read_row_key(const char *key, uint64_t *number)
+{
+    *number = 0;
+    if (key[0] == '\0' || (key[0] == '0' && key[1] != '\0'))
+        return false;
+    for (; *key != '\0'; key++) {
+        if (*key < '0' || *key > '9' || *number > (uint64_t)(INT64_MAX - 9) / 10)
+            return false;
+        *number = *number * 10 + (uint64_t)(*key - '0');
+    }
+    return true;
+}
+
+int rsi_snapshot_decode_rows(rsi_record *record, const char *data, size_t size)
+{
+    rsi_json *root = NULL;
+    int status = parse_object(&root, data, size);
+    void *iterator = NULL;
+    const char *key;
+    rsi_json *value;
+    while (status == RAGSTORE_OK && rsi_json_each(root, &iterator, &key, &value)) {
+        uint64_t number;
+        if (!read_row_key(key, &number) || !rsi_json_is_object(value))
+            status = rsi_fail(RAGSTORE_E_INVALID_DATA, "storage",
+                              "\"%s\" is not a chunk number with an object", key);
+        else
+            status = add_row(record, number, value, NULL);
+    }
+    rsi_json_free(root);
+    return status;
+}

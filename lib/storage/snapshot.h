@@ -1,0 +1,44 @@
+/*
+ * Snapshots: a table as a JSON file that people and tools can read.
+ *
+ *   {
+ *   "acme": {"_id":"acme",…,"documents":[      a record starts on its own line
+ *   {"row":0,"doc_id":"doc_…",…},              a row is one physical line
+ *   {"row":3,"doc_id":"doc_…",…}
+ *   ]},
+ *   "other": {"_id":"other",…,"documents":[]}
+ *   }
+ *
+ * A table of chunks has one record without a value; its rows are the members of the object:
+ *
+ *   {
+ *   "0": {"doc_id":"doc_…",…},
+ *   "1": {"doc_id":"doc_…",…}
+ *   }
+ */
+#ifndef RSI_STORAGE_SNAPSHOT_H
+#define RSI_STORAGE_SNAPSHOT_H
+
+#include "storage/table.h"
+
+/* How the rows of a space are kept in its file. */
+typedef struct rsi_layout {
+    const char *rows_field; /* member that holds the rows; NULL: rows are the object's members */
+    bool rows_numbered;     /* rows carry their number as "row"; otherwise it is their place */
+    const char *id_field;   /* member that is the key when the file's key is another, or NULL */
+} rsi_layout;
+
+extern const rsi_layout rsi_layout_entities;
+extern const rsi_layout rsi_layout_sessions;
+extern const rsi_layout rsi_layout_chunks;
+
+/* The bytes of the file for a table. */
+int rsi_snapshot_encode(rsi_bytes *out, const rsi_table *table, const rsi_layout *layout);
+int rsi_snapshot_encode_rows(rsi_bytes *out, const rsi_record *record);
+
+/* Fill an empty table from a file's bytes. INVALID_DATA names line and column or the record. */
+int rsi_snapshot_decode(rsi_table *table, const char *data, size_t size,
+                        const rsi_layout *layout);
+int rsi_snapshot_decode_rows(rsi_record *record, const char *data, size_t size);
+
+#endif

@@ -1,0 +1,281 @@
+/*
+ * Spaces: tables with their place on disk. Entities and sessions are in memory from the start;
+ * the chunk rows of an entity are read when they are needed. What the journal says of rows that
+ * have not been read yet waits in `pending`.
+ */
+#include "storage/storage_internal.h"
+
+#include "base/memory.h"
+#include "base/status.h"
+
+#include <string.h>
+
+void rsi_space_forget_pending(rsi_space *space)
+{
+    for (size_t i = 0; i < space->pending_count; i++)
+        rsi_free(space->pending[i].json);
+    rsi_free(space->pending);
+    space->pending = NULL;
+    space->pending_count = 0;
+    space->pending_capacity = 0;
+}
+
+void rsi_space_clear(rsi_space *space)
+{
+    rsi_table_free(&space->table);
+    rsi_space_forget_pending(space);
+    rsi_free(space->damage);
+    space->damage = NULL;
+    space->base_sequence = 0;
+    space->last_sequence = 0;
+    space->must_write = false;
+}
+
+void rsi_space_free(rsi_space *space)
+{
+    rsi_space_clear(space);
+    rsi_free(space->entity_id);
+}
+
+int rsi_space_mark_damaged(rsi_space *space, const char *path, const char *what)
+{
+    rsi_bytes text = {0};
+    rsi_bytes_printf(&text, "%s %s; restore the folder of this entity from a backup", path, what);
+    rsi_free(space->damage);
+    space->damage = rsi_bytes_take(&text, NULL);
+    return space->damage == NULL ? RAGSTORE_E_NO_MEMORY : RAGSTORE_OK;
+}
+
+rsi_space *rsi_space_of(rsi_storage *storage, const char *name, const char *key)
+{
+    if (strcmp(name, RSI_SPACE_ENTITIES) == 0)
+        return &storage->entities;
+    if (strcmp(name, RSI_SPACE_SESSIONS) == 0)
+        return &storage->sessions;
+    if (strcmp(name, RSI_SPACE_CHUNKS) != 0) {
+        rsi_fail(RAGSTORE_E_VERSION, "storage", "there is no space \"%s\" in this version", name);
+        return NULL;
+    }
+    rsi_space *space = rsi_map_get(&storage->chunks, key, strlen(key));
+    if (space != NULL)
+        return space;
+    space = rsi_alloc_zeroed(sizeof *space);
+    if (space == NULL)
+        return NULL;
+    space->layout = &rsi_layout_chunks;
+    space->entity_id = rsi_strdup(key);
+    if (space->entity_id == NULL ||
+        rsi_map_put(&storage->chunks, key, strlen(key), space, NULL) != RAGSTORE_OK) {
+        rsi_space_free(space);
+        rsi_free(space);
+        return NULL;
+    }
+    return space;
+}
+
+int rsi_space_replay_record(rsi_space *space, uint64_t sequence, const char *key, const char *json,
+                            size_t size)
+{
+    if (sequence <= space->base_sequence)
+        return RAGSTORE_OK;
+    rsi_record *record = rsi_table_place(&space->table, key);
+    if (record == NULL)
+        return RAGSTORE_E_NO_MEMORY;
+    if (json == NULL) {
+        rsi_table_drop(&space->table, record);
+    } else {
+        char *copy = rsi_memdup0(json, size);
+        if (copy == NULL)
+            return RAGSTORE_E_NO_MEMORY;
+        rsi_table_set(&space->table, record, copy, size);
+    }
+    space->last_sequence = sequence;
+    return RAGSTORE_OK;
+}
+
+static int add_pending(rsi_space *space, uint64_t sequence, uint64_t number, char *json,
+                       size_t size)
+{
+    if (!rsi_grow((void **)&space->pending, &space->pending_capacity, space->pending_count + 1,
+                  sizeof *space->pending))
+        return RAGSTORE_E_NO_MEMORY;
+    space->pending[space->pending_count++] = (rsi_pending_row){sequence, number, json, size};
+    return RAGSTORE_OK;
+}
+
+int rsi_space_replay_row(rsi_space *space, uint64_t sequence, const char *key, uint64_t number,
+                         const char *json, size_t size)
+{
+    if (space->entity_id == NULL && sequence <= space->base_sequence)
+        return RAGSTORE_OK;
+    char *copy = json == NULL ? NULL : rsi_memdup0(json, size);
+    if (json != NULL && copy == NULL)
+        return RAGSTORE_E_NO_MEMORY;
+    if (space->entity_id != NULL) {
+        int status = add_pending(space, sequence, number, copy, size);
+        if (status != RAGSTORE_OK)
+            rsi_free(copy);
+        else
+            space->last_sequence = sequence;
+        return status;
+    }
+    rsi_record *record = rsi_table_place(&space->table, key);
+    if (record == NULL || rsi_record_reserve(record, 1) != RAGSTORE_OK) {
+        rsi_free(copy);
+        return RAGSTORE_E_NO_MEMORY;
+    }
+    if (copy == NULL)
+        rsi_record_drop_row(record, number);
+    else
+        rsi_record_set_row(record, number, copy, size);
+    space->last_sequence = sequence;
+    return RAGSTORE_OK;
+}
+
+/* ---- reading an entity's chunk file ---- */
+
+/* Which commits does the file hold? Its digest must be one that somebody wrote down. */
+static int settle_base(rsi_storage *storage, rsi_space *space, const rsi_entity_file *entity,
+                       const char *path, const rsi_bytes *text)
+{
+    char sha256[RSI_SHA256_HEX];
+    rsi_sha256_hex(text->data, text->size, sha256);
+    if (entity->present && entity->chunks.known && entity->chunks.size == text->size &&
+        strcmp(entity->chunks.sha256, sha256) == 0) {
+        space->base_sequence = entity->chunks.base_sequence;
+        return RAGSTORE_OK;
+    }
+    const rsi_file_state *state =
+        rsi_candidates_find(&storage->candidates, path, text->size, sha256);
+    if (state == NULL)
+        return rsi_fail(RAGSTORE_E_DAMAGED, "storage",
+                        "%s: its bytes are not those that were written (%zu bytes, SHA-256 "
+                        "%.16s…); restore the folder of this entity from a backup",
+                        path, text->size, sha256);
+    space->base_sequence = state->base_sequence;
+    return RAGSTORE_OK;
+}
+
+static int apply_pending(rsi_space *space, rsi_record *record)
+{
+    int status = rsi_record_reserve(record, space->pending_count);
+    if (status != RAGSTORE_OK)
+        return status;
+    for (size_t i = 0; i < space->pending_count; i++) {
+        rsi_pending_row *row = &space->pending[i];
+        if (row->sequence <= space->base_sequence)
+            continue;
+        if (row->json == NULL)
+            rsi_record_drop_row(record, row->number);
+        else
+            rsi_record_set_row(record, row->number, row->json, row->size);
+        row->json = NULL; /* taken by the record */
+    }
+    rsi_space_forget_pending(space);
+    return RAGSTORE_OK;
+}
+
+static int load(rsi_storage *storage, rsi_space *space, rsi_record *record, rsi_bytes *text)
+{
+    char incarnation[RSI_INCARNATION_HEX];
+    rsi_entity_file entity;
+    rsi_path path = rsi_path_in_entity(space->entity_id, "chunk_metadata.json");
+    int status = rsi_entity_incarnation(incarnation, storage, space->entity_id);
+    if (status == RAGSTORE_OK)
+        status = rsi_entity_file_read(&entity, storage->root, space->entity_id);
+    if (status != RAGSTORE_OK)
+        return status;
+    if (entity.present && strcmp(entity.incarnation, incarnation) != 0)
+        return rsi_fail(RAGSTORE_E_DAMAGED, "storage",
+                        "%s belongs to another creation of this entity: a backup of the folder "
+                        "and one of the record do not fit together",
+                        path.text);
+    status = rsi_file_read_all(storage->root, path.text, SIZE_MAX / 2, text);
+    if (status == RAGSTORE_E_NOT_FOUND) {
+        if (entity.present && entity.chunks.known)
+            return rsi_fail(RAGSTORE_E_DAMAGED, "storage",
+                            "%s is missing; restore the folder of this entity from a backup",
+                            path.text);
+        space->base_sequence = entity.present ? entity.chunks.base_sequence : 0;
+    } else if (status == RAGSTORE_OK) {
+        status = settle_base(storage, space, &entity, path.text, text);
+        if (status == RAGSTORE_OK)
+            status = rsi_wrap(rsi_snapshot_decode_rows(record, text->data, text->size), "read %s",
+                              path.text);
+    }
+    if (status == RAGSTORE_OK || status == RAGSTORE_E_NOT_FOUND)
+        status = apply_pending(space, record);
+    return status;
+}
+
+int rsi_space_load_locked(rsi_storage *storage, rsi_space *space)
+{
+    if (space->loaded || space->entity_id == NULL)
+        return RAGSTORE_OK;
+    if (space->damage != NULL)
+        return rsi_fail(RAGSTORE_E_DAMAGED, "storage", "%s", space->damage);
+    rsi_record *record = rsi_table_place(&space->table, space->entity_id);
+    if (record == NULL)
+        return RAGSTORE_E_NO_MEMORY;
+    rsi_bytes text = {0};
+    int status = load(storage, space, record, &text);
+    rsi_bytes_free(&text);
+    if (status != RAGSTORE_OK) {
+        rsi_record_drop_rows(record);
+        return status;
+    }
+    space->loaded = true;
+    return RAGSTORE_OK;
+}
+
+int rsi_space_lock_for_reading(rsi_storage *storage, const char *name, const char *key,
+                               rsi_space **space)
+{
+    pthread_rwlock_rdlock(&storage->state);
+    if (strcmp(name, RSI_SPACE_CHUNKS) == 0) {
+        *space = rsi_map_get(&storage->chunks, key, strlen(key));
+        if (*space != NULL && (*space)->loaded)
+            return RAGSTORE_OK;
+        /* whoever comes to an entity first reads its file, with everybody else kept out */
+        pthread_rwlock_unlock(&storage->state);
+        pthread_rwlock_wrlock(&storage->state);
+        int status = RAGSTORE_OK;
+        if (rsi_table_find(&storage->entities.table, key) != NULL) {
+            *space = rsi_space_of(storage, name, key);
+            status = *space == NULL ? rsi_error_code() : rsi_space_load_locked(storage, *space);
+        } else {
+            *space = NULL;
+        }
+        pthread_rwlock_unlock(&storage->state);
+        if (status != RAGSTORE_OK)
+            return status;
+        pthread_rwlock_rdlock(&storage->state);
+        *space = rsi_map_get(&storage->chunks, key, strlen(key));
+        return RAGSTORE_OK;
+    }
+    *space = rsi_space_of(storage, name, key);
+    if (*space == NULL) {
+        pthread_rwlock_unlock(&storage->state);
+        return rsi_error_code();
+    }
+    return RAGSTORE_OK;
+}
+
+int rsi_entity_incarnation(char out[33], rsi_storage *storage, const char *entity_id)
+{
+    const rsi_record *record = rsi_table_find(&storage->entities.table, entity_id);
+    if (record == NULL)
+        return rsi_fail(RAGSTORE_E_NOT_FOUND, "storage", "there is no entity \"%s\"", entity_id);
+    rsi_json *value;
+    int status = rsi_json_parse(&value, record->json, record->size, RSI_JSON_DEPTH_STORED);
+    if (status != RAGSTORE_OK)
+        return status;
+    const char *incarnation = rsi_json_get_text(value, "incarnation");
+    if (incarnation == NULL || strlen(incarnation) != RSI_INCARNATION_HEX - 1)
+        status = rsi_fail(RAGSTORE_E_DAMAGED, "storage",
+                          "entity \"%s\" has no incarnation in its record", entity_id);
+    else
+        memcpy(out, incarnation, RSI_INCARNATION_HEX);
+    rsi_json_free(value);
+    return status;
+}

@@ -1,0 +1,375 @@
+/*
+ * The storage object: opening and closing, who may write, and reading.
+ *
+ * Reads copy or visit under the shared state lock. The thread that runs a transaction sees the
+ * transaction's changes laid over the tables (tx.c).
+ */
+#include "storage/storage_internal.h"
+
+#include "base/clock.h"
+#include "base/memory.h"
+#include "base/status.h"
+#include "storage/tx.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+/* Byte ranges of LOCK. */
+#define LOCK_WRITER 0
+#define LOCK_OPENERS 1
+
+void rsi_storage_log(rsi_storage *storage, int level, const char *format, ...)
+{
+    if (storage->options.log == NULL)
+        return;
+    char message[RSI_MESSAGE_MAX];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(message, sizeof message, format, arguments);
+    va_end(arguments);
+    storage->options.log(storage->options.log_user, level, message);
+}
+
+/* ---- the writer ---- */
+
+bool rsi_writer_is_me(rsi_storage *storage)
+{
+    pthread_mutex_lock(&storage->mutex);
+    bool mine = storage->writer_taken && pthread_equal(storage->writer, pthread_self());
+    pthread_mutex_unlock(&storage->mutex);
+    return mine;
+}
+
+static int refuse_writing_locked(const rsi_storage *storage)
+{
+    if (storage->closed)
+        return rsi_fail(RAGSTORE_E_CLOSED, "storage", "the store is closed");
+    if (storage->read_only)
+        return rsi_fail(RAGSTORE_E_READ_ONLY, "storage",
+                        "%s was opened for reading only", rsi_root_path(storage->root));
+    if (storage->failure[0] != '\0')
+        return rsi_fail(RAGSTORE_E_FAILED, "storage",
+                        "an earlier failure stopped all writing (%s); close the store and open it "
+                        "again",
+                        storage->failure);
+    return RAGSTORE_OK;
+}
+
+int rsi_writer_take(rsi_storage *storage)
+{
+    struct timespec deadline;
+    clock_gettime(CLOCK_MONOTONIC, &deadline);
+    deadline.tv_sec += storage->options.busy_timeout_ms / 1000;
+    deadline.tv_nsec += (long)(storage->options.busy_timeout_ms % 1000) * 1000000L;
+    if (deadline.tv_nsec >= 1000000000L) {
+        deadline.tv_sec++;
+        deadline.tv_nsec -= 1000000000L;
+    }
+    pthread_mutex_lock(&storage->mutex);
+    int waited = 0;
+    while (storage->writer_taken && waited == 0)
+        waited = pthread_cond_timedwait(&storage->changed, &storage->mutex, &deadline);
+    int status;
+    if (storage->writer_taken)
+        status = rsi_fail(RAGSTORE_E_BUSY, "storage",
+                          "another thread has been writing for %u ms; try again, or allow a "
+                          "longer busy_timeout_ms",
+                          storage->options.busy_timeout_ms);
+    else
+        status = refuse_writing_locked(storage);
+    if (status == RAGSTORE_OK) {
+        storage->writer_taken = true;
+        storage->writer = pthread_self();
+    }
+    pthread_mutex_unlock(&storage->mutex);
+    return status;
+}
+
+void rsi_writer_release(rsi_storage *storage)
+{
+    pthread_mutex_lock(&storage->mutex);
+    storage->writer_taken = false;
+    pthread_cond_signal(&storage->changed);
+    pthread_mutex_unlock(&storage->mutex);
+}
+
+int rsi_storage_poison(rsi_storage *storage)
+{
+    pthread_mutex_lock(&storage->mutex);
+    if (storage->failure[0] == '\0')
+        snprintf(storage->failure, sizeof storage->failure, "%.*s",
+                 (int)sizeof storage->failure - 1, rsi_error_message());
+    pthread_mutex_unlock(&storage->mutex);
+    rsi_storage_log(storage, RAGSTORE_LOG_ERROR, "writing has stopped: %s", rsi_error_message());
+    return rsi_fail(RAGSTORE_E_FAILED, "storage",
+                    "%s; nothing more is written until the store is opened again",
+                    storage->failure);
+}
+
+int rsi_storage_failure(rsi_bytes *out, rsi_storage *storage)
+{
+    pthread_mutex_lock(&storage->mutex);
+    rsi_bytes_append_text(out, storage->failure);
+    pthread_mutex_unlock(&storage->mutex);
+    return rsi_bytes_status(out);
+}
+
+/* ---- opening and closing ---- */
+
+static int init_locks(rsi_storage *storage)
+{
+    pthread_condattr_t attributes;
+    int failed = pthread_condattr_init(&attributes);
+    if (failed == 0)
+        failed = pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+    if (failed == 0)
+        failed = pthread_cond_init(&storage->changed, &attributes);
+    if (failed == 0)
+        failed = pthread_mutex_init(&storage->mutex, NULL);
+    if (failed == 0)
+        failed = pthread_rwlock_init(&storage->state, NULL);
+    return failed == 0 ? RAGSTORE_OK
+                       : rsi_fail_errno(RAGSTORE_E_NO_MEMORY, failed, "storage", "make a lock");
+}
+
+/* Lock a range of LOCK, waiting in growing steps until the deadline. */
+static int wait_for_lock(rsi_storage *storage, uint64_t start, uint64_t size, int kind)
+{
+    int64_t deadline = rsi_monotonic_ms() + storage->options.busy_timeout_ms;
+    uint32_t pause = 1;
+    for (;;) {
+        int status = rsi_file_lock(storage->lock, start, size, kind);
+        if (status != RAGSTORE_E_BUSY)
+            return status;
+        if (rsi_monotonic_ms() >= deadline)
+            return rsi_fail(RAGSTORE_E_BUSY, "storage",
+                            "%s is open in another process or handle (waited %u ms); close it "
+                            "there, or use another directory",
+                            rsi_root_path(storage->root), storage->options.busy_timeout_ms);
+        rsi_sleep_ms(pause);
+        pause = pause < 50 ? pause * 2 : 50;
+    }
+}
+
+/* Take the directory. The writer leaves a mark in LOCK that a clean close removes. */
+static int take_directory(rsi_storage *storage)
+{
+    static const char mark[] = "open for writing\n";
+    if ((storage->options.flags & RAGSTORE_OPEN_IMMUTABLE) != 0)
+        return RAGSTORE_OK;
+    unsigned mode = storage->read_only ? RSI_OPEN_READ : RSI_OPEN_WRITE | RSI_OPEN_CREATE;
+    int status = rsi_file_open(&storage->lock, storage->root, RSI_PATH_LOCK, mode);
+    if (status == RAGSTORE_E_NOT_FOUND && storage->read_only)
+        return RAGSTORE_OK; /* a copy without LOCK on a read-only medium */
+    if (status != RAGSTORE_OK)
+        return status;
+    if (storage->read_only)
+        return wait_for_lock(storage, LOCK_OPENERS, 1, RSI_LOCK_SHARED);
+    status = wait_for_lock(storage, LOCK_WRITER, 2, RSI_LOCK_EXCLUSIVE);
+    uint64_t size = 0;
+    if (status == RAGSTORE_OK)
+        status = rsi_file_size(storage->lock, &size);
+    storage->was_unclean = size > 0;
+    if (status == RAGSTORE_OK && size == 0)
+        status = rsi_file_write_at(storage->lock, mark, sizeof mark - 1, 0);
+    return status;
+}
+
+static int count_entry(void *user, const char *name, rsi_file_kind kind)
+{
+    (void)kind;
+    if (strcmp(name, RSI_PATH_LOCK) != 0)
+        ++*(size_t *)user;
+    return RAGSTORE_OK;
+}
+
+/* Is this a store, an empty place for one, or something else that must be left alone? */
+static int look_at_directory(rsi_storage *storage, bool *is_new)
+{
+    const uint32_t flags = storage->options.flags;
+    size_t entries = 0;
+    *is_new = false;
+    int status = rsi_directory_list(storage->root, "", count_entry, &entries);
+    if (status != RAGSTORE_OK)
+        return status;
+    bool is_store = rsi_file_exists(storage->root, RSI_PATH_MANIFEST) ||
+                    rsi_file_exists(storage->root, RSI_PATH_API_STORAGE) ||
+                    rsi_file_exists(storage->root, RSI_PATH_ENTITY_ROOT);
+    if (is_store)
+        return (flags & RAGSTORE_OPEN_MUST_CREATE) == 0
+                   ? RAGSTORE_OK
+                   : rsi_fail(RAGSTORE_E_EXISTS, "storage", "there is a store already");
+    if ((flags & RAGSTORE_OPEN_MUST_EXIST) != 0 || storage->read_only)
+        return rsi_fail(RAGSTORE_E_NOT_FOUND, "storage", "there is no store in this directory");
+    if (entries > 0)
+        return rsi_fail(RAGSTORE_E_EXISTS, "storage",
+                        "the directory is neither empty nor a store; name an empty or new one");
+    *is_new = true;
+    return RAGSTORE_OK;
+}
+
+static int open_directory(rsi_storage *storage, const char *path)
+{
+    const uint32_t flags = storage->options.flags;
+    bool create = (flags & RAGSTORE_OPEN_MUST_EXIST) == 0 && !storage->read_only;
+    bool is_new;
+    int status = rsi_root_open(&storage->root, storage->options.files, path, create);
+    if (status == RAGSTORE_OK)
+        status = look_at_directory(storage, &is_new);
+    if (status == RAGSTORE_OK)
+        status = take_directory(storage);
+    if (status == RAGSTORE_OK) /* another process may have made it while we waited */
+        status = look_at_directory(storage, &is_new);
+    if (status == RAGSTORE_OK && is_new)
+        status = rsi_storage_create(storage);
+    if (status == RAGSTORE_OK)
+        status = rsi_storage_recover(storage);
+    return status;
+}
+
+int rsi_storage_open(rsi_storage **out, const char *path, const rsi_storage_options *options)
+{
+    *out = NULL;
+    rsi_storage *storage = rsi_alloc_zeroed(sizeof *storage);
+    if (storage == NULL)
+        return RAGSTORE_E_NO_MEMORY;
+    storage->options = *options;
+    storage->read_only =
+        (options->flags & (RAGSTORE_OPEN_READ_ONLY | RAGSTORE_OPEN_IMMUTABLE)) != 0;
+    storage->entities.layout = &rsi_layout_entities;
+    storage->sessions.layout = &rsi_layout_sessions;
+    storage->entities.loaded = true;
+    storage->sessions.loaded = true;
+    storage->last_commit_ms = rsi_monotonic_ms();
+    int status = init_locks(storage);
+    if (status == RAGSTORE_OK)
+        status = open_directory(storage, path);
+    if (status != RAGSTORE_OK) {
+        rsi_saved_error error;
+        rsi_error_save(&error);
+        rsi_storage_free(storage);
+        rsi_error_restore(&error);
+        return status;
+    }
+    *out = storage;
+    return RAGSTORE_OK;
+}
+
+int rsi_storage_close(rsi_storage *storage)
+{
+    int status = RAGSTORE_OK;
+    if (!storage->read_only && storage->failure[0] == '\0') {
+        status = rsi_storage_checkpoint(storage);
+        if (status == RAGSTORE_OK && storage->work.count == 0)
+            status = rsi_file_truncate(storage->lock, 0);
+    }
+    rsi_saved_error error;
+    rsi_error_save(&error);
+    pthread_mutex_lock(&storage->mutex);
+    storage->closed = true;
+    pthread_mutex_unlock(&storage->mutex);
+    rsi_journal_close(&storage->journal);
+    rsi_file_close(storage->lock);
+    storage->lock = NULL;
+    rsi_root_close(storage->root);
+    storage->root = NULL;
+    rsi_error_restore(&error);
+    return status;
+}
+
+static void free_chunk_space(void *value)
+{
+    rsi_space_free(value);
+    rsi_free(value);
+}
+
+void rsi_storage_free(rsi_storage *storage)
+{
+    if (storage == NULL)
+        return;
+    rsi_journal_close(&storage->journal);
+    rsi_file_close(storage->lock);
+    rsi_space_free(&storage->entities);
+    rsi_space_free(&storage->sessions);
+    rsi_map_free(&storage->chunks, free_chunk_space);
+    rsi_candidates_free(&storage->candidates);
+    rsi_work_list_free(&storage->work);
+    rsi_root_close(storage->root);
+    pthread_rwlock_destroy(&storage->state);
+    pthread_mutex_destroy(&storage->mutex);
+    pthread_cond_destroy(&storage->changed);
+    rsi_free(storage);
+}
+
+rsi_root *rsi_storage_root(rsi_storage *storage)
+{
+    return storage->root;
+}
+
+const char *rsi_storage_id(const rsi_storage *storage)
+{
+    return storage->manifest.store_id;
+}
+
+bool rsi_storage_is_read_only(const rsi_storage *storage)
+{
+    return storage->read_only;
+}
+
+uint64_t rsi_storage_journal_bytes(rsi_storage *storage)
+{
+    return __atomic_load_n(&storage->journal_bytes, __ATOMIC_RELAXED);
+}
+
+/* ---- upkeep ---- */
+
+bool rsi_storage_checkpoint_due(rsi_storage *storage, int64_t *quiet_ms)
+{
+    *quiet_ms = rsi_monotonic_ms() - __atomic_load_n(&storage->last_commit_ms, __ATOMIC_RELAXED);
+    if (storage->read_only)
+        return false;
+    pthread_rwlock_rdlock(&storage->state);
+    bool due = rsi_checkpoint_has_work(storage);
+    pthread_rwlock_unlock(&storage->state);
+    return due;
+}
+
+int rsi_storage_checkpoint(rsi_storage *storage)
+{
+    int status = rsi_writer_take(storage);
+    if (status != RAGSTORE_OK)
+        return status;
+    status = rsi_checkpoint_locked(storage);
+    rsi_writer_release(storage);
+    return rsi_wrap(status, "checkpoint");
+}
+
+int rsi_storage_flush(rsi_storage *storage)
+{
+    int status = rsi_writer_take(storage);
+    if (status != RAGSTORE_OK)
+        return status;
+    if (storage->needs_flush) {
+        status = rsi_journal_flush(&storage->journal);
+        if (status != RAGSTORE_OK)
+            status = rsi_storage_poison(storage);
+        else
+            storage->needs_flush = false;
+    }
+    rsi_writer_release(storage);
+    return status;
+}
+
+void rsi_storage_forget_chunks(rsi_storage *storage, const char *entity_id)
+{
+    pthread_rwlock_wrlock(&storage->state);
+    rsi_space *space = rsi_map_get(&storage->chunks, entity_id, strlen(entity_id));
+    if (space != NULL && space->loaded && !space->must_write &&
+        space->last_sequence <= space->base_sequence) {
+        rsi_map_remove(&storage->chunks, entity_id, strlen(entity_id));
+        free_chunk_space(space);
+    }
+    pthread_rwlock_unlock(&storage->state);
+}

@@ -1,0 +1,129 @@
+/*
+ * JSONStorage: records and their numbered rows, changed by transactions, durable when committed.
+ *
+ *   space "entities"        key: entity id     value: the entity    rows: its documents
+ *   space "chat_sessions"   key: session id    value: the session   rows: its messages
+ *   space "chunks"          key: entity id     (no value)           rows: its chunks, by chunk number
+ *
+ * Values and rows are JSON objects as compact text. The rest of the library sees only this
+ * header, so that another engine can stand behind it. What the files look like:
+ * ragstore_format(5).
+ *
+ * Transactions: one at a time; beginning waits for the running one, up to the busy timeout. A
+ * thread that has a transaction sees its changes in every read below; other threads see them when
+ * it commits. Beginning again on the same thread nests: the inner commit or abort concerns what
+ * was done since, and only the outermost one reaches the disk.
+ *
+ * Locking: writer, then state. Reads take the state lock shared for the time of a copy or visit;
+ * visitors must not call back into storage for changes.
+ */
+#ifndef RSI_STORAGE_STORAGE_H
+#define RSI_STORAGE_STORAGE_H
+
+#include "base/bytes.h"
+#include "files/files.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define RSI_SPACE_ENTITIES "entities"
+#define RSI_SPACE_SESSIONS "chat_sessions"
+#define RSI_SPACE_CHUNKS "chunks"
+
+typedef struct rsi_storage rsi_storage;
+typedef struct rsi_tx rsi_tx;
+
+typedef struct rsi_storage_options {
+    uint32_t flags;           /* RAGSTORE_OPEN_… */
+    uint32_t durability;      /* RAGSTORE_DURABILITY_…, never 0 here */
+    uint32_t busy_timeout_ms; /* 0: do not wait */
+    const rsi_file_table *files; /* NULL: the real one */
+    void (*log)(void *user, int level, const char *message); /* NULL: silent */
+    void *log_user;
+} rsi_storage_options;
+
+/* Open a store's directory, recovering it when needed. Errors as ragstore_store_open(). */
+int rsi_storage_open(rsi_storage **out, const char *path, const rsi_storage_options *options);
+/* Bring the files up to date (unless read-only or failed), release the directory. What readers in
+ * memory still need stays until rsi_storage_free(). */
+int rsi_storage_close(rsi_storage *storage);
+void rsi_storage_free(rsi_storage *storage); /* NULL is fine */
+
+rsi_root *rsi_storage_root(rsi_storage *storage);
+const char *rsi_storage_id(const rsi_storage *storage);
+bool rsi_storage_is_read_only(const rsi_storage *storage);
+uint64_t rsi_storage_journal_bytes(rsi_storage *storage);
+/* A copy of the reason why writing has stopped, or an empty string. */
+int rsi_storage_failure(rsi_bytes *out, rsi_storage *storage);
+void rsi_storage_log(rsi_storage *storage, int level, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+/* ---- reading ---- */
+
+/* The value of a record; NOT_FOUND. */
+int rsi_storage_get(rsi_bytes *value, rsi_storage *storage, const char *space, const char *key);
+/* Call visit for each record in the order in which they came; non-zero stops and is returned. */
+typedef int rsi_record_visitor(void *user, const char *key, const char *json, size_t size);
+int rsi_storage_each(rsi_storage *storage, const char *space, rsi_record_visitor *visit,
+                     void *user);
+/* The same for records whose member `field` is the string `value`. */
+int rsi_storage_each_where(rsi_storage *storage, const char *space, const char *field,
+                           const char *value, rsi_record_visitor *visit, void *user);
+size_t rsi_storage_count(rsi_storage *storage, const char *space);
+
+/* Rows of a record: how many, and 1 + the largest number (0 without rows). A missing record has
+ * none. DAMAGED: the file that holds them cannot be trusted. */
+int rsi_storage_row_count(uint64_t *count, uint64_t *next, rsi_storage *storage, const char *space,
+                          const char *key);
+int rsi_storage_row_get(rsi_bytes *row, rsi_storage *storage, const char *space, const char *key,
+                        uint64_t number);
+/* Rows with numbers >= from, ascending, at most `limit` (UINT64_MAX: all). */
+typedef int rsi_row_visitor(void *user, uint64_t number, const char *json, size_t size);
+int rsi_storage_rows(rsi_storage *storage, const char *space, const char *key, uint64_t from,
+                     uint64_t limit, rsi_row_visitor *visit, void *user);
+
+/* ---- changing ---- */
+
+int rsi_tx_begin(rsi_tx **out, rsi_storage *storage); /* BUSY, READ_ONLY, FAILED */
+int rsi_tx_commit(rsi_tx *tx);                        /* takes tx, also on failure */
+void rsi_tx_abort(rsi_tx *tx);                        /* NULL is fine */
+/* Is a transaction of the calling thread running? */
+bool rsi_tx_is_open(rsi_storage *storage);
+/* Let the calling thread, which has a transaction, read what is committed instead of its own changes
+ * (what it puts into shared caches must not be ahead of the commit). Nothing on other threads. */
+void rsi_tx_hide(rsi_storage *storage, bool hidden);
+
+int rsi_tx_put(rsi_tx *tx, const char *space, const char *key, const char *json, size_t size);
+int rsi_tx_drop(rsi_tx *tx, const char *space, const char *key); /* with its rows */
+int rsi_tx_row_put(rsi_tx *tx, const char *space, const char *key, uint64_t number,
+                   const char *json, size_t size);
+int rsi_tx_row_drop(rsi_tx *tx, const char *space, const char *key, uint64_t number);
+
+/* Name vector rows that were written and flushed for this transaction. */
+int rsi_tx_extent(rsi_tx *tx, const char *entity_id, const char *incarnation, uint32_t segment,
+                  uint64_t offset, uint64_t size, int64_t first_chunk, uint32_t count, uint32_t crc);
+/* uploads/{entity}/<incoming>, already flushed, becomes <name> with the commit. */
+int rsi_tx_file(rsi_tx *tx, const char *entity_id, const char *incoming, const char *name);
+/* uploads/{entity}/<name> goes with the commit. */
+int rsi_tx_unlink(rsi_tx *tx, const char *entity_id, const char *name);
+/* The folders of this creation of an entity go with the commit. */
+int rsi_tx_gone(rsi_tx *tx, const char *entity_id, const char *incarnation);
+/* The folders of a new entity come with the commit. */
+int rsi_tx_come(rsi_tx *tx, const char *entity_id, const char *incarnation);
+
+/* Call `done` when the outermost transaction has ended, still under the writer lock: committed
+ * tells how. Called for nested aborts, too. Never called twice. */
+int rsi_tx_on_end(rsi_tx *tx, void (*done)(void *user, bool committed), void *user);
+
+/* ---- upkeep ---- */
+
+/* Is there something that a checkpoint would write? `quiet_ms`: time since the last commit. */
+bool rsi_storage_checkpoint_due(rsi_storage *storage, int64_t *quiet_ms);
+int rsi_storage_checkpoint(rsi_storage *storage);
+/* Flush what durability `normal` has not flushed yet. */
+int rsi_storage_flush(rsi_storage *storage);
+/* Forget an entity's chunk rows in memory if they can be read again. */
+void rsi_storage_forget_chunks(rsi_storage *storage, const char *entity_id);
+
+#endif

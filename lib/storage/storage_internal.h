@@ -1,0 +1,161 @@
+/*
+ * What the files of this room share: the storage object, its spaces, and the steps of its life.
+ *
+ *   rsi_storage
+ *     ├─ root, lock           the directory and who may change it
+ *     ├─ entities, sessions   spaces that are always in memory
+ *     ├─ chunks: entity id ─► a space of chunk rows, read at first use
+ *     ├─ journal              where commits go
+ *     ├─ work                 file changes that follow a commit and have not succeeded yet
+ *     └─ tx                   the running transaction, if any
+ *
+ * Lock order: writer (one transaction or checkpoint at a time), then state. `tx`, `journal`,
+ * `work` belong to the writer; spaces belong to the state lock, and only the writer changes them.
+ */
+#ifndef RSI_STORAGE_INTERNAL_H
+#define RSI_STORAGE_INTERNAL_H
+
+#include "files/paths.h"
+#include "storage/journal.h"
+#include "storage/manifest.h"
+#include "storage/snapshot.h"
+#include "storage/storage.h"
+#include "storage/table.h"
+
+#include <pthread.h>
+
+/* A row change that was replayed before its space was read: applied when it is. */
+typedef struct rsi_pending_row {
+    uint64_t sequence;
+    uint64_t number;
+    char *json; /* owned; NULL: drop */
+    size_t size;
+} rsi_pending_row;
+
+typedef struct rsi_space {
+    const rsi_layout *layout;
+    char *entity_id; /* of a space of chunks; NULL otherwise */
+    rsi_table table; /* a space of chunks has one record, keyed by the entity id */
+    uint64_t base_sequence; /* commits up to here are in the file */
+    uint64_t last_sequence; /* of the last commit that changed it; 0: none since it was read */
+    bool loaded;
+    bool must_write; /* the file has to be written although no commit asks for it */
+    char *damage; /* why what was committed cannot be read; NULL: nothing known */
+    rsi_pending_row *pending;
+    size_t pending_count;
+    size_t pending_capacity;
+} rsi_space;
+
+typedef enum rsi_work_kind {
+    RSI_WORK_FILE,   /* uploads/{entity}/first becomes second */
+    RSI_WORK_UNLINK, /* uploads/{entity}/first goes */
+    RSI_WORK_GONE,   /* the folders of incarnation `first` go */
+    RSI_WORK_COME,   /* the folders of incarnation `first` come */
+} rsi_work_kind;
+
+typedef struct rsi_work {
+    rsi_work_kind kind;
+    char *entity_id;
+    char *first;
+    char *second;
+} rsi_work;
+
+typedef struct rsi_work_list {
+    rsi_work *items;
+    size_t count;
+    size_t capacity;
+} rsi_work_list;
+
+struct rsi_storage {
+    rsi_root *root;
+    rsi_file *lock;
+    rsi_storage_options options;
+    bool read_only;
+    bool was_unclean; /* the last writer did not close */
+    bool closed;
+    rsi_manifest manifest;
+
+    pthread_rwlock_t state;
+    rsi_space entities;
+    rsi_space sessions;
+    rsi_map chunks; /* entity id → rsi_space */
+
+    pthread_mutex_t mutex; /* guards the five below */
+    pthread_cond_t changed;
+    bool writer_taken;
+    pthread_t writer;
+    char failure[RSI_FAILURE_MAX]; /* why nothing may be written any more; "" when all is well */
+
+    rsi_tx *tx;
+    rsi_journal journal;
+    rsi_candidates candidates; /* what checkpoint records say of files; needed for late reads */
+    rsi_work_list work;
+    int64_t last_commit_ms; /* atomic */
+    bool needs_flush;       /* durability normal: lines behind the last flush */
+    uint64_t journal_bytes; /* atomic copy of journal.size */
+};
+
+/* ---- storage.c ---- */
+
+/* Become the writer; BUSY after the timeout. Not for a thread that already is. */
+int rsi_writer_take(rsi_storage *storage);
+void rsi_writer_release(rsi_storage *storage);
+bool rsi_writer_is_me(rsi_storage *storage);
+/* Refuse all further writes with this error's message; the first one is kept. Returns FAILED. */
+int rsi_storage_poison(rsi_storage *storage);
+
+/* ---- space.c ---- */
+
+void rsi_space_free(rsi_space *space);
+/* A space by its name; a space of chunks is made when missing. NULL with the error set. */
+rsi_space *rsi_space_of(rsi_storage *storage, const char *name, const char *key);
+/* Apply a replayed change. json NULL: drop. Not for spaces in use by readers. */
+int rsi_space_replay_record(rsi_space *space, uint64_t sequence, const char *key,
+                            const char *json, size_t size);
+int rsi_space_replay_row(rsi_space *space, uint64_t sequence, const char *key, uint64_t number,
+                         const char *json, size_t size);
+/* Forget everything of a chunk space: its entity is gone. */
+void rsi_space_clear(rsi_space *space);
+/* A file that a commit names cannot be used: the space stays unread until that is mended. */
+int rsi_space_mark_damaged(rsi_space *space, const char *path, const char *what);
+/* Forget what was replayed and not applied. */
+void rsi_space_forget_pending(rsi_space *space);
+/* Read the chunk rows of an entity's space from its file. Caller holds the state lock exclusively. */
+int rsi_space_load_locked(rsi_storage *storage, rsi_space *space);
+/* Make sure that a space can be read and leave with the state lock held shared; on failure the
+ * lock is not held. *space is NULL for an entity whose chunks nobody has touched yet: no rows. */
+int rsi_space_lock_for_reading(rsi_storage *storage, const char *name, const char *key,
+                               rsi_space **space);
+
+/* ---- recover.c ---- */
+
+/* Read manifest, snapshots and journals of an open root; leaves the journal ready for appending. */
+int rsi_storage_recover(rsi_storage *storage);
+
+/* ---- create.c ---- */
+
+/* Make a new store's files in an empty directory. */
+int rsi_storage_create(rsi_storage *storage);
+
+/* ---- checkpoint.c ---- */
+
+/* Under the writer lock. */
+int rsi_checkpoint_locked(rsi_storage *storage);
+bool rsi_checkpoint_has_work(rsi_storage *storage);
+
+/* ---- work.c ---- */
+
+void rsi_work_list_free(rsi_work_list *list);
+int rsi_work_add(rsi_work_list *list, rsi_work_kind kind, const char *entity_id, const char *first,
+                 const char *second);
+/* Do all that waits; what fails stays in the list. Under the writer lock. */
+int rsi_work_run(rsi_storage *storage);
+/* The same for work found in the journal at open, where parts may be done already. */
+int rsi_work_recover(rsi_storage *storage, rsi_work_list *list);
+/* Remove what an unfinished run left under names of ours. */
+int rsi_work_sweep(rsi_storage *storage);
+
+/* The incarnation in an entity's record; NOT_FOUND. out: 33 bytes. */
+int rsi_entity_incarnation(char out[33], rsi_storage *storage, const char *entity_id);
+
+#endif

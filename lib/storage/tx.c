@@ -1,0 +1,426 @@
+/*
+ * Building a transaction: see tx.h. Everything here runs on the thread that holds the writer
+ * lock.
+ */
+#include "storage/tx.h"
+
+#include "base/memory.h"
+#include "base/status.h"
+#include "json/json.h"
+
+#include <string.h>
+
+rsi_tx *rsi_tx_current(rsi_storage *storage)
+{
+    return rsi_writer_is_me(storage) ? storage->tx : NULL;
+}
+
+rsi_tx *rsi_tx_view(rsi_storage *storage)
+{
+    rsi_tx *tx = rsi_tx_current(storage);
+    return tx == NULL || tx->is_hidden ? NULL : tx;
+}
+
+bool rsi_tx_is_open(rsi_storage *storage)
+{
+    return rsi_tx_current(storage) != NULL;
+}
+
+void rsi_tx_hide(rsi_storage *storage, bool hidden)
+{
+    rsi_tx *tx = rsi_tx_current(storage);
+    if (tx != NULL)
+        tx->is_hidden = hidden;
+}
+
+/* ---- overlays ---- */
+
+static void free_overlay(rsi_overlay *overlay)
+{
+    rsi_record_drop_rows(&overlay->delta);
+    rsi_free(overlay->delta.rows);
+    rsi_free(overlay->delta.json);
+    rsi_free(overlay->delta.key);
+    rsi_free(overlay);
+}
+
+static void free_overlays(rsi_tx *tx)
+{
+    for (size_t i = 0; i < tx->overlay_count; i++)
+        free_overlay(tx->overlays[i]);
+    tx->overlay_count = 0;
+    rsi_map_free(&tx->by_record, NULL);
+}
+
+static int record_key(rsi_bytes *out, const char *space, const char *key)
+{
+    rsi_bytes_append(out, space, strlen(space) + 1);
+    rsi_bytes_append_text(out, key);
+    return rsi_bytes_status(out);
+}
+
+static rsi_overlay *find_overlay(const rsi_tx *tx, const char *space, const char *key)
+{
+    rsi_bytes name = {0};
+    rsi_overlay *overlay = NULL;
+    if (record_key(&name, space, key) == RAGSTORE_OK)
+        overlay = rsi_map_get(&tx->by_record, name.data, name.size);
+    rsi_bytes_free(&name);
+    return overlay;
+}
+
+const rsi_overlay *rsi_tx_overlay(rsi_storage *storage, const char *space, const char *key)
+{
+    const rsi_tx *tx = rsi_tx_view(storage);
+    return tx == NULL ? NULL : find_overlay(tx, space, key);
+}
+
+/* The overlay of a record, made when missing; NULL when memory is short. */
+static rsi_overlay *place_overlay(rsi_tx *tx, const char *space, const char *key)
+{
+    rsi_overlay *overlay = find_overlay(tx, space, key);
+    if (overlay != NULL)
+        return overlay;
+    rsi_bytes name = {0};
+    overlay = rsi_alloc_zeroed(sizeof *overlay);
+    if (overlay == NULL || record_key(&name, space, key) != RAGSTORE_OK)
+        goto failed;
+    overlay->space = space;
+    overlay->delta.key = rsi_strdup(key);
+    if (overlay->delta.key == NULL ||
+        !rsi_grow((void **)&tx->overlays, &tx->overlay_capacity, tx->overlay_count + 1,
+                  sizeof(rsi_overlay *)) ||
+        rsi_map_put(&tx->by_record, name.data, name.size, overlay, NULL) != RAGSTORE_OK)
+        goto failed;
+    tx->overlays[tx->overlay_count++] = overlay;
+    rsi_bytes_free(&name);
+    return overlay;
+
+failed:
+    rsi_bytes_free(&name);
+    if (overlay != NULL)
+        free_overlay(overlay);
+    return NULL;
+}
+
+static void drop_all(rsi_overlay *overlay)
+{
+    overlay->dropped = true;
+    rsi_free(overlay->delta.json);
+    overlay->delta.json = NULL;
+    rsi_record_drop_rows(&overlay->delta);
+}
+
+/* The chunks of an entity go with its folders, unread: a damaged file must not keep it alive. */
+static int overlay_gone(rsi_tx *tx, const char *entity_id)
+{
+    rsi_overlay *overlay = place_overlay(tx, RSI_SPACE_CHUNKS, entity_id);
+    if (overlay == NULL)
+        return RAGSTORE_E_NO_MEMORY;
+    drop_all(overlay);
+    return RAGSTORE_OK;
+}
+
+/* Lay one operation over what was there. On failure nothing has changed. */
+static int overlay_op(rsi_tx *tx, const rsi_op *op)
+{
+    if (op->kind == RSI_OP_WORK && op->work == RSI_WORK_GONE)
+        return overlay_gone(tx, op->key);
+    if (op->kind == RSI_OP_NOTE || op->kind == RSI_OP_WORK)
+        return RAGSTORE_OK;
+    rsi_overlay *overlay = place_overlay(tx, op->space, op->key);
+    if (overlay == NULL)
+        return RAGSTORE_E_NO_MEMORY;
+    char *copy = NULL;
+    if (op->json != NULL && (copy = rsi_memdup0(op->json, op->size)) == NULL)
+        return RAGSTORE_E_NO_MEMORY;
+    switch (op->kind) {
+    case RSI_OP_PUT:
+        rsi_free(overlay->delta.json);
+        overlay->delta.json = copy;
+        overlay->delta.size = op->size;
+        return RAGSTORE_OK;
+    case RSI_OP_DROP:
+        drop_all(overlay);
+        return RAGSTORE_OK;
+    default: /* a row: dropping one is a row without a value */
+        if (rsi_record_reserve(&overlay->delta, 1) != RAGSTORE_OK) {
+            rsi_free(copy);
+            return RAGSTORE_E_NO_MEMORY;
+        }
+        rsi_record_set_row(&overlay->delta, op->number, copy, op->size);
+        return RAGSTORE_OK;
+    }
+}
+
+/* ---- operations ---- */
+
+static void free_op(rsi_op *op)
+{
+    rsi_free(op->key);
+    rsi_free(op->json);
+    rsi_free(op->first);
+    rsi_free(op->second);
+}
+
+/* Add an operation whose owned members are taken, also on failure. */
+static int add_op(rsi_tx *tx, rsi_op op)
+{
+    int status = RAGSTORE_OK;
+    if (op.key == NULL ||
+        !rsi_grow((void **)&tx->ops, &tx->op_capacity, tx->op_count + 1, sizeof *tx->ops))
+        status = RAGSTORE_E_NO_MEMORY;
+    if (status == RAGSTORE_OK)
+        status = overlay_op(tx, &op);
+    if (status == RAGSTORE_OK)
+        tx->ops[tx->op_count++] = op;
+    else
+        free_op(&op);
+    return status;
+}
+
+/* Chunk rows can only be changed when they can be read: damage shows before the commit. */
+static int ensure_loaded(rsi_tx *tx, const char *space, const char *key)
+{
+    rsi_storage *storage = tx->storage;
+    if (strcmp(space, RSI_SPACE_CHUNKS) != 0)
+        return RAGSTORE_OK;
+    pthread_rwlock_wrlock(&storage->state);
+    rsi_space *chunks = rsi_space_of(storage, space, key);
+    int status = chunks == NULL ? RAGSTORE_E_NO_MEMORY : RAGSTORE_OK;
+    if (status == RAGSTORE_OK && rsi_table_find(&storage->entities.table, key) != NULL)
+        status = rsi_space_load_locked(storage, chunks);
+    pthread_rwlock_unlock(&storage->state);
+    return status;
+}
+
+static int add_change(rsi_tx *tx, rsi_op_kind kind, const char *space, const char *key,
+                      uint64_t number, const char *json, size_t size)
+{
+    int status = ensure_loaded(tx, space, key);
+    if (status != RAGSTORE_OK)
+        return status;
+    rsi_op op = {.kind = kind, .space = space, .key = rsi_strdup(key), .number = number};
+    if (json != NULL) {
+        op.json = rsi_memdup0(json, size);
+        op.size = size;
+        if (op.json == NULL) {
+            free_op(&op);
+            return RAGSTORE_E_NO_MEMORY;
+        }
+    }
+    return add_op(tx, op);
+}
+
+int rsi_tx_put(rsi_tx *tx, const char *space, const char *key, const char *json, size_t size)
+{
+    return add_change(tx, RSI_OP_PUT, space, key, 0, json, size);
+}
+
+int rsi_tx_drop(rsi_tx *tx, const char *space, const char *key)
+{
+    return add_change(tx, RSI_OP_DROP, space, key, 0, NULL, 0);
+}
+
+int rsi_tx_row_put(rsi_tx *tx, const char *space, const char *key, uint64_t number,
+                   const char *json, size_t size)
+{
+    return add_change(tx, RSI_OP_ROW, space, key, number, json, size);
+}
+
+int rsi_tx_row_drop(rsi_tx *tx, const char *space, const char *key, uint64_t number)
+{
+    return add_change(tx, RSI_OP_DROP_ROW, space, key, number, NULL, 0);
+}
+
+int rsi_tx_extent(rsi_tx *tx, const char *entity_id, const char *incarnation, uint32_t segment,
+                  uint64_t offset, uint64_t size, int64_t first_chunk, uint32_t count, uint32_t crc)
+{
+    rsi_bytes text = {0};
+    rsi_json_writer writer = rsi_json_writer_of(&text);
+    rsi_json_begin_array(&writer);
+    rsi_json_text_value(&writer, "extent", 6);
+    rsi_json_text_value(&writer, entity_id, strlen(entity_id));
+    rsi_json_text_value(&writer, incarnation, strlen(incarnation));
+    rsi_json_integer_value(&writer, segment);
+    rsi_json_integer_value(&writer, (int64_t)offset);
+    rsi_json_integer_value(&writer, (int64_t)size);
+    rsi_json_integer_value(&writer, first_chunk);
+    rsi_json_integer_value(&writer, count);
+    rsi_json_integer_value(&writer, crc);
+    rsi_json_end_array(&writer);
+    rsi_op op = {.kind = RSI_OP_NOTE, .space = RSI_SPACE_CHUNKS, .key = rsi_strdup(entity_id)};
+    op.json = rsi_bytes_take(&text, &op.size);
+    if (op.json == NULL) {
+        free_op(&op);
+        return RAGSTORE_E_NO_MEMORY;
+    }
+    return add_op(tx, op);
+}
+
+/* A change of files that follows the commit; `name` is its operation in the journal, or NULL. */
+static int add_work(rsi_tx *tx, rsi_work_kind kind, const char *name, const char *entity_id,
+                    const char *first, const char *second)
+{
+    rsi_op op = {.kind = RSI_OP_WORK, .space = RSI_SPACE_ENTITIES, .key = rsi_strdup(entity_id)};
+    op.work = kind;
+    op.first = rsi_strdup(first);
+    op.second = second == NULL ? NULL : rsi_strdup(second);
+    bool complete = op.first != NULL && (second == NULL || op.second != NULL);
+    if (complete && name != NULL) {
+        rsi_bytes text = {0};
+        rsi_json_writer writer = rsi_json_writer_of(&text);
+        rsi_json_begin_array(&writer);
+        rsi_json_text_value(&writer, name, strlen(name));
+        rsi_json_text_value(&writer, entity_id, strlen(entity_id));
+        rsi_json_text_value(&writer, first, strlen(first));
+        if (second != NULL)
+            rsi_json_text_value(&writer, second, strlen(second));
+        rsi_json_end_array(&writer);
+        op.json = rsi_bytes_take(&text, &op.size);
+        complete = op.json != NULL;
+    }
+    if (!complete) {
+        free_op(&op);
+        return RAGSTORE_E_NO_MEMORY;
+    }
+    return add_op(tx, op);
+}
+
+int rsi_tx_file(rsi_tx *tx, const char *entity_id, const char *incoming, const char *name)
+{
+    return add_work(tx, RSI_WORK_FILE, "file", entity_id, incoming, name);
+}
+
+int rsi_tx_unlink(rsi_tx *tx, const char *entity_id, const char *name)
+{
+    return add_work(tx, RSI_WORK_UNLINK, "unlink", entity_id, name, NULL);
+}
+
+int rsi_tx_gone(rsi_tx *tx, const char *entity_id, const char *incarnation)
+{
+    return add_work(tx, RSI_WORK_GONE, "gone", entity_id, incarnation, NULL);
+}
+
+int rsi_tx_come(rsi_tx *tx, const char *entity_id, const char *incarnation)
+{
+    /* folders of an older creation must be gone before new ones come: they share their names */
+    for (size_t i = 0; i < tx->op_count; i++)
+        if (tx->ops[i].kind == RSI_OP_WORK && tx->ops[i].work == RSI_WORK_GONE &&
+            strcmp(tx->ops[i].key, entity_id) == 0)
+            return rsi_fail(RAGSTORE_E_CONFLICT, "storage",
+                            "\"%s\" was deleted in this batch; commit it before creating the id "
+                            "again",
+                            entity_id);
+    int status = rsi_work_run(tx->storage);
+    if (status != RAGSTORE_OK)
+        return status;
+    return add_work(tx, RSI_WORK_COME, NULL, entity_id, incarnation, NULL);
+}
+
+int rsi_tx_on_end(rsi_tx *tx, void (*done)(void *user, bool committed), void *user)
+{
+    if (!rsi_grow((void **)&tx->calls, &tx->call_capacity, tx->call_count + 1, sizeof *tx->calls))
+        return RAGSTORE_E_NO_MEMORY;
+    tx->calls[tx->call_count++] = (rsi_end_call){done, user};
+    return RAGSTORE_OK;
+}
+
+/* ---- begin, commit, abort ---- */
+
+static void call_back(rsi_tx *tx, size_t from, bool committed)
+{
+    for (size_t i = from; i < tx->call_count; i++)
+        tx->calls[i].done(tx->calls[i].user, committed);
+    tx->call_count = from;
+}
+
+static void free_ops(rsi_tx *tx, size_t from)
+{
+    for (size_t i = from; i < tx->op_count; i++)
+        free_op(&tx->ops[i]);
+    tx->op_count = from;
+}
+
+static void end(rsi_tx *tx, bool committed)
+{
+    rsi_storage *storage = tx->storage;
+    rsi_saved_error error;
+    rsi_error_save(&error);
+    storage->tx = NULL;
+    call_back(tx, 0, committed);
+    free_overlays(tx);
+    free_ops(tx, 0);
+    rsi_free(tx->overlays);
+    rsi_free(tx->ops);
+    rsi_free(tx->calls);
+    rsi_free(tx->savepoints);
+    rsi_free(tx);
+    rsi_writer_release(storage);
+    rsi_error_restore(&error);
+}
+
+int rsi_tx_begin(rsi_tx **out, rsi_storage *storage)
+{
+    *out = NULL;
+    rsi_tx *tx = rsi_tx_current(storage);
+    if (tx != NULL) {
+        if (!rsi_grow((void **)&tx->savepoints, &tx->savepoint_capacity, tx->depth + 1,
+                      sizeof *tx->savepoints))
+            return RAGSTORE_E_NO_MEMORY;
+        tx->savepoints[tx->depth++] = (rsi_savepoint){tx->op_count, tx->call_count};
+        *out = tx;
+        return RAGSTORE_OK;
+    }
+    tx = rsi_alloc_zeroed(sizeof *tx);
+    if (tx == NULL)
+        return RAGSTORE_E_NO_MEMORY;
+    int status = rsi_writer_take(storage);
+    if (status != RAGSTORE_OK) {
+        rsi_free(tx);
+        return status;
+    }
+    tx->storage = storage;
+    storage->tx = tx;
+    *out = tx;
+    return RAGSTORE_OK;
+}
+
+/* Go back to where the innermost begin was. */
+static void roll_back(rsi_tx *tx)
+{
+    rsi_savepoint point = tx->savepoints[--tx->depth];
+    rsi_saved_error error;
+    rsi_error_save(&error);
+    call_back(tx, point.calls, false);
+    free_ops(tx, point.ops);
+    free_overlays(tx);
+    for (size_t i = 0; i < tx->op_count; i++) {
+        if (overlay_op(tx, &tx->ops[i]) != RAGSTORE_OK) {
+            rsi_storage_poison(tx->storage); /* the outer transaction cannot go on */
+            break;
+        }
+    }
+    rsi_error_restore(&error);
+}
+
+int rsi_tx_commit(rsi_tx *tx)
+{
+    if (tx->depth > 0) {
+        tx->depth--;
+        return RAGSTORE_OK;
+    }
+    int status = tx->op_count == 0 ? RAGSTORE_OK : rsi_tx_write(tx);
+    end(tx, status == RAGSTORE_OK);
+    return status;
+}
+
+void rsi_tx_abort(rsi_tx *tx)
+{
+    if (tx == NULL)
+        return;
+    if (tx->depth > 0)
+        roll_back(tx);
+    else
+        end(tx, false);
+}

@@ -1,0 +1,80 @@
+/*
+ * The inside of a transaction, shared by tx.c (building), commit.c (making it durable) and read.c
+ * (the owner's view).
+ *
+ *   ops       what was asked, in order: the truth; goes to the journal
+ *   overlays  what it comes to, per record: laid over the tables when the owner reads, moved into
+ *             them by the commit
+ *
+ *   ops  [put A][row A 3][drop B][row A 4]      overlays  A: value, rows 3 4     B: dropped
+ */
+#ifndef RSI_STORAGE_TX_H
+#define RSI_STORAGE_TX_H
+
+#include "storage/storage_internal.h"
+
+typedef enum rsi_op_kind {
+    RSI_OP_PUT,
+    RSI_OP_DROP,
+    RSI_OP_ROW,
+    RSI_OP_DROP_ROW,
+    RSI_OP_NOTE, /* only for the journal: json is the whole operation */
+    RSI_OP_WORK, /* a change of files after the commit; json is its operation, or NULL */
+} rsi_op_kind;
+
+typedef struct rsi_op {
+    rsi_op_kind kind;
+    const char *space; /* static: RSI_SPACE_… */
+    char *key;
+    uint64_t number;
+    char *json;
+    size_t size;
+    rsi_work_kind work;
+    char *first; /* of a work */
+    char *second;
+} rsi_op;
+
+typedef struct rsi_overlay {
+    const char *space; /* static */
+    bool dropped;      /* nothing of the record in the table shows through */
+    rsi_record delta;  /* json: new value or NULL; rows: new ones, or json NULL for dropped ones */
+} rsi_overlay;
+
+typedef struct rsi_end_call {
+    void (*done)(void *user, bool committed);
+    void *user;
+} rsi_end_call;
+
+typedef struct rsi_savepoint {
+    size_t ops;
+    size_t calls;
+} rsi_savepoint;
+
+struct rsi_tx {
+    rsi_storage *storage;
+    rsi_op *ops;
+    size_t op_count;
+    size_t op_capacity;
+    rsi_overlay **overlays; /* in order of first touch */
+    size_t overlay_count;
+    size_t overlay_capacity;
+    rsi_map by_record; /* "space\0key" → rsi_overlay */
+    rsi_end_call *calls;
+    size_t call_count;
+    size_t call_capacity;
+    rsi_savepoint *savepoints; /* one for each nested begin */
+    size_t depth;
+    size_t savepoint_capacity;
+    bool is_hidden; /* reads of this thread see what is committed */
+};
+
+/* The overlay of a record in the calling thread's transaction, or NULL. */
+const rsi_overlay *rsi_tx_overlay(rsi_storage *storage, const char *space, const char *key);
+/* The calling thread's transaction, or NULL; _view: only if its changes are to be seen. */
+rsi_tx *rsi_tx_current(rsi_storage *storage);
+rsi_tx *rsi_tx_view(rsi_storage *storage);
+
+/* Make all of it durable, then visible. Does not free. */
+int rsi_tx_write(rsi_tx *tx);
+
+#endif

@@ -1,0 +1,278 @@
+/*
+ * Changes of files that follow a commit: an upload gets its name, a deleted one goes, an entity's
+ * folders come and go.
+ *
+ * The commit stands before they are done, so each can be done again: what fails stays in the list
+ * and is tried at the next commit or checkpoint (no checkpoint passes it by), and what a crash
+ * prevented is found in the journal at the next open.
+ */
+#include "storage/storage_internal.h"
+
+#include "base/memory.h"
+#include "base/status.h"
+#include "json/json.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static void free_work(rsi_work *work)
+{
+    rsi_free(work->entity_id);
+    rsi_free(work->first);
+    rsi_free(work->second);
+}
+
+void rsi_work_list_free(rsi_work_list *list)
+{
+    for (size_t i = 0; i < list->count; i++)
+        free_work(&list->items[i]);
+    rsi_free(list->items);
+    memset(list, 0, sizeof *list);
+}
+
+int rsi_work_add(rsi_work_list *list, rsi_work_kind kind, const char *entity_id, const char *first,
+                 const char *second)
+{
+    if (!rsi_grow((void **)&list->items, &list->capacity, list->count + 1, sizeof *list->items))
+        return RAGSTORE_E_NO_MEMORY;
+    rsi_work work = {kind, rsi_strdup(entity_id), rsi_strdup(first),
+                     second == NULL ? NULL : rsi_strdup(second)};
+    if (work.entity_id == NULL || work.first == NULL || (second != NULL && work.second == NULL)) {
+        free_work(&work);
+        return RAGSTORE_E_NO_MEMORY;
+    }
+    list->items[list->count++] = work;
+    return RAGSTORE_OK;
+}
+
+/* ---- the four kinds ---- */
+
+static int name_upload(rsi_root *root, const rsi_work *work)
+{
+    rsi_path from = rsi_path_upload(work->entity_id, work->first);
+    rsi_path to = rsi_path_upload(work->entity_id, work->second);
+    if (!rsi_file_exists(root, from.text))
+        return RAGSTORE_OK; /* done before */
+    return rsi_file_rename(root, from.text, to.text);
+}
+
+static int remove_upload(rsi_root *root, const rsi_work *work)
+{
+    rsi_path path = rsi_path_upload(work->entity_id, work->first);
+    rsi_path directory = rsi_path_uploads(work->entity_id);
+    if (!rsi_file_exists(root, path.text))
+        return RAGSTORE_OK;
+    int status = rsi_file_remove(root, path.text);
+    return status == RAGSTORE_OK ? rsi_directory_flush(root, directory.text) : status;
+}
+
+/* Move a folder out of the way under a name of ours, then remove it with all below it. */
+static int remove_folder(rsi_root *root, const char *path, const char *parent,
+                         const char *incarnation)
+{
+    char gone[RSI_PATH_MAX];
+    snprintf(gone, sizeof gone, "%s/.gone-%s", parent, incarnation);
+    int status = RAGSTORE_OK;
+    if (rsi_file_exists(root, path))
+        status = rsi_file_rename(root, path, gone);
+    return status == RAGSTORE_OK ? rsi_directory_remove(root, gone) : status;
+}
+
+static int remove_entity(rsi_root *root, const rsi_work *work)
+{
+    rsi_path folder = rsi_path_entity(work->entity_id);
+    rsi_path uploads = rsi_path_uploads(work->entity_id);
+    int status = remove_folder(root, folder.text, RSI_PATH_ENTITY_ROOT, work->first);
+    if (status == RAGSTORE_OK)
+        status = remove_folder(root, uploads.text, RSI_PATH_UPLOADS, work->first);
+    return status;
+}
+
+/* A folder of another creation that stands where a new entity's will be goes to quarantine. */
+static int clear_place(rsi_root *root, const rsi_work *work)
+{
+    rsi_path folder = rsi_path_entity(work->entity_id);
+    char name[RSI_DIRECTORY_MAX];
+    char aside[RSI_PATH_MAX];
+    rsi_entity_file file;
+    int status = rsi_entity_file_read(&file, root, work->entity_id);
+    bool foreign = status == RAGSTORE_E_DAMAGED || status == RAGSTORE_E_VERSION ||
+                   (status == RAGSTORE_OK && file.present &&
+                    strcmp(file.incarnation, work->first) != 0);
+    if (!foreign)
+        return status;
+    rsi_entity_directory(name, work->entity_id);
+    snprintf(aside, sizeof aside, "quarantine/%.200s-before-%.16s", name, work->first);
+    status = rsi_directory_make(root, "quarantine");
+    return status == RAGSTORE_OK ? rsi_file_rename(root, folder.text, aside) : status;
+}
+
+static int make_entity(rsi_storage *storage, const rsi_work *work)
+{
+    rsi_root *root = storage->root;
+    rsi_entity_file file;
+    int status = clear_place(root, work);
+    if (status == RAGSTORE_OK)
+        status = rsi_entity_file_read(&file, root, work->entity_id);
+    if (status != RAGSTORE_OK || file.present)
+        return status;
+    status = rsi_directory_make(root, rsi_path_in_entity(work->entity_id, "vector_store").text);
+    if (status == RAGSTORE_OK)
+        status = rsi_directory_make(root, rsi_path_uploads(work->entity_id).text);
+    if (status == RAGSTORE_OK) {
+        snprintf(file.incarnation, sizeof file.incarnation, "%s", work->first);
+        status = rsi_entity_file_write(&file, root, work->entity_id);
+    }
+    return status;
+}
+
+static int do_work(rsi_storage *storage, const rsi_work *work)
+{
+    switch (work->kind) {
+    case RSI_WORK_FILE:
+        return rsi_wrap(name_upload(storage->root, work), "name an upload");
+    case RSI_WORK_UNLINK:
+        return rsi_wrap(remove_upload(storage->root, work), "remove an upload");
+    case RSI_WORK_GONE:
+        return rsi_wrap(remove_entity(storage->root, work), "remove an entity's folders");
+    case RSI_WORK_COME:
+        return rsi_wrap(make_entity(storage, work), "make an entity's folders");
+    }
+    return RAGSTORE_OK;
+}
+
+int rsi_work_run(rsi_storage *storage)
+{
+    rsi_work_list *list = &storage->work;
+    size_t done = 0;
+    int status = RAGSTORE_OK;
+    /* in order: an id that goes and comes again must go first */
+    while (done < list->count) {
+        status = do_work(storage, &list->items[done]);
+        if (status != RAGSTORE_OK)
+            break;
+        free_work(&list->items[done++]);
+    }
+    memmove(list->items, list->items + done, (list->count - done) * sizeof *list->items);
+    list->count -= done;
+    return status;
+}
+
+/* ---- at open ---- */
+
+typedef struct name_search {
+    const char *name;
+    bool found;
+} name_search;
+
+static int compare_stored_name(void *user, uint64_t number, const char *json, size_t size)
+{
+    name_search *search = user;
+    (void)number;
+    rsi_json *entry;
+    int status = rsi_json_parse(&entry, json, size, RSI_JSON_DEPTH_STORED);
+    if (status != RAGSTORE_OK)
+        return status;
+    const char *name = rsi_json_get_text(entry, "stored_name");
+    search->found = search->found || (name != NULL && strcmp(name, search->name) == 0);
+    rsi_json_free(entry);
+    return RAGSTORE_OK;
+}
+
+/* Does a document of the entity keep its bytes under this name? */
+static int is_named(bool *named, rsi_storage *storage, const char *entity_id, const char *name)
+{
+    name_search search = {name, false};
+    int status = rsi_storage_rows(storage, RSI_SPACE_ENTITIES, entity_id, 0, UINT64_MAX,
+                                  compare_stored_name, &search);
+    *named = search.found;
+    return status;
+}
+
+/* Should this piece of work, whose commit is long past, still be done? */
+static int is_still_due(bool *due, rsi_storage *storage, const rsi_work *work)
+{
+    char incarnation[RSI_INCARNATION_HEX];
+    bool named;
+    int status;
+    *due = false;
+    switch (work->kind) {
+    case RSI_WORK_FILE:
+        status = is_named(&named, storage, work->entity_id, work->second);
+        *due = status == RAGSTORE_OK && named;
+        return status;
+    case RSI_WORK_UNLINK:
+        status = is_named(&named, storage, work->entity_id, work->first);
+        *due = status == RAGSTORE_OK && !named;
+        return status;
+    case RSI_WORK_GONE:
+        /* when the id lives again, its creation waited until the old folders were gone */
+        status = rsi_entity_incarnation(incarnation, storage, work->entity_id);
+        *due = status == RAGSTORE_E_NOT_FOUND;
+        return *due ? RAGSTORE_OK : status;
+    case RSI_WORK_COME:
+        break;
+    }
+    return RAGSTORE_OK;
+}
+
+int rsi_work_recover(rsi_storage *storage, rsi_work_list *list)
+{
+    for (size_t i = 0; i < list->count; i++) {
+        bool due;
+        int status = is_still_due(&due, storage, &list->items[i]);
+        if (status == RAGSTORE_OK && due)
+            status = do_work(storage, &list->items[i]);
+        if (status != RAGSTORE_OK)
+            return rsi_wrap(status, "finish what a crash cut short");
+    }
+    return RAGSTORE_OK;
+}
+
+/* ---- sweeping names of ours ---- */
+
+typedef struct sweep {
+    rsi_root *root;
+    const char *directory;
+    int depth; /* how many levels of folders below this one may hold names of ours */
+} sweep;
+
+static bool is_ours(const char *name)
+{
+    return strncmp(name, ".incoming-", 10) == 0 || strncmp(name, ".tmp-", 5) == 0 ||
+           strncmp(name, ".gone-", 6) == 0;
+}
+
+static int sweep_entry(void *user, const char *name, rsi_file_kind kind)
+{
+    const sweep *in = user;
+    char path[RSI_PATH_MAX];
+    int length = in->directory[0] == '\0'
+                     ? snprintf(path, sizeof path, "%s", name)
+                     : snprintf(path, sizeof path, "%s/%s", in->directory, name);
+    if (length < 0 || (size_t)length >= sizeof path)
+        return RAGSTORE_OK;
+    if (is_ours(name))
+        return kind == RSI_FILE_DIRECTORY ? rsi_directory_remove(in->root, path)
+                                          : rsi_file_remove(in->root, path);
+    if (kind != RSI_FILE_DIRECTORY || in->depth == 0)
+        return RAGSTORE_OK;
+    sweep below = {in->root, path, in->depth - 1};
+    return rsi_directory_list(in->root, path, sweep_entry, &below);
+}
+
+int rsi_work_sweep(rsi_storage *storage)
+{
+    static const struct {
+        const char *directory;
+        int depth;
+    } places[] = {
+        {"", 0}, {RSI_PATH_API_STORAGE, 0}, {RSI_PATH_UPLOADS, 1}, {RSI_PATH_ENTITY_ROOT, 2}};
+    for (size_t i = 0; i < sizeof places / sizeof *places; i++) {
+        sweep at = {storage->root, places[i].directory, places[i].depth};
+        int status = rsi_directory_list(storage->root, at.directory, sweep_entry, &at);
+        if (status != RAGSTORE_OK && status != RAGSTORE_E_NOT_FOUND)
+            return rsi_wrap(status, "remove what an unfinished run left");
+    }
+    return RAGSTORE_OK;
+}

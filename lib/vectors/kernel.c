@@ -1,0 +1,36 @@
+/* The choice of kernels, and the one in plain C: see kernel.h. */
+#include "vectors/kernel.h"
+
+/* Independent sums, so that a compiler can use what vector registers there are without having to
+ * reorder additions. */
+#define LANES 16
+
+static float inner_product(const float *a, const float *b, size_t dimension)
+{
+    float sums[LANES] = {0};
+    size_t whole = dimension - dimension % LANES;
+    for (size_t i = 0; i < whole; i += LANES)
+        for (size_t lane = 0; lane < LANES; lane++)
+            sums[lane] += a[i + lane] * b[i + lane];
+    for (size_t i = whole; i < dimension; i++)
+        sums[i - whole] += a[i] * b[i];
+    for (size_t width = LANES / 2; width > 0; width /= 2)
+        for (size_t lane = 0; lane < width; lane++)
+            sums[lane] += sums[lane + width];
+    return sums[0];
+}
+
+static void inner_products(float *scores, const float *query, const float *const *rows,
+                           size_t count, size_t dimension)
+{
+    for (size_t i = 0; i < count; i++)
+        scores[i] = inner_product(query, rows[i], dimension);
+}
+
+const rsi_kernel rsi_kernel_plain = {"plain C", inner_products};
+
+const rsi_kernel *rsi_kernel_best(void)
+{
+    const rsi_kernel *kernel = rsi_kernel_avx2();
+    return kernel != NULL ? kernel : &rsi_kernel_plain;
+}

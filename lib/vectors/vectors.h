@@ -1,0 +1,99 @@
+/*
+ * The vectors of one entity: rows on disk, exact search over them, and the FAISS file.
+ *
+ *   vector_store/rows-<n>.rsv   the truth: checksummed blocks, append-only
+ *   vector_store/index.faiss    derived: IDMap over Flat, ids are chunk numbers
+ *
+ * A row belongs to a chunk number that is never used again. Rows do not know whether their chunk
+ * is alive: every search is given the set of chunks that may appear. Appending is two-step: rows
+ * are written and flushed first; they count only once the caller's commit names their chunks.
+ *
+ * Locking: many threads may search; appending, refreshing and closing need the caller's exclusive
+ * lock (the entity's).
+ */
+#ifndef RSI_VECTORS_VECTORS_H
+#define RSI_VECTORS_VECTORS_H
+
+#include "base/bitset.h"
+#include "base/hits.h"
+#include "files/files.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define RSI_DIMENSION_MAX 65536u
+
+typedef struct rsi_rows rsi_rows;
+
+/* Where a run of appended rows lies: named by the commit that makes them count. */
+typedef struct rsi_rows_extent {
+    uint32_t segment; /* the n of rows-<n>.rsv */
+    uint64_t offset;  /* of the block in it */
+    uint64_t size;    /* bytes of the block, header included */
+    int64_t first_chunk;
+    uint32_t count;
+    uint32_t crc; /* CRC32C of the whole block */
+} rsi_rows_extent;
+
+/*
+ * Open the rows below `directory` ("…/vector_store", relative to the root). Blocks are found by
+ * walking their headers; a torn tail (a block that the file does not hold whole, or whose header
+ * or data fails its CRC with nothing valid behind it) is ignored, and cut before the first append.
+ * A missing directory is an entity without rows. Block data is checked at first use (rsi_rows_load
+ * checks all). A file with another incarnation or dimension is DAMAGED.
+ */
+int rsi_rows_open(rsi_rows **out, rsi_root *root, const char *directory, const char *incarnation,
+                  uint32_t dimension);
+void rsi_rows_close(rsi_rows *rows); /* NULL is fine */
+
+uint32_t rsi_rows_dimension(const rsi_rows *rows);
+int64_t rsi_rows_next_chunk(const rsi_rows *rows); /* 1 + the largest chunk number of any row; or 0 */
+size_t rsi_rows_memory(const rsi_rows *rows);      /* bytes, about; without what is mapped */
+
+/* How many extents an append of `count` rows would give now: one for each started MiB, about. */
+size_t rsi_rows_extents_needed(const rsi_rows *rows, size_t count);
+
+/* Write `count` rows for chunks first_chunk, first_chunk + 1, … and flush them. first_chunk must be
+ * >= rsi_rows_next_chunk(). Rows must be finite. Several blocks or segments are used when they do
+ * not fit one: extents (room for `extents_max`) receives them, *extents_count how many. On failure
+ * nothing that was valid before is touched; after a failed flush every further append is FAILED. */
+int rsi_rows_append(rsi_rows *rows, int64_t first_chunk, const float *vectors, size_t count,
+                    rsi_rows_extent *extents, size_t extents_max, size_t *extents_count);
+
+/* Check that a block lies where a commit says: DAMAGED otherwise. */
+int rsi_rows_verify(rsi_rows *rows, const rsi_rows_extent *extent);
+
+/* The row of a chunk, borrowed until the next append or close; NOT_FOUND, DAMAGED. */
+int rsi_rows_get(const float **row, rsi_rows *rows, int64_t chunk);
+
+/* The nearest `k` rows by inner product among `allowed`, best first, into hits[0..k). Members of
+ * `allowed` without a row are passed over. DAMAGED when one of them has a damaged row: take out
+ * what rsi_rows_missing() names and search again for an answer from the rest. */
+int rsi_rows_search(rsi_hit *hits, size_t *count, rsi_rows *rows, const float *query, size_t k,
+                    const rsi_bitset *allowed);
+
+/* The members of `wanted` that have no row, or whose row is damaged: into `missing` (initialised
+ * by the callee, freed by the caller). */
+int rsi_rows_missing(rsi_bitset *missing, rsi_rows *rows, const rsi_bitset *wanted);
+
+/* ---- FAISS ---- */
+
+#define RSI_FAISS_STAMP_MAX 512
+
+/* Can this build and processor call FAISS? Otherwise *reason (static text) says why not. */
+bool rsi_faiss_available(const char **reason);
+
+/*
+ * Write `path` (…/index.faiss) and `path`.sum for the rows of `allowed`: through FAISS's C API into
+ * a stream of ours, then as rsi_file_replace() does it. Members of `allowed` without a row are
+ * passed over. `stamp` is one line of printable ASCII, at most RSI_FAISS_STAMP_MAX - 1 bytes, that
+ * identifies what the file was derived from; it goes into the .sum file. A failure or a crash
+ * leaves the old pair, the new one, or two files that do not match and so are not current.
+ * UNSUPPORTED where FAISS is not available.
+ */
+int rsi_faiss_write(rsi_root *root, const char *path, rsi_rows *rows, const rsi_bitset *allowed,
+                    const char *stamp);
+/* Is there an intact file (size and digest as in .sum) made for this stamp? */
+int rsi_faiss_is_current(bool *current, rsi_root *root, const char *path, const char *stamp);
+
+#endif

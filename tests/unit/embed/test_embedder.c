@@ -1,0 +1,214 @@
+/* The embedder around tokenizer and encoder: lib/embed/embedder.c. */
+#include "embed/embed.h"
+
+#include "base/status.h"
+#include "harness/fault_memory.h"
+#include "harness/temporary.h"
+#include "small_model.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#include "embed_fixture.h"
+
+static void embed_embedder__says_which_text_is_not_utf8(void **state)
+{
+    small_model model = small_model_defaults();
+    small_model_write(&model, temporary_path(state));
+    rsi_embedder *embedder = open_ok(temporary_path(state));
+    rsi_slice texts[2] = {{"wing", 4}, {"wi\xC3(ng", 6}};
+    float vectors[2 * 24];
+    size_t count = 7;
+    int32_t ids[32];
+    assert_int_equal(rsi_embedder_embed(vectors, embedder, texts, 2), RAGSTORE_E_INVALID_DATA);
+    assert_non_null(strstr(rsi_error_message(), "text 1"));
+    assert_non_null(strstr(rsi_error_message(), "byte 2"));
+    assert_int_equal(rsi_embedder_count_tokens(&count, embedder, texts[1].data, 6),
+                     RAGSTORE_E_INVALID_DATA);
+    assert_int_equal(count, 0);
+    assert_int_equal(rsi_embedder_tokenize(ids, &count, NULL, embedder, texts[1].data, 6),
+                     RAGSTORE_E_INVALID_DATA);
+    assert_int_equal(rsi_embedder_embed(vectors, embedder, texts, 0), RAGSTORE_OK);
+    rsi_embedder_release(embedder);
+    small_model_free(&model);
+}
+
+static void embed_embedder__cuts_at_the_limit_and_says_so(void **state)
+{
+    small_model model = small_model_defaults();
+    model.max_tokens = 6;
+    small_model_write(&model, temporary_path(state));
+    rsi_embedder *embedder = open_ok(temporary_path(state));
+    static const int32_t expected[] = {2, 21, 5, 7, 11, 3}; /* [CLS] the wing ##s , [SEP] */
+    int32_t ids[6];
+    size_t count, uncut;
+    const char *text = "The wings, wings";
+    assert_int_equal(rsi_embedder_tokenize(ids, &count, &uncut, embedder, text, strlen(text)),
+                     RAGSTORE_OK);
+    assert_int_equal(count, 6);
+    assert_int_equal(uncut, 8);
+    assert_memory_equal(ids, expected, sizeof expected);
+    assert_int_equal(rsi_embedder_tokenize(ids, &count, NULL, embedder, text, strlen(text)),
+                     RAGSTORE_OK);
+    assert_int_equal(count, 6);
+    assert_memory_equal(ids, expected, sizeof expected);
+    assert_int_equal(rsi_embedder_count_tokens(&count, embedder, text, strlen(text)), RAGSTORE_OK);
+    assert_int_equal(count, 6);
+    rsi_embedder_release(embedder);
+    small_model_free(&model);
+}
+
+static char *fingerprint_of(const char *directory)
+{
+    rsi_embedder *embedder = open_ok(directory);
+    char *copy = strdup(rsi_embedder_fingerprint(embedder));
+    assert_string_equal(copy, rsi_embedder_fingerprint(embedder));
+    rsi_embedder_release(embedder);
+    return copy;
+}
+
+static void embed_fingerprint__names_whatever_decides_about_vectors(void **state)
+{
+    char path[TEMPORARY_PATH_MAX];
+    small_model model = small_model_defaults();
+    const char *directory = temporary_path(state);
+    small_model_write(&model, directory);
+    char *first = fingerprint_of(directory);
+    char *again = fingerprint_of(directory);
+    assert_string_equal(first, again);
+    assert_non_null(strstr(first, "/24/mean/l2/"));
+
+    small_text_write(directory, "sentence_bert_config.json", "{\"max_seq_length\": 16}");
+    char *shorter = fingerprint_of(directory);
+    assert_string_not_equal(first, shorter);
+
+    small_text_write(directory, "tokenizer_config.json", "{\"do_lower_case\": false}");
+    char *cased = fingerprint_of(directory);
+    assert_string_not_equal(shorter, cased);
+
+    size_t size;
+    char *weights = temporary_read(temporary_join(path, state, "model.safetensors"), &size);
+    weights[size - 1] = (char)(weights[size - 1] ^ 1);
+    temporary_write(path, weights, size);
+    char *other = fingerprint_of(directory);
+    assert_string_not_equal(cased, other);
+    free(weights);
+    free(first);
+    free(again);
+    free(shorter);
+    free(cased);
+    free(other);
+    small_model_free(&model);
+}
+
+static void embed_embedder__lives_until_its_last_owner_lets_go(void **state)
+{
+    small_model model = small_model_defaults();
+    small_model_write(&model, temporary_path(state));
+    rsi_embedder *embedder = open_ok(temporary_path(state));
+    assert_ptr_equal(rsi_embedder_retain(embedder), embedder);
+    rsi_embedder_release(embedder);
+    assert_int_equal(rsi_embedder_dimension(embedder), 24);
+    rsi_embedder_release(embedder);
+    rsi_embedder_release(NULL);
+    small_model_free(&model);
+}
+
+static void remove_below(void **state, const char *name)
+{
+    char path[TEMPORARY_PATH_MAX];
+    assert_int_equal(remove(temporary_join(path, state, name)), 0);
+}
+
+static void embed_embedder__says_what_a_model_lacks(void **state)
+{
+    small_model model = small_model_defaults();
+    const char *directory = temporary_path(state);
+    char path[TEMPORARY_PATH_MAX];
+    open_fails(temporary_join(path, state, "nowhere"), RAGSTORE_E_NOT_FOUND, "nowhere");
+    open_fails(directory, RAGSTORE_E_NOT_FOUND, "config.json");
+    small_model_write(&model, directory);
+    remove_below(state, "vocab.txt");
+    open_fails(directory, RAGSTORE_E_NOT_FOUND, "vocab.txt");
+    small_text_write(directory, "vocab.txt", "[PAD]\n[UNK]\n[CLS]\nwing\n");
+    open_fails(directory, RAGSTORE_E_INVALID_DATA, "[SEP]");
+    char longer[256];
+    snprintf(longer, sizeof longer, "%sone\nmore", small_vocabulary);
+    small_text_write(directory, "vocab.txt", longer);
+    open_fails(directory, RAGSTORE_E_INVALID_DATA, "beyond the model's 22 rows");
+    remove_below(state, "model.safetensors");
+    open_fails(directory, RAGSTORE_E_NOT_FOUND, "model.safetensors");
+    small_text_write(directory, "model.safetensors", "");
+    open_fails(directory, RAGSTORE_E_INVALID_DATA, "empty");
+    remove_below(state, "model.safetensors");
+    assert_int_equal(mkdir(temporary_join(path, state, "model.safetensors"), 0700), 0);
+    open_fails(directory, RAGSTORE_E_INVALID_DATA, "regular");
+    small_model_free(&model);
+}
+
+static void embed_embedder__survives_each_failing_allocation(void **state)
+{
+    static const char *const forms[] = {"F32", "F16"}; /* F16 is converted: more allocations */
+    rsi_slice texts[2] = {{"wing", 4}, {"the unable wing, lifting", 24}};
+    float vectors[2 * 24];
+    for (size_t f = 0; f < 2; f++) {
+        small_model model = small_model_defaults();
+        model.type = forms[f];
+        small_model_write(&model, temporary_path(state));
+        fault_memory_install();
+        unsigned n = 1;
+        for (bool failed = true; failed; n++) {
+            rsi_embedder *embedder;
+            fault_memory_fail(n, false);
+            int status = rsi_embedder_open_model(&embedder, temporary_path(state));
+            if (status == RAGSTORE_OK)
+                status = rsi_embedder_embed(vectors, embedder, texts, 2);
+            failed = fault_memory_failed();
+            fault_memory_disarm();
+            assert_int_equal(status, failed ? RAGSTORE_E_NO_MEMORY : RAGSTORE_OK);
+            rsi_embedder_release(embedder);
+            assert_int_equal(fault_memory_alive(), 0);
+        }
+        fault_memory_restore();
+        assert_true(n > 10);
+        small_model_free(&model);
+    }
+}
+
+static void embed_embedder__serves_several_threads(void **state)
+{
+    small_model model = small_model_defaults();
+    small_model_write(&model, temporary_path(state));
+    rsi_embedder *embedder = open_ok(temporary_path(state));
+    rsi_slice texts[60];
+    char *owned[60];
+    for (size_t i = 0; i < 60; i++) {
+        owned[i] = words_text(i % 19, (unsigned)i);
+        texts[i] = rsi_slice_of(owned[i]);
+    }
+    embed_from_four_threads(embedder, texts, 60);
+    for (size_t i = 0; i < 60; i++)
+        free(owned[i]);
+    rsi_embedder_release(embedder);
+    small_model_free(&model);
+}
+
+int main(void)
+{
+#define WITH_DIRECTORY(test)                                                                       \
+    cmocka_unit_test_setup_teardown(test, temporary_setup, temporary_teardown)
+    const struct CMUnitTest tests[] = {
+        WITH_DIRECTORY(embed_embedder__says_which_text_is_not_utf8),
+        WITH_DIRECTORY(embed_embedder__cuts_at_the_limit_and_says_so),
+        WITH_DIRECTORY(embed_embedder__lives_until_its_last_owner_lets_go),
+        WITH_DIRECTORY(embed_embedder__says_what_a_model_lacks),
+        WITH_DIRECTORY(embed_embedder__survives_each_failing_allocation),
+        WITH_DIRECTORY(embed_embedder__serves_several_threads),
+        WITH_DIRECTORY(embed_fingerprint__names_whatever_decides_about_vectors),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,421 @@
+/* index.faiss: what FAISS reads back, what counts as current, and what failures leave. */
+#include "rows_fixture.h"
+
+#include "base/digest.h"
+
+#if __has_include(<faiss/c_api/Index_c.h>)
+#include <faiss/c_api/Index_c.h>
+#include <faiss/c_api/index_io_c.h>
+#else
+#include <c_api/Index_c.h>
+#include <c_api/index_io_c.h>
+#endif
+
+#define DIMENSION 24u
+#define INDEX DIRECTORY "/index.faiss"
+#define STAMP "rows 0:42 alive 17"
+
+static float random_number(uint32_t *seed)
+{
+    *seed = *seed * 1664525u + 1013904223u;
+    return (float)(int32_t)*seed / 2147483648.0f;
+}
+
+static rsi_rows *make_rows(fixture *f, size_t count)
+{
+    rsi_rows *rows = open_rows(f, DIMENSION);
+    float *vectors = malloc(count * DIMENSION * sizeof *vectors);
+    rsi_rows_extent extents[EXTENTS_MAX];
+    size_t extents_count;
+    uint32_t seed = 3;
+    assert_non_null(vectors);
+    for (size_t i = 0; i < count * DIMENSION; i++)
+        vectors[i] = random_number(&seed);
+    assert_int_equal(rsi_rows_append(rows, 1000, vectors, count / 2, extents, EXTENTS_MAX,
+                                     &extents_count),
+                     0);
+    assert_int_equal(rsi_rows_append(rows, 5000000, vectors + count / 2 * DIMENSION,
+                                     count - count / 2, extents, EXTENTS_MAX, &extents_count),
+                     0);
+    free(vectors);
+    return rows;
+}
+
+/* Every third of the chunks is dead, and some have no row at all. */
+static rsi_bitset allowed_of(size_t count)
+{
+    rsi_bitset set = {0};
+    for (int64_t chunk = 1000; chunk < 1000 + (int64_t)count; chunk++)
+        if (chunk % 3 != 0)
+            assert_int_equal(rsi_bitset_add(&set, chunk), 0);
+    for (int64_t chunk = 5000000; chunk < 5000000 + (int64_t)count; chunk++)
+        if (chunk % 3 != 0)
+            assert_int_equal(rsi_bitset_add(&set, chunk), 0);
+    return set;
+}
+
+static bool is_current(fixture *f, const char *stamp)
+{
+    bool current = true;
+    assert_int_equal(rsi_faiss_is_current(&current, f->root, INDEX, stamp), 0);
+    return current;
+}
+
+/* The bytes are checked against the .sum here, by other means than the library's; then FAISS. */
+static FaissIndex *read_back(void **state)
+{
+    char path[TEMPORARY_PATH_MAX];
+    size_t size, sum_size;
+    char *bytes = temporary_read(temporary_join(path, state, INDEX), &size);
+    char *sum = temporary_read(temporary_join(path, state, INDEX ".sum"), &sum_size);
+    assert_non_null(bytes);
+    assert_non_null(sum);
+    size_t size_in_sum = 0;
+    char sha256_in_sum[65] = "", sha256[65];
+    assert_int_equal(sscanf(sum, "ragstore-faiss 1\nsize %zu\nsha256 %64s\n", &size_in_sum,
+                            sha256_in_sum),
+                     2);
+    rsi_sha256_hex(bytes, size, sha256);
+    assert_int_equal(size, size_in_sum);
+    assert_string_equal(sha256, sha256_in_sum);
+
+    FILE *stream = fmemopen(bytes, size, "r");
+    FaissIndex *index = NULL;
+    assert_non_null(stream);
+    assert_int_equal(faiss_read_index(stream, 0, &index), 0);
+    fclose(stream);
+    free(bytes);
+    free(sum);
+    return index;
+}
+
+/* FAISS, asked for everything, names the same chunks with the same scores as our own search. */
+static void compare_with_rows(const FaissIndex *index, rsi_rows *rows, const rsi_bitset *allowed)
+{
+    size_t total = (size_t)faiss_Index_ntotal(index);
+    rsi_hit *hits = calloc(total + 1, sizeof *hits);
+    float *distances = calloc(total + 1, sizeof *distances);
+    idx_t *labels = calloc(total + 1, sizeof *labels);
+    size_t count;
+    float query[DIMENSION];
+    uint32_t seed = 77;
+    for (uint32_t i = 0; i < DIMENSION; i++)
+        query[i] = random_number(&seed);
+    assert_int_equal(rsi_rows_search(hits, &count, rows, query, total + 1, allowed), 0);
+    assert_int_equal(count, total);
+    assert_int_equal(
+        faiss_Index_search(index, 1, query, (idx_t)total, distances, labels), 0);
+    rsi_bitset seen = {0};
+    for (size_t i = 0; i < total; i++) {
+        assert_true(rsi_bitset_has(allowed, labels[i]));
+        assert_int_equal(rsi_bitset_add(&seen, labels[i]), 0);
+        assert_true(distances[i] - hits[i].score < 1e-4f && hits[i].score - distances[i] < 1e-4f);
+        const float *row;
+        float sum = 0;
+        assert_int_equal(rsi_rows_get(&row, rows, labels[i]), 0);
+        for (uint32_t j = 0; j < DIMENSION; j++)
+            sum += row[j] * query[j];
+        assert_true(sum - distances[i] < 1e-4f && distances[i] - sum < 1e-4f);
+    }
+    assert_int_equal(seen.count, total);
+    rsi_bitset_free(&seen);
+    free(hits);
+    free(distances);
+    free(labels);
+}
+
+static void vectors_index_faiss__reads_back_with_chunk_numbers_as_ids(void **state)
+{
+    fixture f;
+    fixture_begin(&f, state);
+    rsi_rows *rows = make_rows(&f, 12000);
+    rsi_bitset allowed = allowed_of(7000);
+    assert_false(is_current(&f, STAMP));
+    assert_int_equal(rsi_faiss_write(f.root, INDEX, rows, &allowed, STAMP), 0);
+    assert_true(is_current(&f, STAMP));
+    FaissIndex *index = read_back(state);
+    assert_int_equal(faiss_Index_d(index), DIMENSION);
+    assert_int_equal(faiss_Index_metric_type(index), METRIC_INNER_PRODUCT);
+    assert_int_equal(faiss_Index_ntotal(index), 8000);
+    compare_with_rows(index, rows, &allowed);
+    faiss_Index_free(index);
+    rsi_bitset_free(&allowed);
+    rsi_rows_close(rows);
+    fixture_end(&f);
+}
+
+static void vectors_index_faiss__an_empty_set_gives_an_empty_index(void **state)
+{
+    fixture f;
+    fixture_begin(&f, state);
+    rsi_rows *rows = make_rows(&f, 10);
+    rsi_bitset allowed = {0};
+    assert_int_equal(rsi_faiss_write(f.root, INDEX, rows, &allowed, STAMP), 0);
+    assert_true(is_current(&f, STAMP));
+    FaissIndex *index = read_back(state);
+    assert_int_equal(faiss_Index_ntotal(index), 0);
+    faiss_Index_free(index);
+    rsi_rows_close(rows);
+    fixture_end(&f);
+}
+
+static void vectors_index_faiss__is_current_only_for_its_stamp(void **state)
+{
+    fixture f;
+    fixture_begin(&f, state);
+    rsi_rows *rows = make_rows(&f, 10);
+    rsi_bitset allowed = allowed_of(10);
+    assert_int_equal(rsi_faiss_write(f.root, INDEX, rows, &allowed, STAMP), 0);
+    assert_true(is_current(&f, STAMP));
+    assert_false(is_current(&f, STAMP "1"));
+    assert_false(is_current(&f, "rows 0:42"));
+    assert_int_equal(rsi_faiss_write(f.root, INDEX, rows, &allowed, "another"), 0);
+    assert_false(is_current(&f, STAMP));
+    assert_true(is_current(&f, "another"));
+
+    static const char *const bad_stamps[] = {NULL, "", "two\nlines", "\x7f", "\xc3\xa4"};
+    bool current;
+    for (size_t i = 0; i < sizeof bad_stamps / sizeof *bad_stamps; i++) {
+        assert_int_equal(rsi_faiss_write(f.root, INDEX, rows, &allowed, bad_stamps[i]),
+                         RAGSTORE_E_INVALID_ARGUMENT);
+        assert_int_equal(rsi_faiss_is_current(&current, f.root, INDEX, bad_stamps[i]),
+                         RAGSTORE_E_INVALID_ARGUMENT);
+    }
+    char stamp[RSI_FAISS_STAMP_MAX + 1];
+    memset(stamp, 'x', sizeof stamp);
+    stamp[RSI_FAISS_STAMP_MAX] = '\0';
+    assert_int_equal(rsi_faiss_write(f.root, INDEX, rows, &allowed, stamp),
+                     RAGSTORE_E_INVALID_ARGUMENT);
+    stamp[RSI_FAISS_STAMP_MAX - 1] = '\0';
+    assert_int_equal(rsi_faiss_write(f.root, INDEX, rows, &allowed, stamp), 0);
+    assert_true(is_current(&f, stamp));
+    rsi_bitset_free(&allowed);
+    rsi_rows_close(rows);
+    fixture_end(&f);
+}
+
+static void check_every_flip_and_cut(fixture *f, void **state, const char *below)
+{
+    char path[TEMPORARY_PATH_MAX];
+    size_t size;
+    char *bytes = temporary_read(temporary_join(path, state, below), &size);
+    for (size_t bit = 0; bit < size * 8; bit++) {
+        bytes[bit / 8] = (char)(bytes[bit / 8] ^ 1 << bit % 8);
+        temporary_write(path, bytes, size);
+        assert_false(is_current(f, STAMP));
+        bytes[bit / 8] = (char)(bytes[bit / 8] ^ 1 << bit % 8);
+    }
+    for (size_t length = 0; length < size; length++) {
+        temporary_write(path, bytes, length);
+        assert_false(is_current(f, STAMP));
+    }
+    temporary_remove_all(path);
+    assert_false(is_current(f, STAMP));
+    temporary_write(path, bytes, size);
+    assert_true(is_current(f, STAMP));
+    free(bytes);
+}
+
+static void vectors_index_faiss__any_damage_makes_it_not_current(void **state)
+{
+    fixture f;
+    fixture_begin(&f, state);
+    rsi_rows *rows = make_rows(&f, 4);
+    rsi_bitset allowed = allowed_of(2);
+    assert_int_equal(rsi_faiss_write(f.root, INDEX, rows, &allowed, STAMP), 0);
+    check_every_flip_and_cut(&f, state, INDEX);
+    check_every_flip_and_cut(&f, state, INDEX ".sum");
+    rsi_bitset_free(&allowed);
+    rsi_rows_close(rows);
+    fixture_end(&f);
+}
+
+static void vectors_index_faiss__damaged_rows_are_never_written(void **state)
+{
+    fixture f;
+    fixture_begin(&f, state);
+    rsi_rows *rows = make_rows(&f, 10);
+    rsi_bitset allowed = allowed_of(10);
+    atomic_store(&rows->runs[0].state, RSI_RUN_DAMAGED);
+    assert_int_equal(rsi_faiss_write(f.root, INDEX, rows, &allowed, STAMP), RAGSTORE_E_DAMAGED);
+    char path[TEMPORARY_PATH_MAX];
+    assert_false(temporary_exists(temporary_join(path, state, INDEX)));
+    rsi_bitset_free(&allowed);
+    rsi_rows_close(rows);
+    fixture_end(&f);
+}
+
+static void vectors_index_faiss__a_full_disk_is_an_error_and_leaves_no_file(void **state)
+{
+    fixture f;
+    fixture_begin(&f, state);
+    rsi_rows *rows = make_rows(&f, 3000);
+    rsi_bitset allowed = allowed_of(3000);
+    char path[TEMPORARY_PATH_MAX];
+    size_t files = temporary_count(temporary_join(path, state, DIRECTORY));
+    bool failed = true;
+    int64_t n = 1;
+    for (; failed; n++) {
+        fault_files_fail(&f.faults, FAULT_WRITE, n, ENOSPC, true);
+        int status = rsi_faiss_write(f.root, INDEX, rows, &allowed, STAMP);
+        failed = fault_files_struck(&f.faults);
+        fault_files_disarm(&f.faults);
+        assert_int_equal(status, failed ? RAGSTORE_E_DISK_FULL : RAGSTORE_OK);
+        assert_int_equal(temporary_exists(temporary_join(path, state, INDEX)), !failed);
+        if (failed)
+            assert_int_equal(temporary_count(temporary_join(path, state, DIRECTORY)), files);
+    }
+    assert_true(n > 3);
+    assert_true(is_current(&f, STAMP));
+    rsi_bitset_free(&allowed);
+    rsi_rows_close(rows);
+    fixture_end(&f);
+}
+
+static void vectors_index_faiss__failures_keep_the_old_pair_or_show_a_mismatch(void **state)
+{
+    static const int errors[] = {EIO, ENOSPC, EINTR, FAULT_SHORT};
+    fixture f;
+    fixture_begin(&f, state);
+    rsi_rows *rows = make_rows(&f, 600);
+    rsi_bitset allowed = allowed_of(300);
+    rsi_bitset fewer = set_of(1000, 1100);
+    for (size_t e = 0; e < sizeof errors / sizeof *errors; e++) {
+        bool failed = true;
+        for (int64_t n = 1; failed; n++) {
+            assert_int_equal(rsi_faiss_write(f.root, INDEX, rows, &allowed, "old"), 0);
+            int64_t handles = atomic_load(&f.faults.open_handles);
+            fault_files_fail(&f.faults, FAULT_ANY, n, errors[e], false);
+            int status = rsi_faiss_write(f.root, INDEX, rows, &fewer, "new");
+            failed = fault_files_struck(&f.faults);
+            fault_files_disarm(&f.faults);
+            assert_int_equal(atomic_load(&f.faults.open_handles), handles);
+            assert_true(status == RAGSTORE_OK || failed);
+            if (status == RAGSTORE_OK)
+                assert_true(is_current(&f, "new"));
+            /* Whatever is called current holds what its stamp says. */
+            bool is_old = is_current(&f, "old"), is_new = is_current(&f, "new");
+            if (is_old || is_new) {
+                FaissIndex *index = read_back(state);
+                assert_int_equal(faiss_Index_ntotal(index), is_old ? 400 : 100);
+                faiss_Index_free(index);
+            }
+        }
+    }
+    rsi_bitset_free(&fewer);
+    rsi_bitset_free(&allowed);
+    rsi_rows_close(rows);
+    fixture_end(&f);
+}
+
+static void vectors_index_faiss__is_flushed_before_anything_is_replaced(void **state)
+{
+    fixture f;
+    fixture_begin(&f, state);
+    rsi_rows *rows = make_rows(&f, 10);
+    rsi_bitset allowed = allowed_of(5);
+    fault_files_fail(&f.faults, FAULT_FLUSH, 1, EIO, false);
+    fault_files_reset_counts(&f.faults);
+    assert_int_equal(rsi_faiss_write(f.root, INDEX, rows, &allowed, STAMP), RAGSTORE_E_IO);
+    /* Only the temporary index was opened: not yet a temporary of the .sum. */
+    assert_int_equal(fault_files_count(&f.faults, FAULT_OPEN), 1);
+    assert_int_equal(fault_files_count(&f.faults, FAULT_RENAME), 0);
+    fault_files_disarm(&f.faults);
+    rsi_bitset_free(&allowed);
+    rsi_rows_close(rows);
+    fixture_end(&f);
+}
+
+static void vectors_index_faiss__a_stop_between_the_two_files_is_not_current(void **state)
+{
+    fixture f;
+    fixture_begin(&f, state);
+    rsi_rows *rows = make_rows(&f, 10);
+    rsi_bitset allowed = allowed_of(5);
+    rsi_bitset fewer = set_of(1000, 1002);
+    assert_int_equal(rsi_faiss_write(f.root, INDEX, rows, &allowed, "old"), 0);
+    fault_files_fail(&f.faults, FAULT_RENAME, 2, EIO, true);
+    assert_int_equal(rsi_faiss_write(f.root, INDEX, rows, &fewer, "new"), RAGSTORE_E_IO);
+    assert_true(fault_files_struck(&f.faults));
+    fault_files_disarm(&f.faults);
+    assert_false(is_current(&f, "old"));
+    assert_false(is_current(&f, "new"));
+    assert_int_equal(rsi_faiss_write(f.root, INDEX, rows, &fewer, "new"), 0);
+    assert_true(is_current(&f, "new"));
+    rsi_bitset_free(&fewer);
+    rsi_bitset_free(&allowed);
+    rsi_rows_close(rows);
+    fixture_end(&f);
+}
+
+static void vectors_index_faiss__every_failing_allocation_is_no_memory(void **state)
+{
+    fixture f;
+    fixture_begin(&f, state);
+    rsi_rows *rows = make_rows(&f, 20);
+    rsi_bitset allowed = allowed_of(20);
+    fault_memory_install();
+    bool failed = true;
+    for (uint64_t n = 1; failed; n++) {
+        fault_memory_fail(n, false);
+        int status = rsi_faiss_write(f.root, INDEX, rows, &allowed, STAMP);
+        failed = fault_memory_failed();
+        fault_memory_disarm();
+        assert_int_equal(status, failed ? RAGSTORE_E_NO_MEMORY : RAGSTORE_OK);
+        assert_int_equal(fault_memory_alive(), 0);
+    }
+    failed = true;
+    for (uint64_t n = 1; failed; n++) {
+        bool current;
+        fault_memory_fail(n, false);
+        int status = rsi_faiss_is_current(&current, f.root, INDEX, STAMP);
+        failed = fault_memory_failed();
+        fault_memory_disarm();
+        assert_int_equal(status, failed ? RAGSTORE_E_NO_MEMORY : RAGSTORE_OK);
+        assert_int_equal(current, !failed);
+        assert_int_equal(fault_memory_alive(), 0);
+    }
+    fault_memory_restore();
+    rsi_bitset_free(&allowed);
+    rsi_rows_close(rows);
+    fixture_end(&f);
+}
+
+static void vectors_index_faiss__says_why_it_is_not_available(void **state)
+{
+    (void)state;
+    const char *reason = "unset";
+    if (rsi_faiss_available(&reason))
+        assert_null(reason);
+    else
+        assert_non_null(reason);
+    assert_int_equal(rsi_faiss_available(NULL), reason == NULL);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, temporary_setup, temporary_teardown)
+
+int main(void)
+{
+    const struct CMUnitTest available[] = {
+        cmocka_unit_test(vectors_index_faiss__says_why_it_is_not_available),
+    };
+    const struct CMUnitTest tests[] = {
+        TEST(vectors_index_faiss__reads_back_with_chunk_numbers_as_ids),
+        TEST(vectors_index_faiss__an_empty_set_gives_an_empty_index),
+        TEST(vectors_index_faiss__is_current_only_for_its_stamp),
+        TEST(vectors_index_faiss__any_damage_makes_it_not_current),
+        TEST(vectors_index_faiss__damaged_rows_are_never_written),
+        TEST(vectors_index_faiss__a_full_disk_is_an_error_and_leaves_no_file),
+        TEST(vectors_index_faiss__failures_keep_the_old_pair_or_show_a_mismatch),
+        TEST(vectors_index_faiss__is_flushed_before_anything_is_replaced),
+        TEST(vectors_index_faiss__a_stop_between_the_two_files_is_not_current),
+        TEST(vectors_index_faiss__every_failing_allocation_is_no_memory),
+    };
+    const char *reason;
+    int failures = cmocka_run_group_tests(available, NULL, NULL);
+    if (!rsi_faiss_available(&reason)) {
+        print_message("the other tests are left out: %s\n", reason);
+        return failures;
+    }
+    return failures + cmocka_run_group_tests(tests, NULL, NULL);
+}
