@@ -74,8 +74,8 @@ static int fill_rows(rsi_rows *rows, size_t count)
         size_t extents_count;
         for (size_t i = 0; i < slice; i++)
             fill_vector(vectors + i * dimension, dimension, &seed);
-        status = rsi_rows_append(rows, (int64_t)done, vectors, slice, extents, 4096,
-                                 &extents_count);
+        status =
+            rsi_rows_append(rows, (int64_t)done, vectors, slice, extents, 4096, &extents_count);
         done += slice;
     }
     rsi_free(vectors);

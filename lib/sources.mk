@@ -9,7 +9,7 @@ ROOM_files := directories.c files.c files_posix.c files_posix_open.c paths.c roo
 
 ROOM_json := json_dump.c json_parse.c json_read.c json_write.c
 
-ROOM_storage := checkpoint.c commit.c create.c journal.c manifest.c read.c recover.c replay.c \
+ROOM_storage := checkpoint.c commit.c create.c journal.c manifest.c query.c read.c recover.c replay.c \
     snapshot.c space.c storage.c table.c tx.c work.c
 
 ROOM_vectors := index_faiss.c kernel.c kernel_avx2.c rows.c rows_append.c rows_block.c rows_search.c \
@@ -33,7 +33,7 @@ ROOM_ingest := chunk.c chunk_heading.c chunk_sentences.c chunk_split.c chunk_tok
     extract_html_write.c extract_json.c extract_kind.c extract_markdown.c extract_plain.c \
     extract_row.c extract_text.c
 
-ROOM_agent := session.c session_messages.c
+ROOM_agent := extractive.c session.c session_messages.c
 
 ROOM_api := api_document.c api_entity.c api_errors.c api_index.c api_model.c api_options.c \
     api_search.c api_session.c api_store.c handles.c

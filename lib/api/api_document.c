@@ -274,7 +274,7 @@ typedef int document_reader(rsi_bytes *out, rsi_store *store, const char *entity
                             const char *incarnation, const char *doc_id);
 
 static int read_into_buffer(ragstore_buffer **out, ragstore_document *document,
-                            document_reader *read, const char *function)
+                            document_reader *reader, const char *function)
 {
     rsi_bytes text = {0};
     int status = rsi_check_not_null(out, function, "out");
@@ -284,7 +284,7 @@ static int read_into_buffer(ragstore_buffer **out, ragstore_document *document,
     status = enter_document(document, function);
     if (status != RAGSTORE_OK)
         return status;
-    status = read(&text, document->core->store, document->entity_id, document->incarnation,
+    status = reader(&text, document->core->store, document->entity_id, document->incarnation,
                   document->doc_id);
     if (status == RAGSTORE_OK)
         status = rsi_buffer_from(out, &text);

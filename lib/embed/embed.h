@@ -33,8 +33,8 @@ int rsi_embedder_count_tokens(size_t *count, const rsi_embedder *embedder, const
 
 /* Ids with special tokens, cut at the model's limit. `ids` has room for max_tokens numbers.
  * *uncut (may be NULL) is the count without the cut. */
-int rsi_embedder_tokenize(int32_t *ids, size_t *count, size_t *uncut,
-                          const rsi_embedder *embedder, const char *text, size_t size);
+int rsi_embedder_tokenize(int32_t *ids, size_t *count, size_t *uncut, const rsi_embedder *embedder,
+                          const char *text, size_t size);
 
 /* Vectors of count × dimension floats, row by row, of length 1. INVALID_DATA: not UTF-8. */
 int rsi_embedder_embed(float *vectors, const rsi_embedder *embedder, const rsi_slice *texts,

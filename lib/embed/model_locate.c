@@ -2,18 +2,17 @@
 #include "embed/model_locate.h"
 
 #include "base/status.h"
+#include "embed/model_file.h"
 
 #include <stdlib.h>
-#include <unistd.h>
 
 #define IN_CACHE "/ragstore/models/all-MiniLM-L6-v2"
 
 static bool is_model(const char *directory)
 {
-    rsi_bytes weights = {0};
-    rsi_bytes_printf(&weights, "%s/model.safetensors", directory);
-    bool readable = rsi_bytes_status(&weights) == RAGSTORE_OK && access(weights.data, R_OK) == 0;
-    rsi_bytes_free(&weights);
+    rsi_model_file weights = {0};
+    bool readable = rsi_model_file_map(&weights, directory, "model.safetensors") == RAGSTORE_OK;
+    rsi_model_file_unmap(&weights);
     return readable;
 }
 

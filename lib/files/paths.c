@@ -125,11 +125,20 @@ rsi_path rsi_path_uploads(const char *entity_id)
     return make_path(RSI_PATH_UPLOADS "/%s", directory);
 }
 
+/* ".incoming-" and hexadecimal digits: an upload that is not committed yet. */
+static bool is_incoming(const char *name)
+{
+    size_t prefix = sizeof RSI_INCOMING_PREFIX - 1;
+
+    return strncmp(name, RSI_INCOMING_PREFIX, prefix) == 0 &&
+           strspn(name + prefix, "0123456789abcdef") == strlen(name + prefix);
+}
+
 rsi_path rsi_path_upload(const char *entity_id, const char *name)
 {
     char directory[RSI_DIRECTORY_MAX];
 
-    if (!rsi_upload_name_is_safe(name))
+    if (!rsi_upload_name_is_safe(name) && !is_incoming(name))
         return (rsi_path){""};
     rsi_entity_directory(directory, entity_id);
     return make_path(RSI_PATH_UPLOADS "/%s/%s", directory, name);
@@ -153,7 +162,7 @@ rsi_path rsi_path_in_entity(const char *entity_id, const char *below)
 
 rsi_path rsi_path_journal(uint64_t generation)
 {
-    return make_path(RSI_PATH_API_STORAGE "/journal-%" PRIu64 ".ndjson", generation);
+    return make_path(RSI_PATH_API_STORAGE "/journal-%010" PRIu64 ".ndjson", generation);
 }
 
 rsi_path rsi_path_collection(const char *name)

@@ -33,6 +33,7 @@
 #define RSI_PATH_ENTITIES "api_storage/entities.json"
 #define RSI_PATH_SESSIONS "api_storage/chat_sessions.json"
 #define RSI_PATH_UPLOADS "uploads"
+#define RSI_INCOMING_PREFIX ".incoming-" /* of an upload that is not committed yet */
 #define RSI_PATH_ENTITY_ROOT "entity_scoped/entities"
 
 typedef struct rsi_path {

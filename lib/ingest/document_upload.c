@@ -76,7 +76,7 @@ static int open_incoming(rsi_upload *upload)
         status = rsi_directory_make(root, directory.text);
     if (status != RAGSTORE_OK)
         return status;
-    snprintf(upload->incoming, sizeof upload->incoming, ".incoming-%s", random);
+    snprintf(upload->incoming, sizeof upload->incoming, RSI_INCOMING_PREFIX "%s", random);
     rsi_path path = rsi_path_upload(upload->entity_id, upload->incoming);
     return rsi_file_open(&upload->file, root, path.text,
                          RSI_OPEN_WRITE | RSI_OPEN_CREATE | RSI_OPEN_EXCLUSIVE);

@@ -167,14 +167,14 @@ static uint32_t heading_level(rsi_slice name)
 
 static void open_heading(rsi_html_page *page, uint32_t level)
 {
-    rsi_table_is_layout(page);
+    rsi_html_table_is_layout(page);
     rsi_page_break(page);
     page->heading = level;
 }
 
 static void open_pre(rsi_html_page *page)
 {
-    rsi_table_is_layout(page);
+    rsi_html_table_is_layout(page);
     rsi_page_break(page);
     page->heading = 0;
     page->pre++;
@@ -222,12 +222,12 @@ static void open_element(rsi_html_page *page, const rsi_html_token *tag)
     } else if (is(name, "pre") || is(name, "listing") || is(name, "xmp")) {
         open_pre(page);
     } else if (is(name, "table")) {
-        rsi_table_open(page);
+        rsi_html_table_open(page);
         page->heading = 0;
     } else if (is(name, "tr")) {
-        rsi_table_row(page);
+        rsi_html_table_row(page);
     } else if (is(name, "td") || is(name, "th")) {
-        rsi_table_cell(page, is(name, "th"), tag->attributes);
+        rsi_html_table_cell(page, is(name, "th"), tag->attributes);
     } else if (is_block(name)) {
         rsi_page_break(page);
         if (is(name, "p") || is(name, "ul") || is(name, "ol"))
@@ -244,11 +244,11 @@ static void close_element(rsi_html_page *page, rsi_slice name)
         rsi_page_break(page);
         page->pre -= page->pre > 0;
     } else if (is(name, "table")) {
-        rsi_table_close(page);
+        rsi_html_table_close(page);
     } else if (is(name, "tr")) {
-        rsi_table_row(page);
+        rsi_html_table_row(page);
     } else if (is(name, "td") || is(name, "th")) {
-        rsi_table_cell_end(page);
+        rsi_html_table_cell_end(page);
     } else if (is_block(name)) {
         rsi_page_break(page);
         page->list_item = page->list_item && !is(name, "li");
@@ -346,7 +346,7 @@ static void read_page(rsi_html_page *page, rsi_slice source)
     if (page->status != RAGSTORE_OK)
         return;
     while (page->table.depth > 0)
-        rsi_table_close(page);
+        rsi_html_table_close(page);
     rsi_page_break(page);
 }
 
@@ -426,6 +426,6 @@ int rsi_extract_html(rsi_extracted *out, rsi_slice source)
     }
     rsi_bytes_free(&page.decoded);
     rsi_bytes_free(&page.title);
-    rsi_table_free(&page.table);
+    rsi_html_table_free(&page.table);
     return status;
 }

@@ -3,7 +3,7 @@
  * extract_html_write.c (blocks and white space) and extract_html_table.c (rows).
  *
  *   tags and texts ─► extract_html.c ─┬─► rsi_page_text ─► out->text, or the row's cell
- *                                     └─► rsi_page_break, rsi_table_… ─► out->blocks
+ *                                     └─► rsi_page_break, rsi_html_table_… ─► out->blocks
  */
 #ifndef RSI_INGEST_EXTRACT_HTML_PAGE_H
 #define RSI_INGEST_EXTRACT_HTML_PAGE_H
@@ -68,12 +68,12 @@ void rsi_page_break(rsi_html_page *page); /* the open block ends */
 void rsi_page_fail(rsi_html_page *page, int status);
 
 /* extract_html_table.c: what the tags of tables do. */
-void rsi_table_open(rsi_html_page *page);
-void rsi_table_close(rsi_html_page *page);
-void rsi_table_row(rsi_html_page *page); /* a row begins or ends */
-void rsi_table_cell(rsi_html_page *page, bool is_header, rsi_slice attributes);
-void rsi_table_cell_end(rsi_html_page *page);
-void rsi_table_is_layout(rsi_html_page *page); /* what came up in a cell belongs to no data */
-void rsi_table_free(rsi_html_table *table);
+void rsi_html_table_open(rsi_html_page *page);
+void rsi_html_table_close(rsi_html_page *page);
+void rsi_html_table_row(rsi_html_page *page); /* a row begins or ends */
+void rsi_html_table_cell(rsi_html_page *page, bool is_header, rsi_slice attributes);
+void rsi_html_table_cell_end(rsi_html_page *page);
+void rsi_html_table_is_layout(rsi_html_page *page); /* what came up in a cell belongs to no data */
+void rsi_html_table_free(rsi_html_table *table);
 
 #endif

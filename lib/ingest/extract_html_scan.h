@@ -3,9 +3,9 @@
  *
  * Text extraction needs to know what is a tag, what is text and what is neither; it needs no tree.
  * So the scanner follows the tokenizer of the HTML standard, touches each byte a bounded number of
- * times, allocates nothing, and cannot be made to nest. (Tree builders are slower with each
+ * times, allocates nothing, and cannot be made to nest. Tree builders are slower with each
  * attribute and each open element: libxml2 2.9 takes 50 seconds for one tag with 80,000
- * attributes.) Used by extract_html.c.
+ * attributes. Used by extract_html.c.
  */
 #ifndef RSI_INGEST_EXTRACT_HTML_SCAN_H
 #define RSI_INGEST_EXTRACT_HTML_SCAN_H

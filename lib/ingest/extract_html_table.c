@@ -13,7 +13,7 @@ static bool is_layout(const rsi_html_table *table)
     return table->depth > RSI_HTML_TABLES || (table->layouts >> (table->depth - 1) & 1) != 0;
 }
 
-void rsi_table_free(rsi_html_table *table)
+void rsi_html_table_free(rsi_html_table *table)
 {
     rsi_bytes_free(&table->bytes);
     rsi_bytes_free(&table->name_bytes);
@@ -85,7 +85,7 @@ static void write_row(rsi_html_page *page)
         keep_names(page);
 }
 
-void rsi_table_cell_end(rsi_html_page *page)
+void rsi_html_table_cell_end(rsi_html_page *page)
 {
     rsi_html_table *table = &page->table;
     if (table->in_cell)
@@ -95,10 +95,10 @@ void rsi_table_cell_end(rsi_html_page *page)
     table->in_cell = false;
 }
 
-void rsi_table_row(rsi_html_page *page)
+void rsi_html_table_row(rsi_html_page *page)
 {
     rsi_html_table *table = &page->table;
-    rsi_table_cell_end(page);
+    rsi_html_table_cell_end(page);
     if (table->depth == 0 || table->cell_count == 0 || page->status != RAGSTORE_OK)
         return;
     write_row(page);
@@ -108,11 +108,11 @@ void rsi_table_row(rsi_html_page *page)
     table->rows_below = reach > below ? reach : below;
 }
 
-void rsi_table_open(rsi_html_page *page)
+void rsi_html_table_open(rsi_html_page *page)
 {
     rsi_html_table *table = &page->table;
     if (table->depth > 0)
-        rsi_table_is_layout(page);
+        rsi_html_table_is_layout(page);
     rsi_page_break(page);
     table->depth++;
     if (table->depth <= RSI_HTML_TABLES)
@@ -122,14 +122,14 @@ void rsi_table_open(rsi_html_page *page)
     table->rows_below = 0;
 }
 
-void rsi_table_close(rsi_html_page *page)
+void rsi_html_table_close(rsi_html_page *page)
 {
-    rsi_table_row(page);
+    rsi_html_table_row(page);
     if (page->table.depth > 0)
         page->table.depth--;
 }
 
-void rsi_table_is_layout(rsi_html_page *page)
+void rsi_html_table_is_layout(rsi_html_page *page)
 {
     rsi_html_table *table = &page->table;
     if (table->depth == 0 || is_layout(table))
@@ -158,10 +158,10 @@ static unsigned span_of(rsi_slice value)
     return span == 0 ? 1 : span;
 }
 
-void rsi_table_cell(rsi_html_page *page, bool is_header, rsi_slice attributes)
+void rsi_html_table_cell(rsi_html_page *page, bool is_header, rsi_slice attributes)
 {
     rsi_html_table *table = &page->table;
-    rsi_table_cell_end(page);
+    rsi_html_table_cell_end(page);
     if (table->depth == 0 || is_layout(table))
         return;
     rsi_page_break(page);

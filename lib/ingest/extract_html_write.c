@@ -115,7 +115,7 @@ static void put_run(rsi_html_page *page, rsi_slice run)
     rsi_bytes_append(sink, run.data, run.size);
     rsi_page_fail(page, rsi_bytes_status(sink));
     if (table->in_cell && sink->size - start > CELL_MAX)
-        rsi_table_is_layout(page);
+        rsi_html_table_is_layout(page);
 }
 
 void rsi_page_decoded_text(rsi_html_page *page, rsi_slice text)

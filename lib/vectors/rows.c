@@ -90,8 +90,8 @@ size_t rsi_rows_memory(const rsi_rows *rows)
 
 int rsi_rows_path(rsi_path *path, const rsi_rows *rows, uint32_t number)
 {
-    int length = snprintf(path->text, sizeof path->text, "%s/rows-%" PRIu32 ".rsv",
-                          rows->directory, number);
+    int length =
+        snprintf(path->text, sizeof path->text, "%s/rows-%" PRIu32 ".rsv", rows->directory, number);
     if (length < 0 || (size_t)length >= sizeof path->text)
         return rsi_fail(RAGSTORE_E_INVALID_ARGUMENT, "vectors", "path of %zu bytes is too long",
                         strlen(rows->directory));
@@ -197,11 +197,11 @@ int rsi_rows_verify(rsi_rows *rows, const rsi_rows_extent *extent)
             rsi_crc32c(0, segment->view + run->offset, (size_t)extent->size) == extent->crc)
             return RAGSTORE_OK;
     }
-    return rsi_fail(RAGSTORE_E_DAMAGED, "vectors",
-                    "%s/rows-%" PRIu32 ".rsv: the block at byte %" PRIu64 " with the vectors of %"
-                    PRIu32 " chunks from %" PRId64 " is not what was committed; embed them again",
-                    rows->directory, extent->segment, extent->offset, extent->count,
-                    extent->first_chunk);
+    return rsi_fail(
+        RAGSTORE_E_DAMAGED, "vectors",
+        "%s/rows-%" PRIu32 ".rsv: the block at byte %" PRIu64 " with the vectors of %" PRIu32
+        " chunks from %" PRId64 " is not what was committed; embed them again",
+        rows->directory, extent->segment, extent->offset, extent->count, extent->first_chunk);
 }
 
 int rsi_rows_missing(rsi_bitset *missing, rsi_rows *rows, const rsi_bitset *wanted)
@@ -256,8 +256,7 @@ int rsi_rows_cursor_next(rsi_rows_cursor *cursor, rsi_rows_stretch *stretch)
         if (cursor->chunk >= run->end_chunk) {
             /* Mostly the next run has it: ask that before bisecting. */
             cursor->run++;
-            if (cursor->run < rows->run_count &&
-                cursor->chunk >= rows->runs[cursor->run].end_chunk)
+            if (cursor->run < rows->run_count && cursor->chunk >= rows->runs[cursor->run].end_chunk)
                 cursor->run = rsi_rows_find(rows, cursor->run, cursor->chunk);
             continue;
         }

@@ -49,7 +49,8 @@ static uint32_t rows_of_next_block(const rsi_rows *rows, uint64_t end, size_t le
     if (room > rows->block_limit)
         room = rows->block_limit;
     room -= room % RSI_ROWS_ALIGNMENT;
-    uint64_t fit = room > RSI_ROWS_HEADER_SIZE ? (room - RSI_ROWS_HEADER_SIZE) / row_bytes(rows) : 0;
+    uint64_t fit =
+        room > RSI_ROWS_HEADER_SIZE ? (room - RSI_ROWS_HEADER_SIZE) / row_bytes(rows) : 0;
     if (fit == 0 && end == RSI_ROWS_HEADER_SIZE)
         fit = 1; /* an empty segment takes a row of any size */
     return (uint32_t)(fit < left ? fit : left);
@@ -247,8 +248,8 @@ static int write_block(appender *append, int64_t first_chunk, const float *vecto
         return status;
 
     rsi_rows_identity identity = rsi_rows_identity_of(rows, segment->number);
-    uint32_t data_crc = rsi_rows_block_encode(append->block, &identity, append->end, first_chunk,
-                                              vectors, count);
+    uint32_t data_crc =
+        rsi_rows_block_encode(append->block, &identity, append->end, first_chunk, vectors, count);
     extent->segment = segment->number;
     extent->offset = append->end;
     extent->size = rsi_rows_block_size(count, rows->dimension);

@@ -6,7 +6,8 @@
 #include <string.h>
 
 /* Rows are used where they lie, so the machine's order has to be the file's. */
-_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "rows are mapped as little-endian floats");
+_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__,
+               "rows are mapped as little-endian floats");
 _Static_assert(sizeof(float) == 4, "rows are float32");
 
 #define BYTE_ORDER_MARK 0x01020304u

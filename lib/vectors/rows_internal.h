@@ -67,10 +67,10 @@ struct rsi_rows {
     char *directory;
     char incarnation[RSI_INCARNATION_DIGITS + 1];
     uint32_t dimension;
-    uint32_t next_segment;   /* a number that no segment has had */
-    uint64_t segment_limit;  /* RSI_ROWS_SEGMENT_BYTES; tests make it smaller */
-    uint64_t block_limit;    /* RSI_ROWS_BLOCK_BYTES; likewise */
-    bool flush_failed;       /* sticky: what is on disk is not known any more */
+    uint32_t next_segment;  /* a number that no segment has had */
+    uint64_t segment_limit; /* RSI_ROWS_SEGMENT_BYTES; tests make it smaller */
+    uint64_t block_limit;   /* RSI_ROWS_BLOCK_BYTES; likewise */
+    bool flush_failed;      /* sticky: what is on disk is not known any more */
     rsi_rows_segment *segments;
     size_t segment_count;
     size_t segment_capacity;
@@ -87,7 +87,8 @@ int rsi_rows_path(rsi_path *path, const rsi_rows *rows, uint32_t number);
 rsi_rows_identity rsi_rows_identity_of(const rsi_rows *rows, uint32_t number);
 /* View bytes 0..size of a segment in place of what was viewed; unchanged on failure. */
 int rsi_rows_view(rsi_rows_segment *segment, uint64_t size);
-/* The first run at or behind index `from` that ends behind `chunk`; run_count when there is none. */
+/* The first run at or behind index `from` that ends behind `chunk`; run_count when there is none.
+ */
 size_t rsi_rows_find(const rsi_rows *rows, size_t from, int64_t chunk);
 uint64_t rsi_rows_run_size(const rsi_rows *rows, const rsi_rows_run *run);
 /* An rsi_rows_run_state other than UNCHECKED; sets no error. */

@@ -83,8 +83,7 @@ static int compare_numbers(const void *a, const void *b)
 /* The header's worth of bytes at `offset`; the file has them. */
 static int bytes_at(walker *walk, uint64_t offset, const unsigned char **bytes)
 {
-    if (offset < walk->start ||
-        offset + RSI_ROWS_HEADER_SIZE > walk->start + walk->size) {
+    if (offset < walk->start || offset + RSI_ROWS_HEADER_SIZE > walk->start + walk->size) {
         uint64_t left = walk->file_size - offset;
         walk->start = offset;
         walk->size = 0;
@@ -190,8 +189,8 @@ static int check_header(walker *walk, rsi_rows_segment *segment)
         break;
     }
     /* Blocks follow only a flushed header: without them a crash ended the creation. */
-    segment->state = walk->file_size <= RSI_ROWS_HEADER_SIZE ? RSI_SEGMENT_ABANDONED
-                                                             : RSI_SEGMENT_DAMAGED;
+    segment->state =
+        walk->file_size <= RSI_ROWS_HEADER_SIZE ? RSI_SEGMENT_ABANDONED : RSI_SEGMENT_DAMAGED;
     return RAGSTORE_OK;
 }
 
@@ -287,8 +286,7 @@ static int settle_segments(rsi_rows *rows)
         int status = rsi_file_size(segment->file, &size);
         if (status != RAGSTORE_OK)
             return status;
-        segment->remains =
-            i >= last && segment->state == RSI_SEGMENT_INTACT && size > segment->end;
+        segment->remains = i >= last && segment->state == RSI_SEGMENT_INTACT && size > segment->end;
         if (segment->end == RSI_ROWS_HEADER_SIZE)
             continue;
         status = rsi_rows_view(segment, segment->end);

@@ -47,8 +47,9 @@ int rsi_rows_open(rsi_rows **out, rsi_root *root, const char *directory, const c
 void rsi_rows_close(rsi_rows *rows); /* NULL is fine */
 
 uint32_t rsi_rows_dimension(const rsi_rows *rows);
-int64_t rsi_rows_next_chunk(const rsi_rows *rows); /* 1 + the largest chunk number of any row; or 0 */
-size_t rsi_rows_memory(const rsi_rows *rows);      /* bytes, about; without what is mapped */
+int64_t
+rsi_rows_next_chunk(const rsi_rows *rows);    /* 1 + the largest chunk number of any row; or 0 */
+size_t rsi_rows_memory(const rsi_rows *rows); /* bytes, about; without what is mapped */
 
 /* How many extents an append of `count` rows would give now: one for each started MiB, about. */
 size_t rsi_rows_extents_needed(const rsi_rows *rows, size_t count);

@@ -17,12 +17,22 @@ static const struct {
     int code;
     const char *name;
 } codes[] = {
-#define CODE(name) {RAGSTORE_E_##name, #name}
-    {RAGSTORE_OK, "OK"}, CODE(INVALID_ARGUMENT), CODE(WRONG_STATE), CODE(CLOSED),
-    CODE(UNSUPPORTED), CODE(VERSION), CODE(NOT_FOUND), CODE(EXISTS), CODE(CONFLICT),
-    CODE(DAMAGED), CODE(INVALID_DATA), CODE(NOT_EXTRACTABLE), CODE(EMBEDDER), CODE(QUERY),
-    CODE(NO_MEMORY), CODE(TOO_LARGE), CODE(BUSY), CODE(DISK_FULL), CODE(INTERRUPTED), CODE(IO),
-    CODE(PERMISSION), CODE(READ_ONLY), CODE(FAILED), CODE(INTERNAL),
+#define CODE(name)                                                                                 \
+    {                                                                                              \
+        RAGSTORE_E_##name, #name                                                                   \
+    }
+    {RAGSTORE_OK, "OK"}, CODE(INVALID_ARGUMENT),
+    CODE(WRONG_STATE),   CODE(CLOSED),
+    CODE(UNSUPPORTED),   CODE(VERSION),
+    CODE(NOT_FOUND),     CODE(EXISTS),
+    CODE(CONFLICT),      CODE(DAMAGED),
+    CODE(INVALID_DATA),  CODE(NOT_EXTRACTABLE),
+    CODE(EMBEDDER),      CODE(QUERY),
+    CODE(NO_MEMORY),     CODE(TOO_LARGE),
+    CODE(BUSY),          CODE(DISK_FULL),
+    CODE(INTERRUPTED),   CODE(IO),
+    CODE(PERMISSION),    CODE(READ_ONLY),
+    CODE(FAILED),        CODE(INTERNAL),
 #undef CODE
 };
 
@@ -148,11 +158,11 @@ static void base_status__fits_codes_to_errno_values(void **state)
 {
     (void)state;
     static const int pairs[][2] = {
-        {ENOMEM, RAGSTORE_E_NO_MEMORY},  {ENOENT, RAGSTORE_E_NOT_FOUND},
-        {EEXIST, RAGSTORE_E_EXISTS},     {ENOSPC, RAGSTORE_E_DISK_FULL},
-        {EDQUOT, RAGSTORE_E_DISK_FULL},  {EACCES, RAGSTORE_E_PERMISSION},
-        {EPERM, RAGSTORE_E_PERMISSION},  {EROFS, RAGSTORE_E_PERMISSION},
-        {EIO, RAGSTORE_E_IO},            {0, RAGSTORE_E_IO},
+        {ENOMEM, RAGSTORE_E_NO_MEMORY}, {ENOENT, RAGSTORE_E_NOT_FOUND},
+        {EEXIST, RAGSTORE_E_EXISTS},    {ENOSPC, RAGSTORE_E_DISK_FULL},
+        {EDQUOT, RAGSTORE_E_DISK_FULL}, {EACCES, RAGSTORE_E_PERMISSION},
+        {EPERM, RAGSTORE_E_PERMISSION}, {EROFS, RAGSTORE_E_PERMISSION},
+        {EIO, RAGSTORE_E_IO},           {0, RAGSTORE_E_IO},
     };
     for (size_t i = 0; i < sizeof pairs / sizeof pairs[0]; i++)
         assert_int_equal(rsi_code_of_errno(pairs[i][0]), pairs[i][1]);

@@ -98,7 +98,8 @@ static void base_utf8__tells_where_the_first_bad_byte_is(void **state)
 static void base_utf8__steps_over_bad_bytes_one_by_one(void **state)
 {
     (void)state;
-    const char *text = "a\xE2\x82" "b\xFFé";
+    const char *text = "a\xE2\x82"
+                       "b\xFFé";
     static const uint32_t expected[] = {'a', 0xFFFD, 0xFFFD, 'b', 0xFFFD, 0xE9};
     size_t offset = 0;
     for (size_t i = 0; i < 6; i++)

@@ -36,8 +36,7 @@ typedef struct fixture {
 static inline void fixture_begin(fixture *f, void **state)
 {
     fault_files_init(&f->faults, NULL);
-    assert_int_equal(
-        rsi_root_open(&f->root, &f->faults.table, temporary_path(state), true), 0);
+    assert_int_equal(rsi_root_open(&f->root, &f->faults.table, temporary_path(state), true), 0);
 }
 
 /* Closes the store; what was opened and mapped must be closed and unmapped. */
@@ -77,9 +76,8 @@ static inline int append(rsi_rows *rows, int64_t first_chunk, size_t count,
     size_t own_count;
     assert_non_null(vectors);
     fill(vectors, first_chunk, count, dimension);
-    int status = rsi_rows_append(rows, first_chunk, vectors, count,
-                                 extents != NULL ? extents : own, EXTENTS_MAX,
-                                 extents_count != NULL ? extents_count : &own_count);
+    int status = rsi_rows_append(rows, first_chunk, vectors, count, extents != NULL ? extents : own,
+                                 EXTENTS_MAX, extents_count != NULL ? extents_count : &own_count);
     free(vectors);
     return status;
 }

@@ -31,9 +31,8 @@ static rsi_rows *make_rows(fixture *f, size_t count)
     assert_non_null(vectors);
     for (size_t i = 0; i < count * DIMENSION; i++)
         vectors[i] = random_number(&seed);
-    assert_int_equal(rsi_rows_append(rows, 1000, vectors, count / 2, extents, EXTENTS_MAX,
-                                     &extents_count),
-                     0);
+    assert_int_equal(
+        rsi_rows_append(rows, 1000, vectors, count / 2, extents, EXTENTS_MAX, &extents_count), 0);
     assert_int_equal(rsi_rows_append(rows, 5000000, vectors + count / 2 * DIMENSION,
                                      count - count / 2, extents, EXTENTS_MAX, &extents_count),
                      0);
@@ -72,12 +71,16 @@ static FaissIndex *read_back(void **state)
     assert_non_null(sum);
     size_t size_in_sum = 0;
     char sha256_in_sum[65] = "", sha256[65];
-    assert_int_equal(sscanf(sum, "ragstore-faiss 1\nsize %zu\nsha256 %64s\n", &size_in_sum,
-                            sha256_in_sum),
-                     2);
+    assert_int_equal(
+        sscanf(sum, "ragstore-faiss 1\nsize %zu\nsha256 %64s\n", &size_in_sum, sha256_in_sum), 2);
     rsi_sha256_hex(bytes, size, sha256);
     assert_int_equal(size, size_in_sum);
     assert_string_equal(sha256, sha256_in_sum);
+    unsigned crc_in_sum = 0;
+    const char *last_line = strstr(sum, "crc32c ");
+    assert_non_null(last_line);
+    assert_int_equal(sscanf(last_line, "crc32c %8x\n", &crc_in_sum), 1);
+    assert_int_equal(rsi_crc32c(0, sum, (size_t)(last_line - sum)), crc_in_sum);
 
     FILE *stream = fmemopen(bytes, size, "r");
     FaissIndex *index = NULL;
@@ -103,8 +106,7 @@ static void compare_with_rows(const FaissIndex *index, rsi_rows *rows, const rsi
         query[i] = random_number(&seed);
     assert_int_equal(rsi_rows_search(hits, &count, rows, query, total + 1, allowed), 0);
     assert_int_equal(count, total);
-    assert_int_equal(
-        faiss_Index_search(index, 1, query, (idx_t)total, distances, labels), 0);
+    assert_int_equal(faiss_Index_search(index, 1, query, (idx_t)total, distances, labels), 0);
     rsi_bitset seen = {0};
     for (size_t i = 0; i < total; i++) {
         assert_true(rsi_bitset_has(allowed, labels[i]));
@@ -137,6 +139,15 @@ static void vectors_index_faiss__reads_back_with_chunk_numbers_as_ids(void **sta
     assert_int_equal(faiss_Index_d(index), DIMENSION);
     assert_int_equal(faiss_Index_metric_type(index), METRIC_INNER_PRODUCT);
     assert_int_equal(faiss_Index_ntotal(index), 8000);
+    compare_with_rows(index, rows, &allowed);
+    faiss_Index_free(index);
+    rsi_bitset_free(&allowed);
+
+    /* More rows one behind the other than are handed over at once. */
+    allowed = set_of(1000, 7000);
+    assert_int_equal(rsi_faiss_write(f.root, INDEX, rows, &allowed, STAMP), 0);
+    index = read_back(state);
+    assert_int_equal(faiss_Index_ntotal(index), 6000);
     compare_with_rows(index, rows, &allowed);
     faiss_Index_free(index);
     rsi_bitset_free(&allowed);

@@ -215,7 +215,8 @@ static void check_first_rows(rsi_rows *rows)
         assert_row(rows, chunk);
 }
 
-/* After one failure: what was there is there, and appending works, at the latest after reopening. */
+/* After one failure: what was there is there, and appending works, at the latest after reopening.
+ */
 static void check_recovery(fixture *f, rsi_rows *rows, int status)
 {
     check_first_rows(rows);

@@ -237,9 +237,9 @@ static void vectors_rows_walk__refuses_files_of_another_entity_dimension_or_plac
     char *bytes = make_store(&f, state);
     char path[TEMPORARY_PATH_MAX];
     rsi_rows *rows;
-    assert_int_equal(rsi_rows_open(&rows, f.root, DIRECTORY, "ffffffffffffffffffffffffffffffff",
-                                   DIMENSION),
-                     RAGSTORE_E_DAMAGED);
+    assert_int_equal(
+        rsi_rows_open(&rows, f.root, DIRECTORY, "ffffffffffffffffffffffffffffffff", DIMENSION),
+        RAGSTORE_E_DAMAGED);
     assert_null(rows);
     assert_int_equal(rsi_rows_open(&rows, f.root, DIRECTORY, INCARNATION, DIMENSION + 1),
                      RAGSTORE_E_DAMAGED);
@@ -275,9 +275,9 @@ static void vectors_rows_walk__refuses_a_newer_format_untouched(void **state)
 
 static void vectors_rows_walk__leaves_other_names_alone(void **state)
 {
-    static const char *const names[] = {"rows-01.rsv",  "rows-.rsv",  "rows-0.rsv",
-                                        "rows-1.rsv~",  "index.faiss", "rows-99999999999.rsv",
-                                        "rows-4294967296.rsv", ".tmp-1", "rows-1a.rsv"};
+    static const char *const names[] = {
+        "rows-01.rsv",          "rows-.rsv",           "rows-0.rsv", "rows-1.rsv~", "index.faiss",
+        "rows-99999999999.rsv", "rows-4294967296.rsv", ".tmp-1",     "rows-1a.rsv"};
     fixture f;
     fixture_begin(&f, state);
     free(make_store(&f, state));
@@ -322,8 +322,11 @@ static void vectors_rows_walk__damage_in_an_older_segment_is_damage(void **state
                 assert_row(rows, chunk);
             else
                 assert_no_row(rows, chunk, RAGSTORE_E_DAMAGED);
-        rsi_rows_extent lost = {.segment = 1, .offset = FILE_BYTES - BLOCK_BYTES,
-                                .size = BLOCK_BYTES, .first_chunk = 6, .count = 3};
+        rsi_rows_extent lost = {.segment = 1,
+                                .offset = FILE_BYTES - BLOCK_BYTES,
+                                .size = BLOCK_BYTES,
+                                .first_chunk = 6,
+                                .count = 3};
         assert_int_equal(rsi_rows_verify(rows, &lost), RAGSTORE_E_DAMAGED);
 
         /* Damage is kept as it is: only a tail is cut. */
