@@ -20,6 +20,8 @@ curl               command curl
 libjansson-dev     module  jansson
 libopenblas-dev    module  openblas
 libstemmer-dev     header  libstemmer.h
+libutf8proc-dev    module  libutf8proc
+libuchardet-dev    module  uchardet
 libmicrohttpd-dev  module  libmicrohttpd
 EOF
     if [ -n "$(faiss_missing)" ] && [ -z "${FAISS_PREFIX:-}" ]; then

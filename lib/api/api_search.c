@@ -61,7 +61,7 @@ int ragstore_entity_search(ragstore_result **out, ragstore_entity *entity, const
                               .mode = given.mode == 0 ? RAGSTORE_MODE_HYBRID : given.mode,
                               .neighbors = given.neighbors,
                               .min_score = given.min_score,
-                              .doc_ids = given.doc_ids_count == 0 ? NULL : given.doc_ids,
+                              .doc_ids = given.doc_ids,
                               .doc_ids_count = given.doc_ids_count,
                               .filter_json = given.filter_json,
                               .vector = given.vector,

@@ -252,7 +252,7 @@ static int ask(ragstore_answer *answer, ragstore_session *session, const char *m
     forwarding to = {given};
     rsi_agent_listener listener = {forward_sources, forward_text, &to};
     rsi_session_question question = {.message = message,
-                                     .doc_ids = given->doc_ids_count == 0 ? NULL : given->doc_ids,
+                                     .doc_ids = given->doc_ids,
                                      .doc_ids_count = given->doc_ids_count,
                                      .filter_json = given->filter_json,
                                      .k = given->k == 0 ? DEFAULT_PASSAGES : given->k};

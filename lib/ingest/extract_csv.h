@@ -3,7 +3,8 @@
  *
  * A record's fields have their white space folded and are slices of its own memory, valid until
  * the next rsi_csv_next. A quoted field that does not end within FIELD_MAX bytes is taken to begin
- * with a stray quote; after a few of those no quote counts any more, so reading stays linear.
+ * with a stray quote. Reading stays linear: behind a stray quote all quotes come in even numbers
+ * for that long, and fields that begin with an even number of quotes end by themselves.
  */
 #ifndef RSI_INGEST_EXTRACT_CSV_H
 #define RSI_INGEST_EXTRACT_CSV_H
@@ -16,7 +17,6 @@ typedef struct rsi_csv_reader {
     rsi_slice source;
     size_t at;
     char delimiter;
-    unsigned stray_quotes;
 } rsi_csv_reader;
 
 typedef struct rsi_csv_record {

@@ -9,11 +9,10 @@
 #include <string.h>
 
 #define FIELD_MAX (64u << 10) /* a quoted field */
-#define STRAY_QUOTES_MAX 16
 
 void rsi_csv_begin(rsi_csv_reader *reader, rsi_slice source, char delimiter)
 {
-    *reader = (rsi_csv_reader){source, 0, delimiter, 0};
+    *reader = (rsi_csv_reader){source, 0, delimiter};
 }
 
 void rsi_csv_record_free(rsi_csv_record *record)
@@ -63,13 +62,11 @@ static void read_field(rsi_csv_reader *reader, rsi_bytes *bytes)
     size_t at = reader->at;
     while (at < size && data[at] == ' ')
         at++;
-    if (at < size && data[at] == '"' && reader->stray_quotes < STRAY_QUOTES_MAX) {
+    if (at < size && data[at] == '"') {
         size_t end = end_of_quoted(reader, at);
         if (end > 0) {
             append_unquoted(bytes, (rsi_slice){data + at + 1, end - at - 2});
             at = end;
-        } else {
-            reader->stray_quotes++;
         }
     }
     size_t start = at;

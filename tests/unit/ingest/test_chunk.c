@@ -94,6 +94,13 @@ static void ingest_chunk__keeps_headings_with_what_follows(void **state)
                   "A\n\n## B\n\none two\n\nthree|{A}C\n\nfour");
 }
 
+static void ingest_chunk__gives_no_chunk_to_next_to_nothing_before_a_heading(void **state)
+{
+    (void)state;
+    assert_chunks("note\n\n# A\n\none\n", "a.md", words(32, 0), "note\n\n# A\n\none");
+    assert_chunks("a longer note\n\n# A\n\none\n", "a.md", words(32, 0), "a longer note|A\n\none");
+}
+
 static void ingest_chunk__tells_the_headings_above(void **state)
 {
     (void)state;
@@ -372,6 +379,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(ingest_chunk__keeps_headings_with_what_follows),
+        cmocka_unit_test(ingest_chunk__gives_no_chunk_to_next_to_nothing_before_a_heading),
         cmocka_unit_test(ingest_chunk__tells_the_headings_above),
         cmocka_unit_test(ingest_chunk__packs_blocks_while_they_fit),
         cmocka_unit_test(ingest_chunk__cuts_long_paragraphs_at_sentences),

@@ -95,6 +95,7 @@ static void ingest_sentences__end_where_lines_begin_anew(void **state)
     assert_sentences("Take:\n- one thing\n- two\n  things\n3. three", "Take:|- one thing|- two\n"
                                                                       "  things|3. three");
     assert_sentences("# 1. Heading. More\ntext here", "# 1. Heading. More|text here");
+    assert_sentences("1. Introduction\n2. Methods. More", "1. Introduction|2. Methods.|More");
     assert_sentences("Title\n=====\ntext", "Title|text");
     assert_sentences("Capital: Kabul\nLanguage: Dari\nwrapped",
                      "Capital: Kabul|Language: Dari\nwrapped");

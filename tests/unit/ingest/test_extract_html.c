@@ -107,6 +107,8 @@ static void ingest_html__reads_tables_row_by_row(void **state)
     assert_blocks(BYTES("<table><tr><th>a<th>b<tr><td rowspan=2>1<td>2<tr><td>3<tr><td>4<td>5"
                         "</table>"),
                   "a.html", "R:a; b|R:1; 2|R:3|R:a: 4; b: 5");
+    assert_blocks(BYTES("<table><tr><th>a<th>b<tr><td rowspan=2>1<td>2<tr><td>3<td>4</table>"),
+                  "a.html", "R:a; b|R:1; 2|R:3; 4");
     assert_blocks(BYTES("<table><tr><td><ul><li>x<li>y</ul><td><p>p<p>q</table>"), "a.html",
                   "R:x, y; p q");
 }
