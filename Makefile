@@ -229,7 +229,7 @@ setup: ## fetch and build what is missing: packages, FAISS, the embedding model
 quickstart: ## from a fresh machine to cited answers over real documents (DOCS=path for your own)
 	@tools/setup.sh status >/dev/null 2>&1 || tools/setup.sh all
 	@$(MAKE) --no-print-directory -j2 all
-	@DOCS='$(DOCS)' tools/quickstart.sh
+	@DOCS='$(DOCS)' python3 tools/quickstart.py
 
 # ---- install --------------------------------------------------------------------------------
 
