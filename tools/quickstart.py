@@ -97,11 +97,25 @@ def upload(server, entity, path, name):
                 f"multipart/form-data; boundary={boundary}")
 
 
-def documents():
+def readable_pages(directory):
+    """The manual pages as a reader sees them: in Markdown, where mandoc is there to make it."""
+    pages = sorted((ROOT / "man").glob("*.[1-8]"))
+    mandoc = shutil.which("mandoc")
+    if not mandoc:
+        return pages
+    rendered = []
+    for page in pages:
+        text = subprocess.run([mandoc, "-T", "markdown", str(page)], capture_output=True,
+                              check=True).stdout
+        rendered.append(directory / (page.name + ".md"))
+        rendered[-1].write_bytes(text)
+    return rendered
+
+
+def documents(directory):
     """The project's own documents, then those of DOCS (a file or a folder)."""
-    own = [ROOT / "README.md", ROOT / "LICENSE", ROOT / "lib/README.md"]
-    own += sorted((ROOT / "man").glob("*.[1-8]"))
-    found = [path for path in own if path.is_file()]
+    found = [ROOT / "README.md", ROOT / "LICENSE", ROOT / "lib/README.md"]
+    found += readable_pages(directory)
     wanted = os.environ.get("DOCS", "").strip()
     if wanted:
         place = pathlib.Path(wanted).expanduser()
@@ -116,10 +130,10 @@ def name_of(path):
     return str(path.relative_to(ROOT)).replace("/", "-") if ROOT in path.parents else path.name
 
 
-def index(server, entity):
+def index(server, entity, directory):
     total = chunks = refused = 0
     started = time.monotonic()
-    paths = documents()
+    paths = documents(directory)
     for number, path in enumerate(paths, 1):
         name = name_of(path)
         try:
@@ -178,14 +192,14 @@ def compare(server, entity, session, total, chunks, before):
 
 
 def play(directory):
-    entity = "quickstart"
+    entity, data = "quickstart", directory / "data"
     step("Starting the server on a free port, with a fresh directory")
-    server = Server(directory)
+    server = Server(data)
     try:
         done(server.greeting)
         call(server, "POST", "/api/entities", {"entity_id": entity, "entity_name": "Quickstart"})
         step("Adding documents")
-        total, chunks = index(server, entity)
+        total, chunks = index(server, entity, directory)
         session = call(server, "POST", "/api/chat/sessions", {"entity_id": entity})["session_id"]
         step("Asking, by search and by chat")
         ask(server, entity, session)
@@ -194,7 +208,7 @@ def play(directory):
             {"entity_id": entity, "query": QUESTIONS[0], "k": 3})["results"]]
         step("Killing the server (SIGKILL) and starting it again")
         server.end(signal.SIGKILL)
-        server = Server(directory)
+        server = Server(data)
         compare(server, entity, session, total, chunks, before)
         step("Stopping")
         status = server.end(signal.SIGTERM)
@@ -209,7 +223,7 @@ def play(directory):
 def main():
     directory = pathlib.Path(tempfile.mkdtemp(prefix="ragstore-quickstart-"))
     try:
-        play(directory / "data")
+        play(directory)
     except (RuntimeError, OSError, KeyError, ValueError) as error:
         stop(str(error))
     finally:

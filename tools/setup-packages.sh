@@ -23,6 +23,7 @@ libstemmer-dev     header  libstemmer.h
 libutf8proc-dev    module  libutf8proc
 libuchardet-dev    module  uchardet
 libmicrohttpd-dev  module  libmicrohttpd
+mandoc             command mandoc
 EOF
     if [ -n "$(faiss_missing)" ] && [ -z "${FAISS_PREFIX:-}" ]; then
         cat <<EOF
@@ -39,7 +40,6 @@ EOF
     fi
     cat <<EOF
 libcmocka-dev      module  cmocka
-mandoc             command mandoc
 clang              command clang
 libclang-rt-dev    clang   -
 valgrind           command valgrind
