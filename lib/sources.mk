@@ -33,7 +33,7 @@ ROOM_ingest := chunk.c chunk_heading.c chunk_sentences.c chunk_split.c chunk_tok
     extract_html_write.c extract_json.c extract_kind.c extract_markdown.c extract_plain.c \
     extract_row.c extract_text.c
 
-ROOM_agent := extractive.c session.c session_messages.c
+ROOM_agent := answer_score.c answer_terms.c answer_units.c extractive.c session.c session_messages.c
 
 ROOM_api := api_document.c api_entity.c api_errors.c api_index.c api_model.c api_options.c \
     api_search.c api_session.c api_store.c handles.c

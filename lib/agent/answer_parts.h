@@ -1,12 +1,10 @@
 /*
- * The steps from a message to an answer. Only agent*.c, answer_*.c and their tests include this.
+ * The steps from a message to an answer. Only extractive.c, answer_*.c and their tests include this.
  *
- *   message ─► agent_plan.c ──► what to search for, and whether it goes on with the conversation
- *              answer_terms.c ► the question's terms, each with its weight
+ *   message ─► answer_terms.c ► the question's terms, each with its weight
  *   passages ► answer_units.c ► sentences, each with the set of question terms that it has
  *              answer_score.c ► how well each answers; does any answer at all?
- *              answer_quote.c ► which are quoted, and which part of a long one
- *              answer_text.c ─► text with [n], sources, citations
+ *              extractive.c ──► which are quoted: text with [n], sources, citations
  *
  * All of it works on what one call gives it: no state, no locks.
  */
@@ -14,19 +12,6 @@
 #define RSI_AGENT_ANSWER_PARTS_H
 
 #include "agent/agent.h"
-
-/* ---- agent_plan.c ---- */
-
-typedef struct rsi_agent_plan {
-    rsi_bytes search;  /* the message, behind the messages that it goes on from */
-    rsi_bytes context; /* those messages alone; empty: the message stands for itself */
-    rsi_bytes topic;   /* what the last answer quoted, when the message points at it */
-    bool wants_more;   /* "continue", "what else": not what was said already */
-} rsi_agent_plan;
-
-int rsi_agent_plan_make(rsi_agent_plan *plan, const rsi_agent_question *question,
-                        const char *language, const rsi_catalog *catalog);
-void rsi_agent_plan_free(rsi_agent_plan *plan);
 
 /* ---- answer_terms.c ---- */
 
@@ -63,20 +48,10 @@ float rsi_asked_coverage(const rsi_asked *asked, rsi_asked_set set);
 
 /* ---- answer_units.c ---- */
 
-typedef struct rsi_term_place {
-    size_t start; /* in the passage's content */
-    size_t end;
-    int term; /* position in rsi_asked.terms */
-} rsi_term_place;
-
 typedef struct rsi_passage {
     const rsi_found *found;
     size_t size; /* of its content */
-    rsi_asked_set terms;
     rsi_asked_set heading_terms; /* of its heading and its document's name */
-    rsi_term_place *places;      /* in order of their ends */
-    size_t place_count;
-    size_t place_capacity;
 } rsi_passage;
 
 #define RSI_SKETCH_WORDS 4
@@ -88,9 +63,9 @@ typedef struct rsi_unit {
     size_t end;
     rsi_asked_set terms;
     uint64_t sketch[RSI_SKETCH_WORDS]; /* a bit for each of its words: near-identical ones agree */
-    bool has_number;
     bool is_title;    /* a heading or label: a few words that say nothing alone */
-    float similarity; /* to the question, by vector; NaN: not computed */
+    float coverage;   /* share of the question that it and its heading hold: 0 to 1 */
+    float similarity; /* cosine to the question; 0: not computed */
     float score;      /* see answer_score.c */
 } rsi_unit;
 
@@ -104,30 +79,21 @@ typedef struct rsi_material {
     size_t ranked;
 } rsi_material;
 
-/* Take hits apart; near-identical sentences appear once. `found` must outlive the material. */
-int rsi_material_make(rsi_material *material, const rsi_asked *asked,
-                      const rsi_found *const *found, size_t count);
+/* Take hits apart. `found` must outlive the material. */
+int rsi_material_make(rsi_material *material, const rsi_asked *asked, const rsi_found *found,
+                      size_t count);
 void rsi_material_free(rsi_material *material);
 
 rsi_slice rsi_unit_text(const rsi_material *material, const rsi_unit *unit);
+/* Are two sentences near-identical, as in overlapping chunks or copies of a document? */
 bool rsi_unit_is_like(const rsi_unit *a, const rsi_unit *b);
-/* Leave out what stands in a text already. */
-void rsi_material_drop_said(rsi_material *material, const char *said);
 
 /* ---- answer_score.c ---- */
 
-typedef struct rsi_judge {
-    const rsi_asked *asked;
-    const rsi_embedder *embedder; /* NULL: by words alone */
-    const char *question;         /* what is embedded */
-    size_t question_size;
-    const float *vector; /* of the question; NULL without embedder */
-    bool wants_number;
-} rsi_judge;
-
-/* Score the units and order them best first. */
-int rsi_units_judge(rsi_material *material, const rsi_judge *judge);
-/* Does the best unit answer the question? */
-bool rsi_units_answer(const rsi_material *material, const rsi_judge *judge);
+/* Score the units and order them best first. embedder NULL: by words alone. */
+int rsi_units_judge(rsi_material *material, const rsi_asked *asked, const rsi_embedder *embedder,
+                    rsi_slice question);
+/* Does a judged unit answer the question, or a part of it? */
+bool rsi_unit_answers(const rsi_unit *unit);
 
 #endif

@@ -18,7 +18,6 @@
 #define UNIT_MAX 2000     /* bytes: longer stretches without an end are cut into pieces */
 #define TITLE_MAX 60      /* bytes of a heading or label */
 #define LIKE_PERCENT 90   /* of the words of two near-identical sentences */
-#define SAID_MIN 12       /* bytes: shorter ones may stand in a text by chance */
 
 /* ---- sentences ---- */
 
@@ -58,10 +57,8 @@ static bool add_sentence(void *user, size_t start, size_t end)
 
 typedef struct reading {
     const rsi_asked *asked;
-    rsi_passage *passage;
     rsi_unit *unit; /* the first that may hold the next term */
     rsi_unit *end;
-    int status;
 } reading;
 
 static void sketch_word(rsi_unit *unit, const char *term, size_t size)
@@ -76,24 +73,15 @@ static void sketch_word(rsi_unit *unit, const char *term, size_t size)
 static bool take_term(void *user, const char *term, size_t term_size, size_t start, size_t end)
 {
     reading *r = user;
-    rsi_passage *passage = r->passage;
+    (void)end;
     while (r->unit < r->end && r->unit->end <= start)
         r->unit++;
-    bool inside = r->unit < r->end && start >= r->unit->start;
-    int asked = rsi_asked_find(r->asked, term, term_size);
-    if (inside)
-        sketch_word(r->unit, term, term_size);
-    if (asked < 0)
+    if (r->unit == r->end || start < r->unit->start)
         return true;
-    if (inside)
+    sketch_word(r->unit, term, term_size);
+    int asked = rsi_asked_find(r->asked, term, term_size);
+    if (asked >= 0)
         r->unit->terms |= UINT64_C(1) << asked;
-    if (!rsi_grow((void **)&passage->places, &passage->place_capacity, passage->place_count + 1,
-                  sizeof *passage->places)) {
-        r->status = RAGSTORE_E_NO_MEMORY;
-        return false;
-    }
-    passage->places[passage->place_count++] = (rsi_term_place){start, end, asked};
-    passage->terms |= UINT64_C(1) << asked;
     return true;
 }
 
@@ -117,11 +105,8 @@ static int find_terms(rsi_material *material, const rsi_asked *asked, size_t fir
                       rsi_passage *passage)
 {
     const rsi_found *found = passage->found;
-    reading r = {asked, passage, material->units + first_unit,
-                 material->units + material->unit_count, RAGSTORE_OK};
+    reading r = {asked, material->units + first_unit, material->units + material->unit_count};
     int status = rsi_lexical_analyze(asked->language, found->content, passage->size, take_term, &r);
-    if (status == RAGSTORE_OK)
-        status = r.status;
     looking l = {asked, 0};
     if (status == RAGSTORE_OK)
         status = rsi_lexical_analyze(asked->language, found->heading, strlen(found->heading),
@@ -141,7 +126,6 @@ static void look_at_unit(rsi_unit *unit, const char *content)
     bool has_field = false;
     for (size_t at = unit->start; at < unit->end; at++) {
         unsigned char c = (unsigned char)content[at];
-        unit->has_number = unit->has_number || (c >= '0' && c <= '9');
         has_field = has_field || (c == ':' && at + 1 < unit->end);
         ends = c == '.' || c == '!' || c == '?' || (ends && (c < '0' || c >= 0x80));
     }
@@ -188,14 +172,14 @@ static int read_passage(rsi_material *material, const rsi_asked *asked, const rs
     return status;
 }
 
-int rsi_material_make(rsi_material *material, const rsi_asked *asked,
-                      const rsi_found *const *found, size_t count)
+int rsi_material_make(rsi_material *material, const rsi_asked *asked, const rsi_found *found,
+                      size_t count)
 {
     memset(material, 0, sizeof *material);
     material->passages = rsi_alloc_array(count > 0 ? count : 1, sizeof *material->passages);
     int status = material->passages == NULL ? RAGSTORE_E_NO_MEMORY : RAGSTORE_OK;
     for (size_t i = 0; status == RAGSTORE_OK && i < count; i++)
-        status = read_passage(material, asked, found[i]);
+        status = read_passage(material, asked, &found[i]);
     if (status != RAGSTORE_OK)
         rsi_material_free(material);
     return status;
@@ -203,8 +187,6 @@ int rsi_material_make(rsi_material *material, const rsi_asked *asked,
 
 void rsi_material_free(rsi_material *material)
 {
-    for (size_t i = 0; i < material->passage_count; i++)
-        rsi_free(material->passages[i].places);
     rsi_free(material->passages);
     rsi_free(material->units);
     rsi_free(material->ranking);

@@ -1,117 +1,72 @@
 /*
- * Extractive answers: see agent.h.
+ * Extractive answers: see agent.h, and answer_parts.h for the steps.
  *
- * The sentences of the found passages are weighed by the question's terms that they hold; the best
- * are quoted, each with the number of its source. When the best holds too little of the question,
- * nothing is quoted.
+ * The sentences that answer best are quoted, each with the number of its source, up to a few
+ * hundred bytes. When none answers, nothing is quoted.
  */
-#include "agent/agent.h"
+#include "agent/answer_parts.h"
 
 #include "base/memory.h"
 #include "base/status.h"
-#include "ingest/chunk.h"
+#include "base/utf8.h"
 
+#include <stdio.h>
 #include <string.h>
 
-#define QUOTES_MAX 3
+#define SHORT_BYTES 24           /* a message shorter than this goes on from the one before */
+#define QUESTION_BYTES_MAX 32768 /* what is searched for */
+#define QUOTES_MAX 4
 #define QUOTE_BYTES_MAX 400
-#define ENOUGH_OVERLAP 0.34 /* share of the question's weight that the best sentence must hold */
-#define ENOUGH_SIMILARITY 0.35f /* or cosine of the passage, with at least one shared term */
-
-typedef struct term_list {
-    char *terms[64];
-    float weights[64];
-    bool seen[64];
-    size_t count;
-    const rsi_lexical *index;
-} term_list;
-
-static bool collect_term(void *user, const char *term, size_t size, size_t start, size_t end)
-{
-    term_list *list = user;
-    (void)start;
-    (void)end;
-    if (list->count == 64)
-        return false;
-    for (size_t i = 0; i < list->count; i++)
-        if (strlen(list->terms[i]) == size && memcmp(list->terms[i], term, size) == 0)
-            return true;
-    char *copy = rsi_memdup0(term, size);
-    if (copy == NULL)
-        return false;
-    list->weights[list->count] = rsi_lexical_idf(list->index, term, size);
-    list->terms[list->count++] = copy;
-    return true;
-}
-
-static bool mark_term(void *user, const char *term, size_t size, size_t start, size_t end)
-{
-    term_list *list = user;
-    (void)start;
-    (void)end;
-    for (size_t i = 0; i < list->count; i++)
-        if (strlen(list->terms[i]) == size && memcmp(list->terms[i], term, size) == 0)
-            list->seen[i] = true;
-    return true;
-}
+#define QUOTE_SHARE 0.5f /* of the best one's score, for the others */
 
 typedef struct quote {
     size_t source; /* position in the result */
     size_t start;  /* in the content */
     size_t end;
-    double weight;
 } quote;
 
-typedef struct weighing {
-    term_list *question;
-    const char *language;
-    const rsi_found *passage;
-    size_t source;
-    quote best[QUOTES_MAX];
-    size_t count;
-} weighing;
-
-static double weigh(weighing *on, const char *text, size_t size)
+static bool is_quoted(const rsi_unit *const *quoted, size_t count, const rsi_unit *unit)
 {
-    double all = 0;
-    double held = 0;
-    memset(on->question->seen, 0, sizeof on->question->seen);
-    rsi_lexical_analyze(on->language, on->passage->heading, strlen(on->passage->heading), mark_term,
-                        on->question);
-    rsi_lexical_analyze(on->language, text, size, mark_term, on->question);
-    for (size_t i = 0; i < on->question->count; i++) {
-        /* a term that no chunk has weighs as much as the rarest */
-        double weight = on->question->weights[i] > 0 ? on->question->weights[i] : 6.0;
-        all += weight;
-        held += on->question->seen[i] ? weight : 0;
-    }
-    return all > 0 ? held / all : 0;
+    for (size_t i = 0; i < count; i++)
+        if (rsi_unit_is_like(quoted[i], unit))
+            return true;
+    return false;
 }
 
-static void keep_best(weighing *on, quote one)
+/* Where a quotation that begins with this sentence ends: one that announces something takes along
+ * what comes next, as does one that stands alone. */
+static size_t quote_end(const rsi_material *material, const rsi_unit *unit, size_t room, bool alone)
 {
-    size_t at = on->count < QUOTES_MAX ? on->count++ : QUOTES_MAX - 1;
-    if (at == QUOTES_MAX - 1 && on->count == QUOTES_MAX && on->best[at].weight >= one.weight &&
-        on->best[at].end > 0)
-        return;
-    on->best[at] = one;
-    while (at > 0 && on->best[at - 1].weight < on->best[at].weight) {
-        quote swap = on->best[at];
-        on->best[at] = on->best[at - 1];
-        on->best[at - 1] = swap;
-        at--;
-    }
+    const rsi_unit *next = unit + 1;
+    const char *content = material->passages[unit->passage].found->content;
+    bool announces = unit->end > unit->start && content[unit->end - 1] == ':';
+    if ((!announces && !alone) || next == material->units + material->unit_count ||
+        next->passage != unit->passage || next->end - unit->start > room)
+        return unit->end;
+    return next->end;
 }
 
-static bool weigh_sentence(void *user, size_t start, size_t end)
+/* The best sentences that fit, best first. */
+static size_t choose(quote quotes[QUOTES_MAX], const rsi_material *material)
 {
-    weighing *on = user;
-    if (end - start <= QUOTE_BYTES_MAX) {
-        quote one = {on->source, start, end, weigh(on, on->passage->content + start, end - start)};
-        if (one.weight > 0)
-            keep_best(on, one);
+    const rsi_unit *quoted[QUOTES_MAX];
+    size_t count = 0;
+    size_t bytes = 0;
+    for (size_t i = 0; i < material->ranked && count < QUOTES_MAX; i++) {
+        const rsi_unit *unit = &material->units[material->ranking[i]];
+        if (!rsi_unit_answers(unit) || (count > 0 && unit->score < quoted[0]->score * QUOTE_SHARE))
+            break;
+        size_t room = QUOTE_BYTES_MAX - bytes;
+        if (unit->end - unit->start > room || is_quoted(quoted, count, unit))
+            continue;
+        size_t end = quote_end(material, unit, room, false);
+        bytes += end - unit->start;
+        quoted[count] = unit;
+        quotes[count++] = (quote){unit->passage, unit->start, end};
     }
-    return true;
+    if (count == 1)
+        quotes[0].end = quote_end(material, quoted[0], QUOTE_BYTES_MAX, true);
+    return count;
 }
 
 static void append_quote(rsi_bytes *text, const rsi_found *passage, const quote *one)
@@ -227,27 +182,47 @@ static int say(rsi_agent_answer *answer, const rsi_agent_listener *listener, con
     return status;
 }
 
+/* What is searched for: a very short message is about what was said before. */
+static int search_text(rsi_bytes *text, const rsi_agent_question *question)
+{
+    for (size_t i = question->history_count; strlen(question->message) < SHORT_BYTES && i-- > 0;) {
+        if (!question->history[i].is_user)
+            continue;
+        rsi_bytes_append_text(text, question->history[i].content);
+        rsi_bytes_append_char(text, ' ');
+        break;
+    }
+    rsi_bytes_append_text(text, question->message);
+    if (text->size > QUESTION_BYTES_MAX)
+        text->size = rsi_utf8_floor(text->data, text->size, QUESTION_BYTES_MAX);
+    return rsi_bytes_status(text);
+}
+
+static int ask_terms(rsi_asked *asked, const rsi_catalog *catalog, const char *message,
+                     const rsi_bytes *searched)
+{
+    int status = rsi_asked_add(asked, message, strlen(message), 1);
+    if (status == RAGSTORE_OK && asked->count == 0)
+        status = rsi_asked_add(asked, searched->data, searched->size, 1);
+    if (status == RAGSTORE_OK)
+        rsi_asked_weigh_locked(asked, catalog->lexical);
+    return status;
+}
+
 int rsi_agent_answer_question(rsi_agent_answer *answer, rsi_store *store, const char *entity_id,
                               const char *incarnation, const rsi_agent_question *question,
                               const rsi_agent_listener *listener)
 {
     rsi_catalog *catalog = NULL;
     rsi_entity_record entity = {0};
-    term_list terms = {.count = 0};
-    rsi_bytes asked = {0};
+    rsi_asked asked = {.count = 0};
+    rsi_material material = {0};
+    rsi_bytes searched = {0};
+    bool has_documents = false;
     memset(answer, 0, sizeof *answer);
-    /* a very short message is about what was said before */
-    for (size_t i = question->history_count; strlen(question->message) < 24 && i-- > 0;) {
-        if (!question->history[i].is_user)
-            continue;
-        rsi_bytes_append_text(&asked, question->history[i].content);
-        rsi_bytes_append_char(&asked, ' ');
-        break;
-    }
-    rsi_bytes_append_text(&asked, question->message);
-    int status = rsi_bytes_status(&asked);
-    rsi_search_query query = {.text = asked.data,
-                              .size = asked.size > 32768 ? 32768 : asked.size,
+    int status = search_text(&searched, question);
+    rsi_search_query query = {.text = searched.data,
+                              .size = searched.size,
                               .k = question->k,
                               .mode = RAGSTORE_MODE_HYBRID,
                               .doc_ids = question->doc_ids,
@@ -260,39 +235,29 @@ int rsi_agent_answer_question(rsi_agent_answer *answer, rsi_store *store, const 
     if (status == RAGSTORE_OK)
         status = rsi_catalog_acquire(&catalog, store, entity_id, incarnation);
     if (status == RAGSTORE_OK) {
+        snprintf(asked.language, sizeof asked.language, "%s", entity.language);
         pthread_rwlock_rdlock(&catalog->lock);
-        bool has_documents = catalog->alive.count > 0;
-        terms.index = catalog->lexical;
-        rsi_lexical_analyze(entity.language, question->message, strlen(question->message),
-                            collect_term, &terms);
-        if (terms.count == 0)
-            rsi_lexical_analyze(entity.language, asked.data, asked.size, collect_term, &terms);
+        has_documents = catalog->alive.count > 0;
+        status = ask_terms(&asked, catalog, question->message, &searched);
         pthread_rwlock_unlock(&catalog->lock);
-        weighing on = {.question = &terms, .language = entity.language};
-        for (size_t i = 0; i < answer->sources->count; i++) {
-            on.passage = &answer->sources->items[i];
-            on.source = i;
-            rsi_sentences(on.passage->content, strlen(on.passage->content), weigh_sentence, &on);
-        }
-        size_t count = 0;
-        size_t bytes = 0;
-        for (size_t i = 0; i < on.count; i++) {
-            const rsi_found *passage = &answer->sources->items[on.best[i].source];
-            bool enough = on.best[i].weight >= ENOUGH_OVERLAP ||
-                          passage->vector_score >= ENOUGH_SIMILARITY;
-            bytes += on.best[i].end - on.best[i].start;
-            if (!enough || bytes > QUOTE_BYTES_MAX || on.best[i].weight < on.best[0].weight / 2)
-                break;
-            count = i + 1;
-        }
-        keep_cited(answer->sources, on.best, count);
-        status = say(answer, listener, on.best, count, has_documents);
     }
-    for (size_t i = 0; i < terms.count; i++)
-        rsi_free(terms.terms[i]);
+    if (status == RAGSTORE_OK)
+        status = rsi_material_make(&material, &asked, answer->sources->items,
+                                   answer->sources->count);
+    if (status == RAGSTORE_OK)
+        status = rsi_units_judge(&material, &asked, store->embedder,
+                                 (rsi_slice){searched.data, searched.size});
+    if (status == RAGSTORE_OK) {
+        quote quotes[QUOTES_MAX];
+        size_t count = choose(quotes, &material);
+        keep_cited(answer->sources, quotes, count);
+        status = say(answer, listener, quotes, count, has_documents);
+    }
+    rsi_material_free(&material);
+    rsi_asked_free(&asked);
     rsi_catalog_release(store, catalog);
     rsi_entity_record_free(&entity);
-    rsi_bytes_free(&asked);
+    rsi_bytes_free(&searched);
     if (status != RAGSTORE_OK && status != RAGSTORE_E_INTERRUPTED)
         rsi_agent_answer_free(answer);
     return rsi_wrap(status, "answer");
