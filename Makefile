@@ -235,14 +235,15 @@ quickstart: ## from a fresh machine to cited answers over real documents (DOCS=p
 
 MAN_PAGES := $(wildcard man/*.[1-8])
 
-$(BUILD)/ragstore.pc: pkgconfig/ragstore.pc.in include/ragstore.h Makefile
+from_pc = $(shell realpath -m --relative-to='$(PKGCONFIGDIR)' '$(1)')
+
+# made each time: it depends on where the command line says that things go
+.PHONY: $(BUILD)/ragstore.pc
+$(BUILD)/ragstore.pc: pkgconfig/ragstore.pc.in
 	@mkdir -p $(@D)
-	$(Q)sed -e 's|@VERSION@|$(VERSION)|' -e 's|@PREFIX@|$(PREFIX)|' -e 's|@LIBDIR@|$(LIBDIR)|' \
-	    -e 's|@INCLUDEDIR@|$(INCLUDEDIR)|' -e 's|@PKGCONFIGDIR@|$(PKGCONFIGDIR)|' \
-	    -e 's|@REQUIRES_PRIVATE@|$(subst $(space),$(comma) ,$(LIB_MODULES))|' \
-	    -e 's|@LIBS_PRIVATE@|-lstemmer -lgomp -lstdc++ -lm -lpthread|' $< > $@
-space := $(subst ,, )
-comma := ,
+	$(Q)sed -e 's|@VERSION@|$(VERSION)|' -e 's|@PREFIX@|$(call from_pc,$(PREFIX))|' \
+	    -e 's|@LIBDIR@|$(call from_pc,$(LIBDIR))|' -e 's|@INCLUDEDIR@|$(call from_pc,$(INCLUDEDIR))|' \
+	    -e 's|@LIBS_PRIVATE@|$(strip $(LIB_LIBS))|' $< > $@
 
 install: all $(BUILD)/ragstore.pc ## install below DESTDIR and PREFIX
 	install -d '$(DESTDIR)$(LIBDIR)' '$(DESTDIR)$(INCLUDEDIR)' '$(DESTDIR)$(BINDIR)' '$(DESTDIR)$(PKGCONFIGDIR)' '$(DESTDIR)$(DOCDIR)'
