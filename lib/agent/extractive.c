@@ -9,12 +9,14 @@
 
 #include "base/memory.h"
 #include "base/status.h"
+#include "base/utf8.h"
 #include "ingest/chunk.h"
 
 #include <string.h>
 
 #define QUOTES_MAX 3
 #define QUOTE_BYTES_MAX 400
+#define HISTORY_BYTES_MAX 2048 /* of an earlier message that a very short one is read with */
 #define ENOUGH_OVERLAP 0.34 /* share of the question's weight that the best sentence must hold */
 #define ENOUGH_SIMILARITY 0.35f /* or cosine of the passage, with at least one shared term */
 
@@ -240,14 +242,18 @@ int rsi_agent_answer_question(rsi_agent_answer *answer, rsi_store *store, const 
     for (size_t i = question->history_count; strlen(question->message) < 24 && i-- > 0;) {
         if (!question->history[i].is_user)
             continue;
-        rsi_bytes_append_text(&asked, question->history[i].content);
+        const char *before = question->history[i].content;
+        size_t size = strlen(before);
+        if (size > HISTORY_BYTES_MAX) /* a query has its limit, and the message comes last in it */
+            size = rsi_utf8_floor(before, size, HISTORY_BYTES_MAX);
+        rsi_bytes_append(&asked, before, size);
         rsi_bytes_append_char(&asked, ' ');
         break;
     }
     rsi_bytes_append_text(&asked, question->message);
     int status = rsi_bytes_status(&asked);
     rsi_search_query query = {.text = asked.data,
-                              .size = asked.size > 32768 ? 32768 : asked.size,
+                              .size = asked.size,
                               .k = question->k,
                               .mode = RAGSTORE_MODE_HYBRID,
                               .doc_ids = question->doc_ids,
