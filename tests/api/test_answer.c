@@ -298,15 +298,15 @@ static void answer_ask__refuses_bad_questions_and_stores_nothing(void **state)
 
 static void answer_ask__with_a_bad_filter_says_that_the_message_is_stored(void **state)
 {
-    static const char *const filters[] = {"", "[]", "{\"a\": {\"$near\": 1}}", "{\"$or\": []}"};
+    static const char *const filters[] = {"[]", "{\"a\": {\"$near\": 1}}", "{\"$or\": []}"};
     stage on;
     set_stage(&on, state, NULL);
     add_rocks(&on);
     for (size_t i = 0; i < COUNT(filters); i++) {
         ragstore_session_ask_options options = RAGSTORE_SESSION_ASK_OPTIONS_INIT;
         options.filter_json = filters[i];
-        int status = ragstore_session_ask(NULL, on.session, "What is granite?", &options);
-        assert_true(status == RAGSTORE_E_QUERY || status == RAGSTORE_E_INVALID_DATA);
+        assert_fails(RAGSTORE_E_QUERY,
+                     ragstore_session_ask(NULL, on.session, "What is granite?", &options));
         assert_message_has("the message is stored");
         expect_message_count(&on, i + 1);
     }
