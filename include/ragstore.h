@@ -319,7 +319,7 @@ RAGSTORE_API int ragstore_model_locate(ragstore_buffer **out);
  * Ownership: caller owns *out, free with ragstore_model_free(); path is copied.
  * Lifetime:  none.
  * Threads:   any thread.
- * Errors:    NOT_FOUND, INVALID_DATA (damaged or of an unknown kind), common.
+ * Errors:    NOT_FOUND, INVALID_DATA (damaged), UNSUPPORTED (of an unknown kind), common.
  * Blocking:  reads from disk.
  * Since:     0.1
  */
@@ -581,7 +581,7 @@ RAGSTORE_API int ragstore_batch_begin(ragstore_batch **out, ragstore_store *stor
  *
  * @param batch  not NULL
  *
- * Ownership: taken, also on failure.
+ * Ownership: taken, also on failure, but not by another thread.
  * Lifetime:  none.
  * Threads:   the thread that began it.
  * Errors:    DISK_FULL, WRONG_STATE (another thread), common.
