@@ -172,7 +172,7 @@ static void store_open__with_little_memory_finds_everything_all_the_same(void **
     assert_ok(ragstore_store_open(&store, store_path(state), &options));
     for (int round = 0; round < 2; round++)
         for (int i = 0; i < MANY; i++) {
-            char id[8];
+            char id[16];
             snprintf(id, sizeof id, "e%d", i);
             ragstore_entity *entity = round == 0 ? make_entity(store, id) : open_entity(store, id);
             if (round == 0)
