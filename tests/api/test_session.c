@@ -227,6 +227,41 @@ static void session_list__is_of_one_entity_and_can_be_cut_and_matched(void **sta
     assert_ok(ragstore_store_close(store));
 }
 
+static void session_list__of_a_later_entity_of_the_same_id_shows_none_of_the_earlier(void **state)
+{
+    char id[64];
+    char path[TEMPORARY_PATH_MAX];
+    size_t size;
+    ragstore_session *found = (ragstore_session *)(uintptr_t)1;
+    ragstore_store *store = open_store(state);
+    ragstore_entity *entity = make_entity(store, "acme");
+    ragstore_session *session = make_session(entity);
+    append(session, "user", "a secret");
+    snprintf(id, sizeof id, "%s", ragstore_session_id(session));
+    ragstore_session_free(session);
+    ragstore_entity_free(entity);
+    assert_ok(ragstore_store_close(store));
+    char *backup =
+        temporary_read(temporary_join(path, state, "store/api_storage/chat_sessions.json"), &size);
+
+    store = open_store(state);
+    assert_ok(ragstore_entity_delete(NULL, store, "acme"));
+    ragstore_entity_free(make_entity(store, "acme"));
+    assert_ok(ragstore_store_close(store));
+    temporary_write(path, backup, size); /* somebody puts back the sessions alone */
+    free(backup);
+
+    store = open_store(state);
+    entity = open_entity(store, "acme");
+    assert_fails(RAGSTORE_E_NOT_FOUND, ragstore_session_open(&found, store, id));
+    assert_null(found);
+    json_t *list = list_sessions(entity, NULL);
+    assert_int_equal(json_array_size(list), 0);
+    json_decref(list);
+    ragstore_entity_free(entity);
+    assert_ok(ragstore_store_close(store));
+}
+
 /* ---- messages ---- */
 
 static void session_append__keeps_messages_in_order(void **state)
@@ -379,6 +414,7 @@ int main(void)
         TEST(session_open__of_what_is_not_there_is_not_found),
         TEST(session_delete__takes_its_messages_and_no_others),
         TEST(session_list__is_of_one_entity_and_can_be_cut_and_matched),
+        TEST(session_list__of_a_later_entity_of_the_same_id_shows_none_of_the_earlier),
         TEST(session_append__keeps_messages_in_order),
         TEST(session_messages__are_read_page_by_page),
         TEST(session_append__refuses_bad_messages),
