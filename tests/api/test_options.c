@@ -252,6 +252,19 @@ static void options__of_a_newer_caller_are_refused_when_a_later_member_is_set(vo
     strike_stage(on);
 }
 
+static void options__with_a_reserved_member_set_are_refused(void **state)
+{
+    stage *on = set_stage(state);
+    ragstore_store_open_options open = RAGSTORE_STORE_OPEN_OPTIONS_INIT;
+    ragstore_session_ask_options ask = RAGSTORE_SESSION_ASK_OPTIONS_INIT;
+    open.reserved = 1;
+    ask.reserved = UINT32_MAX;
+    assert_fails(RAGSTORE_E_UNSUPPORTED, call_store_open(on, &open));
+    assert_false(temporary_exists(on->path));
+    assert_fails(RAGSTORE_E_UNSUPPORTED, call_session_ask(on, &ask));
+    strike_stage(on);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -261,6 +274,7 @@ int main(void)
         TEST(options__of_an_older_caller_are_accepted),
         TEST(options__of_a_newer_caller_are_accepted_when_their_tail_is_zero),
         TEST(options__of_a_newer_caller_are_refused_when_a_later_member_is_set),
+        TEST(options__with_a_reserved_member_set_are_refused),
     };
     return cmocka_run_group_tests_name("options", tests, NULL, NULL);
 }
