@@ -128,13 +128,16 @@ static void document_key__replaces_and_keeps_the_id(void **state)
     assert_ok(ragstore_store_close(store));
 }
 
-static void document_key__with_the_same_bytes_is_a_duplicate(void **state)
+static void document_key__with_the_same_bytes_changes_nothing(void **state)
 {
     ragstore_store *store = open_store(state);
     ragstore_entity *entity = make_entity(store, "acme");
-    take_added(add_keyed(entity, "k", "All about granite.", NULL), false, false);
-    take_added(add_keyed(entity, "k", "All about granite.", NULL), true, false);
+    take_added(add_keyed(entity, "k", "All about granite.", "{\"v\": 1}"), false, false);
+    take_added(add_keyed(entity, "k", "All about granite.", "{\"v\": 2}"), true, false);
     expect_documents(entity, 1, 1);
+    json_t *list = list_documents(entity, NULL);
+    assert_member(json_array_get(list, 0), "metadata", "{\"v\": 1}");
+    json_decref(list);
     ragstore_entity_free(entity);
     assert_ok(ragstore_store_close(store));
 }
@@ -304,7 +307,7 @@ int main(void)
         TEST(document_duplicate__after_a_deletion_is_new),
         TEST(document_add__of_one_name_and_other_bytes_is_another_document),
         TEST(document_key__replaces_and_keeps_the_id),
-        TEST(document_key__with_the_same_bytes_is_a_duplicate),
+        TEST(document_key__with_the_same_bytes_changes_nothing),
         TEST(document_key__tells_documents_of_equal_bytes_apart),
         TEST(document_key__replacing_with_what_has_no_text_keeps_the_old_one),
         TEST(document_handle__shows_it_as_it_was_when_looked_up),
