@@ -316,7 +316,7 @@ static void session_messages__are_read_page_by_page(void **state)
     assert_int_equal(json_array_size(messages), 0);
     json_decref(messages);
     for (int i = 0; i < MANY; i++) {
-        char content[8];
+        char content[16];
         snprintf(content, sizeof content, "%d", i);
         append(session, "user", content);
     }
