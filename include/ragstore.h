@@ -851,7 +851,7 @@ RAGSTORE_API void ragstore_document_add_options_init(ragstore_document_add_optio
  * Add a document from bytes: text, Markdown or HTML. File, chunks, vectors and record become
  * visible in one commit.
  * Bytes that the entity already holds change nothing: the document that has them is returned, and
- * its index is mended if need be.
+ * its file and index are mended if need be.
  *
  * @param out  NULL, or set to the document, to NULL on failure
  * @param entity  not NULL
