@@ -15,9 +15,9 @@ static ragstore_result *search_with(ragstore_entity *entity, const char *query,
 static void add_numbered(ragstore_entity *entity, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
-        char name[16];
+        char name[32];
         char text[64];
-        char metadata[64];
+        char metadata[96];
         ragstore_document_add_options options = RAGSTORE_DOCUMENT_ADD_OPTIONS_INIT;
         snprintf(name, sizeof name, "d%zu", i);
         snprintf(text, sizeof text, "granite of sort %zu", i);
