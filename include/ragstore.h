@@ -319,7 +319,7 @@ RAGSTORE_API int ragstore_model_locate(ragstore_buffer **out);
  * Ownership: caller owns *out, free with ragstore_model_free(); path is copied.
  * Lifetime:  none.
  * Threads:   any thread.
- * Errors:    NOT_FOUND, INVALID_DATA (damaged or of an unknown kind), common.
+ * Errors:    NOT_FOUND, INVALID_DATA (damaged), UNSUPPORTED (of an unknown kind), common.
  * Blocking:  reads from disk.
  * Since:     0.1
  */
@@ -581,7 +581,7 @@ RAGSTORE_API int ragstore_batch_begin(ragstore_batch **out, ragstore_store *stor
  *
  * @param batch  not NULL
  *
- * Ownership: taken, also on failure.
+ * Ownership: taken, also on failure, but not by another thread.
  * Lifetime:  none.
  * Threads:   the thread that began it.
  * Errors:    DISK_FULL, WRONG_STATE (another thread), common.
@@ -851,7 +851,7 @@ RAGSTORE_API void ragstore_document_add_options_init(ragstore_document_add_optio
  * Add a document from bytes: text, Markdown or HTML. File, chunks, vectors and record become
  * visible in one commit.
  * Bytes that the entity already holds change nothing: the document that has them is returned, and
- * its index is mended if need be.
+ * its file and index are mended if need be.
  *
  * @param out  NULL, or set to the document, to NULL on failure
  * @param entity  not NULL

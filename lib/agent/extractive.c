@@ -14,6 +14,7 @@
 #include <string.h>
 
 #define SHORT_BYTES 24           /* a message shorter than this goes on from the one before */
+#define HISTORY_BYTES_MAX 2048   /* of that one */
 #define QUESTION_BYTES_MAX 32768 /* what is searched for */
 #define QUOTES_MAX 4
 #define QUOTE_BYTES_MAX 400
@@ -188,7 +189,11 @@ static int search_text(rsi_bytes *text, const rsi_agent_question *question)
     for (size_t i = question->history_count; strlen(question->message) < SHORT_BYTES && i-- > 0;) {
         if (!question->history[i].is_user)
             continue;
-        rsi_bytes_append_text(text, question->history[i].content);
+        const char *before = question->history[i].content;
+        size_t size = strlen(before);
+        if (size > HISTORY_BYTES_MAX) /* the message comes last, and must not be cut off */
+            size = rsi_utf8_floor(before, size, HISTORY_BYTES_MAX);
+        rsi_bytes_append(text, before, size);
         rsi_bytes_append_char(text, ' ');
         break;
     }

@@ -39,7 +39,7 @@ int ragstore_model_open(ragstore_model **out, const char *path)
     status = rsi_embedder_open_model(&model->embedder, path);
     if (status != RAGSTORE_OK) {
         rsi_free(model);
-        return rsi_wrap(status, "open model %s", path);
+        return status;
     }
     model->magic = RSI_MAGIC_MODEL;
     *out = model;

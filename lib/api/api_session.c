@@ -279,6 +279,8 @@ int ragstore_session_ask(ragstore_answer **out, ragstore_session *session, const
     if (status == RAGSTORE_OK)
         status = rsi_take_options(&given, sizeof given, options, __func__);
     if (status == RAGSTORE_OK)
+        status = rsi_check_reserved(given.reserved, __func__);
+    if (status == RAGSTORE_OK)
         status = check_question(message, &given, __func__);
     if (status == RAGSTORE_OK)
         status = enter(session, __func__);

@@ -64,6 +64,8 @@ int ragstore_store_open(ragstore_store **out, const char *path,
     if (status == RAGSTORE_OK)
         status = rsi_take_options(&given, sizeof given, options, __func__);
     if (status == RAGSTORE_OK)
+        status = rsi_check_reserved(given.reserved, __func__);
+    if (status == RAGSTORE_OK)
         status = check_open_options(&given);
     if (status != RAGSTORE_OK)
         return status;

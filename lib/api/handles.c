@@ -106,6 +106,17 @@ int rsi_check_not_null(const void *pointer, const char *function, const char *ar
     return rsi_fail(RAGSTORE_E_INVALID_ARGUMENT, "api", "%s: %s is NULL", function, argument);
 }
 
+static int refuse_unknown_field(const char *function)
+{
+    return rsi_fail(RAGSTORE_E_UNSUPPORTED, "api",
+                    "%s: the options hold a field that this version does not know", function);
+}
+
+int rsi_check_reserved(uint32_t reserved, const char *function)
+{
+    return reserved == 0 ? RAGSTORE_OK : refuse_unknown_field(function);
+}
+
 int rsi_take_options(void *mine, size_t mine_size, const void *options, const char *function)
 {
     size_t given;
@@ -120,9 +131,7 @@ int rsi_take_options(void *mine, size_t mine_size, const void *options, const ch
     const unsigned char *bytes = options;
     for (size_t i = mine_size; i < given; i++)
         if (bytes[i] != 0)
-            return rsi_fail(RAGSTORE_E_UNSUPPORTED, "api",
-                            "%s: the options hold a field that this version does not know",
-                            function);
+            return refuse_unknown_field(function);
     memcpy(mine, options, given < mine_size ? given : mine_size);
     return RAGSTORE_OK;
 }

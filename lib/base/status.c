@@ -6,6 +6,8 @@
  */
 #include "base/status.h"
 
+#include "base/utf8.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -52,6 +54,16 @@ static void end_with_ellipsis(char *message)
     memcpy(message + end, "\xE2\x80\xA6", 4);
 }
 
+/* Callers' ids and paths may hold any bytes, and a precision may cut one short: what is not UTF-8
+ * becomes question marks. */
+static void keep_utf8(char *message)
+{
+    size_t bad;
+    size_t size = strlen(message);
+    while (!rsi_utf8_valid(message, size, &bad))
+        message[bad] = '?';
+}
+
 static void set_message(const char *format, va_list arguments)
 {
     int length = vsnprintf(current.message, sizeof current.message, format, arguments);
@@ -59,6 +71,7 @@ static void set_message(const char *format, va_list arguments)
         current.message[0] = '\0';
     else if ((size_t)length >= sizeof current.message)
         end_with_ellipsis(current.message);
+    keep_utf8(current.message);
 }
 
 static void set_origin(int code, int system_errno, const char *room)

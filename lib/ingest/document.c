@@ -244,11 +244,14 @@ static int digest_chunks(char sha256[RSI_SHA256_HEX], const given_chunks *given)
     if (given->vectors != NULL) {
         int status =
             rsi_json_parse(&list, given->json, strlen(given->json), RSI_JSON_DEPTH_REQUEST);
-        if (status != RAGSTORE_OK)
-            return rsi_wrap(status, "chunks");
-        rsi_sha256_add(&sha, given->vectors,
-                       rsi_json_count(list) * given->dimension * sizeof(float));
+        if (status == RAGSTORE_OK) /* the rows are as many as the chunks: count before reading */
+            status = rsi_chunk_list_check(list, given->dimension);
+        if (status == RAGSTORE_OK)
+            rsi_sha256_add(&sha, given->vectors,
+                           rsi_json_count(list) * given->dimension * sizeof(float));
         rsi_json_free(list);
+        if (status != RAGSTORE_OK)
+            return rsi_wrap(status, "add chunks");
     }
     rsi_sha256_end_hex(&sha, sha256);
     return RAGSTORE_OK;
@@ -262,6 +265,8 @@ int rsi_document_add_chunks(rsi_added *added, rsi_store *store, const char *enti
     char sha256[RSI_SHA256_HEX];
     given_chunks given = {chunks_json, vectors, dimension, fields};
     memset(added, 0, sizeof *added);
+    if (rsi_storage_is_read_only(store->storage))
+        return rsi_fail(RAGSTORE_E_READ_ONLY, "ingest", "the store was opened for reading only");
     if (strlen(chunks_json) > (size_t)256 << 20)
         return rsi_fail(RAGSTORE_E_TOO_LARGE, "ingest", "chunks of over 256 MiB; send fewer at once");
     int status = rsi_document_check_fields(fields);

@@ -237,17 +237,52 @@ int rsi_document_commit(rsi_added *added, rsi_store *store, const rsi_entity_rec
 
 /* ---- is it whole? ---- */
 
+/* Is a document's file there, with the bytes that were sent? */
+static int check_file(bool *good, rsi_store *store, const char *entity_id,
+                      const rsi_stored_document *document)
+{
+    char piece[16384];
+    char sha256[RSI_SHA256_HEX];
+    rsi_sha256 sha;
+    rsi_file *file = NULL;
+    uint64_t size = 0;
+    *good = document->stored_name == NULL;
+    if (*good)
+        return RAGSTORE_OK;
+    int status = rsi_file_open(&file, rsi_storage_root(store->storage),
+                               rsi_path_upload(entity_id, document->stored_name).text,
+                               RSI_OPEN_READ);
+    if (status == RAGSTORE_E_NOT_FOUND)
+        return RAGSTORE_OK;
+    if (status == RAGSTORE_OK)
+        status = rsi_file_size(file, &size);
+    rsi_sha256_begin(&sha);
+    for (uint64_t at = 0; status == RAGSTORE_OK && at < size;) {
+        size_t part = size - at < sizeof piece ? (size_t)(size - at) : sizeof piece;
+        status = rsi_file_read_at(file, piece, part, at);
+        if (status == RAGSTORE_OK)
+            rsi_sha256_add(&sha, piece, part);
+        at += part;
+    }
+    if (status == RAGSTORE_OK) {
+        rsi_sha256_end_hex(&sha, sha256);
+        *good = document->sha256 == NULL || strcmp(sha256, document->sha256) == 0;
+    }
+    rsi_file_close(file);
+    return status;
+}
+
 int rsi_document_is_whole(bool *whole, rsi_store *store, const rsi_entity_record *entity,
                           const rsi_stored_document *document)
 {
     rsi_catalog *catalog;
     rsi_bitset wanted = {0};
     rsi_bitset missing = {0};
-    bool has_file = document->stored_name == NULL ||
-                    rsi_file_exists(rsi_storage_root(store->storage),
-                                    rsi_path_upload(entity->id, document->stored_name).text);
+    bool has_file;
     *whole = false;
-    int status = rsi_catalog_acquire(&catalog, store, entity->id, entity->incarnation);
+    int status = check_file(&has_file, store, entity->id, document);
+    if (status == RAGSTORE_OK)
+        status = rsi_catalog_acquire(&catalog, store, entity->id, entity->incarnation);
     if (status != RAGSTORE_OK)
         return status;
     pthread_rwlock_rdlock(&catalog->lock);

@@ -1,0 +1,316 @@
+/* The vectors of an entity: describing, searching, reading, exporting. */
+#include "api_fixture.h"
+
+/* Four directions in a plane and their texts; chunk numbers 0 to 3. */
+static const float rows[] = {1, 0, 0, 1, -1, 0, 3, 4};
+static const char texts[] = "[{\"text\":\"east\"},{\"text\":\"north\"},{\"text\":\"west\"},"
+                            "{\"text\":\"northeast\"}]";
+
+typedef struct stage {
+    ragstore_store *store;
+    ragstore_entity *entity;
+    ragstore_index *index;
+    char doc_id[64];
+} stage;
+
+static void set_stage(stage *on, void **state)
+{
+    ragstore_document *document;
+    on->store = open_store(state);
+    on->entity = make_entity(on->store, "acme");
+    assert_ok(ragstore_document_add_chunks(&document, on->entity, texts, rows, 2, NULL));
+    snprintf(on->doc_id, sizeof on->doc_id, "%s", ragstore_document_id(document));
+    ragstore_document_free(document);
+    assert_ok(ragstore_index_open(&on->index, on->entity));
+}
+
+static void strike_stage(stage *on)
+{
+    ragstore_index_free(on->index);
+    ragstore_entity_free(on->entity);
+    assert_ok(ragstore_store_close(on->store));
+}
+
+static json_t *describe_index(ragstore_index *index)
+{
+    ragstore_buffer *buffer;
+    assert_ok(ragstore_index_describe(&buffer, index));
+    return take_json(buffer);
+}
+
+static void index_describe__tells_dimension_count_and_file(void **state)
+{
+    stage on;
+    set_stage(&on, state);
+    json_t *description = describe_index(on.index);
+    assert_text(description, "kind", "exact");
+    assert_text(description, "metric", "ip");
+    assert_number(description, "dimension", 2);
+    assert_number(description, "count", 4);
+    assert_true(json_is_string(json_object_get(description, "embedder")));
+    json_decref(description);
+    assert_ok(ragstore_index_export(on.index));
+    description = describe_index(on.index);
+    assert_text(description, "file", "entity_scoped/entities/acme/vector_store/index.faiss");
+    json_decref(description);
+    strike_stage(&on);
+}
+
+static void index_search__ranks_each_query_by_inner_product(void **state)
+{
+    static const float queries[] = {1, 0.1f, 0, 10};
+    int64_t numbers[6];
+    float scores[6];
+    stage on;
+    set_stage(&on, state);
+    assert_ok(ragstore_index_search(numbers, scores, on.index, queries, 2, 2, 3));
+    static const int64_t expected[] = {0, 3, 1, 1, 3};
+    for (size_t i = 0; i < COUNT(expected); i++)
+        assert_int_equal(numbers[i], expected[i]);
+    assert_float_equal(scores[0], 1, 1e-6);
+    assert_float_equal(scores[1], 0.68, 1e-6); /* rows have length 1, queries are taken as they are */
+    assert_float_equal(scores[3], 10, 1e-5);
+    assert_float_equal(scores[4], 8, 1e-5);
+    strike_stage(&on);
+}
+
+static void index_search__fills_up_with_minus_one_and_nan(void **state)
+{
+    static const float query[] = {1, 0};
+    enum { MOST = 16384 };
+    int64_t *numbers = malloc(MOST * sizeof *numbers);
+    float *scores = malloc(MOST * sizeof *scores);
+    stage on;
+    assert_non_null(numbers);
+    assert_non_null(scores);
+    set_stage(&on, state);
+    assert_ok(ragstore_index_search(numbers, scores, on.index, query, 1, 2, MOST));
+    for (size_t i = 0; i < MOST; i++) {
+        assert_true(i < 4 ? numbers[i] >= 0 : numbers[i] == -1);
+        assert_int_equal(isnan(scores[i]) != 0, i >= 4);
+    }
+    free(numbers);
+    free(scores);
+    strike_stage(&on);
+}
+
+static void index_search__of_no_queries_does_nothing(void **state)
+{
+    stage on;
+    set_stage(&on, state);
+    assert_ok(ragstore_index_search(NULL, NULL, on.index, NULL, 0, 2, 5));
+    strike_stage(&on);
+}
+
+static void index_search__refuses_bad_arguments(void **state)
+{
+    static const float good[] = {1, 0};
+    const float not_finite[][2] = {{NAN, 0}, {0, INFINITY}, {-INFINITY, 0}};
+    int64_t number = 7;
+    float score = 7;
+    stage on;
+    const int wrong = RAGSTORE_E_INVALID_ARGUMENT;
+    set_stage(&on, state);
+    assert_fails(wrong, ragstore_index_search(&number, &score, on.index, good, 1, 2, 0));
+    assert_fails(wrong, ragstore_index_search(&number, &score, on.index, good, 1, 2, 16385));
+    assert_fails(wrong, ragstore_index_search(&number, &score, on.index, good, 1, 2, SIZE_MAX));
+    assert_fails(wrong, ragstore_index_search(&number, &score, on.index, good, 65537, 2, 1));
+    assert_fails(wrong, ragstore_index_search(&number, &score, on.index, good, SIZE_MAX, 2, 1));
+    assert_fails(wrong, ragstore_index_search(&number, &score, on.index, good, 1, 1, 1));
+    assert_fails(wrong, ragstore_index_search(&number, &score, on.index, good, 1, 0, 1));
+    assert_fails(wrong, ragstore_index_search(&number, &score, on.index, good, 1, SIZE_MAX, 1));
+    assert_fails(wrong, ragstore_index_search(NULL, &score, on.index, good, 1, 2, 1));
+    assert_fails(wrong, ragstore_index_search(&number, NULL, on.index, good, 1, 2, 1));
+    assert_fails(wrong, ragstore_index_search(&number, &score, on.index, NULL, 1, 2, 1));
+    assert_fails(wrong, ragstore_index_search(&number, &score, NULL, good, 1, 2, 1));
+    for (size_t i = 0; i < COUNT(not_finite); i++)
+        assert_fails(wrong, ragstore_index_search(&number, &score, on.index, not_finite[i], 1, 2, 1));
+    assert_int_equal(number, 7);
+    assert_ok(ragstore_index_search(&number, &score, on.index, good, 1, 2, 1));
+    assert_int_equal(number, 0);
+    strike_stage(&on);
+}
+
+static void index_vector__is_what_was_given_at_length_one(void **state)
+{
+    float vector[2];
+    stage on;
+    set_stage(&on, state);
+    assert_ok(ragstore_index_vector(vector, on.index, 3, 2));
+    assert_float_equal(vector[0], 0.6, 1e-6);
+    assert_float_equal(vector[1], 0.8, 1e-6);
+    strike_stage(&on);
+}
+
+static void index_vector__refuses_what_is_not_there(void **state)
+{
+    static const int64_t numbers[] = {-1, 4, INT64_MAX, INT64_MIN};
+    float vector[3] = {7, 7, 7};
+    stage on;
+    set_stage(&on, state);
+    for (size_t i = 0; i < COUNT(numbers); i++)
+        assert_fails(RAGSTORE_E_NOT_FOUND, ragstore_index_vector(vector, on.index, numbers[i], 2));
+    assert_fails(RAGSTORE_E_INVALID_ARGUMENT, ragstore_index_vector(vector, on.index, 0, 3));
+    assert_fails(RAGSTORE_E_INVALID_ARGUMENT, ragstore_index_vector(vector, on.index, 0, 0));
+    assert_fails(RAGSTORE_E_INVALID_ARGUMENT, ragstore_index_vector(NULL, on.index, 0, 2));
+    assert_fails(RAGSTORE_E_INVALID_ARGUMENT, ragstore_index_vector(vector, NULL, 0, 2));
+    assert_float_equal(vector[0], 7, 0);
+    strike_stage(&on);
+}
+
+static void index__forgets_what_is_deleted(void **state)
+{
+    static const float query[] = {1, 0};
+    int64_t numbers[2];
+    float scores[2];
+    float vector[2];
+    stage on;
+    set_stage(&on, state);
+    assert_ok(ragstore_document_add_chunks(
+        NULL, on.entity, "[{\"text\": \"later\", \"vector\": [1, 1]}]", NULL, 0, NULL));
+    assert_ok(ragstore_document_delete(on.entity, on.doc_id));
+    for (int round = 0; round < 2; round++) {
+        assert_ok(ragstore_index_search(numbers, scores, on.index, query, 1, 2, 2));
+        assert_int_equal(numbers[0], 4);
+        assert_int_equal(numbers[1], -1);
+        for (int64_t gone = 0; gone < 4; gone++)
+            assert_fails(RAGSTORE_E_NOT_FOUND, ragstore_index_vector(vector, on.index, gone, 2));
+        json_t *description = describe_index(on.index);
+        assert_number(description, "count", 1);
+        json_decref(description);
+        ragstore_index_free(on.index);
+        ragstore_entity_free(on.entity);
+        on.store = reopen_store(on.store, state);
+        on.entity = open_entity(on.store, "acme");
+        assert_ok(ragstore_index_open(&on.index, on.entity));
+    }
+    strike_stage(&on);
+}
+
+static void index_open__needs_vectors(void **state)
+{
+    ragstore_index *index = (ragstore_index *)(uintptr_t)1;
+    ragstore_store *store = open_store(state);
+    ragstore_entity *entity = make_entity(store, "acme");
+    add_text(entity, "a.txt", "granite");
+    assert_fails(RAGSTORE_E_EMBEDDER, ragstore_index_open(&index, entity));
+    assert_null(index);
+    assert_fails(RAGSTORE_E_INVALID_ARGUMENT, ragstore_index_open(NULL, entity));
+    assert_fails(RAGSTORE_E_INVALID_ARGUMENT, ragstore_index_open(&index, NULL));
+    ragstore_index_free(NULL);
+    ragstore_entity_free(entity);
+    assert_ok(ragstore_store_close(store));
+}
+
+static void index__of_a_deleted_entity_is_not_found(void **state)
+{
+    static const float query[] = {1, 0};
+    int64_t number;
+    float score;
+    float vector[2];
+    ragstore_buffer *buffer = (ragstore_buffer *)(uintptr_t)1;
+    stage on;
+    set_stage(&on, state);
+    assert_ok(ragstore_entity_delete(NULL, on.store, "acme"));
+    for (int round = 0; round < 2; round++) {
+        assert_fails(RAGSTORE_E_NOT_FOUND, ragstore_index_describe(&buffer, on.index));
+        assert_null(buffer);
+        assert_fails(RAGSTORE_E_NOT_FOUND,
+                     ragstore_index_search(&number, &score, on.index, query, 1, 2, 1));
+        assert_fails(RAGSTORE_E_NOT_FOUND, ragstore_index_vector(vector, on.index, 0, 2));
+        assert_fails(RAGSTORE_E_NOT_FOUND, ragstore_index_export(on.index));
+        if (round == 0) /* another entity of the same id is another entity */
+            ragstore_entity_free(make_entity(on.store, "acme"));
+    }
+    strike_stage(&on);
+}
+
+static void index_export__writes_the_file_anew(void **state)
+{
+    char path[TEMPORARY_PATH_MAX];
+    stage on;
+    set_stage(&on, state);
+    assert_ok(ragstore_index_export(on.index));
+    temporary_join(path, state, "store/entity_scoped/entities/acme/vector_store/index.faiss");
+    size_t size;
+    char *first = temporary_read(path, &size);
+    assert_non_null(first);
+    temporary_write(path, "rubbish", 7);
+    assert_ok(ragstore_index_export(on.index));
+    size_t again_size;
+    char *again = temporary_read(path, &again_size);
+    assert_int_equal(size, again_size);
+    assert_memory_equal(first, again, size);
+    free(first);
+    free(again);
+    assert_fails(RAGSTORE_E_INVALID_ARGUMENT, ragstore_index_export(NULL));
+    strike_stage(&on);
+}
+
+static void index_export__of_a_read_only_store_is_refused(void **state)
+{
+    ragstore_index *index;
+    stage on;
+    set_stage(&on, state);
+    strike_stage(&on);
+    ragstore_store *store = open_store_with(state, RAGSTORE_OPEN_READ_ONLY, NULL);
+    ragstore_entity *entity = open_entity(store, "acme");
+    assert_ok(ragstore_index_open(&index, entity));
+    assert_fails(RAGSTORE_E_READ_ONLY, ragstore_index_export(index));
+    json_t *description = describe_index(index);
+    assert_number(description, "count", 4);
+    json_decref(description);
+    ragstore_index_free(index);
+    ragstore_entity_free(entity);
+    assert_ok(ragstore_store_close(store));
+}
+
+static void index_search__agrees_with_the_models_vectors(void **state)
+{
+    static const char *const sentences[] = {"The cat sleeps on the sofa.",
+                                            "Interest rates were raised again."};
+    int64_t numbers[2];
+    float scores[2];
+    ragstore_index *index;
+    ragstore_model *model = the_model();
+    const size_t dimension = ragstore_model_dimension(model);
+    float *vectors = malloc(2 * dimension * sizeof *vectors);
+    assert_non_null(vectors);
+    ragstore_store *store = open_store_with(state, 0, model);
+    ragstore_entity *entity = make_entity(store, "acme");
+    add_text(entity, "a.txt", sentences[0]);
+    add_text(entity, "b.txt", sentences[1]);
+    assert_ok(ragstore_model_embed(vectors, model, sentences, 2));
+    assert_ok(ragstore_index_open(&index, entity));
+    for (size_t i = 0; i < 2; i++) {
+        assert_ok(ragstore_index_search(numbers, scores, index, vectors + i * dimension, 1, dimension,
+                                        2));
+        assert_int_equal(numbers[0], i);
+        assert_float_equal(scores[0], 1, 1e-4);
+        assert_true(scores[1] < 0.5f);
+    }
+    free(vectors);
+    ragstore_index_free(index);
+    ragstore_entity_free(entity);
+    assert_ok(ragstore_store_close(store));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(index_describe__tells_dimension_count_and_file),
+        TEST(index_search__ranks_each_query_by_inner_product),
+        TEST(index_search__fills_up_with_minus_one_and_nan),
+        TEST(index_search__of_no_queries_does_nothing),
+        TEST(index_search__refuses_bad_arguments),
+        TEST(index_vector__is_what_was_given_at_length_one),
+        TEST(index_vector__refuses_what_is_not_there),
+        TEST(index__forgets_what_is_deleted),
+        TEST(index_open__needs_vectors),
+        TEST(index__of_a_deleted_entity_is_not_found),
+        TEST(index_export__writes_the_file_anew),
+        TEST(index_export__of_a_read_only_store_is_refused),
+        TEST(index_search__agrees_with_the_models_vectors),
+    };
+    return cmocka_run_group_tests_name("index", tests, NULL, NULL);
+}

@@ -1,0 +1,307 @@
+/* Embedding models: finding, opening, tokens, vectors. */
+#include "api_fixture.h"
+
+#include "harness/locales.h"
+
+static double dot(const float *a, const float *b, size_t dimension)
+{
+    double sum = 0;
+    for (size_t d = 0; d < dimension; d++)
+        sum += (double)a[d] * (double)b[d];
+    return sum;
+}
+
+static float *embed(const char *const *texts, size_t count)
+{
+    float *vectors = malloc(count * ragstore_model_dimension(the_model()) * sizeof *vectors);
+    assert_non_null(vectors);
+    assert_ok(ragstore_model_embed(vectors, the_model(), texts, count));
+    return vectors;
+}
+
+/* ---- finding and opening ---- */
+
+static void model_locate__follows_the_environment(void **state)
+{
+    ragstore_buffer *buffer;
+    const char *before = getenv("RAGSTORE_MODEL");
+    char *saved = before == NULL ? NULL : strdup(before);
+    char path[TEMPORARY_PATH_MAX];
+    the_model();
+    assert_ok(ragstore_model_locate(&buffer));
+    char *place = strdup(ragstore_buffer_data(buffer));
+    ragstore_buffer_free(buffer);
+    assert_int_equal(symlink(place, temporary_join(path, state, "model")), 0);
+    assert_int_equal(setenv("RAGSTORE_MODEL", path, 1), 0);
+    assert_ok(ragstore_model_locate(&buffer));
+    assert_string_equal(ragstore_buffer_data(buffer), path);
+    ragstore_buffer_free(buffer);
+
+    buffer = (ragstore_buffer *)(uintptr_t)1;
+    assert_int_equal(setenv("RAGSTORE_MODEL", temporary_join(path, state, "nothing"), 1), 0);
+    assert_fails(RAGSTORE_E_NOT_FOUND, ragstore_model_locate(&buffer));
+    assert_null(buffer);
+    assert_message_has("nothing");
+    if (saved == NULL)
+        unsetenv("RAGSTORE_MODEL");
+    else
+        setenv("RAGSTORE_MODEL", saved, 1);
+    assert_fails(RAGSTORE_E_INVALID_ARGUMENT, ragstore_model_locate(NULL));
+    free(saved);
+    free(place);
+}
+
+static void model_open__of_nothing_is_not_found(void **state)
+{
+    char path[TEMPORARY_PATH_MAX];
+    ragstore_model *model = (ragstore_model *)(uintptr_t)1;
+    assert_fails(RAGSTORE_E_NOT_FOUND,
+                 ragstore_model_open(&model, temporary_join(path, state, "nothing")));
+    assert_null(model);
+    assert_message_has(path);
+    assert_fails(RAGSTORE_E_NOT_FOUND, ragstore_model_open(&model, temporary_path(state)));
+    assert_fails(RAGSTORE_E_INVALID_ARGUMENT, ragstore_model_open(NULL, path));
+    assert_fails(RAGSTORE_E_INVALID_ARGUMENT, ragstore_model_open(&model, NULL));
+    ragstore_model_free(NULL);
+}
+
+/* A model's directory in which every file is a link, so that one can be replaced. */
+static void link_model(void **state, const char *except, const char *content, size_t size)
+{
+    static const char *const files[] = {"config.json", "tokenizer.json", "vocab.txt",
+                                        "model.safetensors"};
+    ragstore_buffer *buffer;
+    assert_ok(ragstore_model_locate(&buffer));
+    for (size_t i = 0; i < COUNT(files); i++) {
+        char from[TEMPORARY_PATH_MAX];
+        char to[TEMPORARY_PATH_MAX];
+        snprintf(from, sizeof from, "%s/%s", ragstore_buffer_data(buffer), files[i]);
+        temporary_join(to, state, files[i]);
+        (void)unlink(to);
+        if (strcmp(files[i], except) == 0)
+            temporary_write(to, content, size);
+        else if (temporary_exists(from))
+            assert_int_equal(symlink(from, to), 0);
+    }
+    ragstore_buffer_free(buffer);
+}
+
+static void model_open__refuses_what_is_damaged_or_of_another_kind(void **state)
+{
+    static const struct {
+        const char *file;
+        const char *content;
+        size_t size;
+        int code;
+    } cases[] = {
+        {"config.json", "", 0, RAGSTORE_E_INVALID_DATA},
+        {"config.json", "{", 1, RAGSTORE_E_INVALID_DATA},
+        {"config.json", "{\"model_type\": \"llama\"}", 23, RAGSTORE_E_UNSUPPORTED},
+        {"model.safetensors", "", 0, RAGSTORE_E_INVALID_DATA},
+        {"model.safetensors", "\xff\xff\xff\xff\xff\xff\xff\x7f{}", 10, RAGSTORE_E_INVALID_DATA},
+        {"model.safetensors", "\2\0\0\0\0\0\0\0{}", 10, RAGSTORE_E_INVALID_DATA},
+        {"tokenizer.json", "{", 1, RAGSTORE_E_INVALID_DATA},
+    };
+    ragstore_model *model;
+    the_model();
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        link_model(state, cases[i].file, cases[i].content, cases[i].size);
+        assert_fails(cases[i].code, ragstore_model_open(&model, temporary_path(state)));
+        assert_null(model);
+    }
+    link_model(state, "none", "", 0);
+    assert_ok(ragstore_model_open(&model, temporary_path(state)));
+    assert_int_equal(ragstore_model_dimension(model), ragstore_model_dimension(the_model()));
+    ragstore_model_free(model);
+}
+
+static void model__names_itself_by_what_it_computes(void **state)
+{
+    ragstore_model *again;
+    ragstore_buffer *path;
+    (void)state;
+    the_model();
+    assert_ok(ragstore_model_locate(&path));
+    assert_ok(ragstore_model_open(&again, ragstore_buffer_data(path)));
+    assert_string_equal(ragstore_model_fingerprint(again), ragstore_model_fingerprint(the_model()));
+    char dimension[16];
+    snprintf(dimension, sizeof dimension, "/%u/", ragstore_model_dimension(again));
+    assert_non_null(strstr(ragstore_model_fingerprint(again), dimension));
+    ragstore_model_free(again);
+    ragstore_buffer_free(path);
+}
+
+static void model__lives_as_long_as_a_store_uses_it(void **state)
+{
+    ragstore_model *model;
+    ragstore_buffer *path;
+    the_model();
+    assert_ok(ragstore_model_locate(&path));
+    assert_ok(ragstore_model_open(&model, ragstore_buffer_data(path)));
+    ragstore_store *store = open_store_with(state, 0, model);
+    ragstore_model_free(model);
+    ragstore_entity *entity = make_entity(store, "acme");
+    add_text(entity, "a.txt", "The cat sleeps.");
+    ragstore_result *result = search(entity, "a dozing pet");
+    assert_int_equal(ragstore_result_count(result), 1);
+    ragstore_result_free(result);
+    ragstore_entity_free(entity);
+    assert_ok(ragstore_store_close(store));
+    ragstore_buffer_free(path);
+}
+
+/* ---- tokens ---- */
+
+static void model_tokenize__fills_what_there_is_room_for(void **state)
+{
+    static const char text[] = "All about granite.";
+    int32_t ids[16];
+    int32_t few[2] = {-1, -1};
+    size_t count;
+    size_t uncut;
+    (void)state;
+    ragstore_model *model = the_model();
+    assert_ok(ragstore_model_tokenize(ids, &count, &uncut, model, 16, text, sizeof text - 1));
+    assert_int_equal(count, uncut);
+    assert_in_range(count, 5, 16);
+    size_t whole = count;
+    assert_ok(ragstore_model_tokenize(few, &count, NULL, model, 1, text, sizeof text - 1));
+    assert_int_equal(count, whole);
+    assert_int_equal(few[0], ids[0]);
+    assert_int_equal(few[1], -1);
+    assert_ok(ragstore_model_tokenize(NULL, &count, &uncut, model, 0, text, sizeof text - 1));
+    assert_int_equal(count, whole);
+    assert_ok(ragstore_model_tokenize(ids, &count, &uncut, model, 16, NULL, 0));
+    assert_int_equal(count, 2); /* only the special ones */
+}
+
+static void model_tokenize__cuts_at_the_models_limit(void **state)
+{
+    enum { WORDS = 2000 };
+    char text[WORDS * 4 + 1];
+    size_t count;
+    size_t uncut;
+    (void)state;
+    for (size_t i = 0; i < WORDS; i++)
+        memcpy(text + 4 * i, "cat ", 5);
+    assert_ok(ragstore_model_tokenize(NULL, &count, &uncut, the_model(), 0, text, WORDS * 4));
+    assert_int_equal(uncut, WORDS + 2);
+    assert_in_range(count, 64, 512);
+}
+
+static void model_calls__refuse_bad_arguments(void **state)
+{
+    static const char *const bad_texts[] = {"good", "\xff"};
+    static const char *const null_texts[] = {"good", NULL};
+    int32_t id;
+    size_t count = 7;
+    (void)state;
+    ragstore_model *model = the_model();
+    float *vectors = malloc(2 * ragstore_model_dimension(model) * sizeof *vectors);
+    assert_non_null(vectors);
+    const int wrong = RAGSTORE_E_INVALID_ARGUMENT;
+    assert_fails(wrong, ragstore_model_tokenize(&id, NULL, NULL, model, 1, "a", 1));
+    assert_fails(wrong, ragstore_model_tokenize(NULL, &count, NULL, model, 1, "a", 1));
+    assert_int_equal(count, 0);
+    assert_fails(wrong, ragstore_model_tokenize(&id, &count, NULL, NULL, 1, "a", 1));
+    assert_fails(wrong, ragstore_model_tokenize(&id, &count, NULL, model, 1, NULL, 1));
+    assert_fails(RAGSTORE_E_INVALID_DATA,
+                 ragstore_model_tokenize(&id, &count, NULL, model, 1, "caf\xe9", 4));
+    assert_fails(wrong, ragstore_model_embed(vectors, NULL, bad_texts, 1));
+    assert_fails(wrong, ragstore_model_embed(NULL, model, bad_texts, 1));
+    assert_fails(wrong, ragstore_model_embed(vectors, model, NULL, 1));
+    assert_fails(wrong, ragstore_model_embed(vectors, model, null_texts, 2));
+    assert_fails(wrong, ragstore_model_embed(vectors, model, bad_texts, 65537));
+    assert_fails(RAGSTORE_E_INVALID_DATA, ragstore_model_embed(vectors, model, bad_texts, 2));
+    assert_ok(ragstore_model_embed(NULL, model, NULL, 0));
+    assert_int_equal(ragstore_model_dimension(NULL), 0);
+    assert_null(ragstore_model_fingerprint(NULL));
+    free(vectors);
+}
+
+/* ---- vectors ---- */
+
+static void model_embed__gives_directions_of_meaning(void **state)
+{
+    static const char *const texts[] = {"The cat sleeps on the sofa.", "A kitten naps on the couch.",
+                                        "Interest rates were raised again.", ""};
+    (void)state;
+    const size_t dimension = ragstore_model_dimension(the_model());
+    float *vectors = embed(texts, COUNT(texts));
+    for (size_t i = 0; i < COUNT(texts); i++)
+        assert_float_equal(dot(vectors + i * dimension, vectors + i * dimension, dimension), 1, 1e-4);
+    double alike = dot(vectors, vectors + dimension, dimension);
+    double unlike = dot(vectors, vectors + 2 * dimension, dimension);
+    assert_true(alike > 0.5);
+    assert_true(unlike < 0.3);
+    free(vectors);
+}
+
+static void model_embed__does_not_depend_on_the_company(void **state)
+{
+    static const char *const texts[] = {"granite", "A much longer text about the forming of granite.",
+                                        "日本の石", "é"};
+    (void)state;
+    const size_t dimension = ragstore_model_dimension(the_model());
+    float *together = embed(texts, COUNT(texts));
+    for (size_t i = 0; i < COUNT(texts); i++) {
+        float *alone = embed(texts + i, 1);
+        assert_true(dot(alone, together + i * dimension, dimension) > 0.99999);
+        free(alone);
+    }
+    free(together);
+}
+
+static void model__does_not_depend_on_the_locale(void **state)
+{
+    static const char *const locales[] = {"de_DE", "ps_AF"};
+    static const char *const texts[] = {"granite"};
+    ragstore_buffer *path;
+    the_model();
+    const size_t dimension = ragstore_model_dimension(the_model());
+    float *before = embed(texts, 1);
+    assert_ok(ragstore_model_locate(&path));
+    for (size_t i = 0; i < COUNT(locales); i++) {
+        if (!locales_use(temporary_path(state), locales[i]))
+            continue;
+        ragstore_model *model;
+        float *after = malloc(dimension * sizeof *after);
+        assert_non_null(after);
+        assert_ok(ragstore_model_open(&model, ragstore_buffer_data(path)));
+        assert_ok(ragstore_model_embed(after, model, texts, 1));
+        ragstore_store *store = open_store_with(state, 0, model);
+        ragstore_entity *entity = make_entity(store, locales[i]);
+        assert_ok(ragstore_document_add_chunks(
+            NULL, entity, "[{\"text\": \"granite\", \"metadata\": {\"n\": 1.5}}]", NULL, 0, NULL));
+        ragstore_result *result = search(entity, "granite");
+        assert_string_equal(ragstore_result_metadata(result, 0), "{\"n\":1.5}");
+        ragstore_result_free(result);
+        ragstore_entity_free(entity);
+        assert_ok(ragstore_store_close(store));
+        locales_restore();
+        assert_string_equal(ragstore_model_fingerprint(model), ragstore_model_fingerprint(the_model()));
+        assert_true(dot(before, after, dimension) > 0.99999);
+        ragstore_model_free(model);
+        free(after);
+    }
+    ragstore_buffer_free(path);
+    free(before);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(model_locate__follows_the_environment),
+        TEST(model_open__of_nothing_is_not_found),
+        TEST(model_open__refuses_what_is_damaged_or_of_another_kind),
+        cmocka_unit_test(model__names_itself_by_what_it_computes),
+        TEST(model__lives_as_long_as_a_store_uses_it),
+        cmocka_unit_test(model_tokenize__fills_what_there_is_room_for),
+        cmocka_unit_test(model_tokenize__cuts_at_the_models_limit),
+        cmocka_unit_test(model_calls__refuse_bad_arguments),
+        cmocka_unit_test(model_embed__gives_directions_of_meaning),
+        cmocka_unit_test(model_embed__does_not_depend_on_the_company),
+        TEST(model__does_not_depend_on_the_locale),
+    };
+    return cmocka_run_group_tests_name("model", tests, NULL, NULL);
+}

@@ -1,0 +1,338 @@
+/* One store and several processes: locks, readers, forks, rights, and what is left after a kill. */
+#include "api_fixture.h"
+
+#include <time.h>
+
+static int open_with(ragstore_store **store, const char *path, uint32_t flags, uint32_t timeout_ms)
+{
+    ragstore_store_open_options options = RAGSTORE_STORE_OPEN_OPTIONS_INIT;
+    options.flags = flags;
+    options.busy_timeout_ms = timeout_ms;
+    return ragstore_store_open(store, path, &options);
+}
+
+/* In a child: open, close, and give the status as a small positive number. */
+typedef struct attempt {
+    const char *path;
+    uint32_t flags;
+} attempt;
+
+static int open_in_child(void *user)
+{
+    const attempt *this = user;
+    ragstore_store *store;
+    int status = open_with(&store, this->path, this->flags, RAGSTORE_NO_WAIT);
+    if (status == RAGSTORE_OK)
+        status = ragstore_store_close(store);
+    return -status;
+}
+
+static int try_in_child(void **state, uint32_t flags)
+{
+    attempt this = {store_path(state), flags};
+    return -run_in_child(open_in_child, &this);
+}
+
+/* ---- locks ---- */
+
+static void store_lock__keeps_a_second_process_out(void **state)
+{
+    ragstore_store *store = open_store(state);
+    assert_int_equal(try_in_child(state, 0), RAGSTORE_E_BUSY);
+    assert_int_equal(try_in_child(state, RAGSTORE_OPEN_READ_ONLY), RAGSTORE_E_BUSY);
+    ragstore_entity_free(make_entity(store, "still works"));
+    assert_ok(ragstore_store_close(store));
+    assert_int_equal(try_in_child(state, 0), RAGSTORE_OK);
+}
+
+static void store_lock__keeps_a_second_handle_of_the_same_process_out(void **state)
+{
+    ragstore_store *second;
+    ragstore_store *store = open_store(state);
+    assert_fails(RAGSTORE_E_BUSY, open_with(&second, store_path(state), 0, RAGSTORE_NO_WAIT));
+    assert_null(second);
+    assert_message_has("another process or handle");
+    /* closing what could not be opened has not let the lock go */
+    assert_int_equal(try_in_child(state, 0), RAGSTORE_E_BUSY);
+    assert_ok(ragstore_store_close(store));
+}
+
+static void store_lock__is_waited_for_as_long_as_asked(void **state)
+{
+    struct timespec from;
+    struct timespec to;
+    ragstore_store *second;
+    ragstore_store *store = open_store(state);
+    clock_gettime(CLOCK_MONOTONIC, &from);
+    assert_fails(RAGSTORE_E_BUSY, open_with(&second, store_path(state), 0, 150));
+    clock_gettime(CLOCK_MONOTONIC, &to);
+    int64_t waited_ms =
+        (int64_t)(to.tv_sec - from.tv_sec) * 1000 + (to.tv_nsec - from.tv_nsec) / 1000000;
+    assert_in_range(waited_ms, 149, 4000);
+    assert_ok(ragstore_store_close(store));
+}
+
+static void store_lock__of_readers_is_shared(void **state)
+{
+    assert_ok(ragstore_store_close(open_store(state)));
+    ragstore_store *reader = open_store_with(state, RAGSTORE_OPEN_READ_ONLY, NULL);
+    assert_int_equal(try_in_child(state, RAGSTORE_OPEN_READ_ONLY), RAGSTORE_OK);
+    assert_int_equal(try_in_child(state, 0), RAGSTORE_E_BUSY);
+    assert_ok(ragstore_store_close(reader));
+}
+
+static void store_lock__does_not_hinder_who_needs_none(void **state)
+{
+    ragstore_store *store = open_store(state);
+    assert_int_equal(try_in_child(state, RAGSTORE_OPEN_IMMUTABLE), RAGSTORE_OK);
+    assert_ok(ragstore_store_close(store));
+}
+
+/* ---- reading only ---- */
+
+static void expect_no_change_allowed(ragstore_store *store)
+{
+    static const float vector[] = {1.0f};
+    ragstore_batch *batch;
+    ragstore_upload *upload;
+    ragstore_session *session;
+    ragstore_entity *entity = open_entity(store, "acme");
+    ragstore_buffer *buffer;
+    ragstore_entity_update_options update = RAGSTORE_ENTITY_UPDATE_OPTIONS_INIT;
+    update.name = "new";
+    assert_fails(RAGSTORE_E_READ_ONLY, ragstore_entity_create(NULL, store, "new", NULL));
+    assert_fails(RAGSTORE_E_READ_ONLY, ragstore_entity_update(entity, &update));
+    assert_fails(RAGSTORE_E_READ_ONLY, ragstore_entity_delete(NULL, store, "acme"));
+    assert_fails(RAGSTORE_E_READ_ONLY, ragstore_document_add(NULL, entity, "text", 4, NULL));
+    assert_fails(RAGSTORE_E_READ_ONLY, ragstore_document_add_chunks(
+                                           NULL, entity, "[{\"text\": \"a\"}]", vector, 1, NULL));
+    assert_fails(RAGSTORE_E_READ_ONLY, ragstore_upload_begin(&upload, entity, NULL));
+    assert_null(upload);
+    assert_fails(RAGSTORE_E_READ_ONLY, ragstore_session_create(&session, entity, NULL));
+    assert_null(session);
+    assert_ok(ragstore_session_list(&buffer, entity, NULL));
+    json_t *sessions = take_json(buffer);
+    const char *id = json_string_value(json_object_get(json_array_get(sessions, 0), "session_id"));
+    assert_ok(ragstore_session_open(&session, store, id));
+    assert_fails(RAGSTORE_E_READ_ONLY, ragstore_session_append(NULL, session, "user", "hello", NULL));
+    assert_fails(RAGSTORE_E_READ_ONLY, ragstore_session_ask(NULL, session, "What is it?", NULL));
+    assert_fails(RAGSTORE_E_READ_ONLY, ragstore_session_delete(store, id));
+    assert_fails(RAGSTORE_E_READ_ONLY, ragstore_batch_begin(&batch, store));
+    assert_null(batch);
+    assert_fails(RAGSTORE_E_READ_ONLY, ragstore_store_export(store));
+    assert_fails(RAGSTORE_E_READ_ONLY, ragstore_store_maintain(store, 0));
+    json_decref(sessions);
+    ragstore_session_free(session);
+    ragstore_entity_free(entity);
+}
+
+static void expect_readable(ragstore_store *store)
+{
+    ragstore_buffer *buffer;
+    ragstore_document *document;
+    ragstore_entity *entity = open_entity(store, "acme");
+    assert_int_equal(count_hits(entity, "granite"), 1);
+    json_t *documents = list_documents(entity, NULL);
+    const char *id = json_string_value(json_object_get(json_array_get(documents, 0), "doc_id"));
+    assert_ok(ragstore_document_open(&document, entity, id));
+    assert_ok(ragstore_document_content(&buffer, document));
+    assert_string_equal(ragstore_buffer_data(buffer), "All about granite.");
+    ragstore_buffer_free(buffer);
+    json_decref(documents);
+    ragstore_document_free(document);
+    ragstore_entity_free(entity);
+}
+
+static void make_small_store(void **state)
+{
+    ragstore_store *store = open_store(state);
+    ragstore_entity *entity = make_entity(store, "acme");
+    add_text(entity, "a.txt", "All about granite.");
+    assert_ok(ragstore_session_create(NULL, entity, NULL));
+    ragstore_entity_free(entity);
+    assert_ok(ragstore_store_close(store));
+}
+
+static void store_read_only__reads_and_refuses_every_change(void **state)
+{
+    static const uint32_t flags[] = {RAGSTORE_OPEN_READ_ONLY, RAGSTORE_OPEN_IMMUTABLE};
+    char path[TEMPORARY_PATH_MAX];
+    make_small_store(state);
+    size_t entries = temporary_count(store_path(state));
+    char *before = temporary_read(temporary_join(path, state, "store/ragstore.json"), NULL);
+    for (size_t i = 0; i < COUNT(flags); i++) {
+        ragstore_store *store = open_store_with(state, flags[i], NULL);
+        json_t *description = describe_store(store);
+        assert_member(description, "read_only", "true");
+        json_decref(description);
+        expect_readable(store);
+        expect_no_change_allowed(store);
+        expect_readable(store);
+        assert_ok(ragstore_store_close(store));
+    }
+    assert_int_equal(temporary_count(store_path(state)), entries);
+    char *after = temporary_read(path, NULL);
+    assert_string_equal(before, after);
+    free(before);
+    free(after);
+}
+
+/* ---- rights ---- */
+
+static void chown_all(const char *path, uid_t user)
+{
+    char command[TEMPORARY_PATH_MAX + 64];
+    snprintf(command, sizeof command, "chown -R %u '%s'", (unsigned)user, path);
+    assert_int_equal(system(command), 0); /* a path of mkdtemp's */
+}
+
+/* Run a child as somebody whom rights concern. */
+static int (*run_as_nobody)(void *user);
+
+static int give_up_root(void *user)
+{
+    if (getuid() == 0 && setresuid(NOBODY, NOBODY, NOBODY) != 0)
+        return 255;
+    return run_as_nobody(user);
+}
+
+static void store_rights__a_directory_that_is_not_ours_to_write_is_refused(void **state)
+{
+    assert_int_equal(chmod(temporary_path(state), 0755), 0);
+    assert_int_equal(mkdir(store_path(state), 0755), 0);
+    if (getuid() == 0)
+        chown_all(store_path(state), NOBODY);
+    assert_int_equal(chmod(store_path(state), 0555), 0);
+    attempt this = {store_path(state), 0};
+    run_as_nobody = open_in_child;
+    assert_int_equal(-run_in_child(give_up_root, &this), RAGSTORE_E_PERMISSION);
+    assert_int_equal(temporary_count(store_path(state)), 0);
+    assert_int_equal(chmod(store_path(state), 0755), 0);
+    assert_int_equal(-run_in_child(give_up_root, &this), RAGSTORE_OK);
+}
+
+/* A store that lies in a directory without write permission can be read, not written. */
+static int read_in_child(void *user)
+{
+    const attempt *this = user;
+    ragstore_store *store;
+    ragstore_entity *entity;
+    int status = open_with(&store, this->path, this->flags, RAGSTORE_NO_WAIT);
+    if (status != RAGSTORE_OK)
+        return -status;
+    status = ragstore_entity_open(&entity, store, "acme");
+    ragstore_entity_free(entity);
+    int closed = ragstore_store_close(store);
+    return -(status == RAGSTORE_OK ? closed : status);
+}
+
+static void set_modes(const char *path, const char *mode)
+{
+    char command[TEMPORARY_PATH_MAX + 64];
+    snprintf(command, sizeof command, "chmod -R %s '%s'", mode, path);
+    assert_int_equal(system(command), 0);
+}
+
+static void store_rights__a_write_protected_store_can_be_read(void **state)
+{
+    make_small_store(state);
+    assert_int_equal(chmod(temporary_path(state), 0755), 0);
+    if (getuid() == 0)
+        chown_all(store_path(state), NOBODY);
+    set_modes(store_path(state), "a-w");
+    run_as_nobody = read_in_child;
+    attempt writer = {store_path(state), 0};
+    attempt reader = {store_path(state), RAGSTORE_OPEN_READ_ONLY};
+    attempt immutable = {store_path(state), RAGSTORE_OPEN_IMMUTABLE};
+    int written = -run_in_child(give_up_root, &writer);
+    int read = -run_in_child(give_up_root, &reader);
+    int looked_at = -run_in_child(give_up_root, &immutable);
+    set_modes(store_path(state), "u+w");
+    assert_int_equal(written, RAGSTORE_E_PERMISSION);
+    assert_int_equal(read, RAGSTORE_OK);
+    assert_int_equal(looked_at, RAGSTORE_OK);
+}
+
+/* ---- forks ---- */
+
+typedef struct inherited {
+    ragstore_store *store;
+    ragstore_entity *entity;
+    ragstore_session *session;
+} inherited;
+
+static int use_inherited_handles(void *user)
+{
+    const inherited *handles = user;
+    ragstore_buffer *buffer;
+    ragstore_result *result;
+    int refused = 0;
+    refused += ragstore_store_describe(&buffer, handles->store) == RAGSTORE_E_CLOSED;
+    refused += ragstore_entity_create(NULL, handles->store, "child", NULL) == RAGSTORE_E_CLOSED;
+    refused += ragstore_entity_describe(&buffer, handles->entity) == RAGSTORE_E_CLOSED;
+    refused += ragstore_entity_search(&result, handles->entity, "granite", NULL) == RAGSTORE_E_CLOSED;
+    refused += ragstore_session_describe(&buffer, handles->session) == RAGSTORE_E_CLOSED;
+    ragstore_session_free(handles->session);
+    ragstore_entity_free(handles->entity);
+    refused += ragstore_store_close(handles->store) == RAGSTORE_OK;
+    return refused;
+}
+
+static void store_fork__the_child_is_refused_and_the_parent_goes_on(void **state)
+{
+    inherited handles;
+    handles.store = open_store(state);
+    handles.entity = make_entity(handles.store, "acme");
+    assert_ok(ragstore_session_create(&handles.session, handles.entity, NULL));
+    assert_int_equal(run_in_child(use_inherited_handles, &handles), 6);
+    add_text(handles.entity, "a.txt", "granite");
+    assert_int_equal(count_hits(handles.entity, "granite"), 1);
+    assert_int_equal(try_in_child(state, 0), RAGSTORE_E_BUSY);
+    ragstore_session_free(handles.session);
+    ragstore_entity_free(handles.entity);
+    assert_ok(ragstore_store_close(handles.store));
+}
+
+/* ---- kill ---- */
+
+static int write_and_die(void *user)
+{
+    ragstore_store *store;
+    ragstore_entity *entity;
+    if (open_with(&store, user, 0, RAGSTORE_NO_WAIT) != RAGSTORE_OK ||
+        ragstore_entity_create(&entity, store, "acme", NULL) != RAGSTORE_OK ||
+        ragstore_document_add(NULL, entity, "All about granite.", 18, NULL) != RAGSTORE_OK ||
+        ragstore_session_create(NULL, entity, NULL) != RAGSTORE_OK)
+        return 1;
+    return 0; /* the child ends here, without a close */
+}
+
+static void store_kill__what_was_acknowledged_is_there(void **state)
+{
+    char path[TEMPORARY_PATH_MAX];
+    snprintf(path, sizeof path, "%s", store_path(state));
+    assert_int_equal(run_in_child(write_and_die, path), 0);
+    ragstore_store *store = open_store(state);
+    expect_readable(store);
+    json_t *description = describe_store(store);
+    assert_number(description, "sessions", 1);
+    json_decref(description);
+    assert_ok(ragstore_store_close(store));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(store_lock__keeps_a_second_process_out),
+        TEST(store_lock__keeps_a_second_handle_of_the_same_process_out),
+        TEST(store_lock__is_waited_for_as_long_as_asked),
+        TEST(store_lock__of_readers_is_shared),
+        TEST(store_lock__does_not_hinder_who_needs_none),
+        TEST(store_read_only__reads_and_refuses_every_change),
+        TEST(store_rights__a_directory_that_is_not_ours_to_write_is_refused),
+        TEST(store_rights__a_write_protected_store_can_be_read),
+        TEST(store_fork__the_child_is_refused_and_the_parent_goes_on),
+        TEST(store_kill__what_was_acknowledged_is_there),
+    };
+    return cmocka_run_group_tests_name("store_processes", tests, NULL, NULL);
+}
