@@ -69,7 +69,7 @@ MANDATORY := -std=c11 -D_GNU_SOURCE -fPIC -fvisibility=hidden -fno-math-errno \
 FAISS_PREFIX ?= $(shell tools/setup.sh print-faiss-prefix 2>/dev/null)
 FAISS_ARCHIVES := $(firstword $(wildcard $(FAISS_PREFIX)/lib/libfaiss_c.a $(FAISS_PREFIX)/lib64/libfaiss_c.a)) \
                   $(firstword $(wildcard $(FAISS_PREFIX)/lib/libfaiss.a $(FAISS_PREFIX)/lib64/libfaiss.a))
-LIB_MODULES := jansson openblas libutf8proc uchardet
+LIB_MODULES := jansson openblas libutf8proc uchardet libpcre2-8
 LIB_CFLAGS := $(shell $(PKG_CONFIG) --cflags $(LIB_MODULES) 2>/dev/null) -isystem $(FAISS_PREFIX)/include
 LIB_LIBS := $(shell $(PKG_CONFIG) --libs $(LIB_MODULES) 2>/dev/null) -lstemmer -lgomp -lstdc++ -lm -lpthread
 SERVER_CFLAGS := $(shell $(PKG_CONFIG) --cflags libmicrohttpd jansson 2>/dev/null)

@@ -22,6 +22,7 @@ libopenblas-dev    module  openblas
 libstemmer-dev     header  libstemmer.h
 libutf8proc-dev    module  libutf8proc
 libuchardet-dev    module  uchardet
+libpcre2-dev       module  libpcre2-8
 libmicrohttpd-dev  module  libmicrohttpd
 mandoc             command mandoc
 EOF
