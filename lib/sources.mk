@@ -10,9 +10,9 @@ ROOM_files := directories.c files.c files_posix.c files_posix_open.c paths.c roo
 ROOM_json := json_dump.c json_edit.c json_number.c json_parse.c json_read.c json_scan.c \
     json_scan_avx2.c json_view.c json_view_text.c json_write.c
 
-ROOM_query := field_path.c ordering.c place.c predicate_compile.c predicate_index.c predicate_match.c \
-    predicate_operators.c regex.c update_apply.c update_arrays.c update_compile.c update_edit.c \
-    value_order.c
+ROOM_query := distinct.c expression.c field_path.c group.c ordering.c pipeline.c place.c \
+    predicate_compile.c predicate_index.c predicate_match.c predicate_operators.c projection.c \
+    regex.c update_apply.c update_arrays.c update_compile.c update_edit.c value_order.c
 
 ROOM_storage := checkpoint.c commit.c create.c journal.c manifest.c query.c read.c recover.c replay.c \
     snapshot.c space.c storage.c table.c tx.c work.c
