@@ -88,6 +88,8 @@ static int tell_missing(const walk *walked)
     return tell(walked, &missing);
 }
 
+static int each_from(const walk *walked, const rsi_field_start *start);
+
 /* From an object through objects, to an array, a scalar, the end or nothing. */
 static int follow_objects(rsi_field_start *start, const rsi_field_path *path,
                           const rsi_json_view *object, size_t part)
@@ -106,22 +108,19 @@ static int follow_objects(rsi_field_start *start, const rsi_field_path *path,
     return 0;
 }
 
-static int each_from(const walk *walked, const rsi_field_start *start);
-
 /* The path goes on behind the element whose position was its last part. */
 static int each_at_position(const walk *walked, const rsi_json_view *element, size_t part)
 {
     rsi_field_start start = {*element, part};
 
-    if (part == walked->path->count)
-        return tell(walked, element);
-    if (element->kind == RSI_JSON_OBJECT) {
+    if (part < walked->path->count && element->kind == RSI_JSON_OBJECT) {
         int status = follow_objects(&start, walked->path, element, part);
-        return status < 0 ? status : each_from(walked, &start);
+        if (status < 0)
+            return status;
+    } else if (part < walked->path->count && element->kind != RSI_JSON_ARRAY) {
+        return 0;
     }
-    if (element->kind == RSI_JSON_ARRAY)
-        return each_from(walked, &start);
-    return 0;
+    return each_from(walked, &start);
 }
 
 /* The path goes on in an object of an array. A number that is no key of it may be a position in the
