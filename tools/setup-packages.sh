@@ -41,6 +41,7 @@ EOF
     fi
     cat <<EOF
 libcmocka-dev      module  cmocka
+libsqlite3-dev     module  sqlite3
 clang              command clang
 libclang-rt-dev    clang   -
 valgrind           command valgrind
