@@ -132,7 +132,7 @@ static int compile_member(rsi_projection *made, node *parent, const char *name,
     bool told = rsi_json_true(value) || rsi_json_number(value, 0) != 0;
     void *iterator = NULL;
     const char *first = "";
-    rsi_json *member;
+    rsi_json *member = NULL;
     rsi_field_path path;
     node *added = NULL;
 
@@ -143,7 +143,7 @@ static int compile_member(rsi_projection *made, node *parent, const char *name,
     }
     if (rsi_json_is_object(value) && !rsi_json_each(value, &iterator, &first, &member))
         return rsi_place_refuse(place, "an empty object");
-    if (!is_flag && (!rsi_json_is_object(value) || first[0] == '$'))
+    if (!is_flag && (!rsi_json_is_object(value) || first[0] == '$' || rsi_json_is_string(member)))
         return compile_expression(made, parent, name, value, outermost, place);
     int status = is_flag ? set_mode(made, told ? MODE_INCLUDE : MODE_EXCLUDE, place) : RAGSTORE_OK;
     if (status != RAGSTORE_OK)
