@@ -1,8 +1,7 @@
 #!/usr/bin/env bash
 #
 # Runs the tests and counts them. `tests/run.sh` runs all kinds; words on the
-# command line choose: unit api query layers docs install python
-# http. VARIANT
+# command line choose: unit api query layers docs install python http. VARIANT
 # chooses the build whose programs are run.
 #
 # Each kind prints its own lines; a program's output is shown only when it
