@@ -1,5 +1,6 @@
 /*
- * Finding the end of a string or a container in JSON text, without looking at what is inside.
+ * Finding the end of a string or a container in JSON text, and a member of an object, without
+ * looking at the rest of what is inside.
  *
  * Strings are searched for a quote or a backslash 16 bytes at a time, containers 64: a mask of
  * the bytes that are inside of strings takes the brackets there out of the count.
@@ -9,11 +10,16 @@
  *   opens       1 . . . . . 1 . . .
  *   closes      . . . . . . . . 1 1     the first place where as many close as open is the end
  *
- * One mask-maker for each instruction set stands behind rsi_json_scan_container(); this header
- * has what is short enough to be inlined. Called by the views only.
+ * A member is found by the colons that stand at the depth of the object and in no string: the key
+ * is compared backwards from there.
+ *
+ * One mask-maker for each instruction set stands behind these; this header has what is short enough
+ * to be inlined. Called by the views only.
  */
 #ifndef RSI_JSON_SCAN_H
 #define RSI_JSON_SCAN_H
+
+#include "base/bytes.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -29,16 +35,28 @@ typedef struct rsi_json_masks {
     uint64_t backslashes;
     uint64_t opens;
     uint64_t closes;
+    uint64_t colons;
 } rsi_json_masks;
 
 typedef void rsi_json_mask_maker(rsi_json_masks *masks, const char *block);
 
 /* Behind the bracket that closes the one at `text`; NULL when it is not closed before `end`. */
 const char *rsi_json_scan_container(const char *text, const char *end);
-/* The same with the parts of a certain instruction set. NULL where the processor lacks it. */
-typedef const char *rsi_json_container_scan(const char *text, const char *end);
-rsi_json_container_scan *rsi_json_scan_for_avx2(void);
-const char *rsi_json_scan_container_plain(const char *text, const char *end);
+
+/* Behind the colon of the member `key` of the object at `text`; NULL when there is none (*absent)
+ * or the object is not closed before `end`. */
+const char *rsi_json_scan_member(const char *text, const char *end, rsi_slice key, bool *absent);
+
+/* Both with the instructions of one kind of processor. */
+typedef struct rsi_json_scanner {
+    const char *(*container)(const char *text, const char *end);
+    const char *(*member)(const char *text, const char *end, rsi_slice key, bool *absent);
+} rsi_json_scanner;
+extern const rsi_json_scanner rsi_json_scanner_plain;
+const rsi_json_scanner *rsi_json_scanner_avx2(void); /* NULL where the processor lacks it */
+
+/* Is it `key` that stands before the colon? Goes back byte by byte. */
+bool rsi_json_key_stands_before(const char *object, const char *colon, rsi_slice key);
 
 /* The closing quote of a string whose first byte is at `text`, or NULL. *escaped is set, never
  * cleared. */

@@ -1,4 +1,4 @@
-/* The end of a container, 32 bytes an instruction: see json_scan.h. */
+/* Scanning 32 bytes an instruction: see json_scan.h. */
 #include "json/json_scan.h"
 
 #if defined(__x86_64__)
@@ -31,11 +31,17 @@ static inline void make_masks(rsi_json_masks *masks, const char *block)
     masks->backslashes = mask_of(low, high, _mm256_set1_epi8('\\'));
     masks->opens = mask_of(folded_low, folded_high, _mm256_set1_epi8('{'));
     masks->closes = mask_of(folded_low, folded_high, _mm256_set1_epi8('}'));
+    masks->colons = mask_of(low, high, _mm256_set1_epi8(':'));
 }
 
 static const char *scan_container_avx2(const char *text, const char *end)
 {
     return scan_container_with(make_masks, text, end);
+}
+
+static const char *scan_member_avx2(const char *text, const char *end, rsi_slice key, bool *absent)
+{
+    return scan_member_with(make_masks, text, end, key, absent);
 }
 
 #ifdef __clang__
@@ -44,17 +50,19 @@ static const char *scan_container_avx2(const char *text, const char *end)
 #pragma GCC pop_options
 #endif
 
-rsi_json_container_scan *rsi_json_scan_for_avx2(void)
+const rsi_json_scanner *rsi_json_scanner_avx2(void)
 {
+    static const rsi_json_scanner avx2 = {scan_container_avx2, scan_member_avx2};
+
     return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("popcnt") &&
                    __builtin_cpu_supports("bmi")
-               ? scan_container_avx2
+               ? &avx2
                : NULL;
 }
 
 #else
 
-rsi_json_container_scan *rsi_json_scan_for_avx2(void)
+const rsi_json_scanner *rsi_json_scanner_avx2(void)
 {
     return NULL;
 }

@@ -1,8 +1,8 @@
 /*
  * Views of values in JSON text and in trees: see json_view.h.
  *
- * In text, a member is found by going over the members before it: the key is compared where it
- * lies, and the value is skipped. Only the value that is asked for is read.
+ * In text, a member is found by scanning (json_scan.h), and only the value that is asked for is
+ * read.
  */
 #include "json/json_view.h"
 
@@ -65,23 +65,6 @@ static bool read_value(rsi_json_view *view, const char *at, const char *end, con
     }
 }
 
-/* Behind the value that begins at `at`, or NULL. */
-static const char *skip_value(const char *at, const char *end)
-{
-    bool escaped;
-
-    if (at == end)
-        return NULL;
-    if (*at == '"') {
-        const char *quote = rsi_json_scan_string(at + 1, end, &escaped);
-        return quote == NULL ? NULL : quote + 1;
-    }
-    if (*at == '{' || *at == '[')
-        return rsi_json_scan_container(at, end);
-    const char *behind = rsi_json_scan_scalar(at, end);
-    return behind == at ? NULL : behind;
-}
-
 int rsi_json_view_of_text(rsi_json_view *view, const char *text, size_t size)
 {
     const char *end = text + size;
@@ -135,62 +118,18 @@ rsi_json_view rsi_json_view_of(const rsi_json *value)
 
 /* ---- members ---- */
 
-/* From the opening quote of a key: is it `key`? *behind: behind its closing quote, or NULL. */
-static bool key_is(const char *at, const char *end, rsi_slice key, const char **behind)
-{
-    const char *text = at + 1;
-    bool escaped = false;
-
-    /* A quote where the key would end is the end, unless a backslash stands before it. */
-    if ((size_t)(end - text) > key.size && text[key.size] == '"' &&
-        memcmp(text, key.data, key.size) == 0 &&
-        (key.size == 0 || memchr(key.data, '\\', key.size) == NULL) &&
-        (key.size == 0 || memchr(key.data, '"', key.size) == NULL)) {
-        *behind = text + key.size + 1;
-        return true;
-    }
-    const char *quote = rsi_json_scan_string(text, end, &escaped);
-    *behind = quote == NULL ? NULL : quote + 1;
-    if (quote == NULL || !escaped)
-        return false;
-    rsi_json_view found = {.kind = RSI_JSON_TEXT, .escaped = true, .text = text, .end = quote};
-    rsi_json_view wanted = rsi_json_view_of_string(key.data, key.size);
-    return rsi_json_view_compare_texts(&found, &wanted) == 0;
-}
-
 static int get_from_text(rsi_json_view *member, const rsi_json_view *object, rsi_slice key)
 {
     const char *end = object->end;
-    const char *at = rsi_json_scan_space(object->text + 1, end);
+    bool absent;
 
-    if (at < end && *at == '}')
+    const char *at = rsi_json_scan_member(object->text, end, key, &absent);
+    if (absent)
         return RSI_JSON_ABSENT;
-    for (;;) {
-        if (at == end || *at != '"')
-            return malformed();
-        bool is_it = key_is(at, end, key, &at);
-        if (at == NULL)
-            return malformed();
-        at = rsi_json_scan_space(at, end);
-        if (at == end || *at != ':')
-            return malformed();
-        at = rsi_json_scan_space(at + 1, end);
-        if (is_it) {
-            if (read_value(member, at, end, &at))
-                return RSI_JSON_FOUND;
-            member->kind = RSI_JSON_MISSING;
-            return malformed();
-        }
-        at = skip_value(at, end);
-        if (at == NULL)
-            return malformed();
-        at = rsi_json_scan_space(at, end);
-        if (at < end && *at == '}')
-            return RSI_JSON_ABSENT;
-        if (at == end || *at != ',')
-            return malformed();
-        at = rsi_json_scan_space(at + 1, end);
-    }
+    if (at != NULL && read_value(member, rsi_json_scan_space(at, end), end, &at))
+        return RSI_JSON_FOUND;
+    member->kind = RSI_JSON_MISSING;
+    return malformed();
 }
 
 int rsi_json_view_get(rsi_json_view *member, const rsi_json_view *object, rsi_slice key)

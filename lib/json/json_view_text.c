@@ -90,12 +90,28 @@ static int next_byte(reader *from)
     }
 }
 
+/* Move over what is equal and holds no backslash. */
+static void skip_equal(reader *a, reader *b)
+{
+    if (a->decoded_at < a->decoded_size || b->decoded_at < b->decoded_size)
+        return;
+    size_t left = (size_t)(a->end - a->at);
+    size_t right = (size_t)(b->end - b->at);
+    size_t shorter = left < right ? left : right;
+    size_t equal = 0;
+    while (equal < shorter && a->at[equal] == b->at[equal] && a->at[equal] != '\\')
+        equal++;
+    a->at += equal;
+    b->at += equal;
+}
+
 static int compare_slowly(const rsi_json_view *a, const rsi_json_view *b)
 {
     reader left = {.at = a->text, .end = a->end};
     reader right = {.at = b->text, .end = b->end};
 
     for (;;) {
+        skip_equal(&left, &right);
         /* only one of the two may hold backslashes that mean themselves */
         int x = a->escaped ? next_byte(&left)
                            : left.at < left.end ? (unsigned char)*left.at++ : -1;

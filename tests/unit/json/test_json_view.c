@@ -108,7 +108,7 @@ static const char *end_of(const char *text, const char *end)
 static void json_scan__finds_the_same_end_in_every_way(void **state)
 {
     static const char letters[] = "[]{}\"\\\"\\ab:, []{}[]{}xxxxxxxxxxxxxxxx";
-    rsi_json_container_scan *fast = rsi_json_scan_for_avx2();
+    const rsi_json_scanner *fast = rsi_json_scanner_avx2();
     size_t ends = 0;
     (void)state;
 
@@ -121,10 +121,10 @@ static void json_scan__finds_the_same_end_in_every_way(void **state)
         text[0] = i % 3 == 0 ? '{' : '[';
         const char *wanted = end_of(text, text + size);
         ends += wanted != NULL ? 1 : 0;
-        assert_ptr_equal(rsi_json_scan_container_plain(text, text + size), wanted);
+        assert_ptr_equal(rsi_json_scanner_plain.container(text, text + size), wanted);
         assert_ptr_equal(rsi_json_scan_container(text, text + size), wanted);
         if (fast != NULL)
-            assert_ptr_equal(fast(text, text + size), wanted);
+            assert_ptr_equal(fast->container(text, text + size), wanted);
         free(text);
     }
     assert_true(ends > 20000);
@@ -193,6 +193,77 @@ static void json_view__walks_text_and_trees_alike(void **state)
     rsi_json_free(back);
 }
 
+/* A random object, its keys and values from few letters; *out is as long as said. */
+static size_t write_object(char *out, unsigned depth)
+{
+    static const char *const keys[] = {"a", "b", "ab", "", "\\u0061", "a\\\"b", "\\\\", "a\\\\b", "\\"
+                                       "u0062\\u0062", "a:", "{", "0123456789012345678901234567890123456789"};
+    static const char *const values[] = {"1", "\"x\"", "\"a\\\":1\"", "null", "\"{[\\\\\"", "[]",
+                                         "[{\"a\":1}]", "\"\\\"a\"", "-2.5", "\":\""};
+    static const char *const spaces[] = {"", "", "", " ", "\n  "};
+    size_t used = 0;
+    unsigned count = (unsigned)(next_random() % 6);
+
+    out[used++] = '{';
+    for (unsigned i = 0; i < count; i++) {
+        used += (size_t)sprintf(out + used, "%s%s\"%s\"%s:%s", i > 0 ? "," : "",
+                                spaces[next_random() % 5], keys[next_random() % 12],
+                                spaces[next_random() % 5], spaces[next_random() % 5]);
+        if (depth < 3 && next_random() % 4 == 0)
+            used += write_object(out + used, depth + 1);
+        else
+            used += (size_t)sprintf(out + used, "%s", values[next_random() % 10]);
+    }
+    used += (size_t)sprintf(out + used, "%s}", spaces[next_random() % 5]);
+    return used;
+}
+
+/* The first member of the name, by walking. */
+static const char *walk_to(const rsi_json_view *object, const char *name)
+{
+    rsi_json_view wanted = rsi_json_view_of_string(name, strlen(name));
+    rsi_json_cursor cursor = rsi_json_walk(object);
+    rsi_json_view member;
+
+    while (rsi_json_next(&cursor, &member) > 0)
+        if (rsi_json_view_compare_texts(&cursor.key, &wanted) == 0)
+            return member.text;
+    return NULL;
+}
+
+static void json_view__finds_the_members_that_walking_finds(void **state)
+{
+    static const char *const names[] = {"a", "b", "ab", "", "a\"b", "\\", "a\\b", "bb", "a:", "{", "x",
+                                        "0123456789012345678901234567890123456789", "\\u0061"};
+    static char text[1 << 16];
+    size_t found_count = 0;
+    (void)state;
+
+    for (int i = 0; i < 60000; i++) {
+        size_t size = write_object(text, 0);
+        char *exact = malloc(size);
+        rsi_json_view object, member;
+        assert_non_null(exact);
+        memcpy(exact, text, size);
+        assert_int_equal(rsi_json_view_of_text(&object, exact, size), RAGSTORE_OK);
+        for (size_t j = 0; j < sizeof names / sizeof *names; j++) {
+            rsi_slice name = rsi_slice_of(names[j]);
+            const char *wanted = walk_to(&object, names[j]);
+            bool absent;
+            const char *plain =
+                rsi_json_scanner_plain.member(exact, exact + size, name, &absent);
+            assert_int_equal(absent, wanted == NULL);
+            assert_int_equal(plain != NULL, wanted != NULL);
+            assert_int_equal(rsi_json_view_get(&member, &object, name), wanted != NULL);
+            if (wanted != NULL)
+                assert_ptr_equal(member.text, wanted);
+            found_count += wanted != NULL ? 1 : 0;
+        }
+        free(exact);
+    }
+    assert_true(found_count > 60000);
+}
+
 static void json_view__compares_and_decodes_escapes(void **state)
 {
     static const struct {
@@ -220,8 +291,8 @@ static void json_view__compares_and_decodes_escapes(void **state)
 static void json_view__reports_what_is_malformed(void **state)
 {
     static const char *const malformed[] = {
-        "{\"a\" 1, \"z\": 1}", "{a:1}", "{\"a\":", "{\"a\":1 \"z\":1}", "{\"a\":[1", "{\"a\":\"x",
-        "{\"a\":1,", "{\"a\":,\"z\":1}", "{\"q\":1x,\"z\":tru}", "{\"z\":1e999}", "{\"z\"}"};
+        "{\"a\":", "{\"a\":[1", "{\"a\":\"x", "{\"a\":1,", "{\"z\":}", "{\"q\":1x,\"z\":tru}",
+        "{\"z\":1e999}", "{", "{\"a\":{}", "{\"z\":"};
     rsi_json_view view, member;
     (void)state;
     for (size_t i = 0; i < sizeof malformed / sizeof *malformed; i++) {
@@ -242,6 +313,7 @@ int main(void)
         cmocka_unit_test(json_scan__finds_the_same_end_in_every_way),
         cmocka_unit_test(json_scan__finds_the_end_of_strings),
         cmocka_unit_test(json_view__walks_text_and_trees_alike),
+        cmocka_unit_test(json_view__finds_the_members_that_walking_finds),
         cmocka_unit_test(json_view__compares_and_decodes_escapes),
         cmocka_unit_test(json_view__reports_what_is_malformed),
     };
