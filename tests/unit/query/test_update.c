@@ -3,6 +3,8 @@
 
 #include "json/json_edit.h"
 
+#include <jansson.h>
+
 static const rsi_update_context plain = {.now = "2026-01-31T12:34:56.123456"};
 static const rsi_update_context inserting = {.inserting = true,
                                              .now = "2026-01-31T12:34:56.123456"};
@@ -261,6 +263,49 @@ static void query_update__survives_each_failing_allocation(void **state)
     rsi_json_free(document);
 }
 
+static long jansson_left;
+static long jansson_alive;
+
+static void *jansson_malloc(size_t size)
+{
+    if (--jansson_left == 0)
+        return NULL;
+    jansson_alive++;
+    return malloc(size);
+}
+
+static void jansson_free(void *block)
+{
+    if (block != NULL)
+        jansson_alive--;
+    free(block);
+}
+
+static void query_update__survives_each_failing_allocation_of_jansson(void **state)
+{
+    (void)state;
+    json_set_alloc_funcs(jansson_malloc, jansson_free);
+    jansson_left = 0;
+    rsi_json *document = tree_of("{'a': [2], 'b': [{'c': 1}], 'd': 1, 'x': {'z': [1, 2]}}");
+    rsi_json *witness = tree_of("{'a': [2], 'b': [{'c': 1}], 'd': 1, 'x': {'z': [1, 2]}}");
+    long before = jansson_alive;
+    for (long n = 1; n < 1000; n++) {
+        jansson_left = n;
+        int status = compile_and_apply(document);
+        bool failed = jansson_left <= 0;
+        jansson_left = 0;
+        assert_int_equal(jansson_alive, before);
+        assert_true(rsi_json_identical(document, witness));
+        assert_int_equal(status, failed ? RAGSTORE_E_NO_MEMORY : RAGSTORE_OK);
+        if (!failed)
+            break;
+    }
+    rsi_json_free(document);
+    rsi_json_free(witness);
+    assert_int_equal(jansson_alive, 0);
+    json_set_alloc_funcs(malloc, free);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -270,6 +315,7 @@ int main(void)
         cmocka_unit_test(query_update__refuses_to_nest_too_deep),
         cmocka_unit_test(query_update__seeds_an_upsert),
         cmocka_unit_test(query_update__survives_each_failing_allocation),
+        cmocka_unit_test(query_update__survives_each_failing_allocation_of_jansson),
     };
     return cmocka_run_group_tests_name("query/update", tests, NULL, NULL);
 }
