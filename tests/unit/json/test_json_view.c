@@ -196,8 +196,7 @@ static void json_view__walks_text_and_trees_alike(void **state)
 /* A random object, its keys and values from few letters; *out is as long as said. */
 static size_t write_object(char *out, unsigned depth)
 {
-    static const char *const keys[] = {"a", "b", "ab", "", "\\u0061", "a\\\"b", "\\\\", "a\\\\b", "\\"
-                                       "u0062\\u0062", "a:", "{", "0123456789012345678901234567890123456789"};
+    static const char *const keys[] = {"a", "b", "ab", "", "\\u0061", "a\\\"b", "\\\\", "a\\\\b", "\\u0062b", "a:", "{", "0123456789012345678901234567890123456789"};
     static const char *const values[] = {"1", "\"x\"", "\"a\\\":1\"", "null", "\"{[\\\\\"", "[]",
                                          "[{\"a\":1}]", "\"\\\"a\"", "-2.5", "\":\""};
     static const char *const spaces[] = {"", "", "", " ", "\n  "};
