@@ -69,7 +69,7 @@ MANDATORY := -std=c11 -D_GNU_SOURCE -fPIC -fvisibility=hidden -fno-math-errno \
 FAISS_PREFIX ?= $(shell tools/setup.sh print-faiss-prefix 2>/dev/null)
 FAISS_ARCHIVES := $(firstword $(wildcard $(FAISS_PREFIX)/lib/libfaiss_c.a $(FAISS_PREFIX)/lib64/libfaiss_c.a)) \
                   $(firstword $(wildcard $(FAISS_PREFIX)/lib/libfaiss.a $(FAISS_PREFIX)/lib64/libfaiss.a))
-LIB_MODULES := jansson openblas libutf8proc uchardet
+LIB_MODULES := jansson openblas libutf8proc uchardet libpcre2-8
 LIB_CFLAGS := $(shell $(PKG_CONFIG) --cflags $(LIB_MODULES) 2>/dev/null) -isystem $(FAISS_PREFIX)/include
 LIB_LIBS := $(shell $(PKG_CONFIG) --libs $(LIB_MODULES) 2>/dev/null) -lstemmer -lgomp -lstdc++ -lm -lpthread
 SERVER_CFLAGS := $(shell $(PKG_CONFIG) --cflags libmicrohttpd jansson 2>/dev/null)
@@ -89,6 +89,7 @@ api_tests := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/api/test_*.c))
 harness_objects := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/harness/*.c))
 # what a test of the public calls may use: the rest of the harness reaches inside
 harness_public := $(patsubst %,$(BUILD)/tests/harness/%.o,temporary locales)
+query_programs := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/query/*.c))
 bench_programs := $(patsubst %.c,$(BUILD)/%,$(wildcard bench/*.c))
 examples := $(patsubst %.c,$(BUILD)/%,$(wildcard examples/c/*.c))
 
@@ -155,9 +156,10 @@ internal := $(BUILD)/internal.a
 $(internal): $(lib_objects) $(harness_objects)
 	@rm -f $@ && $(AR) rcsD $@ $^
 
-$(unit_tests) $(bench_programs): $(BUILD)/%: $(BUILD)/%.o $(internal)
+$(unit_tests) $(bench_programs) $(query_programs): $(BUILD)/%: $(BUILD)/%.o $(internal)
 	$(call say,LINK,$@)
-	$(Q)$(CC) -o $@ $(VARIANT_FLAGS) $(LDFLAGS) $< $(internal) $(FAISS_ARCHIVES) $(LIB_LIBS) -lcmocka
+	$(Q)$(CC) -o $@ $(VARIANT_FLAGS) $(LDFLAGS) $< $(internal) $(FAISS_ARCHIVES) $(LIB_LIBS) -lcmocka \
+	    $(if $(filter %/bench_query,$@),-lsqlite3)
 
 $(api_tests): $(BUILD)/%: $(BUILD)/%.o $(harness_public) $(shared)
 	$(call say,LINK,$@)
@@ -178,7 +180,7 @@ SHARED_DATA ?= $(abspath ../shared/data)
 TEST_ENVIRONMENT = RAGSTORE_SHARED_DATA='$(SHARED_DATA)' RAGSTORE_MODEL="$$(tools/setup.sh print-model)"
 PYTHON = $$(tools/setup.sh print-python)
 
-.PHONY: all check check-all check-unit check-api check-http check-python check-docs check-layers \
+.PHONY: all check check-all check-unit check-api check-query check-http check-python check-docs check-layers \
         check-install check-asan check-faults setup setup-check quickstart install uninstall clean help \
         bench bench-quality format
 
@@ -187,7 +189,7 @@ check: ## set up what is missing, build, run all tests
 	@$(MAKE) --no-print-directory -j2 all tests
 	@tests/run.sh
 
-tests: $(unit_tests) $(api_tests) $(bench_programs)
+tests: $(unit_tests) $(api_tests) $(query_programs) $(bench_programs)
 .PHONY: tests
 
 check-unit: $(unit_tests) ## run the unit tests
@@ -195,6 +197,9 @@ check-unit: $(unit_tests) ## run the unit tests
 
 check-api: $(api_tests) ## run the tests of the public calls
 	@tests/run.sh api
+
+check-query: $(query_programs) ## compare the query language with two other implementations
+	@tests/run.sh query
 
 check-http: all ## run the HTTP tests against the server
 	@tests/run.sh http

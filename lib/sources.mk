@@ -1,13 +1,18 @@
 # The sources of the library, by room, from the ground up (lib/README.md).
 
-ROOMS := base files json storage vectors lexical embed entities search ingest agent api
+ROOMS := base files json query storage vectors lexical embed entities search ingest agent api
 
 ROOM_base := bitset.c bytes.c clock.c digest.c hits.c map.c memory.c sha256_x86.c status.c utf8.c
 
 ROOM_files := directories.c files.c files_posix.c files_posix_open.c paths.c root.c upload_names.c \
     whole_files.c
 
-ROOM_json := json_dump.c json_parse.c json_read.c json_write.c
+ROOM_json := json_dump.c json_edit.c json_number.c json_parse.c json_read.c json_scan.c \
+    json_scan_avx2.c json_view.c json_view_text.c json_write.c
+
+ROOM_query := distinct.c expression.c field_path.c group.c ordering.c pipeline.c place.c \
+    predicate_compile.c predicate_index.c predicate_match.c predicate_operators.c projection.c \
+    regex.c update_apply.c update_arrays.c update_compile.c update_edit.c value_order.c
 
 ROOM_storage := checkpoint.c commit.c create.c journal.c manifest.c query.c read.c recover.c replay.c \
     snapshot.c space.c storage.c table.c tx.c work.c

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 #
 # Runs the tests and counts them. `tests/run.sh` runs all kinds; words on the
-# command line choose: unit api layers docs install python http. VARIANT
+# command line choose: unit api query layers docs install python http. VARIANT
 # chooses the build whose programs are run.
 #
 # Each kind prints its own lines; a program's output is shown only when it
@@ -18,6 +18,8 @@ python=$(tools/setup.sh print-python 2>/dev/null)
 export RAGSTORE_SHARED_DATA=${RAGSTORE_SHARED_DATA:-$PWD/../shared/data}
 export RAGSTORE_MODEL=${RAGSTORE_MODEL:-$(tools/setup.sh print-model 2>/dev/null)}
 export RAGSTORE_LIBRARY=$PWD/$lib/libragstore.so RAGSTORE_SERVER=$PWD/$bin/ragstore-server
+export RAGSTORE_QUERY_DRIVER=$PWD/$build/tests/query/query_driver
+export RAGSTORE_MINGO=${RAGSTORE_MINGO:-$(tools/setup.sh print-mingo 2>/dev/null)}
 export PYTHONPATH=$PWD/examples/python PYTHONDONTWRITEBYTECODE=1
 export ASAN_OPTIONS=${ASAN_OPTIONS:-detect_leaks=1} OMP_WAIT_POLICY=passive
 
@@ -71,7 +73,7 @@ run_pytest() { # a folder of pytest files
 }
 
 kinds=("$@")
-[ ${#kinds[@]} -gt 0 ] || kinds=(layers unit api docs install python http)
+[ ${#kinds[@]} -gt 0 ] || kinds=(layers unit api query docs install python http)
 for kind in "${kinds[@]}"; do
     printf '%s\n' "$kind"
     case $kind in
@@ -79,7 +81,7 @@ for kind in "${kinds[@]}"; do
     layers) run_script layers "$python" tests/layers/check_layers.py ;;
     docs) run_script docs "$python" tests/docs/check_docs.py ;;
     install) run_script install tests/install/check_install.sh ;;
-    python | http) run_pytest "$kind" ;;
+    query | python | http) run_pytest "$kind" ;;
     *) printf 'tests/run.sh: no kind of test is called "%s"\n' "$kind" >&2; exit 2 ;;
     esac
 done

@@ -22,6 +22,7 @@ libopenblas-dev    module  openblas
 libstemmer-dev     header  libstemmer.h
 libutf8proc-dev    module  libutf8proc
 libuchardet-dev    module  uchardet
+libpcre2-dev       module  libpcre2-8
 libmicrohttpd-dev  module  libmicrohttpd
 mandoc             command mandoc
 EOF
@@ -40,6 +41,7 @@ EOF
     fi
     cat <<EOF
 libcmocka-dev      module  cmocka
+libsqlite3-dev     module  sqlite3
 clang              command clang
 libclang-rt-dev    clang   -
 valgrind           command valgrind

@@ -12,6 +12,7 @@
 #   setup-faiss.sh          FAISS with its C API
 #   setup-model.sh          the embedding model
 #   setup-python.sh         the Python that the tests run in
+#   setup-mingo.sh          what the tests compare the query language with
 #
 # and two serve them: setup-common.sh has the cache, messages, locks and
 # progress, setup-debian-source.sh fetches a Debian source package.
@@ -30,18 +31,20 @@ Fetches and builds what ragstore needs, once; says what it does; does nothing
 when nothing is missing.
 
   all                 packages, faiss and model (the default)
-  check               all, python, and the Debian packages of `make check`
+  check               all, python, mingo, and the Debian packages of `make check`
   packages            Debian packages, by apt-get install; without root it
                       prints the one command to run, and exits 3
   faiss               FAISS's C API, from Debian's source package, static
   model               the embedding model all-MiniLM-L6-v2
   python              a Python environment for the tests
+  mingo               mingo, for comparing the query language; needs npm
   status [--verify] [all|check]
                       exit 0 if all (or check) is complete, else name what is
                       missing and exit 1; --verify also compares the digests
   print-faiss-prefix  the directory with FAISS's include/ and lib/
   print-model         the directory with the model's files
   print-python        the Python interpreter for the tests
+  print-mingo         the directory with mingo
   --help              this text
 
 Everything is kept in $XDG_CACHE_HOME/ragstore (~/.cache/ragstore):
@@ -49,6 +52,7 @@ Everything is kept in $XDG_CACHE_HOME/ragstore (~/.cache/ragstore):
   faiss/<version>-<compiler>-<level>-<recipe>/   include, lib, BUILT
   models/all-MiniLM-L6-v2/                       the model, SOURCE
   venv/<requirements>-<python>/                  the tests' Python
+  mingo/<version>/                               mingo
   downloads/                                     FAISS's source archives
   logs/                                          what each step printed
 
@@ -79,6 +83,8 @@ tools=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 . "$tools/setup-model.sh"
 # shellcheck source=tools/setup-python.sh
 . "$tools/setup-python.sh"
+# shellcheck source=tools/setup-mingo.sh
+. "$tools/setup-mingo.sh"
 
 # status [--verify] [all|check]
 status() {
@@ -88,7 +94,7 @@ status() {
         --verify) verify=yes ;;
         all) ;;
         check)
-            parts+=" python"
+            parts+=" python mingo"
             packages_for_check=yes
             ;;
         *) wrong_usage "status: unknown argument '$1'" ;;
@@ -124,10 +130,10 @@ esac
 case $command in
 all) steps="packages faiss model" ;;
 check)
-    steps="packages faiss model python"
+    steps="packages faiss model python mingo"
     packages_for_check=yes
     ;;
-packages | faiss | model | python) steps=$command ;;
+packages | faiss | model | python | mingo) steps=$command ;;
 status)
     status "$@" && exit 0
     exit 1
@@ -142,6 +148,10 @@ print-model)
     ;;
 print-python)
     python_interpreter
+    exit 0
+    ;;
+print-mingo)
+    mingo_directory
     exit 0
     ;;
 -h | --help | help)

@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Which room of lib/ uses which, and who touches the world outside.
 
-    api → agent → ingest, search → entities → embed, lexical, vectors, storage → json, files → base
+    api → agent → ingest, search → entities → embed, lexical, vectors, storage → query
+        → json, files → base
 
 A room may use itself and rooms further right. Checked by reading the sources:
 
@@ -33,6 +34,7 @@ LEVELS = [
     {"ingest", "search"},
     {"entities"},
     {"embed", "lexical", "vectors", "storage"},
+    {"query"},
     {"json", "files"},
     {"base"},
 ]
@@ -43,8 +45,9 @@ WRAPPED = {
     r"jansson\.h": {"json", "storage"},
     r"(faiss/)?(c_api/)?\w+_c\.h|faiss/.*": {"vectors"},
     r"(openblas/)?cblas.*\.h|openblas_config\.h|lapacke?\.h": {"vectors", "embed"},
-    r"immintrin\.h|arm_neon\.h|cpuid\.h": {"vectors", "embed", "base"},
+    r"immintrin\.h|arm_neon\.h|cpuid\.h": {"vectors", "embed", "json", "base"},
     r"libstemmer\.h": {"lexical"},
+    r"pcre2\.h": {"query"},
     r"utf8proc\.h": {"lexical", "embed", "ingest"},
     r"uchardet/uchardet\.h|uchardet\.h|iconv\.h|libxml/.*": {"ingest"},
 }
