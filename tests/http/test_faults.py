@@ -76,6 +76,12 @@ def test_03__deletes_beside_adds_lose_nothing(start):
         assert reply["total"] == 100
 
 
+def places(found):
+    """Which passages were found, and where they stand, whatever their scores."""
+    return sorted((hit["doc_id"], hit["chunk_order_index"], hit["start"], hit["end"], hit["content"])
+                  for hit in found["results"])
+
+
 def test_06__after_a_restart_doc_ids_and_counts_and_positions_are_right(start):
     server = start()
     server.create_entity("acme")
@@ -91,7 +97,9 @@ def test_06__after_a_restart_doc_ids_and_counts_and_positions_are_right(start):
         assert ok(server.get("/health"))["total_documents"] == 1
         assert server.search("acme", "revenue", doc_ids=[first["doc_id"]]) == before
     second = server.upload("acme", "garden.md", GARDEN)
-    assert server.search("acme", "revenue", doc_ids=[first["doc_id"]]) == before
+    # another document changes how rare words are, and so scores, but not where passages are
+    after = server.search("acme", "revenue", doc_ids=[first["doc_id"]])
+    assert places(after) == places(before)
     hits = server.search("acme", "quince pond", doc_ids=[second["doc_id"]], k=20)["results"]
     assert hits and {hit["doc_id"] for hit in hits} == {second["doc_id"]}
     assert ok(server.get("/api/entities/acme"))["total_chunks"] == (
