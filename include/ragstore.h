@@ -876,7 +876,8 @@ RAGSTORE_API int ragstore_document_add(ragstore_document **out, ragstore_entity 
  * Add a document of ready-made chunks, and of ready-made vectors if given.
  * chunks_json is an array of 1 to 10,000 objects: text (required), metadata (object), page
  * (number), start, end (byte offsets into the caller's own text), vector (array of numbers).
- * Missing vectors are embedded; a wrong dimension fails the whole call.
+ * Missing vectors are embedded. The first vectors of an entity decide about the dimension of all;
+ * a wrong one fails the whole call.
  *
  * @param out  NULL, or set to the document, to NULL on failure
  * @param entity  not NULL

@@ -16,7 +16,7 @@
 
 #define HEADING_SHARE 0.4f    /* of a word that only the heading holds */
 #define TITLE_SHARE 0.5f      /* of the score of a sentence that is only a title */
-#define EMBEDDED_MAX 24       /* sentences */
+#define EMBEDDED_MAX 12       /* sentences */
 #define EMBEDDED_MIN_BYTES 12 /* shorter ones mean nothing alone */
 #define ENOUGH_SCORE 0.27f    /* what is quoted has at least this */
 #define ENOUGH_COVERAGE 0.34f /* by words alone, when there is no embedder */

@@ -182,17 +182,31 @@ static int append_locked(rsi_catalog *catalog, const float *vectors, size_t coun
     return status;
 }
 
+/* Open the rows for vectors of this dimension. An entity without any takes the first that come. */
+static int settle_rows_locked(rsi_catalog *catalog, rsi_store *store, uint32_t dimension)
+{
+    if (catalog->rows != NULL && rsi_rows_dimension(catalog->rows) != dimension) {
+        if (rsi_rows_next_chunk(catalog->rows) > 0)
+            return rsi_fail(RAGSTORE_E_INVALID_DATA, "entities",
+                            "the vectors have %u numbers, those of entity \"%s\" have %u", dimension,
+                            catalog->entity_id, rsi_rows_dimension(catalog->rows));
+        rsi_rows_close(catalog->rows);
+        catalog->rows = NULL;
+    }
+    if (catalog->rows != NULL)
+        return RAGSTORE_OK;
+    int status = rsi_catalog_open_rows_locked(catalog, store, dimension);
+    if (status == RAGSTORE_OK && catalog->rows == NULL)
+        status = rsi_fail(RAGSTORE_E_DAMAGED, "entities", "%s", catalog->rows_problem);
+    return status;
+}
+
 int rsi_catalog_append_rows(rsi_catalog *catalog, rsi_store *store, uint32_t dimension,
                             int64_t first_chunk, const float *vectors, size_t count, rsi_tx *tx)
 {
     const size_t at_once = ((size_t)16 << 20) / (dimension * sizeof(float)) + 1;
-    int status = RAGSTORE_OK;
     pthread_rwlock_wrlock(&catalog->lock);
-    if (catalog->rows == NULL) {
-        status = rsi_catalog_open_rows_locked(catalog, store, dimension);
-        if (status == RAGSTORE_OK && catalog->rows == NULL)
-            status = rsi_fail(RAGSTORE_E_DAMAGED, "entities", "%s", catalog->rows_problem);
-    }
+    int status = settle_rows_locked(catalog, store, dimension);
     for (size_t done = 0; status == RAGSTORE_OK && done < count; done += at_once) {
         size_t part = count - done < at_once ? count - done : at_once;
         status = append_locked(catalog, vectors + done * dimension, part,

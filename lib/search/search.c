@@ -20,6 +20,7 @@ typedef struct search {
     rsi_catalog *catalog;
     rsi_bitset allowed;
     float *vector; /* of the query, of length 1; NULL: no vector leg */
+    size_t dimension;
     uint32_t mode;
     rsi_hit *vector_hits;
     size_t vector_count;
@@ -58,7 +59,8 @@ static int take_given_vector(search *s, const rsi_entity_record *entity)
         return rsi_fail(RAGSTORE_E_INVALID_ARGUMENT, "search",
                         "the query vector has %zu numbers, those of entity \"%s\" have %u",
                         s->query->dimension, entity->id, entity->dimension);
-    s->vector = rsi_alloc_array(entity->dimension, sizeof *s->vector);
+    s->dimension = entity->dimension;
+    s->vector = rsi_alloc_array(s->dimension, sizeof *s->vector);
     if (s->vector == NULL)
         return RAGSTORE_E_NO_MEMORY;
     memcpy(s->vector, s->query->vector, entity->dimension * sizeof *s->vector);
@@ -76,7 +78,8 @@ static int embed_query(search *s, const rsi_entity_record *entity)
     bool ready = rsi_entity_has_vectors(s->store, entity, &notice);
     if (ready && entity->embedder != NULL) {
         rsi_slice text = {s->query->text, s->query->size};
-        s->vector = rsi_alloc_array(rsi_embedder_dimension(s->store->embedder), sizeof(float));
+        s->dimension = rsi_embedder_dimension(s->store->embedder);
+        s->vector = rsi_alloc_array(s->dimension, sizeof *s->vector);
         return s->vector == NULL
                    ? RAGSTORE_E_NO_MEMORY
                    : rsi_embedder_embed(s->vector, s->store->embedder, &text, 1);
@@ -96,6 +99,14 @@ static int run_vector_leg(search *s, size_t depth)
     if (s->catalog->rows == NULL) { /* no document yet, or rows that cannot be used */
         if (s->catalog->rows_problem != NULL && s->mode == RAGSTORE_MODE_VECTOR)
             return rsi_fail(RAGSTORE_E_DAMAGED, "search", "%s", s->catalog->rows_problem);
+        if (s->mode == RAGSTORE_MODE_HYBRID)
+            s->mode = RAGSTORE_MODE_KEYWORD;
+        return RAGSTORE_OK;
+    }
+    if (rsi_rows_dimension(s->catalog->rows) != s->dimension) {
+        /* the first vectors of the entity, of another kind, are on their way or were given up */
+        rsi_free(s->vector);
+        s->vector = NULL;
         if (s->mode == RAGSTORE_MODE_HYBRID)
             s->mode = RAGSTORE_MODE_KEYWORD;
         return RAGSTORE_OK;

@@ -15,6 +15,7 @@
 #include "base/memory.h"
 #include "base/status.h"
 #include "json/json.h"
+#include "storage/tx.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -349,6 +350,7 @@ static int remove_old_journals(rsi_storage *storage)
 
 int rsi_checkpoint_locked(rsi_storage *storage)
 {
+    rsi_group_drain(storage);
     checkpoint point = {.storage = storage, .base_sequence = storage->journal.sequence};
     int status = rsi_work_run(storage);
     if (status != RAGSTORE_OK ||

@@ -3,8 +3,8 @@
  *
  *   segments (large chunk rows) ─► flushed
  *   places in the tables        ─► made, so that applying cannot fail
- *   journal line                ─► appended, flushed       = the commit
- *   overlays                    ─► moved into the tables   = visible
+ *   journal line                ─► appended, flushed       = the commit       } group.c, for all
+ *   overlays                    ─► moved into the tables   = visible          } who wait at once
  *   files                       ─► renamed, removed
  *
  * Before the flush any failure leaves the store as it was. A failed flush stops all writing: what
@@ -12,7 +12,6 @@
  */
 #include "storage/tx.h"
 
-#include "base/clock.h"
 #include "base/memory.h"
 #include "base/status.h"
 #include "json/json.h"
@@ -164,8 +163,7 @@ static int prepare_locked(rsi_tx *tx)
     return RAGSTORE_OK;
 }
 
-/* Move the overlays into their tables. Cannot fail after prepare_locked(). */
-static void apply_locked(rsi_tx *tx, uint64_t sequence)
+void rsi_tx_apply_locked(rsi_tx *tx, uint64_t sequence)
 {
     for (size_t i = 0; i < tx->overlay_count; i++) {
         rsi_overlay *overlay = tx->overlays[i];
@@ -217,29 +215,30 @@ static void forget_work(rsi_storage *storage, size_t count)
     }
 }
 
-static int append_and_flush(rsi_storage *storage, const rsi_bytes *line)
+/*
+ * May others build while this one is flushed? Yes when it only changes records that nothing else
+ * goes with: no files, vectors, chunk rows, nor caches that on_end brings up to date.
+ */
+static bool may_leave(const rsi_tx *tx)
 {
-    bool broken;
-    int status = rsi_journal_append(&storage->journal, line->data, line->size, true, &broken);
-    if (status != RAGSTORE_OK)
-        return broken ? rsi_storage_poison(storage) : status;
-    if (storage->options.durability == RAGSTORE_DURABILITY_NORMAL) {
-        storage->needs_flush = true;
-        return RAGSTORE_OK;
+    if (tx->call_count > 0)
+        return false;
+    for (size_t i = 0; i < tx->op_count; i++) {
+        const rsi_op *op = &tx->ops[i];
+        if (op->kind == RSI_OP_NOTE || op->kind == RSI_OP_WORK ||
+            strcmp(op->space, RSI_SPACE_ENTITIES) == 0 || strcmp(op->space, RSI_SPACE_CHUNKS) == 0)
+            return false;
     }
-    status = rsi_journal_flush(&storage->journal);
-    return status == RAGSTORE_OK ? RAGSTORE_OK : rsi_storage_poison(storage);
+    return true;
 }
 
-int rsi_tx_write(rsi_tx *tx)
+/* Everything that can fail without a trace on the disk. */
+static int prepare(rsi_tx *tx, rsi_bytes *line)
 {
     rsi_storage *storage = tx->storage;
-    const size_t work_before = storage->work.count;
-    rsi_bytes line = {0};
-    if (storage->failure[0] != '\0')
-        return rsi_fail(RAGSTORE_E_FAILED, "storage", "writing has stopped: %s",
-                        storage->failure);
-    int status = encode_ops(&line, tx);
+    int status = rsi_storage_refusal(storage);
+    if (status == RAGSTORE_OK)
+        status = encode_ops(line, tx);
     if (status == RAGSTORE_OK)
         status = queue_work(tx);
     if (status == RAGSTORE_OK) {
@@ -247,24 +246,39 @@ int rsi_tx_write(rsi_tx *tx)
         status = prepare_locked(tx);
         pthread_rwlock_unlock(&storage->state);
     }
-    if (status == RAGSTORE_OK)
-        status = append_and_flush(storage, &line);
-    if (status != RAGSTORE_OK) {
-        forget_work(storage, work_before);
-        goto cleanup;
-    }
-    pthread_rwlock_wrlock(&storage->state);
-    apply_locked(tx, storage->journal.sequence);
-    pthread_rwlock_unlock(&storage->state);
-    __atomic_store_n(&storage->last_commit_ms, rsi_monotonic_ms(), __ATOMIC_RELAXED);
-    __atomic_store_n(&storage->journal_bytes, storage->journal.size, __ATOMIC_RELAXED);
+    return status;
+}
 
-    /* The commit stands whatever happens to the files now: what fails is done later. */
+/* The commit stands whatever happens to the files now: what fails is done later. */
+static void follow_up(rsi_storage *storage)
+{
     if (rsi_work_run(storage) != RAGSTORE_OK)
         rsi_storage_log(storage, RAGSTORE_LOG_WARNING, "will be tried again: %s",
                         rsi_error_message());
+}
 
-cleanup:
-    rsi_bytes_free(&line);
+int rsi_tx_write(rsi_tx *tx)
+{
+    rsi_storage *storage = tx->storage;
+    const size_t work_before = storage->work.count;
+    rsi_commit commit = {.tx = tx};
+    const bool leaves = may_leave(tx);
+    if (!leaves)
+        rsi_group_drain(storage);
+    int status = prepare(tx, &commit.line);
+    if (status == RAGSTORE_OK) {
+        rsi_group_add(storage, &commit);
+        if (leaves) {
+            tx->has_left = true;
+            storage->tx = NULL;
+            rsi_writer_release(storage);
+        }
+        status = rsi_group_finish(storage, &commit);
+    }
+    if (!tx->has_left && status != RAGSTORE_OK)
+        forget_work(storage, work_before);
+    if (!tx->has_left && status == RAGSTORE_OK)
+        follow_up(storage);
+    rsi_bytes_free(&commit.line);
     return status;
 }

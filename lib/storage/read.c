@@ -62,7 +62,7 @@ static int visit_table(const rsi_space *space, rsi_storage *storage, const rsi_t
 int rsi_storage_each(rsi_storage *storage, const char *space, rsi_record_visitor *visit,
                      void *user)
 {
-    const rsi_tx *tx = rsi_tx_view(storage);
+    const rsi_tx *tx = rsi_tx_view_all(storage);
     rsi_space *from;
     int status = rsi_space_lock_for_reading(storage, space, "", &from);
     if (status != RAGSTORE_OK)
@@ -120,7 +120,7 @@ int rsi_storage_each_where(rsi_storage *storage, const char *space, const char *
 
 size_t rsi_storage_count(rsi_storage *storage, const char *space)
 {
-    const rsi_tx *tx = rsi_tx_view(storage);
+    const rsi_tx *tx = rsi_tx_view_all(storage);
     rsi_space *from;
     if (rsi_space_lock_for_reading(storage, space, "", &from) != RAGSTORE_OK)
         return 0;

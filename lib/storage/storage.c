@@ -57,6 +57,14 @@ static int refuse_writing_locked(const rsi_storage *storage)
     return RAGSTORE_OK;
 }
 
+int rsi_storage_refusal(rsi_storage *storage)
+{
+    pthread_mutex_lock(&storage->mutex);
+    int status = refuse_writing_locked(storage);
+    pthread_mutex_unlock(&storage->mutex);
+    return status;
+}
+
 int rsi_writer_take(rsi_storage *storage)
 {
     struct timespec deadline;
@@ -130,6 +138,8 @@ static int init_locks(rsi_storage *storage)
         failed = pthread_mutex_init(&storage->mutex, NULL);
     if (failed == 0)
         failed = pthread_rwlock_init(&storage->state, NULL);
+    if (failed == 0)
+        failed = rsi_group_init(&storage->queue);
     return failed == 0 ? RAGSTORE_OK
                        : rsi_fail_errno(RAGSTORE_E_NO_MEMORY, failed, "storage", "make a lock");
 }
@@ -297,6 +307,7 @@ void rsi_storage_free(rsi_storage *storage)
     rsi_candidates_free(&storage->candidates);
     rsi_work_list_free(&storage->work);
     rsi_root_close(storage->root);
+    rsi_group_free(&storage->queue);
     pthread_rwlock_destroy(&storage->state);
     pthread_mutex_destroy(&storage->mutex);
     pthread_cond_destroy(&storage->changed);
@@ -351,6 +362,7 @@ int rsi_storage_flush(rsi_storage *storage)
     int status = rsi_writer_take(storage);
     if (status != RAGSTORE_OK)
         return status;
+    rsi_group_drain(storage);
     if (storage->needs_flush) {
         status = rsi_journal_flush(&storage->journal);
         if (status != RAGSTORE_OK)

@@ -9,8 +9,9 @@
  *     ├─ work                 file changes that follow a commit and have not succeeded yet
  *     └─ tx                   the running transaction, if any
  *
- * Lock order: writer (one transaction or checkpoint at a time), then state. `tx`, `journal`,
- * `work` belong to the writer; spaces belong to the state lock, and only the writer changes them.
+ * Lock order: writer (one transaction or checkpoint at a time), then state. `tx` and `work` belong
+ * to the writer; spaces belong to the state lock, and only the writer and the leader of a group
+ * commit change them.
  */
 #ifndef RSI_STORAGE_INTERNAL_H
 #define RSI_STORAGE_INTERNAL_H
@@ -66,6 +67,17 @@ typedef struct rsi_work_list {
     size_t capacity;
 } rsi_work_list;
 
+struct rsi_commit;
+
+/* Commits on their way to the disk: see group.c. Filled only under the writer lock. */
+typedef struct rsi_commit_queue {
+    pthread_mutex_t mutex; /* guards the rest; nothing else is locked under it */
+    pthread_cond_t moved;  /* commits were settled */
+    struct rsi_commit *flushing; /* what the leader has taken; NULL: there is no leader */
+    struct rsi_commit *waiting;  /* in commit order */
+    struct rsi_commit *last;     /* of those that wait */
+} rsi_commit_queue;
+
 struct rsi_storage {
     rsi_root *root;
     rsi_file *lock;
@@ -87,11 +99,12 @@ struct rsi_storage {
     char failure[RSI_FAILURE_MAX]; /* why nothing may be written any more; "" when all is well */
 
     rsi_tx *tx;
-    rsi_journal journal;
+    rsi_commit_queue queue;
+    rsi_journal journal; /* the leader's while there is one, otherwise the writer's */
     rsi_candidates candidates; /* what checkpoint records say of files; needed for late reads */
     rsi_work_list work;
     int64_t last_commit_ms; /* atomic */
-    bool needs_flush;       /* durability normal: lines behind the last flush */
+    bool needs_flush;       /* durability normal: lines behind the last flush; as `journal` */
     uint64_t journal_bytes; /* atomic copy of journal.size */
 };
 
@@ -101,6 +114,8 @@ struct rsi_storage {
 int rsi_writer_take(rsi_storage *storage);
 void rsi_writer_release(rsi_storage *storage);
 bool rsi_writer_is_me(rsi_storage *storage);
+/* Why nothing may be written: CLOSED, READ_ONLY, FAILED; or OK. */
+int rsi_storage_refusal(rsi_storage *storage);
 /* Refuse all further writes with this error's message; the first one is kept. Returns FAILED. */
 int rsi_storage_poison(rsi_storage *storage);
 

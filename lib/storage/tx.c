@@ -21,6 +21,14 @@ rsi_tx *rsi_tx_view(rsi_storage *storage)
     return tx == NULL || tx->is_hidden ? NULL : tx;
 }
 
+rsi_tx *rsi_tx_view_all(rsi_storage *storage)
+{
+    rsi_tx *tx = rsi_tx_view(storage);
+    if (tx != NULL)
+        rsi_group_drain(storage);
+    return tx;
+}
+
 bool rsi_tx_is_open(rsi_storage *storage)
 {
     return rsi_tx_current(storage) != NULL;
@@ -72,7 +80,19 @@ static rsi_overlay *find_overlay(const rsi_tx *tx, const char *space, const char
 const rsi_overlay *rsi_tx_overlay(rsi_storage *storage, const char *space, const char *key)
 {
     const rsi_tx *tx = rsi_tx_view(storage);
-    return tx == NULL ? NULL : find_overlay(tx, space, key);
+    if (tx == NULL)
+        return NULL;
+    rsi_group_settle(storage, space, key);
+    return find_overlay(tx, space, key);
+}
+
+bool rsi_tx_touches(const rsi_tx *tx, const char *space, const char *key)
+{
+    for (size_t i = 0; i < tx->overlay_count; i++)
+        if (strcmp(tx->overlays[i]->delta.key, key) == 0 &&
+            strcmp(tx->overlays[i]->space, space) == 0)
+            return true;
+    return false;
 }
 
 /* The overlay of a record, made when missing; NULL when memory is short. */
@@ -81,6 +101,7 @@ static rsi_overlay *place_overlay(rsi_tx *tx, const char *space, const char *key
     rsi_overlay *overlay = find_overlay(tx, space, key);
     if (overlay != NULL)
         return overlay;
+    rsi_group_settle(tx->storage, space, key);
     rsi_bytes name = {0};
     overlay = rsi_alloc_zeroed(sizeof *overlay);
     if (overlay == NULL || record_key(&name, space, key) != RAGSTORE_OK)
@@ -347,7 +368,9 @@ static void end(rsi_tx *tx, bool committed)
     rsi_storage *storage = tx->storage;
     rsi_saved_error error;
     rsi_error_save(&error);
-    storage->tx = NULL;
+    if (!tx->has_left)
+        storage->tx = NULL;
+    bool has_left = tx->has_left;
     call_back(tx, 0, committed);
     free_overlays(tx);
     free_ops(tx, 0);
@@ -356,7 +379,8 @@ static void end(rsi_tx *tx, bool committed)
     rsi_free(tx->calls);
     rsi_free(tx->savepoints);
     rsi_free(tx);
-    rsi_writer_release(storage);
+    if (!has_left)
+        rsi_writer_release(storage);
     rsi_error_restore(&error);
 }
 

@@ -11,6 +11,7 @@
 #ifndef RSI_STORAGE_TX_H
 #define RSI_STORAGE_TX_H
 
+#include "base/status.h"
 #include "storage/storage_internal.h"
 
 typedef enum rsi_op_kind {
@@ -66,15 +67,44 @@ struct rsi_tx {
     size_t depth;
     size_t savepoint_capacity;
     bool is_hidden; /* reads of this thread see what is committed */
+    bool has_left;  /* it is in the commit queue, and the writer lock is somebody else's */
 };
 
-/* The overlay of a record in the calling thread's transaction, or NULL. */
+/* The overlay of a record in the calling thread's transaction, or NULL. Commits of the record that
+ * are on their way are waited for, as in _view_all(). */
 const rsi_overlay *rsi_tx_overlay(rsi_storage *storage, const char *space, const char *key);
 /* The calling thread's transaction, or NULL; _view: only if its changes are to be seen. */
 rsi_tx *rsi_tx_current(rsi_storage *storage);
 rsi_tx *rsi_tx_view(rsi_storage *storage);
+rsi_tx *rsi_tx_view_all(rsi_storage *storage); /* for a look at all records */
+bool rsi_tx_touches(const rsi_tx *tx, const char *space, const char *key);
 
-/* Make all of it durable, then visible. Does not free. */
+/* Make all of it durable, then visible. Does not free. The writer lock may be given up. */
 int rsi_tx_write(rsi_tx *tx);
+/* Move the overlays into their tables. Cannot fail once their places were made. */
+void rsi_tx_apply_locked(rsi_tx *tx, uint64_t sequence);
+
+/* ---- group.c ---- */
+
+/* A transaction in the commit queue; lives on its thread's stack. */
+typedef struct rsi_commit {
+    rsi_tx *tx;
+    rsi_bytes line; /* its operations */
+    uint64_t sequence;
+    int status;
+    rsi_saved_error error;
+    bool settled;
+    struct rsi_commit *next;
+} rsi_commit;
+
+int rsi_group_init(rsi_commit_queue *queue); /* 0 or an errno */
+void rsi_group_free(rsi_commit_queue *queue);
+/* Take a place in the order of commits. Under the writer lock. */
+void rsi_group_add(rsi_storage *storage, rsi_commit *commit);
+/* Wait until it is durable and visible, or failed, leading when nobody does. */
+int rsi_group_finish(rsi_storage *storage, rsi_commit *commit);
+/* Wait until nothing is on its way; until nothing is that has this record. Under the writer lock. */
+void rsi_group_drain(rsi_storage *storage);
+void rsi_group_settle(rsi_storage *storage, const char *space, const char *key);
 
 #endif
