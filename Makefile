@@ -88,7 +88,7 @@ unit_tests := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/unit/*/test_*.c))
 api_tests := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/api/test_*.c))
 harness_objects := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/harness/*.c))
 # what a test of the public calls may use: the rest of the harness reaches inside
-harness_public := $(patsubst %,$(BUILD)/tests/harness/%.o,temporary locales)
+harness_public := $(patsubst %,$(BUILD)/tests/harness/%.o,cranfield locales temporary)
 bench_programs := $(patsubst %.c,$(BUILD)/%,$(wildcard bench/*.c))
 examples := $(patsubst %.c,$(BUILD)/%,$(wildcard examples/c/*.c))
 
@@ -122,7 +122,7 @@ $(BUILD)/tests/%.o: tests/%.c | need-dependencies
 $(BUILD)/bench/%.o: bench/%.c | need-dependencies
 	$(call say,CC,$<)
 	@mkdir -p $(@D)
-	$(Q)$(call compile,,-Iinclude -Ilib $(LIB_CFLAGS))
+	$(Q)$(call compile,,-Iinclude -Ilib -Itests $(LIB_CFLAGS))
 
 # ---- linking --------------------------------------------------------------------------------
 
