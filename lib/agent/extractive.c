@@ -24,6 +24,7 @@ typedef struct term_list {
     bool seen[64];
     size_t count;
     const rsi_lexical *index;
+    int status; /* of collecting and marking */
 } term_list;
 
 static bool collect_term(void *user, const char *term, size_t size, size_t start, size_t end)
@@ -37,8 +38,10 @@ static bool collect_term(void *user, const char *term, size_t size, size_t start
         if (strlen(list->terms[i]) == size && memcmp(list->terms[i], term, size) == 0)
             return true;
     char *copy = rsi_memdup0(term, size);
-    if (copy == NULL)
+    if (copy == NULL) {
+        list->status = RAGSTORE_E_NO_MEMORY;
         return false;
+    }
     list->weights[list->count] = rsi_lexical_idf(list->index, term, size);
     list->terms[list->count++] = copy;
     return true;
@@ -76,9 +79,12 @@ static double weigh(weighing *on, const char *text, size_t size)
     double all = 0;
     double held = 0;
     memset(on->question->seen, 0, sizeof on->question->seen);
-    rsi_lexical_analyze(on->language, on->passage->heading, strlen(on->passage->heading), mark_term,
-                        on->question);
-    rsi_lexical_analyze(on->language, text, size, mark_term, on->question);
+    int status = rsi_lexical_analyze(on->language, on->passage->heading,
+                                     strlen(on->passage->heading), mark_term, on->question);
+    if (status == RAGSTORE_OK)
+        status = rsi_lexical_analyze(on->language, text, size, mark_term, on->question);
+    if (status != RAGSTORE_OK)
+        on->question->status = status;
     for (size_t i = 0; i < on->question->count; i++) {
         /* a term that no chunk has weighs as much as the rarest */
         double weight = on->question->weights[i] > 0 ? on->question->weights[i] : 6.0;
@@ -111,7 +117,7 @@ static bool weigh_sentence(void *user, size_t start, size_t end)
         if (one.weight > 0)
             keep_best(on, one);
     }
-    return true;
+    return on->question->status == RAGSTORE_OK;
 }
 
 static void append_quote(rsi_bytes *text, const rsi_found *passage, const quote *one)
@@ -123,7 +129,7 @@ static void append_quote(rsi_bytes *text, const rsi_found *passage, const quote 
 }
 
 /* Put the cited passages first, in the order of their numbers, and drop the rest. */
-static void keep_cited(rsi_result *result, quote *quotes, size_t count)
+static int keep_cited(rsi_result *result, quote *quotes, size_t count)
 {
     size_t kept = 0;
     for (size_t q = 0; q < count; q++) {
@@ -141,22 +147,22 @@ static void keep_cited(rsi_result *result, quote *quotes, size_t count)
         }
         kept++;
     }
-    rsi_result spare = {.items = NULL};
-    if (kept < result->count) {
-        spare.items = rsi_alloc_array(result->count - kept, sizeof *spare.items);
-        if (spare.items != NULL) {
-            rsi_result *rest = rsi_alloc_zeroed(sizeof *rest);
-            if (rest == NULL) {
-                rsi_free(spare.items);
-                return;
-            }
-            memcpy(spare.items, result->items + kept, (result->count - kept) * sizeof *spare.items);
-            rest->items = spare.items;
-            rest->count = result->count - kept;
-            result->count = kept;
-            rsi_result_free(rest);
-        }
+    if (kept == result->count)
+        return RAGSTORE_OK;
+    const size_t dropped = result->count - kept;
+    rsi_result *rest = rsi_alloc_zeroed(sizeof *rest);
+    if (rest == NULL)
+        return RAGSTORE_E_NO_MEMORY;
+    rest->items = rsi_alloc_array(dropped, sizeof *rest->items);
+    if (rest->items == NULL) {
+        rsi_free(rest);
+        return RAGSTORE_E_NO_MEMORY;
     }
+    memcpy(rest->items, result->items + kept, dropped * sizeof *rest->items);
+    rest->count = dropped;
+    result->count = kept;
+    rsi_result_free(rest);
+    return RAGSTORE_OK;
 }
 
 static int tell(rsi_agent_answer *answer, const rsi_agent_listener *listener, rsi_bytes *text,
@@ -263,16 +269,20 @@ int rsi_agent_answer_question(rsi_agent_answer *answer, rsi_store *store, const 
         pthread_rwlock_rdlock(&catalog->lock);
         bool has_documents = catalog->alive.count > 0;
         terms.index = catalog->lexical;
-        rsi_lexical_analyze(entity.language, question->message, strlen(question->message),
-                            collect_term, &terms);
-        if (terms.count == 0)
-            rsi_lexical_analyze(entity.language, asked.data, asked.size, collect_term, &terms);
+        status = rsi_lexical_analyze(entity.language, question->message, strlen(question->message),
+                                     collect_term, &terms);
+        if (status == RAGSTORE_OK && terms.count == 0)
+            status = rsi_lexical_analyze(entity.language, asked.data, asked.size, collect_term,
+                                         &terms);
+        if (status == RAGSTORE_OK)
+            status = terms.status;
         pthread_rwlock_unlock(&catalog->lock);
         weighing on = {.question = &terms, .language = entity.language};
-        for (size_t i = 0; i < answer->sources->count; i++) {
+        for (size_t i = 0; status == RAGSTORE_OK && i < answer->sources->count; i++) {
             on.passage = &answer->sources->items[i];
             on.source = i;
             rsi_sentences(on.passage->content, strlen(on.passage->content), weigh_sentence, &on);
+            status = terms.status;
         }
         size_t count = 0;
         size_t bytes = 0;
@@ -285,8 +295,10 @@ int rsi_agent_answer_question(rsi_agent_answer *answer, rsi_store *store, const 
                 break;
             count = i + 1;
         }
-        keep_cited(answer->sources, on.best, count);
-        status = say(answer, listener, on.best, count, has_documents);
+        if (status == RAGSTORE_OK)
+            status = keep_cited(answer->sources, on.best, count);
+        if (status == RAGSTORE_OK)
+            status = say(answer, listener, on.best, count, has_documents);
     }
     for (size_t i = 0; i < terms.count; i++)
         rsi_free(terms.terms[i]);
