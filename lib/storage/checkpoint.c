@@ -46,6 +46,12 @@ static bool is_dirty(const rsi_space *space)
     return space->must_write || space->last_sequence > space->base_sequence;
 }
 
+/* Chunks whose entity was deleted have no file to be written to. */
+static bool is_of_an_entity(const rsi_storage *storage, const rsi_space *space)
+{
+    return rsi_table_find(&storage->entities.table, space->entity_id) != NULL;
+}
+
 bool rsi_checkpoint_has_work(rsi_storage *storage)
 {
     size_t position = 0;
@@ -53,7 +59,8 @@ bool rsi_checkpoint_has_work(rsi_storage *storage)
     if (is_dirty(&storage->entities) || is_dirty(&storage->sessions))
         return true;
     while (rsi_map_next(&storage->chunks, &position, NULL, &space))
-        if (is_dirty(space) && ((const rsi_space *)space)->damage == NULL)
+        if (is_dirty(space) && ((const rsi_space *)space)->damage == NULL &&
+            is_of_an_entity(storage, space))
             return true;
     return false;
 }
@@ -131,7 +138,7 @@ static int add_chunk_target(checkpoint *point, rsi_space *space)
 {
     rsi_storage *storage = point->storage;
     rsi_entity_file file;
-    if (!is_dirty(space) || rsi_table_find(&storage->entities.table, space->entity_id) == NULL)
+    if (!is_dirty(space) || !is_of_an_entity(storage, space))
         return RAGSTORE_OK;
     pthread_rwlock_wrlock(&storage->state);
     int status = rsi_space_load_locked(storage, space);
