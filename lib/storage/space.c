@@ -222,6 +222,11 @@ int rsi_space_load_locked(rsi_storage *storage, rsi_space *space)
     rsi_bytes_free(&text);
     if (status != RAGSTORE_OK) {
         rsi_record_drop_rows(record);
+        if (status == RAGSTORE_E_DAMAGED) { /* or each checkpoint would try again, for ever */
+            space->damage = rsi_strdup(rsi_error_message());
+            if (space->damage == NULL)
+                status = RAGSTORE_E_NO_MEMORY;
+        }
         return status;
     }
     space->loaded = true;
