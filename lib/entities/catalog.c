@@ -230,8 +230,6 @@ static void apply_change(void *user, bool committed)
     change *what = user;
     rsi_store *store = what->store;
     rsi_catalog *catalog = committed ? reference_existing(store, what->entity_id) : NULL;
-    if (committed && what->kind != CHANGE_FORGET)
-        rsi_upkeep_mark(store, what->entity_id);
     if (catalog != NULL) {
         int status = RAGSTORE_OK;
         pthread_rwlock_wrlock(&catalog->lock);
@@ -244,6 +242,8 @@ static void apply_change(void *user, bool committed)
             drop_stale(store, catalog);
         rsi_catalog_release(store, catalog);
     }
+    if (committed && what->kind != CHANGE_FORGET)
+        rsi_upkeep_mark(store, what->entity_id); /* last: who takes the mark sees the change */
     rsi_free(what);
 }
 

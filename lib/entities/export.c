@@ -92,8 +92,10 @@ int rsi_export_entity(rsi_store *store, const char *entity_id)
     if (status == RAGSTORE_OK)
         status = rsi_catalog_acquire(&catalog, store, entity_id, record.incarnation);
     rsi_entity_record_free(&record);
-    if (status == RAGSTORE_OK)
+    if (status == RAGSTORE_OK) {
+        rsi_upkeep_unmark(store, entity_id); /* also the mark that loading it just made */
         status = write_documents(store, catalog);
+    }
     if (status == RAGSTORE_OK) {
         pthread_rwlock_rdlock(&catalog->lock);
         bool has_rows = catalog->rows != NULL;
@@ -105,6 +107,9 @@ int rsi_export_entity(rsi_store *store, const char *entity_id)
                             reason);
     }
     rsi_catalog_release(store, catalog);
+    if (status == RAGSTORE_E_DISK_FULL || status == RAGSTORE_E_IO ||
+        status == RAGSTORE_E_NO_MEMORY)
+        rsi_upkeep_mark(store, entity_id); /* may work later */
     return status;
 }
 

@@ -59,6 +59,8 @@ int rsi_upkeep_start(rsi_store *store);
 void rsi_upkeep_stop(rsi_store *store);
 /* An entity's documents changed: its index files are to be written when there is time. */
 void rsi_upkeep_mark(rsi_store *store, const char *entity_id);
+/* They are about to be written from what is in memory now. */
+void rsi_upkeep_unmark(rsi_store *store, const char *entity_id);
 /* Do one piece of waiting work; *did tells whether there was one. `now`: also what could wait. */
 int rsi_upkeep_step(rsi_store *store, bool now, bool *did);
 

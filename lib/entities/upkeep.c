@@ -29,6 +29,13 @@ void rsi_upkeep_mark(rsi_store *store, const char *entity_id)
     pthread_mutex_unlock(&store->upkeep_mutex);
 }
 
+void rsi_upkeep_unmark(rsi_store *store, const char *entity_id)
+{
+    pthread_mutex_lock(&store->upkeep_mutex);
+    rsi_map_remove(&store->stale_indexes, entity_id, strlen(entity_id));
+    pthread_mutex_unlock(&store->upkeep_mutex);
+}
+
 /* One entity whose index files wait; false when there is none. Caller frees *entity_id. */
 static bool take_stale_index(rsi_store *store, char **entity_id)
 {
@@ -48,12 +55,7 @@ static bool take_stale_index(rsi_store *store, char **entity_id)
 static int write_index_files(rsi_store *store, const char *entity_id)
 {
     int status = rsi_export_entity(store, entity_id);
-    if (status == RAGSTORE_E_NOT_FOUND)
-        return RAGSTORE_OK; /* deleted meanwhile */
-    if (status == RAGSTORE_E_DISK_FULL || status == RAGSTORE_E_IO ||
-        status == RAGSTORE_E_NO_MEMORY)
-        rsi_upkeep_mark(store, entity_id); /* may work later */
-    return status;
+    return status == RAGSTORE_E_NOT_FOUND ? RAGSTORE_OK : status; /* deleted meanwhile */
 }
 
 int rsi_upkeep_step(rsi_store *store, bool now, bool *did)
