@@ -153,8 +153,9 @@ int rsi_work_run(rsi_storage *storage)
             break;
         free_work(&list->items[done++]);
     }
-    memmove(list->items, list->items + done, (list->count - done) * sizeof *list->items);
     list->count -= done;
+    if (list->count > 0)
+        memmove(list->items, list->items + done, list->count * sizeof *list->items);
     return status;
 }
 
