@@ -123,7 +123,6 @@ static void entities_entity__goes_with_all_that_is_its(void **state)
     char path[TEMPORARY_PATH_MAX];
     uint64_t sessions = 99;
     open_store_begin(&s, state, NULL);
-    add_pair(&s, "one");
     open_store_add_text(&s, "kept.txt", "never mind", NULL);
     rsi_catalog *held = acquire(&s); /* somebody still searches it */
     assert_true(temporary_exists(temporary_join(path, state, "uploads/" ACME "/kept.txt")));
@@ -242,7 +241,9 @@ static void entities_entity__survives_each_failing_allocation(void **state)
     open_store s;
     open_store_begin(&s, state, NULL);
     assert_true(each_allocation_fails(read_once, &s, 0) > 0);
-    assert_true(each_allocation_fails(create_and_delete, &s, EACH_MAY_KEEP) > 10);
+    /* folders that cannot be made or removed right after a commit wait for the next one */
+    assert_true(each_allocation_fails(create_and_delete, &s, EACH_MAY_KEEP | EACH_MAY_SUCCEED) >
+                10);
     assert_true(each_allocation_fails(update_once, &s, EACH_MAY_KEEP) > 5);
     open_store_again(&s);
     assert_int_equal(read_once(&s), 0);
