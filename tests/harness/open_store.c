@@ -11,9 +11,9 @@
 #include "base/status.h"
 #include "entities/entity.h"
 #include "harness/fault_memory.h"
-#include "harness/temporary.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #define FAULTS_MAX 100000u
@@ -54,8 +54,23 @@ void open_store_again(open_store *s)
         fail_msg("open again: %s", rsi_error_message());
 }
 
+void open_store_keep(open_store *s)
+{
+    int length = snprintf(s->kept, sizeof s->kept, "%s-kept", s->path);
+    assert_in_range(length, 1, (int)sizeof s->kept - 1);
+    temporary_copy_all(s->path, s->kept);
+}
+
+void open_store_put_back(open_store *s)
+{
+    assert_null(s->store);
+    temporary_copy_all(s->kept, s->path);
+}
+
 void open_store_end(open_store *s)
 {
+    if (s->kept[0] != '\0')
+        temporary_remove_all(s->kept);
     fault_memory_disarm();
     fault_files_disarm(&s->faults);
     if (s->store != NULL)

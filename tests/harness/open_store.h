@@ -15,6 +15,7 @@
 #define TESTS_HARNESS_OPEN_STORE_H
 
 #include "harness/fault_files.h"
+#include "harness/temporary.h"
 #include "ingest/document.h"
 
 #define ACME "acme" /* the entity */
@@ -24,6 +25,7 @@ typedef struct open_store {
     rsi_store *store;
     rsi_embedder *embedder;
     const char *path;
+    char kept[TEMPORARY_PATH_MAX]; /* the copy, beside the directory; "": none */
     char incarnation[RSI_INCARNATION_DIGITS + 1]; /* of the entity */
 } open_store;
 
@@ -33,6 +35,11 @@ void open_store_end(open_store *s);
 /* The same in steps, for tests of closing. `flags` are RAGSTORE_OPEN_…. */
 int open_store_open(open_store *s, uint32_t flags);
 void open_store_close(open_store *s);
+
+/* Keep a copy of the closed store's directory, and put it back whenever one is to begin anew: many
+ * openings after faults leave many journals. The copy goes with the store. */
+void open_store_keep(open_store *s);
+void open_store_put_back(open_store *s);
 
 rsi_added open_store_add_text(open_store *s, const char *filename, const char *text,
                               const char *metadata_json);
