@@ -244,11 +244,14 @@ static int digest_chunks(char sha256[RSI_SHA256_HEX], const given_chunks *given)
     if (given->vectors != NULL) {
         int status =
             rsi_json_parse(&list, given->json, strlen(given->json), RSI_JSON_DEPTH_REQUEST);
-        if (status != RAGSTORE_OK)
-            return rsi_wrap(status, "chunks");
-        rsi_sha256_add(&sha, given->vectors,
-                       rsi_json_count(list) * given->dimension * sizeof(float));
+        if (status == RAGSTORE_OK) /* the rows are as many as the chunks: count before reading */
+            status = rsi_chunk_list_check(list, given->dimension);
+        if (status == RAGSTORE_OK)
+            rsi_sha256_add(&sha, given->vectors,
+                           rsi_json_count(list) * given->dimension * sizeof(float));
         rsi_json_free(list);
+        if (status != RAGSTORE_OK)
+            return rsi_wrap(status, "add chunks");
     }
     rsi_sha256_end_hex(&sha, sha256);
     return RAGSTORE_OK;

@@ -29,6 +29,9 @@ typedef struct rsi_prepared {
 
 void rsi_prepared_free(rsi_prepared *prepared);
 
+/* May a call bring these chunks, with vectors of that many numbers beside them (0: none)? */
+int rsi_chunk_list_check(const rsi_json *list, size_t dimension);
+
 /* Extract, chunk and embed a document's bytes. */
 int rsi_prepare_bytes(rsi_prepared *prepared, rsi_store *store, const rsi_entity_record *entity,
                       const rsi_bytes *bytes, const rsi_document_fields *fields);

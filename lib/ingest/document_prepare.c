@@ -15,6 +15,7 @@
 #include <string.h>
 
 #define EMBED_AT_ONCE 32
+#define DIMENSION_MAX 65536
 #define CHUNK_TOKENS 200   /* heading path included; measured: see bench/README.md */
 #define OVERLAP_TOKENS 30
 
@@ -228,12 +229,16 @@ static int bad_chunk(size_t i, const char *what)
 static int read_chunk(rsi_new_chunk *chunk, const rsi_json *value, size_t i)
 {
     const rsi_json *metadata = rsi_json_get(value, "metadata");
+    const rsi_json *vector = rsi_json_get(value, "vector");
     const char *text = rsi_json_get_text(value, "text");
     memset(chunk, 0, sizeof *chunk);
     if (text == NULL || text[0] == '\0')
         return bad_chunk(i, "\"text\" is missing or empty");
     if (metadata != NULL && !rsi_json_is_null(metadata) && !rsi_json_is_object(metadata))
         return bad_chunk(i, "\"metadata\" is not an object");
+    if (vector != NULL && !rsi_json_is_null(vector) &&
+        (!rsi_json_is_array(vector) || rsi_json_count(vector) == 0))
+        return bad_chunk(i, "\"vector\" is not an array of numbers");
     chunk->start = rsi_json_get_integer(value, "start", -1);
     chunk->end = rsi_json_get_integer(value, "end", -1);
     int64_t page = rsi_json_get_integer(value, "page", 0);
@@ -277,8 +282,6 @@ static int take_vector(float *vector, size_t dimension, size_t i)
 static int read_vector(rsi_prepared *prepared, const rsi_json *value, size_t i)
 {
     float *vector = prepared->vectors + i * prepared->dimension;
-    if (!rsi_json_is_array(value))
-        return bad_chunk(i, "\"vector\" is not an array of numbers");
     if (rsi_json_count(value) != prepared->dimension)
         return rsi_fail(RAGSTORE_E_INVALID_DATA, "ingest",
                         "chunk %zu: its vector has %zu numbers, this entity's have %u", i,
@@ -318,9 +321,6 @@ static int settle_vectors(rsi_prepared *prepared, const rsi_embedder **embedder,
                    : make_room_for_vectors(prepared, rsi_embedder_fingerprint(*embedder),
                                            rsi_embedder_dimension(*embedder));
     }
-    if (given > 65536)
-        return rsi_fail(RAGSTORE_E_TOO_LARGE, "ingest", "vectors of %zu numbers; at most 65,536",
-                        given);
     bool unsettled = entity->next_row == 0; /* nothing in it depends on an embedder yet */
     if (!unsettled && entity->embedder == NULL)
         return rsi_fail(RAGSTORE_E_EMBEDDER, "ingest",
@@ -368,12 +368,21 @@ static int embed_the_rest(rsi_prepared *prepared, rsi_store *store, const rsi_em
                             : embed_chunks(prepared, store, embedder, has_vector, fields);
 }
 
-static int read_chunk_list(rsi_prepared *prepared, const rsi_json *list)
+int rsi_chunk_list_check(const rsi_json *list, size_t dimension)
 {
     size_t count = rsi_json_count(list);
     if (!rsi_json_is_array(list) || count == 0 || count > RSI_CHUNKS_AT_ONCE)
         return rsi_fail(RAGSTORE_E_INVALID_DATA, "ingest",
                         "chunks must be a JSON array of 1 to %d objects", RSI_CHUNKS_AT_ONCE);
+    if (dimension > DIMENSION_MAX)
+        return rsi_fail(RAGSTORE_E_TOO_LARGE, "ingest", "vectors of %zu numbers; at most %d",
+                        dimension, DIMENSION_MAX);
+    return RAGSTORE_OK;
+}
+
+static int read_chunk_list(rsi_prepared *prepared, const rsi_json *list)
+{
+    size_t count = rsi_json_count(list);
     prepared->chunks = rsi_alloc_array(count, sizeof *prepared->chunks);
     if (prepared->chunks == NULL)
         return RAGSTORE_E_NO_MEMORY;
@@ -395,13 +404,17 @@ int rsi_prepare_chunks(rsi_prepared *prepared, rsi_store *store, const rsi_entit
     const rsi_embedder *embedder = NULL;
     memset(prepared, 0, sizeof *prepared);
     snprintf(prepared->media_type, sizeof prepared->media_type, "application/x-ragstore-chunks");
+    size_t given = 0;
     int status =
         rsi_json_parse(&list, chunks_json, strlen(chunks_json), RSI_JSON_DEPTH_REQUEST);
+    if (status == RAGSTORE_OK) {
+        given = given_dimension(list, vectors, dimension);
+        status = rsi_chunk_list_check(list, given);
+    }
     if (status == RAGSTORE_OK)
         status = read_chunk_list(prepared, list);
     if (status == RAGSTORE_OK)
-        status = settle_vectors(prepared, &embedder, store, entity,
-                                given_dimension(list, vectors, dimension));
+        status = settle_vectors(prepared, &embedder, store, entity, given);
     if (status == RAGSTORE_OK && prepared->vectors != NULL) {
         has_vector = rsi_alloc_array(prepared->count, sizeof *has_vector);
         status = has_vector == NULL ? RAGSTORE_E_NO_MEMORY
