@@ -88,7 +88,7 @@ unit_tests := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/unit/*/test_*.c))
 api_tests := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/api/test_*.c))
 harness_objects := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/harness/*.c))
 # what a test of the public calls may use: the rest of the harness reaches inside
-harness_public := $(patsubst %,$(BUILD)/tests/harness/%.o,temporary locales)
+harness_public := $(patsubst %,$(BUILD)/tests/harness/%.o,cranfield locales temporary)
 query_programs := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/query/*.c))
 bench_programs := $(patsubst %.c,$(BUILD)/%,$(wildcard bench/*.c))
 examples := $(patsubst %.c,$(BUILD)/%,$(wildcard examples/c/*.c))
@@ -123,7 +123,7 @@ $(BUILD)/tests/%.o: tests/%.c | need-dependencies
 $(BUILD)/bench/%.o: bench/%.c | need-dependencies
 	$(call say,CC,$<)
 	@mkdir -p $(@D)
-	$(Q)$(call compile,,-Iinclude -Ilib $(LIB_CFLAGS))
+	$(Q)$(call compile,,-Iinclude -Ilib -Itests $(LIB_CFLAGS))
 
 # ---- linking --------------------------------------------------------------------------------
 
@@ -164,7 +164,7 @@ $(unit_tests) $(bench_programs) $(query_programs): $(BUILD)/%: $(BUILD)/%.o $(in
 $(api_tests): $(BUILD)/%: $(BUILD)/%.o $(harness_public) $(shared)
 	$(call say,LINK,$@)
 	$(Q)$(CC) -o $@ $(VARIANT_FLAGS) $(LDFLAGS) $< $(harness_public) -L$(LIB) -lragstore -lcmocka \
-	    $(shell $(PKG_CONFIG) --libs jansson) -lpthread -Wl,-rpath,$(abspath $(LIB))
+	    $(shell $(PKG_CONFIG) --libs jansson) -lpthread -lm -Wl,-rpath,$(abspath $(LIB))
 
 .PHONY: need-dependencies
 need-dependencies:

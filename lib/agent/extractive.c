@@ -34,17 +34,26 @@ static bool is_quoted(const rsi_unit *const *quoted, size_t count, const rsi_uni
     return false;
 }
 
+static bool same_paragraph(const char *content, size_t end, size_t next_start)
+{
+    size_t newlines = 0;
+    for (size_t at = end; at < next_start; at++)
+        newlines += content[at] == '\n';
+    return newlines < 2;
+}
+
 /* Where a quotation that begins with this sentence ends: one that announces something takes along
- * what comes next, as does one that stands alone. */
+ * what comes next, as does one that stands alone, within its paragraph. */
 static size_t quote_end(const rsi_material *material, const rsi_unit *unit, size_t room, bool alone)
 {
     const rsi_unit *next = unit + 1;
     const char *content = material->passages[unit->passage].found->content;
     bool announces = unit->end > unit->start && content[unit->end - 1] == ':';
-    if ((!announces && !alone) || next == material->units + material->unit_count ||
-        next->passage != unit->passage || next->end - unit->start > room)
+    if (next == material->units + material->unit_count || next->passage != unit->passage ||
+        next->end - unit->start > room)
         return unit->end;
-    return next->end;
+    alone = alone && same_paragraph(content, unit->end, next->start);
+    return announces || alone ? next->end : unit->end;
 }
 
 /* The best sentences that fit, best first. */
@@ -79,7 +88,7 @@ static void append_quote(rsi_bytes *text, const rsi_found *passage, const quote 
 }
 
 /* Put the cited passages first, in the order of their numbers, and drop the rest. */
-static void keep_cited(rsi_result *result, quote *quotes, size_t count)
+static int keep_cited(rsi_result *result, quote *quotes, size_t count)
 {
     size_t kept = 0;
     for (size_t q = 0; q < count; q++) {
@@ -97,22 +106,22 @@ static void keep_cited(rsi_result *result, quote *quotes, size_t count)
         }
         kept++;
     }
-    rsi_result spare = {.items = NULL};
-    if (kept < result->count) {
-        spare.items = rsi_alloc_array(result->count - kept, sizeof *spare.items);
-        if (spare.items != NULL) {
-            rsi_result *rest = rsi_alloc_zeroed(sizeof *rest);
-            if (rest == NULL) {
-                rsi_free(spare.items);
-                return;
-            }
-            memcpy(spare.items, result->items + kept, (result->count - kept) * sizeof *spare.items);
-            rest->items = spare.items;
-            rest->count = result->count - kept;
-            result->count = kept;
-            rsi_result_free(rest);
-        }
+    if (kept == result->count)
+        return RAGSTORE_OK;
+    const size_t dropped = result->count - kept;
+    rsi_result *rest = rsi_alloc_zeroed(sizeof *rest);
+    if (rest == NULL)
+        return RAGSTORE_E_NO_MEMORY;
+    rest->items = rsi_alloc_array(dropped, sizeof *rest->items);
+    if (rest->items == NULL) {
+        rsi_free(rest);
+        return RAGSTORE_E_NO_MEMORY;
     }
+    memcpy(rest->items, result->items + kept, dropped * sizeof *rest->items);
+    rest->count = dropped;
+    result->count = kept;
+    rsi_result_free(rest);
+    return RAGSTORE_OK;
 }
 
 static int tell(rsi_agent_answer *answer, const rsi_agent_listener *listener, rsi_bytes *text,
@@ -255,8 +264,9 @@ int rsi_agent_answer_question(rsi_agent_answer *answer, rsi_store *store, const 
     if (status == RAGSTORE_OK) {
         quote quotes[QUOTES_MAX];
         size_t count = choose(quotes, &material);
-        keep_cited(answer->sources, quotes, count);
-        status = say(answer, listener, quotes, count, has_documents);
+        status = keep_cited(answer->sources, quotes, count);
+        if (status == RAGSTORE_OK)
+            status = say(answer, listener, quotes, count, has_documents);
     }
     rsi_material_free(&material);
     rsi_asked_free(&asked);

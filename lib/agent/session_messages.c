@@ -89,6 +89,8 @@ int rsi_session_append(uint64_t *number, rsi_bytes *json, rsi_store *store,
         status = rsi_metadata_check(&metadata, metadata_json);
     if (status == RAGSTORE_OK)
         status = encode_message(&message, role, content, &metadata);
+    if (status == RAGSTORE_OK && json != NULL && !rsi_bytes_reserve(json, message.size))
+        status = RAGSTORE_E_NO_MEMORY; /* now: what is stored must not be reported as failed */
     if (status == RAGSTORE_OK)
         status = rsi_tx_begin(&tx, store->storage);
     if (status == RAGSTORE_OK) {
@@ -100,10 +102,8 @@ int rsi_session_append(uint64_t *number, rsi_bytes *json, rsi_store *store,
     }
     if (status == RAGSTORE_OK && number != NULL)
         *number = place;
-    if (status == RAGSTORE_OK && json != NULL) {
+    if (status == RAGSTORE_OK && json != NULL)
         rsi_bytes_append(json, message.data, message.size);
-        status = rsi_bytes_status(json);
-    }
     rsi_bytes_free(&message);
     rsi_bytes_free(&metadata);
     return status;

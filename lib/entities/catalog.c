@@ -3,6 +3,7 @@
 
 #include "base/memory.h"
 #include "base/status.h"
+#include "files/paths.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -165,6 +166,62 @@ int64_t rsi_catalog_next_chunk(rsi_catalog *catalog, int64_t recorded)
     return next;
 }
 
+typedef struct row_files {
+    rsi_root *root;
+    const char *directory;
+} row_files;
+
+static int remove_row_file(void *user, const char *name, rsi_file_kind kind)
+{
+    const row_files *files = user;
+    char path[RSI_PATH_MAX];
+    size_t size = strlen(name);
+    if (kind != RSI_FILE_REGULAR || size < 9 || strncmp(name, "rows-", 5) != 0 ||
+        strcmp(name + size - 4, ".rsv") != 0)
+        return RAGSTORE_OK;
+    int length = snprintf(path, sizeof path, "%s/%s", files->directory, name);
+    return length < 0 || (size_t)length >= sizeof path ? RAGSTORE_OK
+                                                       : rsi_file_remove(files->root, path);
+}
+
+/* Rows that no commit ever named: of a first document that failed or that a crash cut short. */
+static int drop_unnamed_rows_locked(rsi_catalog *catalog, rsi_store *store)
+{
+    rsi_path directory = rsi_path_in_entity(catalog->entity_id, "vector_store");
+    row_files files = {rsi_storage_root(store->storage), directory.text};
+    rsi_rows_close(catalog->rows);
+    catalog->rows = NULL;
+    int status = rsi_directory_list(files.root, directory.text, remove_row_file, &files);
+    if (status == RAGSTORE_OK)
+        status = rsi_directory_flush(files.root, directory.text);
+    return status == RAGSTORE_E_NOT_FOUND ? RAGSTORE_OK : status;
+}
+
+static bool has_rows_of(const rsi_catalog *catalog, uint32_t dimension)
+{
+    return catalog->rows != NULL && rsi_rows_dimension(catalog->rows) == dimension;
+}
+
+int rsi_catalog_prepare_rows(rsi_catalog *catalog, rsi_store *store, uint32_t dimension,
+                             int64_t recorded)
+{
+    int status = RAGSTORE_OK;
+    pthread_rwlock_wrlock(&catalog->lock);
+    if (catalog->rows == NULL)
+        status = rsi_catalog_open_rows_locked(catalog, store, dimension);
+    if (status == RAGSTORE_OK && !has_rows_of(catalog, dimension) && recorded == 0) {
+        status = drop_unnamed_rows_locked(catalog, store);
+        if (status == RAGSTORE_OK)
+            status = rsi_catalog_open_rows_locked(catalog, store, dimension);
+    }
+    if (status == RAGSTORE_OK && !has_rows_of(catalog, dimension))
+        status = rsi_fail(RAGSTORE_E_DAMAGED, "entities", "%s",
+                          catalog->rows_problem != NULL ? catalog->rows_problem
+                                                        : "the vectors have another dimension");
+    pthread_rwlock_unlock(&catalog->lock);
+    return status;
+}
+
 /* A document has at most so many blocks: 64 MiB segments hold 1 MiB blocks. */
 #define EXTENTS_AT_ONCE 64
 
@@ -182,31 +239,13 @@ static int append_locked(rsi_catalog *catalog, const float *vectors, size_t coun
     return status;
 }
 
-/* Open the rows for vectors of this dimension. An entity without any takes the first that come. */
-static int settle_rows_locked(rsi_catalog *catalog, rsi_store *store, uint32_t dimension)
+int rsi_catalog_append_rows(rsi_catalog *catalog, int64_t first_chunk, const float *vectors,
+                            size_t count, rsi_tx *tx)
 {
-    if (catalog->rows != NULL && rsi_rows_dimension(catalog->rows) != dimension) {
-        if (rsi_rows_next_chunk(catalog->rows) > 0)
-            return rsi_fail(RAGSTORE_E_INVALID_DATA, "entities",
-                            "the vectors have %u numbers, those of entity \"%s\" have %u", dimension,
-                            catalog->entity_id, rsi_rows_dimension(catalog->rows));
-        rsi_rows_close(catalog->rows);
-        catalog->rows = NULL;
-    }
-    if (catalog->rows != NULL)
-        return RAGSTORE_OK;
-    int status = rsi_catalog_open_rows_locked(catalog, store, dimension);
-    if (status == RAGSTORE_OK && catalog->rows == NULL)
-        status = rsi_fail(RAGSTORE_E_DAMAGED, "entities", "%s", catalog->rows_problem);
-    return status;
-}
-
-int rsi_catalog_append_rows(rsi_catalog *catalog, rsi_store *store, uint32_t dimension,
-                            int64_t first_chunk, const float *vectors, size_t count, rsi_tx *tx)
-{
-    const size_t at_once = ((size_t)16 << 20) / (dimension * sizeof(float)) + 1;
+    int status = RAGSTORE_OK;
     pthread_rwlock_wrlock(&catalog->lock);
-    int status = settle_rows_locked(catalog, store, dimension);
+    const size_t dimension = rsi_rows_dimension(catalog->rows);
+    const size_t at_once = ((size_t)16 << 20) / (dimension * sizeof(float)) + 1;
     for (size_t done = 0; status == RAGSTORE_OK && done < count; done += at_once) {
         size_t part = count - done < at_once ? count - done : at_once;
         status = append_locked(catalog, vectors + done * dimension, part,

@@ -62,10 +62,16 @@ const rsi_catalog_document *rsi_catalog_find_document(const rsi_catalog *catalog
 /* The smallest chunk number that no row, chunk or record has used. Takes the lock. */
 int64_t rsi_catalog_next_chunk(rsi_catalog *catalog, int64_t recorded);
 
+/* Open the rows for an append of vectors of this dimension, before the next chunk number is asked
+ * for. `recorded` is the smallest number that no record has used: while it is 0, rows on disk are
+ * what a failure or a crash left of a first document, and make way when they do not fit. Takes the
+ * lock. DAMAGED. */
+int rsi_catalog_prepare_rows(rsi_catalog *catalog, rsi_store *store, uint32_t dimension,
+                             int64_t recorded);
 /* Write and flush vector rows for chunks first_chunk, …; they count when a commit names the chunks.
- * Takes the lock. `dimension` is used when the entity has no rows yet. */
-int rsi_catalog_append_rows(rsi_catalog *catalog, rsi_store *store, uint32_t dimension,
-                            int64_t first_chunk, const float *vectors, size_t count, rsi_tx *tx);
+ * Takes the lock. Only after rsi_catalog_prepare_rows(). */
+int rsi_catalog_append_rows(rsi_catalog *catalog, int64_t first_chunk, const float *vectors,
+                            size_t count, rsi_tx *tx);
 
 /* ---- changes that follow a commit ---- */
 

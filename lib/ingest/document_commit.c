@@ -169,13 +169,12 @@ static int settle_id(rsi_added *added, const rsi_stored_document *old)
 }
 
 /* Vector rows first: they count only when the transaction names their chunks. */
-static int append_vectors(rsi_catalog *catalog, rsi_store *store, const rsi_prepared *prepared,
-                          int64_t first_chunk, rsi_tx *tx)
+static int append_vectors(rsi_catalog *catalog, const rsi_prepared *prepared, int64_t first_chunk,
+                          rsi_tx *tx)
 {
     if (prepared->vectors == NULL)
         return RAGSTORE_OK;
-    return rsi_catalog_append_rows(catalog, store, prepared->dimension, first_chunk,
-                                   prepared->vectors, prepared->count, tx);
+    return rsi_catalog_append_rows(catalog, first_chunk, prepared->vectors, prepared->count, tx);
 }
 
 static int put_document(const rsi_added *added, const rsi_entity_record *entity,
@@ -215,11 +214,14 @@ int rsi_document_commit(rsi_added *added, rsi_store *store, const rsi_entity_rec
         return status;
 
     int64_t recorded = entity->next_chunk > (int64_t)next ? entity->next_chunk : (int64_t)next;
+    if (prepared->vectors != NULL)
+        status = rsi_catalog_prepare_rows(catalog, store, prepared->dimension, recorded);
     document_row row = {.doc_id = added->doc_id,
                         .stored_name = name[0] == '\0' ? NULL : name,
                         .first_chunk = rsi_catalog_next_chunk(catalog, recorded),
                         .row = old == NULL ? entity->next_row : old->row};
-    status = append_vectors(catalog, store, prepared, row.first_chunk, tx);
+    if (status == RAGSTORE_OK)
+        status = append_vectors(catalog, prepared, row.first_chunk, tx);
     if (status == RAGSTORE_OK && old != NULL)
         status = rsi_document_drop_parts(tx, store, entity, old);
     if (status == RAGSTORE_OK)

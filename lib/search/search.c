@@ -92,6 +92,29 @@ static int embed_query(search *s, const rsi_entity_record *entity)
 
 /* ---- the two legs ---- */
 
+/* Some rows are damaged: search the rest of them. Their chunks can be found by keyword only. */
+static int search_intact_rows(search *s, size_t depth)
+{
+    rsi_bitset rest = {0};
+    rsi_bitset missing = {0};
+    rsi_storage_log(s->store->storage, RAGSTORE_LOG_ERROR,
+                    "entity \"%s\": some vectors are damaged and left out; add their documents "
+                    "again to mend them: %s",
+                    s->catalog->entity_id, rsi_error_message());
+    int status = rsi_rows_missing(&missing, s->catalog->rows, &s->allowed);
+    if (status == RAGSTORE_OK)
+        status = rsi_bitset_copy(&rest, &s->allowed);
+    for (int64_t chunk = rsi_bitset_next(&missing, 0); chunk >= 0 && status == RAGSTORE_OK;
+         chunk = rsi_bitset_next(&missing, chunk + 1))
+        rsi_bitset_remove(&rest, chunk);
+    if (status == RAGSTORE_OK)
+        status = rsi_rows_search(s->vector_hits, &s->vector_count, s->catalog->rows, s->vector,
+                                 depth, &rest);
+    rsi_bitset_free(&missing);
+    rsi_bitset_free(&rest);
+    return status;
+}
+
 static int run_vector_leg(search *s, size_t depth)
 {
     if (s->vector == NULL)
@@ -114,8 +137,9 @@ static int run_vector_leg(search *s, size_t depth)
     s->vector_hits = rsi_alloc_array(depth, sizeof *s->vector_hits);
     if (s->vector_hits == NULL)
         return RAGSTORE_E_NO_MEMORY;
-    return rsi_rows_search(s->vector_hits, &s->vector_count, s->catalog->rows, s->vector, depth,
-                           &s->allowed);
+    int status = rsi_rows_search(s->vector_hits, &s->vector_count, s->catalog->rows, s->vector,
+                                 depth, &s->allowed);
+    return status == RAGSTORE_E_DAMAGED ? search_intact_rows(s, depth) : status;
 }
 
 static int run_keyword_leg(search *s, size_t depth)

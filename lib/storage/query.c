@@ -235,26 +235,38 @@ static bool try_value(path_walk *walk, const rsi_json *value)
     return false;
 }
 
+/* The member whose name is the first `size` bytes of `name`. Allocates nothing: matching cannot say
+ * that memory is short. */
+static const rsi_json *member_named(const rsi_json *object, const char *name, size_t size)
+{
+    void *iterator = NULL;
+    const char *key;
+    rsi_json *value;
+    if (name[size] == '\0')
+        return rsi_json_get(object, name);
+    while (rsi_json_each(object, &iterator, &key, &value))
+        if (strncmp(key, name, size) == 0 && key[size] == '\0')
+            return value;
+    return NULL;
+}
+
 /* Follow a dot path; arrays on the way are entered element by element, or by position. */
 static bool follow(path_walk *walk, const rsi_json *value, const char *path)
 {
     const char *dot = strchr(path, '.');
     size_t size = dot == NULL ? strlen(path) : (size_t)(dot - path);
-    char *name = rsi_memdup0(path, size);
     bool matched = false;
     bool entered = false;
-    if (name == NULL)
-        return false;
     if (rsi_json_is_object(value)) {
-        const rsi_json *member = rsi_json_get(value, name);
+        const rsi_json *member = member_named(value, path, size);
         if (member != NULL) {
             entered = true;
             matched = dot == NULL ? try_value(walk, member) : follow(walk, member, dot + 1);
         }
     } else if (rsi_json_is_array(value)) {
         char *end;
-        unsigned long position = strtoul(name, &end, 10);
-        if (end != name && *end == '\0' && position < rsi_json_count(value)) {
+        unsigned long position = strtoul(path, &end, 10);
+        if (size > 0 && end == path + size && position < rsi_json_count(value)) {
             const rsi_json *element = rsi_json_at(value, position);
             entered = true;
             matched = dot == NULL ? try_value(walk, element) : follow(walk, element, dot + 1);
@@ -269,7 +281,6 @@ static bool follow(path_walk *walk, const rsi_json *value, const char *path)
     }
     if (!entered)
         walk->any_missing = true;
-    rsi_free(name);
     return matched;
 }
 

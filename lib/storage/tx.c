@@ -67,14 +67,22 @@ static int record_key(rsi_bytes *out, const char *space, const char *key)
     return rsi_bytes_status(out);
 }
 
+/* Allocates nothing: a reader that could not look would miss the transaction's changes. */
 static rsi_overlay *find_overlay(const rsi_tx *tx, const char *space, const char *key)
 {
-    rsi_bytes name = {0};
-    rsi_overlay *overlay = NULL;
-    if (record_key(&name, space, key) == RAGSTORE_OK)
-        overlay = rsi_map_get(&tx->by_record, name.data, name.size);
-    rsi_bytes_free(&name);
-    return overlay;
+    char name[512];
+    size_t space_size = strlen(space) + 1;
+    size_t key_size = strlen(key);
+    if (space_size + key_size <= sizeof name) {
+        memcpy(name, space, space_size);
+        memcpy(name + space_size, key, key_size);
+        return rsi_map_get(&tx->by_record, name, space_size + key_size);
+    }
+    for (size_t i = 0; i < tx->overlay_count; i++)
+        if (strcmp(tx->overlays[i]->space, space) == 0 &&
+            strcmp(tx->overlays[i]->delta.key, key) == 0)
+            return tx->overlays[i];
+    return NULL;
 }
 
 const rsi_overlay *rsi_tx_overlay(rsi_storage *storage, const char *space, const char *key)

@@ -117,3 +117,39 @@ size_t temporary_count(const char *path)
     assert_int_equal(closedir(directory), 0);
     return count;
 }
+
+static void copy_one(const char *from, const char *to)
+{
+    struct stat status;
+    size_t size;
+    if (lstat(from, &status) != 0)
+        fail_msg("cannot copy %s", from);
+    if (S_ISDIR(status.st_mode)) {
+        temporary_copy_all(from, to);
+    } else {
+        char *data = temporary_read(from, &size);
+        temporary_write(to, data, size);
+        free(data);
+    }
+}
+
+void temporary_copy_all(const char *from, const char *to)
+{
+    const struct dirent *entry;
+    temporary_remove_all(to);
+    DIR *directory = opendir(from);
+    if (directory == NULL || mkdir(to, 0700) != 0)
+        fail_msg("cannot copy %s to %s", from, to);
+    while ((entry = readdir(directory)) != NULL) {
+        char source[TEMPORARY_PATH_MAX];
+        char target[TEMPORARY_PATH_MAX];
+        if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
+            continue;
+        int length = snprintf(source, sizeof source, "%s/%s", from, entry->d_name);
+        assert_in_range(length, 1, TEMPORARY_PATH_MAX - 1);
+        length = snprintf(target, sizeof target, "%s/%s", to, entry->d_name);
+        assert_in_range(length, 1, TEMPORARY_PATH_MAX - 1);
+        copy_one(source, target);
+    }
+    assert_int_equal(closedir(directory), 0);
+}

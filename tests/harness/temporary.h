@@ -33,5 +33,7 @@ bool temporary_exists(const char *path); /* links are not followed */
 /* Entries of a directory without "." and "..". */
 size_t temporary_count(const char *path);
 void temporary_remove_all(const char *path);
+/* A directory with all below it: what was at `to` goes first. */
+void temporary_copy_all(const char *from, const char *to);
 
 #endif

@@ -1,0 +1,329 @@
+/* Callers' own chunks, duplicates, keys, deleting. */
+#include "document_fixture.h"
+
+static const float two[] = {3, 4, 0, -2};
+
+static void ingest_document__keeps_chunks_and_vectors(void **state)
+{
+    const rsi_document_fields fields = {
+        .filename = "own.json", .source = "elsewhere", .metadata_json = "{\"a\":1}", .key = "k"};
+    open_store s;
+    rsi_added added;
+    open_store_begin(&s, state, NULL);
+    assert_int_equal(add_chunks(&added, &s,
+                                "[{\"text\": \"one\", \"page\": 3, \"start\": 1, \"end\": 4},"
+                                " {\"text\": \"two\", \"metadata\": {\"b\": 2}}]",
+                                two, 2, &fields),
+                     0);
+    assert_false(added.is_duplicate);
+    assert_false(added.replaced);
+    assert_null(added.notice);
+    assert_int_equal(strlen(added.doc_id), 40);
+    open_store_again(&s);
+    rsi_json *json = describe(&s, added.doc_id);
+    assert_string_equal(rsi_json_get_text(json, "filename"), "own.json");
+    assert_string_equal(rsi_json_get_text(json, "source"), "elsewhere");
+    assert_string_equal(rsi_json_get_text(json, "key"), "k");
+    assert_int_equal(rsi_json_get_integer(json, "chunks_count", 0), 2);
+    rsi_json_free(json);
+    rsi_catalog *catalog;
+    const float *row;
+    assert_int_equal(rsi_catalog_acquire(&catalog, s.store, ACME, s.incarnation), 0);
+    assert_int_equal(rsi_rows_get(&row, catalog->rows, 0), 0);
+    assert_float_equal(row[0], 0.6f, 1e-6f); /* of length 1 */
+    assert_float_equal(row[1], 0.8f, 1e-6f);
+    rsi_catalog_release(s.store, catalog);
+    open_store_end(&s);
+}
+
+static void ingest_document__takes_vectors_inside_the_json(void **state)
+{
+    open_store s;
+    rsi_added added;
+    open_store_begin(&s, state, NULL);
+    assert_int_equal(add_chunks(&added, &s, "[{\"text\": \"one\", \"vector\": [1, 2.5, 0]}]", NULL,
+                                0, NULL),
+                     0);
+    assert_int_equal(add_chunks(&added, &s, "[{\"text\": \"two\", \"vector\": [1, 2]}]", NULL, 0,
+                                NULL),
+                     RAGSTORE_E_INVALID_DATA);
+    assert_int_equal(add_chunks(&added, &s, "[{\"text\": \"two\"}]", NULL, 0, NULL),
+                     RAGSTORE_E_EMBEDDER);
+    assert_string_equal(added.doc_id, "");
+    open_store_expect_totals(&s, 1, 1);
+    open_store_end(&s);
+}
+
+static void ingest_document__without_vectors_is_found_by_keyword_only(void **state)
+{
+    open_store s;
+    rsi_added added;
+    open_store_begin(&s, state, NULL);
+    assert_int_equal(add_chunks(&added, &s, "[{\"text\": \"one\"}]", NULL, 0, NULL), 0);
+    assert_non_null(strstr(added.notice, "keyword only"));
+    assert_int_equal(add_chunks(&added, &s, "[{\"text\": \"two\"}]", two, 2, NULL),
+                     RAGSTORE_E_EMBEDDER);
+    open_store_expect_totals(&s, 1, 1);
+    open_store_end(&s);
+}
+
+static void ingest_document__refuses_bad_chunks_whole(void **state)
+{
+    static const char *const bad[] = {
+        "",
+        "{}",
+        "7",
+        "[]",
+        "[7]",
+        "[{\"text\": \"\"}]",
+        "[{\"txt\": \"a\"}]",
+        "[{\"text\": 5}]",
+        "[{\"text\": \"good\"}, {\"text\": null}]",
+        "[{\"text\": \"a\", \"metadata\": [1]}]",
+        "[{\"text\": \"a\", \"page\": -1}]",
+        "[{\"text\": \"a\", \"page\": 4294967296}]",
+        "[{\"text\": \"a\", \"start\": 5, \"end\": 4}]",
+        "[{\"text\": \"a\", \"start\": -9, \"end\": 4}]",
+        "[{\"text\": \"a\", \"vector\": \"b\"}]",
+        "[{\"text\": \"a\", \"vector\": []}]",
+        "[{\"text\": \"a\", \"vector\": [null]}]",
+        "[{\"text\": \"a\", \"vector\": [0, 0]}]",
+        "[{\"text\": \"a\", \"vector\": [1, 2]}, {\"text\": \"b\", \"vector\": [1]}]",
+        "[{\"text\": \"a\", \"vector\": [1, 2]}, {\"text\": \"b\"}]",
+        "[{\"text\": \"\xff\"}]",
+        "[{\"text\": \"a\"}",
+    };
+    open_store s;
+    open_store_begin(&s, state, NULL);
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        rsi_added added;
+        int status = add_chunks(&added, &s, bad[i], NULL, 0, NULL);
+        if (status != RAGSTORE_E_INVALID_DATA)
+            fail_msg("%s gave %s", bad[i], rsi_status_name(status));
+        assert_string_equal(added.doc_id, "");
+    }
+    open_store_expect_totals(&s, 0, 0);
+    open_store_end(&s);
+}
+
+static void ingest_document__refuses_bad_vectors_and_fields(void **state)
+{
+    static const float broken[] = {1, NAN};
+    static const float endless[] = {INFINITY, 0};
+    static const float none[] = {0, 0};
+    static char long_text[(16 << 10) + 2];
+    open_store s;
+    rsi_added added;
+    open_store_begin(&s, state, NULL);
+    memset(long_text, 'x', sizeof long_text - 1);
+    const float *const vectors[] = {broken, endless, none};
+    for (size_t i = 0; i < 3; i++)
+        assert_int_equal(add_chunks(&added, &s, "[{\"text\": \"a\"}]", vectors[i], 2, NULL),
+                         RAGSTORE_E_INVALID_DATA);
+    const struct {
+        rsi_document_fields fields;
+        int status;
+    } bad[] = {{{.filename = long_text}, RAGSTORE_E_TOO_LARGE},
+               {{.media_type = long_text}, RAGSTORE_E_TOO_LARGE},
+               {{.source = long_text}, RAGSTORE_E_TOO_LARGE},
+               {{.description = long_text}, RAGSTORE_E_TOO_LARGE},
+               {{.key = long_text}, RAGSTORE_E_TOO_LARGE},
+               {{.metadata_json = long_text}, RAGSTORE_E_TOO_LARGE},
+               {{.filename = "\xff"}, RAGSTORE_E_INVALID_DATA},
+               {{.metadata_json = "[]"}, RAGSTORE_E_INVALID_DATA}};
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+        assert_int_equal(add_chunks(&added, &s, "[{\"text\": \"a\"}]", two, 2, &bad[i].fields),
+                         bad[i].status);
+    assert_int_equal(rsi_document_add_chunks(&added, s.store, "nobody", s.incarnation,
+                                             "[{\"text\": \"a\"}]", NULL, 0, &bad[0].fields),
+                     RAGSTORE_E_TOO_LARGE);
+    const rsi_document_fields good = {.filename = NULL};
+    assert_int_equal(rsi_document_add_chunks(&added, s.store, "nobody", s.incarnation,
+                                             "[{\"text\": \"a\"}]", NULL, 0, &good),
+                     RAGSTORE_E_NOT_FOUND);
+    open_store_expect_totals(&s, 0, 0);
+    open_store_end(&s);
+}
+
+static void ingest_document__of_the_same_content_is_added_once(void **state)
+{
+    open_store s;
+    rsi_added first;
+    rsi_added second;
+    open_store_begin(&s, state, NULL);
+    assert_int_equal(add_chunks(&first, &s, "[{\"text\": \"a\"}]", two, 2, NULL), 0);
+    assert_int_equal(add_chunks(&second, &s, "[{\"text\": \"a\"}]", two, 2, NULL), 0);
+    assert_true(second.is_duplicate);
+    assert_false(second.replaced);
+    assert_string_equal(first.doc_id, second.doc_id);
+    assert_int_equal(add_chunks(&second, &s, "[{\"text\": \"a\"}]", two + 2, 2, NULL), 0);
+    assert_false(second.is_duplicate); /* other vectors */
+    open_store_expect_totals(&s, 2, 2);
+    open_store_end(&s);
+}
+
+static void ingest_document__of_the_same_key_replaces_and_keeps_the_id(void **state)
+{
+    const rsi_document_fields keyed = {.key = "report"};
+    open_store s;
+    rsi_added first;
+    rsi_added second;
+    open_store_begin(&s, state, NULL);
+    assert_int_equal(add_chunks(&first, &s, "[{\"text\": \"old\"}]", two, 2, &keyed), 0);
+    assert_int_equal(
+        add_chunks(&second, &s, "[{\"text\": \"new\"}, {\"text\": \"more\"}]", two, 2, &keyed), 0);
+    assert_true(second.replaced);
+    assert_string_equal(first.doc_id, second.doc_id);
+    open_store_expect_totals(&s, 1, 2);
+    rsi_catalog *catalog;
+    assert_int_equal(rsi_catalog_acquire(&catalog, s.store, ACME, s.incarnation), 0);
+    assert_false(rsi_bitset_has(&catalog->alive, 0)); /* its number is not used again */
+    assert_int_equal(catalog->alive.count, 2);
+    rsi_catalog_release(s.store, catalog);
+    open_store_end(&s);
+}
+
+static void ingest_document__goes_with_its_chunks_and_file(void **state)
+{
+    const rsi_document_fields fields = {.filename = "a.txt"};
+    open_store s;
+    rsi_added file;
+    rsi_added own;
+    open_store_begin(&s, state, NULL);
+    assert_int_equal(upload(&file, &s, "words of a file", 15, &fields), 0);
+    assert_int_equal(add_chunks(&own, &s, "[{\"text\": \"a\"}]", NULL, 0, NULL), 0);
+    assert_int_equal(count_uploads(state), 1);
+    assert_int_equal(rsi_document_delete(s.store, ACME, s.incarnation, file.doc_id), 0);
+    assert_int_equal(count_uploads(state), 0);
+    open_store_expect_totals(&s, 1, 1);
+    assert_int_equal(rsi_document_delete(s.store, ACME, s.incarnation, file.doc_id),
+                     RAGSTORE_E_NOT_FOUND);
+    assert_int_equal(rsi_document_delete(s.store, ACME, "other", own.doc_id),
+                     RAGSTORE_E_NOT_FOUND);
+    assert_int_equal(rsi_document_delete(s.store, "nobody", s.incarnation, own.doc_id),
+                     RAGSTORE_E_NOT_FOUND);
+    assert_int_equal(rsi_document_delete(s.store, ACME, s.incarnation, ""), RAGSTORE_E_NOT_FOUND);
+    open_store_again(&s);
+    open_store_expect_totals(&s, 1, 1);
+    open_store_end(&s);
+}
+
+/* ---- faults ---- */
+
+static const char chunks[] = "[{\"text\": \"one\", \"metadata\": {\"a\": 1}}, {\"text\": \"two\"}]";
+
+static int add_and_delete(void *user)
+{
+    open_store *s = user;
+    rsi_added added;
+    int status = add_chunks(&added, s, chunks, two, 2, NULL);
+    assert_true((status == RAGSTORE_OK) == (added.doc_id[0] != '\0'));
+    open_store_expect_totals(s, status == RAGSTORE_OK, status == RAGSTORE_OK ? 2 : 0);
+    if (status != RAGSTORE_OK)
+        return status;
+    status = rsi_document_delete(s->store, ACME, s->incarnation, added.doc_id);
+    if (status != RAGSTORE_OK) {
+        open_store_expect_totals(s, 1, 2);
+        fault_memory_disarm();
+        assert_int_equal(rsi_document_delete(s->store, ACME, s->incarnation, added.doc_id), 0);
+    }
+    return status;
+}
+
+static void ingest_document__survives_each_failing_allocation(void **state)
+{
+    open_store s;
+    open_store_begin(&s, state, NULL);
+    assert_true(each_allocation_fails(add_and_delete, &s, EACH_MAY_KEEP | EACH_MAY_SUCCEED) > 40);
+    open_store_expect_totals(&s, 0, 0);
+    open_store_again(&s);
+    open_store_expect_totals(&s, 0, 0);
+    open_store_end(&s);
+}
+
+/* All of it or nothing, whatever call fails, and what was reported as added stays. */
+static void ingest_document__is_whole_or_absent_after_each_failing_file_call(void **state)
+{
+    open_store s;
+    open_store_begin(&s, state, NULL);
+    open_store_close(&s);
+    open_store_keep(&s);
+    for (int64_t n = 1;; n++) {
+        rsi_added added;
+        uint64_t documents;
+        uint64_t count;
+        open_store_put_back(&s);
+        assert_int_equal(open_store_open(&s, RAGSTORE_OPEN_MUST_EXIST), 0);
+        fault_files_fail(&s.faults, FAULT_ANY, n, n % 2 == 0 ? EIO : ENOSPC, false);
+        int status = add_chunks(&added, &s, chunks, two, 2, NULL);
+        bool struck = fault_files_struck(&s.faults);
+        fault_files_disarm(&s.faults);
+        assert_true(status == RAGSTORE_OK || struck);
+        (void)rsi_store_close(s.store); /* may say again what failed */
+        rsi_store_free(s.store);
+        assert_int_equal(open_store_open(&s, RAGSTORE_OPEN_MUST_EXIST), 0);
+        assert_int_equal(rsi_entity_totals(&documents, &count, s.store, ACME), 0);
+        assert_int_equal(count, documents * 2);
+        assert_true(documents == 1 || (documents == 0 && status < 0));
+        rsi_catalog *catalog;
+        assert_int_equal(rsi_catalog_acquire(&catalog, s.store, ACME, s.incarnation), 0);
+        assert_int_equal(catalog->alive.count, count);
+        rsi_catalog_release(s.store, catalog);
+        if (add_chunks(&added, &s, chunks, two, 2, NULL) != RAGSTORE_OK) /* and it goes on */
+            fail_msg("after file call %d failed: %s", (int)n, rsi_error_message());
+        assert_int_equal(added.is_duplicate, documents == 1);
+        open_store_close(&s);
+        if (!struck)
+            break;
+    }
+    open_store_end(&s);
+}
+
+/* A first document leaves rows behind when its commit fails: they must not bind the entity. */
+static void ingest_document__can_have_other_vectors_after_a_first_one_failed(void **state)
+{
+    static const float three[] = {1, 2, 2, 0, 3, 4};
+    open_store s;
+    rsi_tx *tx;
+    rsi_added added;
+    const float *row;
+    open_store_begin(&s, state, NULL);
+    for (int again = 0; again < 2; again++) {
+        assert_int_equal(rsi_tx_begin(&tx, s.store->storage), 0);
+        assert_int_equal(add_chunks(&added, &s, chunks, two, 2, NULL), 0);
+        rsi_tx_abort(tx);
+        open_store_expect_totals(&s, 0, 0);
+        if (again == 0)
+            open_store_again(&s); /* first with the rows on disk only, then also in memory */
+    }
+    assert_int_equal(add_chunks(&added, &s, chunks, three, 3, NULL), 0);
+    for (int again = 0; again < 2; again++) {
+        rsi_catalog *catalog;
+        assert_int_equal(rsi_catalog_acquire(&catalog, s.store, ACME, s.incarnation), 0);
+        assert_int_equal(rsi_rows_dimension(catalog->rows), 3);
+        int64_t chunk = rsi_bitset_next(&catalog->alive, 0);
+        assert_int_equal(rsi_rows_get(&row, catalog->rows, chunk + 1), 0);
+        assert_float_equal(row[1], 0.6f, 1e-6f);
+        rsi_catalog_release(s.store, catalog);
+        open_store_again(&s);
+    }
+    open_store_end(&s);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        FRESH(ingest_document__keeps_chunks_and_vectors),
+        FRESH(ingest_document__takes_vectors_inside_the_json),
+        FRESH(ingest_document__without_vectors_is_found_by_keyword_only),
+        FRESH(ingest_document__refuses_bad_chunks_whole),
+        FRESH(ingest_document__refuses_bad_vectors_and_fields),
+        FRESH(ingest_document__of_the_same_content_is_added_once),
+        FRESH(ingest_document__of_the_same_key_replaces_and_keeps_the_id),
+        FRESH(ingest_document__goes_with_its_chunks_and_file),
+        FRESH(ingest_document__survives_each_failing_allocation),
+        FRESH(ingest_document__can_have_other_vectors_after_a_first_one_failed),
+        FRESH(ingest_document__is_whole_or_absent_after_each_failing_file_call),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

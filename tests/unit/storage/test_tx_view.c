@@ -1,0 +1,92 @@
+/* What the thread of a transaction reads: its own changes, always. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "base/status.h"
+#include "harness/fault_memory.h"
+#include "harness/open_store.h"
+#include "harness/temporary.h"
+
+#include <string.h>
+
+static void expect_stored(open_store *s, const char *key, const char *expected)
+{
+    rsi_bytes value = {0};
+    assert_int_equal(rsi_storage_get(&value, s->store->storage, RSI_SPACE_SESSIONS, key), 0);
+    assert_string_equal(value.data, expected);
+    rsi_bytes_free(&value);
+}
+
+static void sees_changes_of(open_store *s, const char *key)
+{
+    rsi_tx *tx;
+    assert_int_equal(rsi_tx_begin(&tx, s->store->storage), 0);
+    assert_int_equal(rsi_tx_put(tx, RSI_SPACE_SESSIONS, key, "{\"n\":1}", 7), 0);
+    assert_int_equal(rsi_tx_commit(tx), 0);
+    assert_int_equal(rsi_tx_begin(&tx, s->store->storage), 0);
+    assert_int_equal(rsi_tx_put(tx, RSI_SPACE_SESSIONS, key, "{\"n\":2}", 7), 0);
+    expect_stored(s, key, "{\"n\":2}");
+    assert_int_equal(rsi_tx_put(tx, RSI_SPACE_SESSIONS, key, "{\"n\":3}", 7), 0);
+    expect_stored(s, key, "{\"n\":3}");
+    rsi_tx_abort(tx);
+    expect_stored(s, key, "{\"n\":1}");
+}
+
+static void storage_tx_view__sees_its_changes_under_keys_of_any_length(void **state)
+{
+    static char key[2000];
+    open_store s;
+    open_store_begin(&s, state, NULL);
+    sees_changes_of(&s, "session_1");
+    for (size_t size = 490; size < 520; size++) {
+        memset(key, 'k', size);
+        key[size] = '\0';
+        sees_changes_of(&s, key);
+    }
+    memset(key, 'k', sizeof key - 1);
+    sees_changes_of(&s, key);
+    open_store_end(&s);
+}
+
+/* Reads either fail or see the change: never what was there before it. */
+static int read_once(void *user)
+{
+    open_store *s = user;
+    rsi_bytes value = {0};
+    int status = rsi_storage_get(&value, s->store->storage, RSI_SPACE_SESSIONS, "session_1");
+    if (status == RAGSTORE_OK)
+        assert_string_equal(value.data, "{\"n\":2}");
+    rsi_bytes_free(&value);
+    return status;
+}
+
+static void storage_tx_view__never_misses_its_changes_when_memory_is_short(void **state)
+{
+    open_store s;
+    rsi_tx *tx;
+    open_store_begin(&s, state, NULL);
+    assert_int_equal(rsi_tx_begin(&tx, s.store->storage), 0);
+    assert_int_equal(rsi_tx_put(tx, RSI_SPACE_SESSIONS, "session_1", "{\"n\":1}", 7), 0);
+    assert_int_equal(rsi_tx_commit(tx), 0);
+    assert_int_equal(rsi_tx_begin(&tx, s.store->storage), 0);
+    assert_int_equal(rsi_tx_put(tx, RSI_SPACE_SESSIONS, "session_1", "{\"n\":2}", 7), 0);
+    assert_true(each_allocation_fails(read_once, &s, 0) > 0);
+    rsi_tx_abort(tx);
+    open_store_end(&s);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(storage_tx_view__sees_its_changes_under_keys_of_any_length,
+                                        temporary_setup, temporary_teardown),
+        cmocka_unit_test_setup_teardown(
+            storage_tx_view__never_misses_its_changes_when_memory_is_short, temporary_setup,
+            temporary_teardown),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
