@@ -162,7 +162,7 @@ $(unit_tests) $(bench_programs): $(BUILD)/%: $(BUILD)/%.o $(internal)
 $(api_tests): $(BUILD)/%: $(BUILD)/%.o $(harness_public) $(shared)
 	$(call say,LINK,$@)
 	$(Q)$(CC) -o $@ $(VARIANT_FLAGS) $(LDFLAGS) $< $(harness_public) -L$(LIB) -lragstore -lcmocka \
-	    $(shell $(PKG_CONFIG) --libs jansson) -lpthread -Wl,-rpath,$(abspath $(LIB))
+	    $(shell $(PKG_CONFIG) --libs jansson) -lpthread -lm -Wl,-rpath,$(abspath $(LIB))
 
 .PHONY: need-dependencies
 need-dependencies:
