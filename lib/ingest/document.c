@@ -274,7 +274,7 @@ int rsi_document_add_chunks(rsi_added *added, rsi_store *store, const char *enti
         status = digest_chunks(sha256, &given);
     if (status != RAGSTORE_OK)
         return status;
-    rsi_origin origin = {NULL, strlen(chunks_json), sha256};
+    rsi_origin origin = {NULL, NULL, strlen(chunks_json), sha256};
     return rsi_document_add(added, store, entity_id, incarnation, &origin, fields, prepare_given,
                             &given);
 }

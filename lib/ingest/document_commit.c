@@ -177,7 +177,43 @@ static int append_vectors(rsi_catalog *catalog, const rsi_prepared *prepared, in
     return rsi_catalog_append_rows(catalog, first_chunk, prepared->vectors, prepared->count, tx);
 }
 
-static int put_document(const rsi_added *added, const rsi_entity_record *entity,
+/* The file of an upload while its transaction runs. */
+typedef struct incoming_file {
+    rsi_store *store;
+    rsi_path path;
+} incoming_file;
+
+/* A transaction that did not commit leaves no file. When writing has stopped, nobody knows whether
+ * it did: opening the store again names the file or sweeps it away. */
+static void end_incoming(void *user, bool committed)
+{
+    incoming_file *file = user;
+    rsi_bytes failure = {0};
+    if (!committed && rsi_storage_failure(&failure, file->store->storage) == RAGSTORE_OK &&
+        failure.size == 0)
+        rsi_file_remove(rsi_storage_root(file->store->storage), file->path.text);
+    rsi_bytes_free(&failure);
+    rsi_free(file);
+}
+
+static int name_incoming(rsi_store *store, const char *entity_id, const rsi_origin *origin,
+                         const char *stored_name, rsi_tx *tx)
+{
+    incoming_file *file = rsi_alloc(sizeof *file);
+    if (file == NULL)
+        return RAGSTORE_E_NO_MEMORY;
+    file->store = store;
+    file->path = rsi_path_upload(entity_id, origin->incoming);
+    int status = rsi_tx_on_end(tx, end_incoming, file);
+    if (status != RAGSTORE_OK) {
+        rsi_free(file);
+        return status;
+    }
+    *origin->incoming_taken = true;
+    return rsi_tx_file(tx, entity_id, origin->incoming, stored_name);
+}
+
+static int put_document(const rsi_added *added, rsi_store *store, const rsi_entity_record *entity,
                         const rsi_prepared *prepared, const rsi_origin *origin,
                         const rsi_document_fields *fields, const document_row *row, rsi_tx *tx)
 {
@@ -191,7 +227,7 @@ static int put_document(const rsi_added *added, const rsi_entity_record *entity,
         status = put_chunk(tx, entity->id, added->doc_id, i, &prepared->chunks[i],
                            row->first_chunk + (int64_t)i);
     if (status == RAGSTORE_OK && row->stored_name != NULL)
-        status = rsi_tx_file(tx, entity->id, origin->incoming, row->stored_name);
+        status = name_incoming(store, entity->id, origin, row->stored_name, tx);
     return status;
 }
 
@@ -230,7 +266,7 @@ int rsi_document_commit(rsi_added *added, rsi_store *store, const rsi_entity_rec
             old == NULL ? entity->next_row + 1 : entity->next_row, prepared->embedder,
             prepared->dimension);
     if (status == RAGSTORE_OK)
-        status = put_document(added, entity, prepared, origin, fields, &row, tx);
+        status = put_document(added, store, entity, prepared, origin, fields, &row, tx);
     if (status == RAGSTORE_OK)
         status = rsi_catalog_add_on_commit(tx, store, entity->id, row.row);
     rsi_catalog_release(store, catalog);

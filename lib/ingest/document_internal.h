@@ -61,6 +61,7 @@ int rsi_stored_document_find(rsi_stored_document *document, rsi_store *store,
 /* What is written down of a document's bytes. */
 typedef struct rsi_origin {
     const char *incoming; /* name under uploads/{entity}, or NULL: made of chunks */
+    bool *incoming_taken; /* set when a transaction sees to that file from now on; NULL likewise */
     uint64_t size;
     const char *sha256; /* of the bytes, or of the chunks' JSON */
 } rsi_origin;

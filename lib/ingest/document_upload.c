@@ -168,6 +168,7 @@ static int prepare_upload(rsi_prepared *prepared, rsi_store *store,
 int rsi_upload_commit(rsi_added *added, rsi_upload *upload)
 {
     char sha256[RSI_SHA256_HEX];
+    bool taken = false;
     memset(added, 0, sizeof *added);
     int status = RAGSTORE_OK;
     if (upload->failed)
@@ -180,12 +181,14 @@ int rsi_upload_commit(rsi_added *added, rsi_upload *upload)
         status = flush_incoming(upload);
     if (status == RAGSTORE_OK) {
         rsi_sha256_end_hex(&upload->sha, sha256);
-        rsi_origin origin = {upload->incoming, upload->size, sha256};
+        rsi_origin origin = {upload->incoming, &taken, upload->size, sha256};
         status = rsi_document_add(added, upload->store, upload->entity_id, upload->incarnation,
                                   &origin, &upload->fields, prepare_upload, upload);
     }
     const char *name = upload->fields.filename;
     status = rsi_wrap(status, "add \"%.200s\"", name == NULL ? "document" : name);
-    rsi_upload_abort(upload); /* the incoming file has its name by now, or goes */
+    if (taken)
+        upload->incoming[0] = '\0';
+    rsi_upload_abort(upload);
     return status;
 }

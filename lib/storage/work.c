@@ -47,12 +47,23 @@ int rsi_work_add(rsi_work_list *list, rsi_work_kind kind, const char *entity_id,
 
 /* ---- the four kinds ---- */
 
+/* Is it there? Not being able to look is a failure, not a no: the work would be taken for done. */
+static int look_for(bool *there, rsi_root *root, const char *path)
+{
+    rsi_file_info info;
+    int status = rsi_file_info_of(root, path, &info);
+    *there = status == RAGSTORE_OK;
+    return status == RAGSTORE_E_NOT_FOUND ? RAGSTORE_OK : status;
+}
+
 static int name_upload(rsi_root *root, const rsi_work *work)
 {
     rsi_path from = rsi_path_upload(work->entity_id, work->first);
     rsi_path to = rsi_path_upload(work->entity_id, work->second);
-    if (!rsi_file_exists(root, from.text))
-        return RAGSTORE_OK; /* done before */
+    bool there;
+    int status = look_for(&there, root, from.text);
+    if (status != RAGSTORE_OK || !there)
+        return status; /* not there: done before */
     return rsi_file_rename(root, from.text, to.text);
 }
 
@@ -60,9 +71,11 @@ static int remove_upload(rsi_root *root, const rsi_work *work)
 {
     rsi_path path = rsi_path_upload(work->entity_id, work->first);
     rsi_path directory = rsi_path_uploads(work->entity_id);
-    if (!rsi_file_exists(root, path.text))
-        return RAGSTORE_OK;
-    int status = rsi_file_remove(root, path.text);
+    bool there;
+    int status = look_for(&there, root, path.text);
+    if (status != RAGSTORE_OK || !there)
+        return status;
+    status = rsi_file_remove(root, path.text);
     return status == RAGSTORE_OK ? rsi_directory_flush(root, directory.text) : status;
 }
 
@@ -72,8 +85,9 @@ static int remove_folder(rsi_root *root, const char *path, const char *parent,
 {
     char gone[RSI_PATH_MAX];
     snprintf(gone, sizeof gone, "%s/.gone-%s", parent, incarnation);
-    int status = RAGSTORE_OK;
-    if (rsi_file_exists(root, path))
+    bool there;
+    int status = look_for(&there, root, path);
+    if (status == RAGSTORE_OK && there)
         status = rsi_file_rename(root, path, gone);
     return status == RAGSTORE_OK ? rsi_directory_remove(root, gone) : status;
 }
