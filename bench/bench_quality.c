@@ -15,7 +15,7 @@
  * $RAGSTORE_SHARED_DATA, or ../shared/data. Without a model only keyword search is measured.
  */
 #include "harness/cranfield.h"
-#include "ragstore.h"
+#include <ragstore.h>
 
 #include <ftw.h>
 #include <jansson.h>

@@ -12,7 +12,7 @@
 
 #include "harness/cranfield.h"
 #include "harness/temporary.h"
-#include "ragstore.h"
+#include <ragstore.h>
 
 #include <jansson.h>
 #include <stdio.h>

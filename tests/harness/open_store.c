@@ -86,7 +86,7 @@ rsi_added open_store_add_text(open_store *s, const char *filename, const char *t
 {
     const rsi_document_fields fields = {.filename = filename, .metadata_json = metadata_json};
     rsi_upload *upload;
-    rsi_added added;
+    rsi_added added = {.doc_id = ""};
     if (rsi_upload_begin(&upload, s->store, ACME, s->incarnation, &fields) != RAGSTORE_OK ||
         rsi_upload_write(upload, text, strlen(text)) != RAGSTORE_OK ||
         rsi_upload_commit(&added, upload) != RAGSTORE_OK)

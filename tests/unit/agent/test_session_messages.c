@@ -42,7 +42,7 @@ static void agent_session_messages__are_paged_from_the_newest(void **state)
 {
     open_store s;
     char id[RSI_SESSION_ID_MAX];
-    char content[8];
+    char content[16];
     open_store_begin(&s, state, NULL);
     new_session(&s, id, NULL);
     for (int i = 0; i < 5; i++) {
