@@ -64,14 +64,17 @@ static void keep_utf8(char *message)
         message[bad] = '?';
 }
 
+/* The arguments may be the message that was there: it is written only when the new one is done. */
 static void set_message(const char *format, va_list arguments)
 {
-    int length = vsnprintf(current.message, sizeof current.message, format, arguments);
+    char message[RSI_MESSAGE_MAX];
+    int length = vsnprintf(message, sizeof message, format, arguments);
     if (length < 0)
-        current.message[0] = '\0';
-    else if ((size_t)length >= sizeof current.message)
-        end_with_ellipsis(current.message);
-    keep_utf8(current.message);
+        message[0] = '\0';
+    else if ((size_t)length >= sizeof message)
+        end_with_ellipsis(message);
+    keep_utf8(message);
+    memcpy(current.message, message, strlen(message) + 1);
 }
 
 static void set_origin(int code, int system_errno, const char *room)

@@ -188,9 +188,21 @@ static void base_status__keeps_each_threads_own_error(void **state)
     assert_string_equal(rsi_error_message(), "of this thread");
 }
 
+static void base_status__a_message_can_quote_the_one_before(void **state)
+{
+    (void)state;
+    rsi_fail(RAGSTORE_E_INVALID_DATA, "json", "line 3, column 9: a control character");
+    int status = rsi_fail(RAGSTORE_E_DAMAGED, "storage", "api_storage/entities.json: %s. Mend it",
+                          rsi_error_message());
+    assert_int_equal(status, RAGSTORE_E_DAMAGED);
+    assert_string_equal(rsi_error_message(), "api_storage/entities.json: line 3, column 9: a "
+                                             "control character. Mend it");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(base_status__a_message_can_quote_the_one_before),
         cmocka_unit_test(base_status__names_every_code_and_no_other),
         cmocka_unit_test(base_status__keeps_the_last_failure),
         cmocka_unit_test(base_status__adds_what_the_system_says),
