@@ -513,6 +513,26 @@ RAGSTORE_API int ragstore_store_close(ragstore_store *store);
 RAGSTORE_API int ragstore_store_describe(ragstore_buffer **out, ragstore_store *store);
 
 /**
+ * Read every file of a store again and tell what is wrong with it, changing nothing.
+ * Snapshots, journals and uploads are compared with the digests that were written down, vectors
+ * with the chunks that should have one. Gives a JSON object: ok (true when nothing was found),
+ * entities, documents (how many were looked at), findings (array of objects: file, relative to the
+ * store's directory; offset in it in bytes, or null; record, an id, or null; problem, a sentence).
+ * Others may read and write meanwhile. ragstore_store_interrupt() ends it between two files.
+ *
+ * @param out  set to UTF-8 JSON text, to NULL on failure
+ * @param store  not NULL
+ *
+ * Ownership: caller owns *out, free with ragstore_buffer_free().
+ * Lifetime:  none.
+ * Threads:   any thread.
+ * Errors:    BUSY, INTERRUPTED, IO (a directory cannot be read), common. Damage is a finding.
+ * Blocking:  reads all files of the store.
+ * Since:     0.1
+ */
+RAGSTORE_API int ragstore_store_check(ragstore_buffer **out, ragstore_store *store);
+
+/**
  * Bring every JSON file and index.faiss up to date with the journal.
  *
  * @param store  not NULL

@@ -14,8 +14,8 @@ ROOM_query := distinct.c expression.c field_path.c group.c ordering.c pipeline.c
     predicate_compile.c predicate_index.c predicate_match.c predicate_operators.c projection.c \
     regex.c update_apply.c update_arrays.c update_compile.c update_edit.c value_order.c
 
-ROOM_storage := checkpoint.c commit.c create.c group.c journal.c manifest.c query.c read.c recover.c replay.c \
-    snapshot.c space.c storage.c table.c tx.c work.c
+ROOM_storage := check.c checkpoint.c commit.c create.c group.c journal.c manifest.c query.c read.c \
+    recover.c replay.c snapshot.c space.c storage.c table.c tx.c work.c
 
 ROOM_vectors := index_faiss.c kernel.c kernel_avx2.c rows.c rows_append.c rows_block.c rows_search.c \
     rows_walk.c
@@ -27,7 +27,7 @@ ROOM_embed := bert_characters.c bert_config.c embedder.c encoder.c kernels.c mod
     model_locate.c multiply_x86.c safetensors.c vocabulary.c weights.c wordpiece.c \
     wordpiece_config.c
 
-ROOM_entities := catalog.c catalog_load.c entity.c entity_describe.c export.c store.c upkeep.c
+ROOM_entities := catalog.c catalog_load.c check.c entity.c entity_describe.c export.c store.c upkeep.c
 
 ROOM_search := filter.c fusion.c hit_details.c search.c
 
@@ -40,5 +40,5 @@ ROOM_ingest := chunk.c chunk_heading.c chunk_sentences.c chunk_split.c chunk_tok
 
 ROOM_agent := answer_score.c answer_terms.c answer_units.c extractive.c session.c session_messages.c
 
-ROOM_api := api_document.c api_entity.c api_errors.c api_index.c api_model.c api_options.c \
+ROOM_api := api_check.c api_document.c api_entity.c api_errors.c api_index.c api_model.c api_options.c \
     api_search.c api_session.c api_store.c handles.c

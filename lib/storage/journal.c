@@ -19,6 +19,14 @@
 
 static const char no_crc[] = "00000000";
 
+bool rsi_journal_is_named(const char *name, uint64_t *generation)
+{
+    char tail;
+    if (sscanf(name, "journal-%10" SCNu64 ".ndjso%c", generation, &tail) != 2 || tail != 'n')
+        return false;
+    return strcmp(rsi_path_journal(*generation).text + sizeof RSI_PATH_API_STORAGE, name) == 0;
+}
+
 static uint32_t crc_of_line(const char *line, size_t size)
 {
     uint32_t crc = rsi_crc32c(0, line, AT_CRC);

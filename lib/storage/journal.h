@@ -28,6 +28,9 @@ typedef struct rsi_journal {
     uint64_t size;     /* bytes of valid lines */
 } rsi_journal;
 
+/* Is this the name of a journal in api_storage/, and of which generation? */
+bool rsi_journal_is_named(const char *name, uint64_t *generation);
+
 /* Start a generation: the file with its begin line, written but not flushed. EXISTS. */
 int rsi_journal_create(rsi_journal *journal, rsi_root *root, uint64_t generation,
                        uint64_t sequence, const char *store_id);

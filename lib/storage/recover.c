@@ -38,11 +38,7 @@ static int collect_journal(void *user, const char *name, rsi_file_kind kind)
 {
     journal_files *files = user;
     uint64_t generation;
-    char tail;
-    if (kind != RSI_FILE_REGULAR ||
-        sscanf(name, "journal-%10" SCNu64 ".ndjso%c", &generation, &tail) != 2 || tail != 'n')
-        return RAGSTORE_OK;
-    if (strcmp(rsi_path_journal(generation).text + sizeof RSI_PATH_API_STORAGE, name) != 0)
+    if (kind != RSI_FILE_REGULAR || !rsi_journal_is_named(name, &generation))
         return RAGSTORE_OK;
     if (!rsi_grow((void **)&files->items, &files->capacity, files->count + 1,
                   sizeof *files->items))

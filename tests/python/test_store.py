@@ -198,3 +198,14 @@ def test_batch_that_is_dropped__is_aborted(store):
     with pytest.raises(ragstore.NotFoundError):
         store.entity("dropped")
     store.create_entity("next")
+
+
+def test_check__names_a_changed_upload(store, directory):
+    entity = store.create_entity("acme")
+    entity.add(b"The keeper climbs 199 steps.", filename="keeper.txt")
+    assert store.check()["ok"] is True
+    (upload,) = (path for path in directory.rglob("keeper.txt"))
+    upload.write_bytes(b"The keeper climbs 198 steps.")
+    (finding,) = store.check()["findings"]
+    assert finding["file"] == "uploads/acme/keeper.txt"
+    assert "not the" in finding["problem"]

@@ -248,6 +248,7 @@ TABLE: list[tuple[str, list[Any], Any, Any]] = [
     ("ragstore_store_open_options_init", [_P(store_open_options)], None, None),
     ("ragstore_store_open", [_P(store_p), c_char_p, _P(store_open_options)], c_int, _status),
     ("ragstore_store_close", [store_p], c_int, _status),
+    ("ragstore_store_check", [_P(buffer_p), store_p], c_int, _status),
     ("ragstore_store_describe", [_P(buffer_p), store_p], c_int, _status),
     ("ragstore_store_export", [store_p], c_int, _status),
     ("ragstore_store_maintain", [store_p, c_uint32], c_int, _status),

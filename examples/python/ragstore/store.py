@@ -117,6 +117,12 @@ class Store(Handle):
         with self._use() as pointer:
             return _convert.describe("ragstore_store_describe", pointer)
 
+    def check(self) -> dict[str, Any]:
+        """Read every file again and tell what is wrong: ok, entities, documents, findings, each
+        of which has file, offset, record and problem. Changes nothing."""
+        with self._use() as pointer:
+            return _convert.describe("ragstore_store_check", pointer)
+
     def export(self) -> None:
         """Bring every JSON file and index.faiss up to date with the journal."""
         with self._use() as pointer:

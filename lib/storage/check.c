@@ -1,0 +1,355 @@
+/*
+ * Checking: every file that storage owns is read again from the disk and compared with what was
+ * written down of it. Nothing is changed; what is wrong is told, with its place.
+ *
+ *   manifest, snapshots   digest and size as listed, JSON and rows well-formed
+ *   journals              each line's checksum, JSON, sequence; segments that they name
+ *   an entity's folder    incarnation; its chunk file as a snapshot
+ *
+ * Each step holds the writer lock, so that no checkpoint moves a file under it; writers go on
+ * between the steps.
+ */
+#include "storage/check.h"
+
+#include "base/memory.h"
+#include "base/status.h"
+#include "storage/tx.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#define JOURNAL_MAX ((size_t)1 << 40)
+
+typedef struct checking {
+    rsi_storage *storage;
+    rsi_finding_visitor *visit;
+    void *user;
+    const char *file;
+    uint64_t last_sequence; /* of the journals so far */
+    bool any_line;
+} checking;
+
+static int tell(const checking *c, int64_t offset, const char *record, const char *problem)
+{
+    rsi_finding finding = {c->file, offset, record, problem};
+    return c->visit(c->user, &finding);
+}
+
+/* The thread's error becomes a finding, unless it is one of this machine's. */
+static int tell_error(const checking *c, int status, int64_t offset, const char *record)
+{
+    switch (status) {
+    case RAGSTORE_E_DAMAGED:
+    case RAGSTORE_E_INVALID_DATA:
+    case RAGSTORE_E_NOT_FOUND:
+    case RAGSTORE_E_VERSION:
+    case RAGSTORE_E_IO:
+    case RAGSTORE_E_TOO_LARGE: {
+        rsi_saved_error error;
+        rsi_error_save(&error);
+        return tell(c, offset, record, error.message);
+    }
+    default:
+        return status;
+    }
+}
+
+/* Keep writers out, where there can be any. */
+static int hold(rsi_storage *storage, bool *held)
+{
+    *held = false;
+    if (storage->read_only || rsi_writer_is_me(storage))
+        return RAGSTORE_OK;
+    int status = rsi_writer_take(storage);
+    if (status == RAGSTORE_E_FAILED)
+        return RAGSTORE_OK; /* nobody writes any more */
+    *held = status == RAGSTORE_OK;
+    if (*held)
+        rsi_group_drain(storage);
+    return status;
+}
+
+/* ---- files with a digest ---- */
+
+static bool is_as_written(const checking *c, const rsi_file_state *listed, const rsi_bytes *text)
+{
+    char sha256[RSI_SHA256_HEX];
+    rsi_sha256_hex(text->data, text->size, sha256);
+    if (listed->known && listed->size == text->size && strcmp(listed->sha256, sha256) == 0)
+        return true;
+    return rsi_candidates_find(&c->storage->candidates, c->file, text->size, sha256) != NULL;
+}
+
+/* Where a record begins in a snapshot's text, or -1. */
+static int64_t offset_of(const rsi_bytes *text, const char *key)
+{
+    rsi_bytes quoted = {0};
+    rsi_json_writer writer = rsi_json_writer_of(&quoted);
+    rsi_bytes_append_char(&quoted, '\n');
+    rsi_json_text_value(&writer, key, strlen(key));
+    rsi_bytes_append_char(&quoted, ':');
+    const char *found = rsi_bytes_status(&quoted) != RAGSTORE_OK
+                            ? NULL
+                            : memmem(text->data, text->size, quoted.data, quoted.size);
+    rsi_bytes_free(&quoted);
+    return found == NULL ? -1 : found + 1 - text->data;
+}
+
+static bool equal_records(const rsi_record *a, const rsi_record *b)
+{
+    if ((a->json == NULL) != (b->json == NULL) || a->row_count != b->row_count ||
+        (a->json != NULL && (a->size != b->size || memcmp(a->json, b->json, a->size) != 0)))
+        return false;
+    for (size_t i = 0; i < a->row_count; i++)
+        if (a->rows[i].number != b->rows[i].number || a->rows[i].size != b->rows[i].size ||
+            memcmp(a->rows[i].json, b->rows[i].json, a->rows[i].size) != 0)
+            return false;
+    return true;
+}
+
+/* Name the records in which a changed file differs from what is in memory. */
+static int tell_differences(const checking *c, const rsi_space *space, const rsi_table *found,
+                            const rsi_bytes *text)
+{
+    size_t position = 0;
+    rsi_slice key;
+    void *value;
+    int status = RAGSTORE_OK;
+    if (!space->loaded || space->last_sequence > space->base_sequence)
+        return RAGSTORE_OK; /* memory is ahead of the file */
+    while (status == RAGSTORE_OK && rsi_map_next(&found->records, &position, &key, &value)) {
+        const rsi_record *record = value;
+        const rsi_record *ours = rsi_table_find(&space->table, record->key);
+        if (ours == NULL)
+            status = tell(c, offset_of(text, record->key), record->key,
+                          "this record is not one of the store");
+        else if (!equal_records(ours, record))
+            status = tell(c, offset_of(text, record->key), record->key,
+                          "this record differs from what was read at open");
+    }
+    position = 0;
+    while (status == RAGSTORE_OK && rsi_map_next(&space->table.records, &position, &key, &value)) {
+        const rsi_record *record = value;
+        if (rsi_table_find(&space->table, record->key) != NULL &&
+            rsi_table_find(found, record->key) == NULL)
+            status = tell(c, -1, record->key, "this record is missing from the file");
+    }
+    return status;
+}
+
+static int check_snapshot(checking *c, const rsi_space *space, const char *path,
+                          const rsi_file_state *listed)
+{
+    rsi_bytes text = {0};
+    rsi_table table = {.present = 0};
+    c->file = path;
+    int status = rsi_file_read_all(c->storage->root, path, SIZE_MAX / 2, &text);
+    if (status == RAGSTORE_E_NOT_FOUND && !listed->known)
+        return RAGSTORE_OK; /* not written yet */
+    if (status != RAGSTORE_OK)
+        return tell_error(c, status, -1, NULL);
+    bool as_written = is_as_written(c, listed, &text);
+    if (!as_written)
+        status = tell(c, -1, NULL, "its bytes are not those that were written");
+    if (status == RAGSTORE_OK && space->entity_id == NULL) {
+        status = rsi_snapshot_decode(&table, text.data, text.size, space->layout);
+    } else if (status == RAGSTORE_OK) {
+        rsi_record *record = rsi_table_place(&table, space->entity_id);
+        status = record == NULL ? RAGSTORE_E_NO_MEMORY
+                                : rsi_snapshot_decode_rows(record, text.data, text.size);
+    }
+    if (status != RAGSTORE_OK)
+        status = tell_error(c, status, -1, NULL);
+    else if (!as_written)
+        status = tell_differences(c, space, &table, &text);
+    rsi_table_free(&table);
+    rsi_bytes_free(&text);
+    return status;
+}
+
+/* ---- journals ---- */
+
+/* ["segment",entity,incarnation,name,size,sha256], while its rows are nowhere else. */
+static int check_segment(checking *c, const rsi_journal_line *line, const rsi_json *op)
+{
+    const char *entity_id = rsi_json_text(rsi_json_at(op, 1));
+    const char *incarnation = rsi_json_text(rsi_json_at(op, 2));
+    const char *name = rsi_json_text(rsi_json_at(op, 3));
+    const char *sha256 = rsi_json_text(rsi_json_at(op, 5));
+    char now[RSI_INCARNATION_HEX];
+    char found[RSI_SHA256_HEX];
+    char below[96];
+    rsi_entity_file file;
+    rsi_bytes text = {0};
+    if (entity_id == NULL || incarnation == NULL || name == NULL || sha256 == NULL)
+        return tell(c, (int64_t)line->offset, NULL, "a malformed \"segment\" operation");
+    if (rsi_entity_incarnation(now, c->storage, entity_id) != RAGSTORE_OK ||
+        strcmp(now, incarnation) != 0)
+        return RAGSTORE_OK; /* deleted since */
+    if (rsi_entity_file_read(&file, c->storage->root, entity_id) != RAGSTORE_OK ||
+        (file.present && line->sequence <= file.chunks.base_sequence))
+        return RAGSTORE_OK; /* told of with the entity; or in its chunk file */
+    snprintf(below, sizeof below, "segments/%.80s", name);
+    checking at = *c;
+    rsi_path path = rsi_path_in_entity(entity_id, below);
+    at.file = path.text;
+    int status = rsi_file_read_all(c->storage->root, path.text, SIZE_MAX / 2, &text);
+    if (status != RAGSTORE_OK)
+        return tell_error(&at, status, -1, entity_id);
+    rsi_sha256_hex(text.data, text.size, found);
+    rsi_bytes_free(&text);
+    return strcmp(found, sha256) == 0
+               ? RAGSTORE_OK
+               : tell(&at, -1, entity_id, "its bytes are not those that were committed");
+}
+
+static int check_line(void *user, const rsi_journal_line *line)
+{
+    checking *c = user;
+    rsi_json *ops;
+    int status = RAGSTORE_OK;
+    if (c->any_line && line->sequence > c->last_sequence + 1)
+        status = tell(c, (int64_t)line->offset, NULL,
+                      "commits between the line before and this one are missing");
+    c->any_line = true;
+    c->last_sequence = line->sequence;
+    if (status != RAGSTORE_OK)
+        return status;
+    status = rsi_json_parse(&ops, line->text, line->size, RSI_JSON_DEPTH_STORED + 4);
+    if (status != RAGSTORE_OK)
+        return tell_error(c, status, (int64_t)line->offset, NULL);
+    for (size_t i = 1; status == RAGSTORE_OK && i < rsi_json_count(ops); i++) {
+        const char *name = rsi_json_text(rsi_json_at(rsi_json_at(ops, i), 0));
+        if (name != NULL && strcmp(name, "segment") == 0)
+            status = check_segment(c, line, rsi_json_at(ops, i));
+    }
+    rsi_json_free(ops);
+    return status;
+}
+
+static int check_journal(checking *c, uint64_t generation)
+{
+    rsi_path path = rsi_path_journal(generation);
+    rsi_bytes text = {0};
+    size_t valid = 0;
+    c->file = path.text;
+    int status = rsi_file_read_all(c->storage->root, path.text, JOURNAL_MAX, &text);
+    if (status == RAGSTORE_E_NOT_FOUND)
+        return RAGSTORE_OK;
+    if (status == RAGSTORE_OK)
+        status = rsi_journal_scan(path.text, text.data, text.size, generation, check_line, c,
+                                  &valid);
+    if (status != RAGSTORE_OK)
+        status = tell_error(c, status, (int64_t)valid, NULL);
+    else if (valid < text.size)
+        status = tell(c, (int64_t)valid, NULL,
+                      "what follows was never acknowledged; the next open for writing cuts it");
+    rsi_bytes_free(&text);
+    return status;
+}
+
+typedef struct generations {
+    uint64_t *items;
+    size_t count;
+    size_t capacity;
+} generations;
+
+static int collect_generation(void *user, const char *name, rsi_file_kind kind)
+{
+    generations *all = user;
+    uint64_t generation;
+    if (kind != RSI_FILE_REGULAR || !rsi_journal_is_named(name, &generation))
+        return RAGSTORE_OK;
+    if (!rsi_grow((void **)&all->items, &all->capacity, all->count + 1, sizeof *all->items))
+        return RAGSTORE_E_NO_MEMORY;
+    size_t at = all->count++;
+    for (; at > 0 && all->items[at - 1] > generation; at--)
+        all->items[at] = all->items[at - 1];
+    all->items[at] = generation;
+    return RAGSTORE_OK;
+}
+
+static int check_journals(checking *c)
+{
+    generations all = {0};
+    int status =
+        rsi_directory_list(c->storage->root, RSI_PATH_API_STORAGE, collect_generation, &all);
+    for (size_t i = 0; status == RAGSTORE_OK && i < all.count; i++)
+        status = check_journal(c, all.items[i]);
+    rsi_free(all.items);
+    return status;
+}
+
+/* ---- the calls ---- */
+
+int rsi_storage_check(rsi_storage *storage, rsi_finding_visitor *visit, void *user)
+{
+    checking c = {.storage = storage, .visit = visit, .user = user};
+    rsi_manifest manifest;
+    bool held;
+    int status = hold(storage, &held);
+    if (status != RAGSTORE_OK)
+        return rsi_wrap(status, "check");
+    c.file = RSI_PATH_MANIFEST;
+    status = rsi_manifest_read(&manifest, storage->root);
+    if (status != RAGSTORE_OK)
+        status = tell_error(&c, status, -1, NULL);
+    else if (!manifest.present)
+        status = tell(&c, -1, NULL, "the file is missing");
+    else if (strcmp(manifest.store_id, storage->manifest.store_id) != 0)
+        status = tell(&c, -1, NULL, "it belongs to another store");
+    if (status == RAGSTORE_OK)
+        status = check_snapshot(&c, &storage->entities, RSI_PATH_ENTITIES,
+                                &storage->manifest.entities);
+    if (status == RAGSTORE_OK)
+        status = check_snapshot(&c, &storage->sessions, RSI_PATH_SESSIONS,
+                                &storage->manifest.sessions);
+    if (status == RAGSTORE_OK)
+        status = check_journals(&c);
+    if (held)
+        rsi_writer_release(storage);
+    return rsi_wrap(status, "check");
+}
+
+static int check_entity(checking *c, const char *entity_id)
+{
+    rsi_storage *storage = c->storage;
+    char incarnation[RSI_INCARNATION_HEX];
+    rsi_entity_file file;
+    rsi_path own = rsi_path_in_entity(entity_id, "entity.json");
+    rsi_path chunks = rsi_path_in_entity(entity_id, "chunk_metadata.json");
+    c->file = own.text;
+    int status = rsi_entity_incarnation(incarnation, storage, entity_id);
+    if (status == RAGSTORE_E_NOT_FOUND)
+        return RAGSTORE_OK; /* deleted meanwhile */
+    if (status == RAGSTORE_OK)
+        status = rsi_entity_file_read(&file, storage->root, entity_id);
+    if (status != RAGSTORE_OK)
+        return tell_error(c, status, -1, entity_id);
+    if (!file.present)
+        return tell(c, -1, entity_id, "the file is missing");
+    if (strcmp(file.incarnation, incarnation) != 0)
+        return tell(c, -1, entity_id, "it belongs to another creation of this entity");
+    rsi_space *space = rsi_map_get(&storage->chunks, entity_id, strlen(entity_id));
+    rsi_space unread = {.layout = &rsi_layout_chunks, .entity_id = (char *)entity_id};
+    if (space != NULL && space->damage != NULL)
+        status = tell(c, -1, entity_id, space->damage);
+    return status != RAGSTORE_OK ? status
+                                 : check_snapshot(c, space == NULL ? &unread : space, chunks.text,
+                                                  &file.chunks);
+}
+
+int rsi_storage_check_entity(rsi_storage *storage, const char *entity_id,
+                             rsi_finding_visitor *visit, void *user)
+{
+    checking c = {.storage = storage, .visit = visit, .user = user};
+    bool held;
+    int status = hold(storage, &held);
+    if (status != RAGSTORE_OK)
+        return rsi_wrap(status, "check entity \"%s\"", entity_id);
+    status = check_entity(&c, entity_id);
+    if (held)
+        rsi_writer_release(storage);
+    return rsi_wrap(status, "check entity \"%s\"", entity_id);
+}
