@@ -6,7 +6,7 @@
 
 #include "base/memory.h"
 #include "base/status.h"
-#include "storage/query.h"
+#include "query/predicate.h"
 
 #include <string.h>
 
@@ -30,47 +30,50 @@ int rsi_metadata_overlay(rsi_bytes *out, const rsi_json *document, const rsi_jso
 typedef struct filtering {
     rsi_bitset *allowed;
     const rsi_catalog *catalog;
-    const rsi_query *query;
+    const rsi_predicate *predicate;
     const rsi_json *document_metadata;
 } filtering;
+
+/* Does the chunk's metadata, over that of its document, match? */
+static int match_chunk(bool *matches, const filtering *filter, const rsi_json *chunk)
+{
+    const rsi_json *own = rsi_json_get(chunk, "metadata");
+    if (!rsi_json_is_object(own))
+        return rsi_predicate_match_value(matches, filter->predicate, filter->document_metadata);
+    rsi_bytes merged = {0};
+    int status = rsi_metadata_overlay(&merged, filter->document_metadata, own);
+    if (status == RAGSTORE_OK)
+        status = rsi_predicate_match(matches, filter->predicate, merged.data, merged.size);
+    rsi_bytes_free(&merged);
+    return status;
+}
 
 static int test_chunk(void *user, uint64_t number, const char *json, size_t size)
 {
     filtering *filter = user;
+    rsi_json *chunk;
+    bool matches = false;
     if (!rsi_bitset_has(&filter->catalog->alive, (int64_t)number))
         return RAGSTORE_OK;
-    rsi_json *chunk = NULL;
-    rsi_json *merged = NULL;
-    rsi_bytes text = {0};
-    bool matches;
     int status = rsi_json_parse(&chunk, json, size, RSI_JSON_DEPTH_STORED);
-    const rsi_json *own = rsi_json_get(chunk, "metadata");
-    if (status == RAGSTORE_OK && rsi_json_is_object(own)) {
-        status = rsi_metadata_overlay(&text, filter->document_metadata, own);
-        if (status == RAGSTORE_OK)
-            status = rsi_json_parse(&merged, text.data, text.size, RSI_JSON_DEPTH_STORED);
-        matches = status == RAGSTORE_OK && rsi_query_matches(filter->query, merged);
-    } else {
-        matches = status == RAGSTORE_OK &&
-                  rsi_query_matches(filter->query, filter->document_metadata);
-    }
-    if (matches)
+    if (status != RAGSTORE_OK)
+        return status;
+    status = match_chunk(&matches, filter, chunk);
+    if (status == RAGSTORE_OK && matches)
         status = rsi_bitset_add(filter->allowed, (int64_t)number);
     rsi_json_free(chunk);
-    rsi_json_free(merged);
-    rsi_bytes_free(&text);
     return status;
 }
 
 static int allow_matching(rsi_bitset *allowed, rsi_store *store, const rsi_catalog *catalog,
-                          const rsi_query *query, const rsi_catalog_document *document)
+                          const rsi_predicate *predicate, const rsi_catalog_document *document)
 {
     rsi_json *metadata;
     int status = rsi_json_parse(&metadata, document->metadata, strlen(document->metadata),
                                 RSI_JSON_DEPTH_STORED);
     if (status != RAGSTORE_OK)
         return status;
-    filtering filter = {allowed, catalog, query, metadata};
+    filtering filter = {allowed, catalog, predicate, metadata};
     status = rsi_storage_rows(store->storage, RSI_SPACE_CHUNKS, catalog->entity_id,
                               (uint64_t)document->first_chunk,
                               (uint64_t)(document->end_chunk - document->first_chunk), test_chunk,
@@ -103,13 +106,14 @@ static bool is_named(const rsi_search_query *query, const char *doc_id)
 int rsi_search_filter_locked(rsi_bitset *allowed, rsi_store *store, const rsi_catalog *catalog,
                              const rsi_search_query *query)
 {
-    rsi_query *compiled = NULL;
+    rsi_predicate *compiled = NULL;
     memset(allowed, 0, sizeof *allowed);
     if (query->doc_ids == NULL && query->filter_json == NULL)
         return rsi_bitset_copy(allowed, &catalog->alive);
     int status = RAGSTORE_OK;
     if (query->filter_json != NULL)
-        status = rsi_query_compile(&compiled, query->filter_json, strlen(query->filter_json));
+        status = rsi_predicate_compile_text(&compiled, query->filter_json,
+                                            strlen(query->filter_json));
     for (size_t i = 0; status == RAGSTORE_OK && i < catalog->document_count; i++) {
         const rsi_catalog_document *document = &catalog->documents[i];
         if (!is_named(query, document->doc_id))
@@ -117,7 +121,7 @@ int rsi_search_filter_locked(rsi_bitset *allowed, rsi_store *store, const rsi_ca
         status = compiled == NULL ? allow_document(allowed, catalog, document)
                                   : allow_matching(allowed, store, catalog, compiled, document);
     }
-    rsi_query_free(compiled);
+    rsi_predicate_free(compiled);
     if (status != RAGSTORE_OK)
         rsi_bitset_free(allowed);
     return rsi_wrap(status, "filter");

@@ -142,6 +142,8 @@ static void search__filters_by_metadata(void **state)
         {"{\"$or\": [{\"n\": 0}, {\"n\": 1}]}", 2},
         {"{\"$nor\": [{\"n\": 0}, {\"n\": 1}]}", 4},
         {"{\"$and\": [{\"even\": true}, {\"n\": {\"$gt\": 0}}]}", 2},
+        {"{\"n\": {\"$mod\": [3, 1]}}", 2},
+        {"{\"n\": {\"$type\": \"number\"}}", 6},
     };
     ragstore_store *store = open_store(state);
     ragstore_entity *entity = make_entity(store, "acme");
