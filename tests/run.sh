@@ -2,7 +2,7 @@
 #
 # Runs the tests and counts them. `tests/run.sh` runs all kinds; words on the
 # command line choose: unit crash api query layers docs install python http. VARIANT
-# chooses the build whose programs are run.
+# chooses the build whose programs are run. RAGSTORE_CRASH_SEED: see tests/crash.
 #
 # Each kind prints its own lines; a program's output is shown only when it
 # fails. The last line is the count: "N passed, N failed".
@@ -54,6 +54,7 @@ run_cmocka() { # programs of one kind
             "$(sed -n 's/^\[  FAILED  \] \([0-9]*\) test(s).*/\1/p' "$log" | head -n 1 | grep . || echo 0)" \
             "$(sed -n 's/^\[  SKIPPED \] \([0-9]*\) test(s).*/\1/p' "$log" | head -n 1 | grep . || echo 0)" \
             $((SECONDS - from))
+        grep -E '^(RAGSTORE_CRASH_SEED=|known defect|[0-9]+ (states|lies) )' "$log" | sed 's/^/         /'
     done
 }
 

@@ -84,7 +84,8 @@ static void free_names(power_names *names)
 size_t power_node_add(power_disk *disk, bool is_directory)
 {
     power_node *node = power_resize(NULL, sizeof *node);
-    *node = (power_node){.is_directory = is_directory, .linked = true};
+    *node = (power_node){
+        .number = disk->node_count + 1, .is_directory = is_directory, .linked = true};
     disk->nodes = power_resize(disk->nodes, (disk->node_count + 1) * sizeof *disk->nodes);
     disk->nodes[disk->node_count] = node;
     return disk->node_count++;
@@ -106,8 +107,11 @@ static void free_node(power_node *node)
 
 static power_disk *make_disk(void)
 {
+    static uint64_t made;
     power_disk *disk = power_resize(NULL, sizeof *disk);
-    *disk = (power_disk){.table = power_table, .clock_ns = (int64_t)time(NULL) * 1000000000};
+    *disk = (power_disk){.table = power_table,
+                         .device = ++made,
+                         .clock_ns = (int64_t)time(NULL) * 1000000000};
     disk->table.self = disk;
     return disk;
 }
@@ -362,6 +366,7 @@ static size_t copy_tree(power_disk *to, const power_disk *from, size_t node,
 {
     const power_node *old = from->nodes[node];
     size_t copy = power_node_add(to, old->is_directory);
+    to->nodes[copy]->number = old->number;
     to->nodes[copy]->modified_ns = old->modified_ns;
     if (!old->is_directory) {
         cut_bytes(&to->nodes[copy]->durable, old, choice);

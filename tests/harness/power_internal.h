@@ -40,6 +40,7 @@ typedef struct power_names {
 } power_names;
 
 typedef struct power_node {
+    uint64_t number; /* as info() tells it; a cut keeps it */
     bool is_directory;
     bool linked;
     int64_t modified_ns;
@@ -83,6 +84,7 @@ typedef struct power_handle {
 
 struct power_disk {
     rsi_file_table table;
+    uint64_t device;
     power_node **nodes;
     size_t node_count;
     power_move *moves;

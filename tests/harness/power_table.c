@@ -285,8 +285,8 @@ static void fill_info(const power_disk *disk, size_t node, rsi_file_info *info)
 {
     const power_node *of = disk->nodes[node];
     *info = (rsi_file_info){
-        .device = 1,
-        .inode = node + 1,
+        .device = disk->device,
+        .inode = of->number,
         .size = of->now.size,
         .modified_ns = of->modified_ns,
         .changed_ns = of->modified_ns,
