@@ -85,6 +85,7 @@ server_sources := $(wildcard examples/server/*.c)
 server_objects := $(server_sources:%.c=$(BUILD)/%.o)
 
 unit_tests := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/unit/*/test_*.c))
+crash_tests := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/crash/test_*.c))
 api_tests := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/api/test_*.c))
 harness_objects := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/harness/*.c))
 # what a test of the public calls may use: the rest of the harness reaches inside
@@ -156,7 +157,7 @@ internal := $(BUILD)/internal.a
 $(internal): $(lib_objects) $(harness_objects)
 	@rm -f $@ && $(AR) rcsD $@ $^
 
-$(unit_tests) $(bench_programs) $(query_programs): $(BUILD)/%: $(BUILD)/%.o $(internal)
+$(unit_tests) $(crash_tests) $(bench_programs) $(query_programs): $(BUILD)/%: $(BUILD)/%.o $(internal)
 	$(call say,LINK,$@)
 	$(Q)$(CC) -o $@ $(VARIANT_FLAGS) $(LDFLAGS) $< $(internal) $(FAISS_ARCHIVES) $(LIB_LIBS) -lcmocka \
 	    $(if $(filter %/bench_query %/bench_append,$@),-lsqlite3)
@@ -180,7 +181,7 @@ SHARED_DATA ?= $(abspath ../shared/data)
 TEST_ENVIRONMENT = RAGSTORE_SHARED_DATA='$(SHARED_DATA)' RAGSTORE_MODEL="$$(tools/setup.sh print-model)"
 PYTHON = $$(tools/setup.sh print-python)
 
-.PHONY: all check check-all check-unit check-api check-query check-http check-python check-docs check-layers \
+.PHONY: all check check-all check-unit check-crash check-api check-query check-http check-python check-docs check-layers \
         check-install check-asan check-faults setup setup-check quickstart install uninstall clean help \
         bench bench-quality format
 
@@ -189,11 +190,14 @@ check: ## set up what is missing, build, run all tests
 	@$(MAKE) --no-print-directory -j2 all tests
 	@tests/run.sh
 
-tests: $(unit_tests) $(api_tests) $(query_programs) $(bench_programs)
+tests: $(unit_tests) $(crash_tests) $(api_tests) $(query_programs) $(bench_programs)
 .PHONY: tests
 
 check-unit: $(unit_tests) ## run the unit tests
 	@tests/run.sh unit
+
+check-crash: $(crash_tests) ## cut the power at every step of many workloads, open what is left
+	@tests/run.sh crash
 
 check-api: $(api_tests) ## run the tests of the public calls
 	@tests/run.sh api

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 #
 # Runs the tests and counts them. `tests/run.sh` runs all kinds; words on the
-# command line choose: unit api query layers docs install python http. VARIANT
-# chooses the build whose programs are run.
+# command line choose: unit crash api query layers docs install python http. VARIANT
+# chooses the build whose programs are run. RAGSTORE_CRASH_SEED: see tests/crash.
 #
 # Each kind prints its own lines; a program's output is shown only when it
 # fails. The last line is the count: "N passed, N failed".
@@ -54,6 +54,7 @@ run_cmocka() { # programs of one kind
             "$(sed -n 's/^\[  FAILED  \] \([0-9]*\) test(s).*/\1/p' "$log" | head -n 1 | grep . || echo 0)" \
             "$(sed -n 's/^\[  SKIPPED \] \([0-9]*\) test(s).*/\1/p' "$log" | head -n 1 | grep . || echo 0)" \
             $((SECONDS - from))
+        grep -E '^(RAGSTORE_CRASH_SEED=|known defect|[0-9]+ (states|lies) )' "$log" | sed 's/^/         /'
     done
 }
 
@@ -73,11 +74,11 @@ run_pytest() { # a folder of pytest files
 }
 
 kinds=("$@")
-[ ${#kinds[@]} -gt 0 ] || kinds=(layers unit api query docs install python http)
+[ ${#kinds[@]} -gt 0 ] || kinds=(layers unit crash api query docs install python http)
 for kind in "${kinds[@]}"; do
     printf '%s\n' "$kind"
     case $kind in
-    unit | api) run_cmocka "$kind" ;;
+    unit | crash | api) run_cmocka "$kind" ;;
     layers) run_script layers "$python" tests/layers/check_layers.py ;;
     docs) run_script docs "$python" tests/docs/check_docs.py ;;
     install) run_script install tests/install/check_install.sh ;;
