@@ -2237,6 +2237,71 @@ RAGSTORE_API int ragstore_collection_delete_many(ragstore_buffer **out,
                                                  ragstore_collection *collection,
                                                  const char *filter_json);
 
+/**
+ * Index a field. An index lives in memory, is made at its first use and follows each change; that
+ * there is one is kept in the store.
+ *
+ * @param collection  not NULL
+ * @param path  of a field, such as "author.name"
+ *
+ * Ownership: path is copied.
+ * Lifetime:  none.
+ * Threads:   any thread.
+ * Errors:    EXISTS, QUERY (a malformed path), BUSY, READ_ONLY, DISK_FULL, common.
+ * Blocking:  waits for the disk: returns when the change survives a power cut.
+ * Since:     0.1
+ */
+RAGSTORE_API int ragstore_collection_index_create(ragstore_collection *collection, const char *path);
+
+/**
+ * Drop the index of a field.
+ *
+ * @param collection  not NULL
+ * @param path  as given to ragstore_collection_index_create()
+ *
+ * Ownership: none.
+ * Lifetime:  none.
+ * Threads:   any thread.
+ * Errors:    NOT_FOUND, BUSY, READ_ONLY, DISK_FULL, common.
+ * Blocking:  waits for the disk: returns when the change survives a power cut.
+ * Since:     0.1
+ */
+RAGSTORE_API int ragstore_collection_index_drop(ragstore_collection *collection, const char *path);
+
+/**
+ * List the indexes of a collection as a JSON array of objects: path.
+ *
+ * @param out  set to UTF-8 JSON text, to NULL on failure
+ * @param collection  not NULL
+ *
+ * Ownership: caller owns *out, free with ragstore_buffer_free().
+ * Lifetime:  none.
+ * Threads:   any thread.
+ * Errors:    common.
+ * Blocking:  never.
+ * Since:     0.1
+ */
+RAGSTORE_API int ragstore_collection_index_list(ragstore_buffer **out,
+                                                ragstore_collection *collection);
+
+/**
+ * Tell how a filter is answered, as a JSON object: plan ("ids", "index", "scan" or "nothing"), index
+ * (its path, or null), candidates (documents to be looked at), documents (in the collection).
+ *
+ * @param out  set to UTF-8 JSON text, to NULL on failure
+ * @param collection  not NULL
+ * @param filter_json  a query, see ragstore_query(7); NULL for all
+ *
+ * Ownership: caller owns *out, free with ragstore_buffer_free().
+ * Lifetime:  none.
+ * Threads:   any thread.
+ * Errors:    QUERY, INVALID_DATA, common.
+ * Blocking:  never waits for a writer's flush.
+ * Since:     0.1
+ */
+RAGSTORE_API int ragstore_collection_explain(ragstore_buffer **out, ragstore_collection *collection,
+                                             const char *filter_json);
+
 #ifdef __cplusplus
 }
 #endif

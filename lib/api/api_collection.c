@@ -351,3 +351,56 @@ int ragstore_collection_delete_many(ragstore_buffer **out, ragstore_collection *
         *out = NULL;
     return run_change(out, collection, &change, __func__, "delete");
 }
+
+/* ---- indexes ---- */
+
+static int change_index(ragstore_collection *collection, const char *path, bool adds,
+                        const char *function)
+{
+    int status = rsi_check_not_null(path, function, "path");
+    if (status == RAGSTORE_OK)
+        status = enter(collection, function);
+    if (status != RAGSTORE_OK)
+        return status;
+    status = rsi_collection_index(&collection->inside, path, adds);
+    return rsi_core_leave(collection->core, rsi_wrap(status, "index"));
+}
+
+int ragstore_collection_index_create(ragstore_collection *collection, const char *path)
+{
+    return change_index(collection, path, true, __func__);
+}
+
+int ragstore_collection_index_drop(ragstore_collection *collection, const char *path)
+{
+    return change_index(collection, path, false, __func__);
+}
+
+int ragstore_collection_index_list(ragstore_buffer **out, ragstore_collection *collection)
+{
+    rsi_bytes text = {0};
+    int status = rsi_check_not_null(out, __func__, "out");
+    if (status != RAGSTORE_OK)
+        return status;
+    *out = NULL;
+    status = enter(collection, __func__);
+    if (status != RAGSTORE_OK)
+        return status;
+    status = rsi_collection_index_list(&text, &collection->inside);
+    return rsi_core_leave(collection->core, give(out, status, &text));
+}
+
+int ragstore_collection_explain(ragstore_buffer **out, ragstore_collection *collection,
+                                const char *filter_json)
+{
+    rsi_bytes text = {0};
+    int status = rsi_check_not_null(out, __func__, "out");
+    if (status != RAGSTORE_OK)
+        return status;
+    *out = NULL;
+    status = enter(collection, __func__);
+    if (status != RAGSTORE_OK)
+        return status;
+    status = rsi_collection_explain(&text, &collection->inside, filter_json);
+    return rsi_core_leave(collection->core, rsi_wrap(give(out, status, &text), "explain"));
+}

@@ -35,7 +35,8 @@ int rsi_collection_open(rsi_collection *collection, rsi_store *store, const char
     collection->is_read_only = collection->space != NULL;
     if (collection->is_read_only)
         return RAGSTORE_OK;
-    return rsi_storage_collection(&collection->space, store->storage, name);
+    status = rsi_storage_collection(&collection->space, store->storage, name);
+    return status == RAGSTORE_OK ? rsi_indexes_attach(collection) : status;
 }
 
 int rsi_collection_check_writable(const rsi_collection *collection)

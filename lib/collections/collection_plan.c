@@ -4,7 +4,7 @@
  * A filter that asks for one _id, or for one of several, is answered by key. Whatever a plan names
  * is only what can match: the filter itself is asked about each document.
  */
-#include "collections/collections_internal.h"
+#include "collections/collection_index.h"
 
 #include "base/memory.h"
 #include "base/status.h"
@@ -57,9 +57,36 @@ int rsi_plan_make(rsi_plan *plan, const rsi_collection *collection,
     if (constraint.kind == RSI_CONSTRAINT_KEYS)
         status = take_ids(plan, &constraint);
     rsi_constraint_free(&constraint);
+    if (status == RAGSTORE_OK && plan->kind == RSI_PLAN_SCAN)
+        status = rsi_indexes_choose(plan, collection, predicate);
     if (status != RAGSTORE_OK)
         rsi_plan_free(plan);
     return status;
+}
+
+int rsi_collection_explain(rsi_bytes *out, const rsi_collection *collection, const char *filter)
+{
+    static const char *const kinds[] = {"ids", "index", "scan", "nothing"};
+    rsi_predicate *predicate;
+    rsi_plan plan;
+    rsi_json_writer writer = rsi_json_writer_of(out);
+    const size_t documents = rsi_storage_count(collection->store->storage, collection->space);
+    int status = rsi_filter_compile(&predicate, filter);
+    if (status != RAGSTORE_OK)
+        return status;
+    status = rsi_plan_make(&plan, collection, predicate);
+    rsi_predicate_free(predicate);
+    if (status != RAGSTORE_OK)
+        return status;
+    const size_t candidates[] = {plan.id_count, plan.order_count, documents, 0};
+    rsi_json_begin_object(&writer);
+    rsi_json_put_text(&writer, "plan", kinds[plan.kind]);
+    rsi_json_put_text(&writer, "index", plan.index);
+    rsi_json_put_integer(&writer, "candidates", (int64_t)candidates[plan.kind]);
+    rsi_json_put_integer(&writer, "documents", (int64_t)documents);
+    rsi_json_end_object(&writer);
+    rsi_plan_free(&plan);
+    return rsi_bytes_status(out);
 }
 
 /* ---- walking ---- */

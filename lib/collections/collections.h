@@ -9,6 +9,7 @@
  *   collection_insert.c  new documents
  *   collection_change.c  updates, replacements, deletions
  *   collection_index.c   secondary indexes, kept in step by a watcher of the storage
+ *   collection_lookup.c  choosing an index and asking it
  *   ordered_keys.c       the sorted set that an index is
  *
  * A change is one storage transaction that reads, decides and writes, so nobody's change is lost.
@@ -27,11 +28,14 @@
 #define RSI_SORT_BYTES_MAX ((size_t)256 << 20)
 #define RSI_VERSION_SIZE 33 /* 32 digits and NUL */
 
+typedef struct rsi_indexes rsi_indexes;
+
 typedef struct rsi_collection {
     rsi_store *store;
     char name[RSI_COLLECTION_NAME_MAX];
     const char *space; /* borrowed from the storage */
     bool is_read_only; /* entities and chat_sessions */
+    rsi_indexes *indexes; /* borrowed from the storage; NULL: read-only */
 } rsi_collection;
 
 /* INVALID_ARGUMENT for a name that is malformed or reserved. */
@@ -63,6 +67,14 @@ const char *rsi_cursor_version(const rsi_cursor *cursor);
 void rsi_cursor_free(rsi_cursor *cursor); /* NULL is fine */
 
 int rsi_collection_count(uint64_t *count, const rsi_collection *collection, const char *filter);
+
+/* ---- indexes ---- */
+
+/* Create or drop the index on a path. EXISTS, NOT_FOUND, QUERY. */
+int rsi_collection_index(const rsi_collection *collection, const char *path, bool adds);
+int rsi_collection_index_list(rsi_bytes *out, const rsi_collection *collection);
+/* How a filter would be answered. */
+int rsi_collection_explain(rsi_bytes *out, const rsi_collection *collection, const char *filter);
 
 /* ---- changing ---- */
 

@@ -11,6 +11,13 @@ int rsi_collection_check_writable(const rsi_collection *collection);
 /* NULL stands for {}. */
 int rsi_filter_compile(rsi_predicate **out, const char *filter);
 
+/* ---- indexes ---- */
+
+#define RSI_INDEX_DEFINITIONS "_indexes" /* the collection that tells which indexes there are */
+
+/* Let the collection's indexes follow its changes. */
+int rsi_indexes_attach(rsi_collection *collection);
+
 /* ---- plans ---- */
 
 typedef enum rsi_plan_kind {

@@ -96,3 +96,20 @@ int rsi_storage_scan(rsi_scan *scan, rsi_storage *storage, const char *space, si
         scan->ended = true;
     return status;
 }
+
+int rsi_storage_each_committed(rsi_storage *storage, const char *space, rsi_order_visitor *visit,
+                               void *user)
+{
+    rsi_space *from;
+    int status = rsi_space_lock_for_reading(storage, space, "", &from);
+    if (status != RAGSTORE_OK)
+        return status;
+    const rsi_table *table = &from->table;
+    for (size_t i = 0; status == RAGSTORE_OK && i < table->sequence_count; i++) {
+        const rsi_record *record = table->sequence[i].record;
+        if (record != NULL)
+            status = visit(user, record->order, record->json, record->size);
+    }
+    pthread_rwlock_unlock(&storage->state);
+    return status;
+}

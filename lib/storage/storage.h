@@ -93,6 +93,12 @@ typedef struct rsi_scan {
 int rsi_storage_scan(rsi_scan *scan, rsi_storage *storage, const char *space, size_t max_records,
                      rsi_record_visitor *visit, void *user);
 
+/* Visit all records as they are committed, with their places in the order of the space, in one
+ * piece. */
+typedef int rsi_order_visitor(void *user, uint64_t order, const char *json, size_t size);
+int rsi_storage_each_committed(rsi_storage *storage, const char *space, rsi_order_visitor *visit,
+                               void *user);
+
 /* The space of a collection, empty when nothing was ever put into it. *space lives as long as the
  * storage. INVALID_ARGUMENT for a name that is not valid. */
 int rsi_storage_collection(const char **space, rsi_storage *storage, const char *name);

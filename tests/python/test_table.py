@@ -33,7 +33,7 @@ SCALARS = {
     "const char *": c_char_p,
     "const void *": c_void_p,
     "void *": c_void_p,
-    "const char **": POINTER(c_char_p),
+    "const char * *": POINTER(c_char_p),
     "const char *const *": POINTER(c_char_p),
 }
 HANDLES = [

@@ -401,6 +401,10 @@ TABLE: list[tuple[str, list[Any], Any, Any]] = [
      c_int, _status),
     ("ragstore_collection_delete_one", [_P(buffer_p), collection_p, c_char_p], c_int, _status),
     ("ragstore_collection_delete_many", [_P(buffer_p), collection_p, c_char_p], c_int, _status),
+    ("ragstore_collection_index_create", [collection_p, c_char_p], c_int, _status),
+    ("ragstore_collection_index_drop", [collection_p, c_char_p], c_int, _status),
+    ("ragstore_collection_index_list", [_P(buffer_p), collection_p], c_int, _status),
+    ("ragstore_collection_explain", [_P(buffer_p), collection_p, c_char_p], c_int, _status),
 ]
 
 # ---- loading ----
