@@ -9,6 +9,8 @@
  *   that is never used again. Sessions are conversations about one entity. A search
  *   ranks the chunks of one entity; asking a session searches, answers with citations,
  *   and stores both messages. Nothing of one entity is ever seen from another.
+ *   Beside them a store holds collections: JSON documents of the application, with the
+ *   queries and updates of ragstore_query(7).
  *
  * CAVEATS, before anything else
  *   - A store is used by one process at a time; a second opener waits for
@@ -34,10 +36,11 @@
  *   static    lives as long as the library is loaded
  *
  * THREADS
- *   store, entity, document, session, index, model   any thread, at the same time
+ *   store, entity, document, session, index, model,
+ *   collection                                        any thread, at the same time
  *   result, answer, buffer                            any thread may read; one frees
- *   upload, batch                                     one thread at a time / the thread that began
- * it
+ *   upload, cursor                                    one thread at a time
+ *   batch                                             the thread that began it
  *   the thread's error                                its own thread
  *   Freeing a handle while another thread uses it is a mistake of the caller.
  *
@@ -241,6 +244,8 @@ typedef struct ragstore_result ragstore_result;     /* ranked chunks */
 typedef struct ragstore_session ragstore_session;   /* a conversation about an entity */
 typedef struct ragstore_answer ragstore_answer;     /* an answer with its sources */
 typedef struct ragstore_index ragstore_index;       /* the vectors of an entity */
+typedef struct ragstore_collection ragstore_collection; /* documents of the application */
+typedef struct ragstore_cursor ragstore_cursor;     /* documents found, one by one */
 typedef struct ragstore_model ragstore_model;       /* an embedding model */
 typedef struct ragstore_buffer ragstore_buffer;     /* bytes from the library */
 
@@ -1905,6 +1910,418 @@ RAGSTORE_API int ragstore_index_vector(float *vector, ragstore_index *index, int
  * Since:     0.1
  */
 RAGSTORE_API int ragstore_index_export(ragstore_index *index);
+
+/* ------------------ collection -------------------------------------------------- */
+
+typedef struct ragstore_collection_find_options {
+    size_t struct_size;
+    const char *sort_json;       /* such as {"year": -1}; default: the order in which they came */
+    const char *projection_json; /* such as {"title": 1}; default: whole documents */
+    uint64_t skip;
+    uint64_t limit; /* default: all */
+} ragstore_collection_find_options;
+
+#define RAGSTORE_COLLECTION_FIND_OPTIONS_INIT                                                      \
+    {sizeof(ragstore_collection_find_options), NULL, NULL, 0, 0}
+
+#define RAGSTORE_UPDATE_UPSERT 0x1u /* insert a document when none matches */
+
+typedef struct ragstore_collection_update_options {
+    size_t struct_size;
+    uint32_t flags;      /* RAGSTORE_UPDATE_… */
+    uint32_t reserved;   /* zero */
+    const char *version; /* fail with CONFLICT unless the document has it; NULL: any; not with UPSERT */
+} ragstore_collection_update_options;
+
+#define RAGSTORE_COLLECTION_UPDATE_OPTIONS_INIT                                                    \
+    {sizeof(ragstore_collection_update_options), 0, 0, NULL}
+
+/**
+ * Fill an options struct with the defaults.
+ *
+ * @param options  not NULL
+ *
+ * Ownership: none.
+ * Lifetime:  none.
+ * Threads:   any thread.
+ * Errors:    none.
+ * Blocking:  never.
+ * Since:     0.1
+ */
+RAGSTORE_API void ragstore_collection_find_options_init(ragstore_collection_find_options *options);
+
+/**
+ * Fill an options struct with the defaults.
+ *
+ * @param options  not NULL
+ *
+ * Ownership: none.
+ * Lifetime:  none.
+ * Threads:   any thread.
+ * Errors:    none.
+ * Blocking:  never.
+ * Since:     0.1
+ */
+RAGSTORE_API void ragstore_collection_update_options_init(ragstore_collection_update_options *options);
+
+/**
+ * Open a collection of documents. One that nothing was put into is empty and leaves no trace.
+ * "entities" and "chat_sessions" open the store's own records, which can only be read here.
+ *
+ * @param out  set to the collection, to NULL on failure
+ * @param store  not NULL
+ * @param name  1 to 64 letters, digits, '_' and '-'; not "chunks", not with '_' in front
+ *
+ * Ownership: caller owns *out, free with ragstore_collection_free(); name is copied.
+ * Lifetime:  none.
+ * Threads:   any thread.
+ * Errors:    INVALID_ARGUMENT (a name that is malformed or reserved), common.
+ * Blocking:  never.
+ * Since:     0.1
+ */
+RAGSTORE_API int ragstore_collection_open(ragstore_collection **out, ragstore_store *store,
+                                          const char *name);
+
+/**
+ * Free a collection's handle. The documents stay.
+ *
+ * @param collection  NULL is fine
+ *
+ * Ownership: taken.
+ * Lifetime:  none.
+ * Threads:   any thread.
+ * Errors:    none.
+ * Blocking:  never.
+ * Since:     0.1
+ */
+RAGSTORE_API void ragstore_collection_free(ragstore_collection *collection);
+
+/**
+ * Tell the name of a collection.
+ *
+ * @param collection  not NULL
+ * @return its name; NULL when collection is NULL
+ *
+ * Ownership: borrowed.
+ * Lifetime:  until the handle is freed.
+ * Threads:   any thread.
+ * Errors:    none.
+ * Blocking:  never.
+ * Since:     0.1
+ */
+RAGSTORE_API const char *ragstore_collection_name(const ragstore_collection *collection);
+
+/**
+ * List the application's collections that have documents, by name, as a JSON array of objects: name,
+ * documents (how many).
+ *
+ * @param out  set to UTF-8 JSON text, to NULL on failure
+ * @param store  not NULL
+ *
+ * Ownership: caller owns *out, free with ragstore_buffer_free().
+ * Lifetime:  none.
+ * Threads:   any thread.
+ * Errors:    common.
+ * Blocking:  never.
+ * Since:     0.1
+ */
+RAGSTORE_API int ragstore_collection_list(ragstore_buffer **out, ragstore_store *store);
+
+/**
+ * Insert documents, all of them or none. One without an "_id" gets one of 24 hexadecimal digits.
+ *
+ * @param out  NULL, or set to a JSON object: inserted_count, inserted_ids
+ * @param collection  not NULL
+ * @param documents_json  a JSON object, or an array of objects, each at most 16 MiB
+ *
+ * Ownership: caller owns *out, free with ragstore_buffer_free(); texts are copied.
+ * Lifetime:  none.
+ * Threads:   any thread.
+ * Errors:    EXISTS (an _id is taken), INVALID_DATA, TOO_LARGE, INTERRUPTED, BUSY, READ_ONLY,
+ *            DISK_FULL, common.
+ * Blocking:  waits for the disk: returns when the change survives a power cut.
+ * Since:     0.1
+ */
+RAGSTORE_API int ragstore_collection_insert(ragstore_buffer **out, ragstore_collection *collection,
+                                            const char *documents_json);
+
+/**
+ * Find documents. The cursor reads them in batches: a batch is consistent, and other threads may
+ * change documents between two of them; a document that is there all the time is told once. A sorted
+ * cursor, and one opened in a ragstore_batch of the calling thread, reads everything at once and is
+ * consistent as a whole.
+ *
+ * @param out  set to a cursor, to NULL on failure
+ * @param collection  not NULL
+ * @param filter_json  a query, see ragstore_query(7); NULL for all
+ * @param options  NULL for whole documents, all of them, in the order in which they came
+ *
+ * Ownership: caller owns *out, free with ragstore_cursor_free(); texts are copied.
+ * Lifetime:  none.
+ * Threads:   any thread.
+ * Errors:    QUERY (the place in the query is named), INVALID_DATA, TOO_LARGE (too much to sort),
+ *            INTERRUPTED, common.
+ * Blocking:  never waits for a writer's flush.
+ * Since:     0.1
+ */
+RAGSTORE_API int ragstore_collection_find(ragstore_cursor **out, ragstore_collection *collection,
+                                          const char *filter_json,
+                                          const ragstore_collection_find_options *options);
+
+/**
+ * Tell the next document of a cursor.
+ *
+ * @param out  set to the next document as JSON text, to NULL at the end and on failure
+ * @param size  NULL, or set to its bytes
+ * @param cursor  not NULL
+ *
+ * Ownership: borrowed.
+ * Lifetime:  until the next call with this cursor.
+ * Threads:   one at a time.
+ * Errors:    QUERY (a $regex over its limits), INTERRUPTED, common.
+ * Blocking:  never waits for a writer's flush.
+ * Since:     0.1
+ */
+RAGSTORE_API int ragstore_cursor_next(const char **out, size_t *size, ragstore_cursor *cursor);
+
+/**
+ * Tell the version of the document that was told last: a text that changes whenever the document
+ * does, for ragstore_collection_update_options.
+ *
+ * @param cursor  not NULL
+ * @return 32 hexadecimal digits; "" when no document of a collection was told; NULL when cursor is
+ *         NULL
+ *
+ * Ownership: borrowed.
+ * Lifetime:  until the next call with this cursor.
+ * Threads:   one at a time.
+ * Errors:    none.
+ * Blocking:  never.
+ * Since:     0.1
+ */
+RAGSTORE_API const char *ragstore_cursor_version(const ragstore_cursor *cursor);
+
+/**
+ * Free a cursor.
+ *
+ * @param cursor  NULL is fine
+ *
+ * Ownership: taken.
+ * Lifetime:  what it told ends here.
+ * Threads:   any thread.
+ * Errors:    none.
+ * Blocking:  never.
+ * Since:     0.1
+ */
+RAGSTORE_API void ragstore_cursor_free(ragstore_cursor *cursor);
+
+/**
+ * Find the first document.
+ *
+ * @param out  set to the document as JSON text, to NULL on failure
+ * @param version  NULL, or set to its version, to NULL on failure
+ * @param collection  not NULL
+ * @param filter_json  a query, see ragstore_query(7); NULL for all
+ * @param options  NULL for the defaults; limit is not used
+ *
+ * Ownership: caller owns *out and *version, free with ragstore_buffer_free().
+ * Lifetime:  none.
+ * Threads:   any thread.
+ * Errors:    NOT_FOUND (nothing matches), QUERY, INVALID_DATA, TOO_LARGE, INTERRUPTED, common.
+ * Blocking:  never waits for a writer's flush.
+ * Since:     0.1
+ */
+RAGSTORE_API int ragstore_collection_find_one(ragstore_buffer **out, ragstore_buffer **version,
+                                              ragstore_collection *collection, const char *filter_json,
+                                              const ragstore_collection_find_options *options);
+
+/**
+ * Count documents.
+ *
+ * @param out  set to the number, to 0 on failure
+ * @param collection  not NULL
+ * @param filter_json  a query, see ragstore_query(7); NULL for all
+ *
+ * Ownership: none.
+ * Lifetime:  none.
+ * Threads:   any thread.
+ * Errors:    QUERY, INVALID_DATA, INTERRUPTED, common.
+ * Blocking:  never waits for a writer's flush.
+ * Since:     0.1
+ */
+RAGSTORE_API int ragstore_collection_count(uint64_t *out, ragstore_collection *collection,
+                                           const char *filter_json);
+
+/**
+ * Update the first document that matches. Reading, deciding and writing are one step that no other
+ * change can come into.
+ *
+ * @param out  NULL, or set to a JSON object: matched_count, modified_count, upserted_id (or null),
+ *                version (of the document when it is one, or null)
+ * @param collection  not NULL
+ * @param filter_json  a query, see ragstore_query(7); NULL for all
+ * @param update_json  an update, see ragstore_query(7)
+ * @param options  NULL for the defaults
+ *
+ * Ownership: caller owns *out, free with ragstore_buffer_free(); texts are copied.
+ * Lifetime:  none.
+ * Threads:   any thread.
+ * Errors:    QUERY, INVALID_DATA, TOO_LARGE, EXISTS (an upsert would take the _id of another
+ *            document), CONFLICT (the document has another version), INTERRUPTED, BUSY, READ_ONLY,
+ *            DISK_FULL, common.
+ * Blocking:  waits for the disk: returns when the change survives a power cut.
+ * Since:     0.1
+ */
+RAGSTORE_API int ragstore_collection_update_one(ragstore_buffer **out, ragstore_collection *collection,
+                                                const char *filter_json, const char *update_json,
+                                                const ragstore_collection_update_options *options);
+
+/**
+ * Update all documents that match, or none of them when one update fails.
+ *
+ * @param out  NULL, or set to a JSON object: matched_count, modified_count, upserted_id (or null),
+ *                version (of the document when it is one, or null)
+ * @param collection  not NULL
+ * @param filter_json  a query, see ragstore_query(7); NULL for all
+ * @param update_json  an update, see ragstore_query(7)
+ * @param options  NULL for the defaults; version must be NULL
+ *
+ * Ownership: caller owns *out, free with ragstore_buffer_free(); texts are copied.
+ * Lifetime:  none.
+ * Threads:   any thread.
+ * Errors:    QUERY, INVALID_DATA, TOO_LARGE, EXISTS (an upsert would take the _id of another
+ *            document), INTERRUPTED, BUSY, READ_ONLY, DISK_FULL, common.
+ * Blocking:  waits for the disk: returns when the change survives a power cut.
+ * Since:     0.1
+ */
+RAGSTORE_API int ragstore_collection_update_many(ragstore_buffer **out,
+                                                 ragstore_collection *collection,
+                                                 const char *filter_json, const char *update_json,
+                                                 const ragstore_collection_update_options *options);
+
+/**
+ * Replace the first document that matches; it keeps its _id.
+ *
+ * @param out  NULL, or set to a JSON object: matched_count, modified_count, upserted_id (or null),
+ *                version (of the document when it is one, or null)
+ * @param collection  not NULL
+ * @param filter_json  a query, see ragstore_query(7); NULL for all
+ * @param document_json  a JSON object; its _id, if any, must be that of the document
+ * @param options  NULL for the defaults
+ *
+ * Ownership: caller owns *out, free with ragstore_buffer_free(); texts are copied.
+ * Lifetime:  none.
+ * Threads:   any thread.
+ * Errors:    QUERY, INVALID_DATA, TOO_LARGE, EXISTS (an upsert would take the _id of another
+ *            document), CONFLICT (the document has another version), INTERRUPTED, BUSY, READ_ONLY,
+ *            DISK_FULL, common.
+ * Blocking:  waits for the disk: returns when the change survives a power cut.
+ * Since:     0.1
+ */
+RAGSTORE_API int ragstore_collection_replace_one(ragstore_buffer **out,
+                                                 ragstore_collection *collection,
+                                                 const char *filter_json, const char *document_json,
+                                                 const ragstore_collection_update_options *options);
+
+/**
+ * Delete the first document that matches.
+ *
+ * @param out  NULL, or set to a JSON object: deleted_count
+ * @param collection  not NULL
+ * @param filter_json  a query, see ragstore_query(7); NULL for all
+ *
+ * Ownership: caller owns *out, free with ragstore_buffer_free().
+ * Lifetime:  none.
+ * Threads:   any thread.
+ * Errors:    QUERY, INVALID_DATA, INTERRUPTED, BUSY, READ_ONLY, DISK_FULL, common.
+ * Blocking:  waits for the disk: returns when the change survives a power cut.
+ * Since:     0.1
+ */
+RAGSTORE_API int ragstore_collection_delete_one(ragstore_buffer **out, ragstore_collection *collection,
+                                                const char *filter_json);
+
+/**
+ * Delete all documents that match.
+ *
+ * @param out  NULL, or set to a JSON object: deleted_count
+ * @param collection  not NULL
+ * @param filter_json  a query, see ragstore_query(7); NULL for all
+ *
+ * Ownership: caller owns *out, free with ragstore_buffer_free().
+ * Lifetime:  none.
+ * Threads:   any thread.
+ * Errors:    QUERY, INVALID_DATA, INTERRUPTED, BUSY, READ_ONLY, DISK_FULL, common.
+ * Blocking:  waits for the disk: returns when the change survives a power cut.
+ * Since:     0.1
+ */
+RAGSTORE_API int ragstore_collection_delete_many(ragstore_buffer **out,
+                                                 ragstore_collection *collection,
+                                                 const char *filter_json);
+
+/**
+ * Index a field. An index lives in memory, is made at its first use and follows each change; that
+ * there is one is kept in the store.
+ *
+ * @param collection  not NULL
+ * @param path  of a field, such as "author.name"
+ *
+ * Ownership: path is copied.
+ * Lifetime:  none.
+ * Threads:   any thread.
+ * Errors:    EXISTS, QUERY (a malformed path), BUSY, READ_ONLY, DISK_FULL, common.
+ * Blocking:  waits for the disk: returns when the change survives a power cut.
+ * Since:     0.1
+ */
+RAGSTORE_API int ragstore_collection_index_create(ragstore_collection *collection, const char *path);
+
+/**
+ * Drop the index of a field.
+ *
+ * @param collection  not NULL
+ * @param path  as given to ragstore_collection_index_create()
+ *
+ * Ownership: none.
+ * Lifetime:  none.
+ * Threads:   any thread.
+ * Errors:    NOT_FOUND, BUSY, READ_ONLY, DISK_FULL, common.
+ * Blocking:  waits for the disk: returns when the change survives a power cut.
+ * Since:     0.1
+ */
+RAGSTORE_API int ragstore_collection_index_drop(ragstore_collection *collection, const char *path);
+
+/**
+ * List the indexes of a collection as a JSON array of objects: path.
+ *
+ * @param out  set to UTF-8 JSON text, to NULL on failure
+ * @param collection  not NULL
+ *
+ * Ownership: caller owns *out, free with ragstore_buffer_free().
+ * Lifetime:  none.
+ * Threads:   any thread.
+ * Errors:    common.
+ * Blocking:  never.
+ * Since:     0.1
+ */
+RAGSTORE_API int ragstore_collection_index_list(ragstore_buffer **out,
+                                                ragstore_collection *collection);
+
+/**
+ * Tell how a filter is answered, as a JSON object: plan ("ids", "index", "scan" or "nothing"), index
+ * (its path, or null), candidates (documents to be looked at), documents (in the collection).
+ *
+ * @param out  set to UTF-8 JSON text, to NULL on failure
+ * @param collection  not NULL
+ * @param filter_json  a query, see ragstore_query(7); NULL for all
+ *
+ * Ownership: caller owns *out, free with ragstore_buffer_free().
+ * Lifetime:  none.
+ * Threads:   any thread.
+ * Errors:    QUERY, INVALID_DATA, common.
+ * Blocking:  never waits for a writer's flush.
+ * Since:     0.1
+ */
+RAGSTORE_API int ragstore_collection_explain(ragstore_buffer **out, ragstore_collection *collection,
+                                             const char *filter_json);
 
 #ifdef __cplusplus
 }

@@ -1,6 +1,7 @@
 # The sources of the library, by room, from the ground up (lib/README.md).
 
-ROOMS := base files json query storage vectors lexical embed entities search ingest agent api
+ROOMS := base files json query storage vectors lexical embed entities search ingest collections \
+    agent api
 
 ROOM_base := bitset.c bytes.c clock.c digest.c hits.c map.c memory.c sha256_x86.c status.c utf8.c
 
@@ -14,8 +15,8 @@ ROOM_query := distinct.c expression.c field_path.c group.c ordering.c pipeline.c
     predicate_compile.c predicate_index.c predicate_match.c predicate_operators.c projection.c \
     regex.c update_apply.c update_arrays.c update_compile.c update_edit.c value_order.c
 
-ROOM_storage := check.c checkpoint.c commit.c create.c group.c journal.c manifest.c read.c \
-    recover.c replay.c snapshot.c space.c storage.c table.c tx.c work.c
+ROOM_storage := check.c checkpoint.c collection_space.c commit.c create.c group.c journal.c manifest.c \
+    read.c recover.c replay.c scan.c snapshot.c space.c storage.c table.c tx.c work.c
 
 ROOM_vectors := index_faiss.c kernel.c kernel_avx2.c rows.c rows_append.c rows_block.c rows_search.c \
     rows_walk.c
@@ -38,7 +39,10 @@ ROOM_ingest := chunk.c chunk_heading.c chunk_sentences.c chunk_split.c chunk_tok
     extract_html_write.c extract_json.c extract_kind.c extract_markdown.c extract_plain.c \
     extract_row.c extract_text.c
 
+ROOM_collections := collection.c collection_change.c collection_find.c collection_index.c \
+    collection_insert.c collection_lookup.c collection_plan.c ordered_keys.c stored_document.c
+
 ROOM_agent := answer_score.c answer_terms.c answer_units.c extractive.c session.c session_messages.c
 
-ROOM_api := api_check.c api_document.c api_entity.c api_errors.c api_index.c api_model.c api_options.c \
-    api_search.c api_session.c api_store.c handles.c
+ROOM_api := api_check.c api_collection.c api_document.c api_entity.c api_errors.c api_index.c \
+    api_model.c api_options.c api_search.c api_session.c api_store.c handles.c

@@ -11,6 +11,7 @@
 #define RSI_API_HANDLES_H
 
 #include "agent/session.h"
+#include "collections/collections.h"
 #include "ingest/document.h"
 #include "ragstore.h"
 
@@ -27,6 +28,8 @@
 #define RSI_MAGIC_INDEX 0x52535409u
 #define RSI_MAGIC_MODEL 0x5253540Au
 #define RSI_MAGIC_BUFFER 0x5253540Bu
+#define RSI_MAGIC_COLLECTION 0x5253540Cu
+#define RSI_MAGIC_CURSOR 0x5253540Du
 #define RSI_MAGIC_FREED 0xDEADF0EDu
 
 /* An open store, shared by its handles. */
@@ -114,6 +117,18 @@ struct ragstore_index {
     rsi_core *core;
     char *entity_id;
     char incarnation[RSI_INCARNATION_DIGITS + 1];
+};
+
+struct ragstore_collection {
+    uint32_t magic;
+    rsi_core *core;
+    rsi_collection inside;
+};
+
+struct ragstore_cursor {
+    uint32_t magic;
+    rsi_core *core;
+    rsi_cursor *inside;
 };
 
 struct ragstore_model {

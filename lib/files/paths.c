@@ -170,5 +170,47 @@ rsi_path rsi_path_collection(const char *name)
     char directory[RSI_DIRECTORY_MAX];
 
     rsi_entity_directory(directory, name);
-    return make_path(RSI_PATH_API_STORAGE "/collections/%s.json", directory);
+    return make_path(RSI_PATH_COLLECTIONS "/%s.json", directory);
+}
+
+bool rsi_collection_name_is_valid(const char *name)
+{
+    size_t size = strspn(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-");
+
+    return size > 0 && size < RSI_COLLECTION_NAME_MAX && name[size] == '\0';
+}
+
+static int hex_digit(char c)
+{
+    const char *digits = "0123456789ABCDEF";
+    const char *found = c == '\0' ? NULL : strchr(digits, c);
+
+    return found == NULL ? -1 : (int)(found - digits);
+}
+
+bool rsi_collection_name_of_file(char out[RSI_COLLECTION_NAME_MAX], const char *file_name)
+{
+    const char *whole = file_name;
+    size_t size = 0;
+
+    while (*file_name != '\0' && *file_name != '.') {
+        if (size == RSI_COLLECTION_NAME_MAX - 1)
+            return false;
+        if (*file_name != '%') {
+            out[size++] = *file_name++;
+            continue;
+        }
+        int high = hex_digit(file_name[1]);
+        int low = high < 0 ? -1 : hex_digit(file_name[2]);
+        if (low < 0)
+            return false;
+        out[size++] = (char)(high * 16 + low);
+        file_name += 3;
+    }
+    out[size] = '\0';
+    if (strcmp(file_name, ".json") != 0 || !rsi_collection_name_is_valid(out))
+        return false;
+    /* only the form that we write, so that no two files have one name */
+    rsi_path path = rsi_path_collection(out);
+    return strcmp(path.text + sizeof RSI_PATH_COLLECTIONS, whole) == 0;
 }

@@ -32,6 +32,7 @@
 #define RSI_PATH_COMMIT "api_storage/commit"
 #define RSI_PATH_ENTITIES "api_storage/entities.json"
 #define RSI_PATH_SESSIONS "api_storage/chat_sessions.json"
+#define RSI_PATH_COLLECTIONS "api_storage/collections"
 #define RSI_PATH_UPLOADS "uploads"
 #define RSI_INCOMING_PREFIX ".incoming-" /* of an upload that is not committed yet */
 #define RSI_PATH_ENTITY_ROOT "entity_scoped/entities"
@@ -54,6 +55,12 @@ rsi_path rsi_path_entity(const char *entity_id);                       /* …/en
 rsi_path rsi_path_in_entity(const char *entity_id, const char *below); /* a constant of ours */
 rsi_path rsi_path_journal(uint64_t generation);
 rsi_path rsi_path_collection(const char *name); /* the name is escaped like an entity's id */
+
+#define RSI_COLLECTION_NAME_MAX 65 /* NUL included */
+/* 1 to 64 ASCII letters, digits, '_' and '-'. */
+bool rsi_collection_name_is_valid(const char *name);
+/* The collection whose file has this name in its directory; false when it is no such file. */
+bool rsi_collection_name_of_file(char out[RSI_COLLECTION_NAME_MAX], const char *file_name);
 
 /*
  * A name for an upload's file: the base name of `wanted` when that is safe to use as it is, else a

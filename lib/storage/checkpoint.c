@@ -53,16 +53,28 @@ static bool is_dirty_chunk_file(const rsi_storage *storage, const rsi_space *spa
     return is_dirty(space) && rsi_table_find(&storage->entities.table, space->entity_id) != NULL;
 }
 
-bool rsi_checkpoint_has_work(rsi_storage *storage)
+static bool has_work_locked(rsi_storage *storage)
 {
     size_t position = 0;
     void *space;
     if (is_dirty(&storage->entities) || is_dirty(&storage->sessions))
         return true;
+    while (rsi_map_next(&storage->collections, &position, NULL, &space))
+        if (is_dirty(space))
+            return true;
+    position = 0;
     while (rsi_map_next(&storage->chunks, &position, NULL, &space))
         if (is_dirty_chunk_file(storage, space) && ((const rsi_space *)space)->damage == NULL)
             return true;
     return false;
+}
+
+bool rsi_checkpoint_has_work(rsi_storage *storage)
+{
+    pthread_rwlock_rdlock(&storage->state);
+    bool has_work = has_work_locked(storage);
+    pthread_rwlock_unlock(&storage->state);
+    return has_work;
 }
 
 /* ---- 1: temporaries ---- */
@@ -164,18 +176,62 @@ static int add_chunk_target(checkpoint *point, rsi_space *space)
     return status;
 }
 
+/* A collection's file: one that is there already takes part even when it stays as it is, so that
+ * its base goes on with the others'. */
+static int add_collection_target(checkpoint *point, rsi_space *space)
+{
+    static const rsi_file_state unknown = {0};
+    rsi_storage *storage = point->storage;
+    rsi_path path = rsi_space_path(space);
+    const rsi_file_state *state = rsi_candidates_last(&storage->manifest.collections, path.text);
+    if (state == NULL && !is_dirty(space))
+        return RAGSTORE_OK;
+    int status = rsi_directory_make(storage->root, RSI_PATH_COLLECTIONS);
+    if (status == RAGSTORE_OK)
+        status = add_target(point, space, path.text, state == NULL ? &unknown : state);
+    return status;
+}
+
+/* The spaces of a map: readers may put further ones into it while a checkpoint runs. */
+static int list_spaces(rsi_space ***spaces, size_t *count, rsi_storage *storage,
+                       const rsi_map *map)
+{
+    size_t position = 0;
+    void *space;
+    *count = 0;
+    pthread_rwlock_rdlock(&storage->state);
+    *spaces = rsi_alloc_array(map->count + 1, sizeof **spaces);
+    while (*spaces != NULL && rsi_map_next(map, &position, NULL, &space))
+        if (is_dirty(space) || ((rsi_space *)space)->name != NULL)
+            (*spaces)[(*count)++] = space;
+    pthread_rwlock_unlock(&storage->state);
+    return *spaces == NULL ? RAGSTORE_E_NO_MEMORY : RAGSTORE_OK;
+}
+
+static int add_targets(checkpoint *point, const rsi_map *map,
+                       int (*add)(checkpoint *point, rsi_space *space))
+{
+    rsi_space **spaces;
+    size_t count;
+    int status = list_spaces(&spaces, &count, point->storage, map);
+    for (size_t i = 0; status == RAGSTORE_OK && i < count; i++)
+        status = add(point, spaces[i]);
+    rsi_free(spaces);
+    return status;
+}
+
 static int collect_targets(checkpoint *point)
 {
     rsi_storage *storage = point->storage;
-    size_t position = 0;
-    void *space;
     int status = add_target(point, &storage->entities, RSI_PATH_ENTITIES,
                             &storage->manifest.entities);
     if (status == RAGSTORE_OK)
         status = add_target(point, &storage->sessions, RSI_PATH_SESSIONS,
                             &storage->manifest.sessions);
-    while (status == RAGSTORE_OK && rsi_map_next(&storage->chunks, &position, NULL, &space))
-        status = add_chunk_target(point, space);
+    if (status == RAGSTORE_OK)
+        status = add_targets(point, &storage->collections, add_collection_target);
+    if (status == RAGSTORE_OK)
+        status = add_targets(point, &storage->chunks, add_chunk_target);
     return status;
 }
 
@@ -271,6 +327,16 @@ static int settle_target(const checkpoint *point, target *at)
     return RAGSTORE_OK;
 }
 
+static int list_collections(rsi_candidates *listed, const checkpoint *point)
+{
+    int status = RAGSTORE_OK;
+    for (size_t i = 0; status == RAGSTORE_OK && i < point->count; i++)
+        if (point->targets[i].space->name != NULL)
+            status = rsi_candidates_add(listed, point->targets[i].path.text,
+                                        &point->targets[i].new);
+    return status;
+}
+
 static int settle_files(const checkpoint *point)
 {
     rsi_storage *storage = point->storage;
@@ -287,10 +353,17 @@ static int settle_files(const checkpoint *point)
     manifest.sessions = point->targets[1].new;
     manifest.generation = storage->journal.generation;
     manifest.present = true;
-    int status = rsi_manifest_write(&manifest, storage->root);
+    manifest.collections = (rsi_candidates){0};
+    int status = list_collections(&manifest.collections, point);
     if (status == RAGSTORE_OK)
-        storage->manifest = manifest;
-    return status;
+        status = rsi_manifest_write(&manifest, storage->root);
+    if (status != RAGSTORE_OK) {
+        rsi_candidates_free(&manifest.collections);
+        return status;
+    }
+    rsi_candidates_free(&storage->manifest.collections);
+    storage->manifest = manifest;
+    return RAGSTORE_OK;
 }
 
 /* ---- 5: old journals ---- */

@@ -11,6 +11,7 @@
 
 #define FORMAT 1
 #define MANIFEST_MAX ((size_t)16 << 20)
+#define COLLECTIONS_PREFIX "collections/"
 
 static bool copy_text(char *out, size_t room, const char *text)
 {
@@ -87,6 +88,29 @@ static int check_format(const rsi_json *root, const char *path)
     return RAGSTORE_OK;
 }
 
+/* "collections/<file>": the files of the application's collections. */
+static int get_collections(rsi_manifest *manifest, const rsi_json *files)
+{
+    void *iterator = NULL;
+    const char *key;
+    rsi_json *value;
+    int status = RAGSTORE_OK;
+    while (status == RAGSTORE_OK && rsi_json_each(files, &iterator, &key, &value)) {
+        char name[RSI_COLLECTION_NAME_MAX];
+        rsi_file_state state;
+        if (strncmp(key, COLLECTIONS_PREFIX, sizeof COLLECTIONS_PREFIX - 1) != 0)
+            continue;
+        if (!rsi_collection_name_of_file(name, key + sizeof COLLECTIONS_PREFIX - 1))
+            return rsi_fail(RAGSTORE_E_DAMAGED, "storage", "no collection can have the file %s",
+                            key);
+        status = rsi_file_state_get(&state, value);
+        if (status == RAGSTORE_OK && state.known)
+            status = rsi_candidates_add(&manifest->collections, rsi_path_collection(name).text,
+                                        &state);
+    }
+    return status;
+}
+
 int rsi_manifest_read(rsi_manifest *manifest, rsi_root *root)
 {
     memset(manifest, 0, sizeof *manifest);
@@ -110,6 +134,8 @@ int rsi_manifest_read(rsi_manifest *manifest, rsi_root *root)
     if (status == RAGSTORE_OK)
         status = rsi_file_state_get(&manifest->sessions,
                                     rsi_json_get(files, "chat_sessions.json"));
+    if (status == RAGSTORE_OK)
+        status = get_collections(manifest, files);
     manifest->generation = (uint64_t)generation;
     manifest->present = status == RAGSTORE_OK;
     rsi_json_free(json);
@@ -150,6 +176,11 @@ int rsi_manifest_write(const rsi_manifest *manifest, rsi_root *root)
     put_manifest_file(&writer, root, "entities.json", RSI_PATH_ENTITIES, &manifest->entities);
     put_manifest_file(&writer, root, "chat_sessions.json", RSI_PATH_SESSIONS,
                       &manifest->sessions);
+    for (size_t i = 0; i < manifest->collections.count; i++) {
+        const rsi_candidate *file = &manifest->collections.items[i];
+        put_manifest_file(&writer, root, file->path + sizeof RSI_PATH_API_STORAGE, file->path,
+                          &file->state);
+    }
     rsi_json_end_object(&writer);
     rsi_json_end_object(&writer);
     rsi_bytes_append_char(&text, '\n');
@@ -226,6 +257,14 @@ int rsi_candidates_add(rsi_candidates *candidates, const char *path, const rsi_f
         return RAGSTORE_E_NO_MEMORY;
     candidates->items[candidates->count++] = (rsi_candidate){copy, *state};
     return RAGSTORE_OK;
+}
+
+const rsi_file_state *rsi_candidates_last(const rsi_candidates *candidates, const char *path)
+{
+    for (size_t i = candidates->count; i-- > 0;)
+        if (strcmp(candidates->items[i].path, path) == 0)
+            return &candidates->items[i].state;
+    return NULL;
 }
 
 const rsi_file_state *rsi_candidates_find(const rsi_candidates *candidates, const char *path,

@@ -23,6 +23,17 @@ typedef struct rsi_file_state {
     char sha256[RSI_SHA256_HEX];
 } rsi_file_state;
 
+typedef struct rsi_candidate {
+    char *path;
+    rsi_file_state state;
+} rsi_candidate;
+
+typedef struct rsi_candidates {
+    rsi_candidate *items;
+    size_t count;
+    size_t capacity;
+} rsi_candidates;
+
 typedef struct rsi_manifest {
     bool present;
     char store_id[RSI_INCARNATION_HEX];
@@ -30,6 +41,7 @@ typedef struct rsi_manifest {
     uint64_t generation;
     rsi_file_state entities;
     rsi_file_state sessions;
+    rsi_candidates collections; /* each path once */
 } rsi_manifest;
 
 /* present = false when there is no manifest. VERSION, DAMAGED. */
@@ -47,19 +59,11 @@ int rsi_entity_file_write(const rsi_entity_file *entity, rsi_root *root, const c
 
 /* ---- checkpoint records ---- */
 
-typedef struct rsi_candidate {
-    char *path;
-    rsi_file_state state; /* a digest that the file may have, and the base that goes with it */
-} rsi_candidate;
-
-typedef struct rsi_candidates {
-    rsi_candidate *items;
-    size_t count;
-    size_t capacity;
-} rsi_candidates;
-
+/* A candidate is a digest that a file may have, and the base that goes with it. */
 void rsi_candidates_free(rsi_candidates *candidates);
 int rsi_candidates_add(rsi_candidates *candidates, const char *path, const rsi_file_state *state);
+/* The newest state listed for a path, or NULL. */
+const rsi_file_state *rsi_candidates_last(const rsi_candidates *candidates, const char *path);
 /* The newest candidate for a path with this size and digest, or NULL. */
 const rsi_file_state *rsi_candidates_find(const rsi_candidates *candidates, const char *path,
                                           uint64_t size, const char *sha256);

@@ -106,9 +106,10 @@ static int settle_base(rsi_storage *storage, rsi_space *space, const char *path,
 }
 
 static int load_snapshot(rsi_storage *storage, rsi_space *space, const char *path,
-                         const rsi_file_state *listed, bool *edited)
+                         const rsi_file_state *listed)
 {
     rsi_bytes text = {0};
+    bool *edited = &space->edited;
     *edited = false;
     int status = rsi_file_read_all(storage->root, path, SIZE_MAX / 2, &text);
     if (status == RAGSTORE_E_NOT_FOUND) {
@@ -135,9 +136,9 @@ cleanup:
 }
 
 /* A hand edit is taken over when the journal has nothing newer for the same file. */
-static int accept_edit(rsi_storage *storage, rsi_space *space, const char *path, bool edited)
+static int accept_edit(rsi_storage *storage, rsi_space *space, const char *path)
 {
-    if (!edited)
+    if (!space->edited)
         return RAGSTORE_OK;
     if (space->last_sequence > space->base_sequence)
         return rsi_fail(RAGSTORE_E_CONFLICT, "storage",
@@ -149,6 +150,49 @@ static int accept_edit(rsi_storage *storage, rsi_space *space, const char *path,
                     path);
     space->must_write = true;
     return RAGSTORE_OK;
+}
+
+/* ---- collections ---- */
+
+/* A file that nobody listed is one, too: the manifest may be lost, or somebody put it there. */
+static int make_space_of_file(void *user, const char *file_name, rsi_file_kind kind)
+{
+    char name[RSI_COLLECTION_NAME_MAX];
+    if (kind != RSI_FILE_REGULAR || !rsi_collection_name_of_file(name, file_name))
+        return RAGSTORE_OK;
+    return rsi_collection_space_of(user, name) == NULL ? rsi_error_code() : RAGSTORE_OK;
+}
+
+static int load_collections(rsi_storage *storage)
+{
+    static const rsi_file_state unknown = {0};
+    const rsi_candidates *listed = &storage->manifest.collections;
+    int status = rsi_directory_list(storage->root, RSI_PATH_COLLECTIONS, make_space_of_file,
+                                    storage);
+    if (status == RAGSTORE_E_NOT_FOUND)
+        status = RAGSTORE_OK;
+    for (size_t i = 0; status == RAGSTORE_OK && i < listed->count; i++)
+        status = make_space_of_file(
+            storage, listed->items[i].path + sizeof RSI_PATH_COLLECTIONS, RSI_FILE_REGULAR);
+    size_t position = 0;
+    void *space;
+    while (status == RAGSTORE_OK &&
+           rsi_map_next(&storage->collections, &position, NULL, &space)) {
+        rsi_path path = rsi_space_path(space);
+        const rsi_file_state *state = rsi_candidates_last(listed, path.text);
+        status = load_snapshot(storage, space, path.text, state == NULL ? &unknown : state);
+    }
+    return status;
+}
+
+static int accept_collection_edits(rsi_storage *storage)
+{
+    size_t position = 0;
+    void *space;
+    int status = RAGSTORE_OK;
+    while (status == RAGSTORE_OK && rsi_map_next(&storage->collections, &position, NULL, &space))
+        status = accept_edit(storage, space, rsi_space_path(space).text);
+    return status;
 }
 
 /* ---- journals ---- */
@@ -219,25 +263,27 @@ static int open_journal(rsi_storage *storage, const journal_files *files,
 
 static int replay_all(rsi_storage *storage, journal_files *files, rsi_replay *replay)
 {
-    bool entities_edited = false;
-    bool sessions_edited = false;
     int status = read_journals(files, storage->root);
     if (status == RAGSTORE_OK)
         status = scan_journals(files, rsi_replay_candidates, replay);
     if (status == RAGSTORE_OK)
         status = load_snapshot(storage, &storage->entities, RSI_PATH_ENTITIES,
-                               &storage->manifest.entities, &entities_edited);
+                               &storage->manifest.entities);
     if (status == RAGSTORE_OK)
         status = load_snapshot(storage, &storage->sessions, RSI_PATH_SESSIONS,
-                               &storage->manifest.sessions, &sessions_edited);
+                               &storage->manifest.sessions);
+    if (status == RAGSTORE_OK)
+        status = load_collections(storage);
     if (status == RAGSTORE_OK)
         status = scan_journals(files, rsi_replay_line, replay);
     if (status == RAGSTORE_OK)
         status = rsi_replay_check(replay);
     if (status == RAGSTORE_OK)
-        status = accept_edit(storage, &storage->entities, RSI_PATH_ENTITIES, entities_edited);
+        status = accept_edit(storage, &storage->entities, RSI_PATH_ENTITIES);
     if (status == RAGSTORE_OK)
-        status = accept_edit(storage, &storage->sessions, RSI_PATH_SESSIONS, sessions_edited);
+        status = accept_edit(storage, &storage->sessions, RSI_PATH_SESSIONS);
+    if (status == RAGSTORE_OK)
+        status = accept_collection_edits(storage);
     return status;
 }
 

@@ -264,22 +264,35 @@ int rsi_replay_candidates(void *user, const rsi_journal_line *line)
     return status;
 }
 
+static int check_reach(const rsi_replay *replay, uint64_t base)
+{
+    if (replay->any && replay->first_sequence > base)
+        return rsi_fail(RAGSTORE_E_DAMAGED, "storage",
+                        "commits %" PRIu64 " to %" PRIu64
+                        " are missing: an older journal is not there",
+                        base + 1, replay->first_sequence);
+    if (base > replay->last_sequence && base > 0)
+        return rsi_fail(RAGSTORE_E_DAMAGED, "storage",
+                        "the JSON files hold commits up to %" PRIu64
+                        ", but the journals end at %" PRIu64 ": a journal is missing",
+                        base, replay->last_sequence);
+    return RAGSTORE_OK;
+}
+
 int rsi_replay_check(const rsi_replay *replay)
 {
     const rsi_storage *storage = replay->storage;
-    const rsi_space *spaces[] = {&storage->entities, &storage->sessions};
-    for (size_t i = 0; i < 2; i++) {
-        uint64_t base = spaces[i]->base_sequence;
-        if (replay->any && replay->first_sequence > base)
-            return rsi_fail(RAGSTORE_E_DAMAGED, "storage",
-                            "commits %" PRIu64 " to %" PRIu64
-                            " are missing: an older journal is not there",
-                            base + 1, replay->first_sequence);
-        if (base > replay->last_sequence && base > 0)
-            return rsi_fail(RAGSTORE_E_DAMAGED, "storage",
-                            "the JSON files hold commits up to %" PRIu64
-                            ", but the journals end at %" PRIu64 ": a journal is missing",
-                            base, replay->last_sequence);
+    int status = check_reach(replay, storage->entities.base_sequence);
+    if (status == RAGSTORE_OK)
+        status = check_reach(replay, storage->sessions.base_sequence);
+    const rsi_candidates *collections = &storage->manifest.collections;
+    for (size_t i = 0; status == RAGSTORE_OK && i < collections->count; i++) {
+        size_t position = 0;
+        void *space;
+        while (status == RAGSTORE_OK &&
+               rsi_map_next(&storage->collections, &position, NULL, &space))
+            if (strcmp(rsi_space_path(space).text, collections->items[i].path) == 0)
+                status = check_reach(replay, ((const rsi_space *)space)->base_sequence);
     }
-    return RAGSTORE_OK;
+    return status;
 }

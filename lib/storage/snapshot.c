@@ -11,6 +11,7 @@
 const rsi_layout rsi_layout_entities = {"documents", true, NULL};
 const rsi_layout rsi_layout_sessions = {"messages", false, "session_id"};
 const rsi_layout rsi_layout_chunks = {NULL, false, NULL};
+const rsi_layout rsi_layout_collection = {NULL, false, "_id"};
 
 /* ---- writing ---- */
 
@@ -19,6 +20,10 @@ static void encode_record(rsi_bytes *out, const rsi_record *record, const rsi_la
     rsi_json_writer key = rsi_json_writer_of(out);
     rsi_json_text_value(&key, record->key, strlen(record->key));
     rsi_bytes_append_text(out, ": ");
+    if (layout->rows_field == NULL) {
+        rsi_bytes_append(out, record->json, record->size);
+        return;
+    }
     /* the value without its closing brace, then the rows as its last member */
     rsi_bytes_append(out, record->json, record->size - 1);
     rsi_bytes_printf(out, "%s\"%s\":[", record->size > 2 ? "," : "", layout->rows_field);
@@ -85,6 +90,27 @@ static int dump_without(char **json, size_t *size, const rsi_json *object, const
     return *json == NULL ? RAGSTORE_E_NO_MEMORY : RAGSTORE_OK;
 }
 
+/* A record of a collection: as it is, or with the key that somebody forgot to write into it. */
+static int dump_record(char **json, size_t *size, const rsi_json *value, const char *key,
+                       const rsi_layout *layout)
+{
+    if (layout->rows_field != NULL || rsi_json_get_text(value, layout->id_field) != NULL)
+        return dump_without(json, size, value, layout->rows_field);
+    rsi_bytes text = {0};
+    rsi_json_writer writer = rsi_json_writer_of(&text);
+    void *iterator = NULL;
+    const char *name;
+    rsi_json *member;
+    rsi_json_begin_object(&writer);
+    rsi_json_put_text(&writer, layout->id_field, key);
+    while (rsi_json_each(value, &iterator, &name, &member))
+        if (strcmp(name, layout->id_field) != 0)
+            rsi_json_put_value(&writer, name, member);
+    rsi_json_end_object(&writer);
+    *json = rsi_bytes_take(&text, size);
+    return *json == NULL ? RAGSTORE_E_NO_MEMORY : RAGSTORE_OK;
+}
+
 static int add_row(rsi_record *record, uint64_t number, const rsi_json *value,
                    const char *left_out)
 {
@@ -133,7 +159,8 @@ static int decode_record(rsi_table *table, const char *key, const rsi_json *valu
         if (id != NULL)
             key = id;
     }
-    const rsi_json *rows = rsi_json_get(value, layout->rows_field);
+    const rsi_json *rows =
+        layout->rows_field == NULL ? NULL : rsi_json_get(value, layout->rows_field);
     if (rows != NULL && !rsi_json_is_array(rows))
         return rsi_fail(RAGSTORE_E_INVALID_DATA, "storage", "\"%s\" is not an array",
                         layout->rows_field);
@@ -144,7 +171,7 @@ static int decode_record(rsi_table *table, const char *key, const rsi_json *valu
         return RAGSTORE_E_NO_MEMORY;
     char *json;
     size_t size;
-    int status = dump_without(&json, &size, value, layout->rows_field);
+    int status = dump_record(&json, &size, value, key, layout);
     if (status != RAGSTORE_OK)
         return status;
     rsi_table_set(table, record, json, size);

@@ -9,6 +9,8 @@
  *   "other": {"_id":"other",…,"documents":[]}
  *   }
  *
+ * A record of a collection has no rows: "key": {"_id":"key",…} on one line.
+ *
  * A table of chunks has one record without a value; its rows are the members of the object:
  *
  *   {
@@ -23,7 +25,8 @@
 
 /* How the rows of a space are kept in its file. */
 typedef struct rsi_layout {
-    const char *rows_field; /* member that holds the rows; NULL: rows are the object's members */
+    const char *rows_field; /* member that holds the rows; NULL: rows are the object's members, or
+                               there are none */
     bool rows_numbered;     /* rows carry their number as "row"; otherwise it is their place */
     const char *id_field;   /* member that is the key when the file's key is another, or NULL */
 } rsi_layout;
@@ -31,6 +34,7 @@ typedef struct rsi_layout {
 extern const rsi_layout rsi_layout_entities;
 extern const rsi_layout rsi_layout_sessions;
 extern const rsi_layout rsi_layout_chunks;
+extern const rsi_layout rsi_layout_collection;
 
 /* The bytes of the file for a table. */
 int rsi_snapshot_encode(rsi_bytes *out, const rsi_table *table, const rsi_layout *layout);

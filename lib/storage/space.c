@@ -35,6 +35,9 @@ void rsi_space_free(rsi_space *space)
 {
     rsi_space_clear(space);
     rsi_free(space->entity_id);
+    rsi_free(space->name);
+    if (space->free_watcher != NULL)
+        space->free_watcher(space->table.watch_user);
 }
 
 int rsi_space_mark_damaged(rsi_space *space, const char *path, const char *what)
@@ -52,6 +55,8 @@ rsi_space *rsi_space_of(rsi_storage *storage, const char *name, const char *key)
         return &storage->entities;
     if (strcmp(name, RSI_SPACE_SESSIONS) == 0)
         return &storage->sessions;
+    if (strncmp(name, RSI_SPACE_COLLECTIONS, sizeof RSI_SPACE_COLLECTIONS - 1) == 0)
+        return rsi_collection_space_of(storage, name + sizeof RSI_SPACE_COLLECTIONS - 1);
     if (strcmp(name, RSI_SPACE_CHUNKS) != 0) {
         rsi_fail(RAGSTORE_E_VERSION, "storage", "there is no space \"%s\" in this version", name);
         return NULL;

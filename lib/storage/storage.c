@@ -289,7 +289,7 @@ int rsi_storage_close(rsi_storage *storage)
     return status;
 }
 
-static void free_chunk_space(void *value)
+static void free_mapped_space(void *value)
 {
     rsi_space_free(value);
     rsi_free(value);
@@ -303,7 +303,9 @@ void rsi_storage_free(rsi_storage *storage)
     rsi_file_close(storage->lock);
     rsi_space_free(&storage->entities);
     rsi_space_free(&storage->sessions);
-    rsi_map_free(&storage->chunks, free_chunk_space);
+    rsi_map_free(&storage->collections, free_mapped_space);
+    rsi_map_free(&storage->chunks, free_mapped_space);
+    rsi_candidates_free(&storage->manifest.collections);
     rsi_candidates_free(&storage->candidates);
     rsi_work_list_free(&storage->work);
     rsi_root_close(storage->root);
@@ -341,10 +343,7 @@ bool rsi_storage_checkpoint_due(rsi_storage *storage, int64_t *quiet_ms)
     *quiet_ms = rsi_monotonic_ms() - __atomic_load_n(&storage->last_commit_ms, __ATOMIC_RELAXED);
     if (storage->read_only)
         return false;
-    pthread_rwlock_rdlock(&storage->state);
-    bool due = rsi_checkpoint_has_work(storage);
-    pthread_rwlock_unlock(&storage->state);
-    return due;
+    return rsi_checkpoint_has_work(storage);
 }
 
 int rsi_storage_checkpoint(rsi_storage *storage)
@@ -381,7 +380,7 @@ void rsi_storage_forget_chunks(rsi_storage *storage, const char *entity_id)
     if (space != NULL && space->loaded && !space->must_write &&
         space->last_sequence <= space->base_sequence) {
         rsi_map_remove(&storage->chunks, entity_id, strlen(entity_id));
-        free_chunk_space(space);
+        free_mapped_space(space);
     }
     pthread_rwlock_unlock(&storage->state);
 }

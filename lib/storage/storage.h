@@ -3,6 +3,7 @@
  *
  *   space "entities"        key: entity id     value: the entity    rows: its documents
  *   space "chat_sessions"   key: session id    value: the session   rows: its messages
+ *   space "collections/…"   key: _id           value: a document of the application, with its _id
  *   space "chunks"          key: entity id     (no value)           rows: its chunks, by chunk number
  *
  * Values and rows are JSON objects as compact text. The rest of the library sees only this
@@ -22,6 +23,7 @@
 
 #include "base/bytes.h"
 #include "files/files.h"
+#include "storage/table.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -30,6 +32,7 @@
 #define RSI_SPACE_ENTITIES "entities"
 #define RSI_SPACE_SESSIONS "chat_sessions"
 #define RSI_SPACE_CHUNKS "chunks"
+#define RSI_SPACE_COLLECTIONS "collections/" /* and the name */
 
 typedef struct rsi_storage rsi_storage;
 typedef struct rsi_tx rsi_tx;
@@ -71,6 +74,44 @@ int rsi_storage_each(rsi_storage *storage, const char *space, rsi_record_visitor
 int rsi_storage_each_where(rsi_storage *storage, const char *space, const char *field,
                            const char *value, rsi_record_visitor *visit, void *user);
 size_t rsi_storage_count(rsi_storage *storage, const char *space);
+
+/*
+ * A walk through the records of a space in pieces, so that a long one keeps nobody waiting. What is
+ * there from the beginning to the end of the walk is visited once. When the calling thread has a
+ * transaction, the first piece is the whole: the records of the table as the transaction has them,
+ * then those that it added.
+ */
+typedef struct rsi_scan {
+    const uint64_t *orders; /* ascending: only these records (rsi_table_watcher), and those that the
+                               transaction changed; NULL: all */
+    size_t count;
+    uint64_t next;
+    bool ended;
+} rsi_scan;
+/* Visit at most max_records. A visitor that returns a positive number has taken its record and
+ * ends the piece; what it returned is returned. */
+int rsi_storage_scan(rsi_scan *scan, rsi_storage *storage, const char *space, size_t max_records,
+                     rsi_record_visitor *visit, void *user);
+
+/* Visit all records as they are committed, with their places in the order of the space, in one
+ * piece. */
+typedef int rsi_order_visitor(void *user, uint64_t order, const char *json, size_t size);
+int rsi_storage_each_committed(rsi_storage *storage, const char *space, rsi_order_visitor *visit,
+                               void *user);
+
+/* The space of a collection, empty when nothing was ever put into it. *space lives as long as the
+ * storage. INVALID_ARGUMENT for a name that is not valid. */
+int rsi_storage_collection(const char **space, rsi_storage *storage, const char *name);
+/* Visit the names of all collections that have a document, in no order. */
+int rsi_storage_collections(rsi_storage *storage, int (*visit)(void *user, const char *name,
+                                                               size_t count), void *user);
+/* Let a watcher see all changes of a collection's values from now on, under the exclusive lock
+ * of the state. One for each space: *user is replaced by the one that is there already. It is freed
+ * with the storage. */
+int rsi_storage_watch(void **user, rsi_storage *storage, const char *space,
+                      rsi_table_watcher *watch, void (*free_user)(void *user));
+/* The user of the watcher, or NULL. */
+void *rsi_storage_watcher(rsi_storage *storage, const char *space);
 
 /* Rows of a record: how many, and 1 + the largest number (0 without rows). A missing record has
  * none. DAMAGED: the file that holds them cannot be trusted. */

@@ -4,6 +4,7 @@
  *   rsi_storage
  *     ├─ root, lock           the directory and who may change it
  *     ├─ entities, sessions   spaces that are always in memory
+ *     ├─ collections: name ─► a space of the application's own, always in memory
  *     ├─ chunks: entity id ─► a space of chunk rows, read at first use
  *     ├─ journal              where commits go
  *     ├─ work                 file changes that follow a commit and have not succeeded yet
@@ -36,10 +37,13 @@ typedef struct rsi_pending_row {
 typedef struct rsi_space {
     const rsi_layout *layout;
     char *entity_id; /* of a space of chunks; NULL otherwise */
+    char *name;      /* of a collection's space: "collections/<name>"; NULL otherwise */
+    void (*free_watcher)(void *user);
     rsi_table table; /* a space of chunks has one record, keyed by the entity id */
     uint64_t base_sequence; /* commits up to here are in the file */
     uint64_t last_sequence; /* of the last commit that changed it; 0: none since it was read */
     bool loaded;
+    bool edited;     /* at open its file was not as it was written down */
     bool must_write; /* the file has to be written although no commit asks for it */
     char *damage; /* why what was committed cannot be read; NULL: nothing known */
     rsi_pending_row *pending;
@@ -90,7 +94,8 @@ struct rsi_storage {
     pthread_rwlock_t state;
     rsi_space entities;
     rsi_space sessions;
-    rsi_map chunks; /* entity id → rsi_space */
+    rsi_map collections; /* name → rsi_space; none is removed before the end */
+    rsi_map chunks;      /* entity id → rsi_space */
 
     pthread_mutex_t mutex; /* guards the five below */
     pthread_cond_t changed;
@@ -124,6 +129,10 @@ int rsi_storage_poison(rsi_storage *storage);
 void rsi_space_free(rsi_space *space);
 /* A space by its name; a space of chunks is made when missing. NULL with the error set. */
 rsi_space *rsi_space_of(rsi_storage *storage, const char *name, const char *key);
+/* The path of a collection's file. */
+rsi_path rsi_space_path(const rsi_space *space);
+/* Make the space of a collection, which must have a valid name. */
+rsi_space *rsi_collection_space_of(rsi_storage *storage, const char *name);
 /* Apply a replayed change. json NULL: drop. Not for spaces in use by readers. */
 int rsi_space_replay_record(rsi_space *space, uint64_t sequence, const char *key,
                             const char *json, size_t size);

@@ -4,7 +4,6 @@
 #include "base/memory.h"
 #include "base/status.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 static bool is_absent(const rsi_record *record)
@@ -25,7 +24,8 @@ static void free_record(void *value)
 void rsi_table_free(rsi_table *table)
 {
     rsi_map_free(&table->records, free_record);
-    memset(table, 0, sizeof *table);
+    rsi_free(table->sequence);
+    *table = (rsi_table){.watch = table->watch, .watch_user = table->watch_user};
 }
 
 rsi_record *rsi_table_find(const rsi_table *table, const char *key)
@@ -40,6 +40,14 @@ rsi_record *rsi_table_place(rsi_table *table, const char *key)
     rsi_record *record = rsi_map_get(&table->records, key, key_size);
     if (record != NULL)
         return record;
+    size_t needed;
+    if (!rsi_mul_size(table->records.count + 1, 2, &needed)) {
+        rsi_fail_no_memory();
+        return NULL;
+    }
+    if (!rsi_grow((void **)&table->sequence, &table->sequence_capacity, needed,
+                  sizeof *table->sequence))
+        return NULL;
     record = rsi_alloc_zeroed(sizeof *record);
     if (record == NULL)
         return NULL;
@@ -61,12 +69,48 @@ int rsi_record_reserve(rsi_record *record, size_t more)
     return RAGSTORE_OK;
 }
 
+size_t rsi_table_position(const rsi_table *table, uint64_t order)
+{
+    size_t low = 0;
+    size_t high = table->sequence_count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (table->sequence[middle].order < order)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+/* Put a record at the end. There is room: at most half of all places are taken by living ones. */
+static void append_to_sequence(rsi_table *table, rsi_record *record)
+{
+    if (table->sequence_count == table->sequence_capacity) {
+        size_t kept = 0;
+        for (size_t i = 0; i < table->sequence_count; i++)
+            if (table->sequence[i].record != NULL)
+                table->sequence[kept++] = table->sequence[i];
+        table->sequence_count = kept;
+    }
+    table->sequence[table->sequence_count++] = (rsi_place_in_order){record->order, record};
+}
+
+static void tell_watcher(const rsi_table *table, const rsi_record *record, const char *json,
+                         size_t size)
+{
+    if (table->watch != NULL)
+        table->watch(table->watch_user, record->order, record->json, record->size, json, size);
+}
+
 void rsi_table_set(rsi_table *table, rsi_record *record, char *json, size_t size)
 {
     if (record->json == NULL) {
         record->order = table->next_order++;
         table->present++;
+        append_to_sequence(table, record);
     }
+    tell_watcher(table, record, json, size);
     rsi_free(record->json);
     record->json = json;
     record->size = size;
@@ -121,32 +165,25 @@ void rsi_record_drop_rows(rsi_record *record)
 
 void rsi_table_drop(rsi_table *table, rsi_record *record)
 {
-    if (record->json != NULL)
+    if (record->json != NULL) {
         table->present--;
+        table->sequence[rsi_table_position(table, record->order)].record = NULL;
+        tell_watcher(table, record, NULL, 0);
+    }
     rsi_free(record->json);
     record->json = NULL;
     record->size = 0;
     rsi_record_drop_rows(record);
 }
 
-static int compare_order(const void *a, const void *b)
-{
-    const rsi_record *left = *(rsi_record *const *)a;
-    const rsi_record *right = *(rsi_record *const *)b;
-    return left->order < right->order ? -1 : left->order > right->order;
-}
-
 int rsi_table_sorted(rsi_record ***records, size_t *count, const rsi_table *table)
 {
     *count = 0;
-    *records = rsi_alloc_array(table->records.count + 1, sizeof **records);
+    *records = rsi_alloc_array(table->present + 1, sizeof **records);
     if (*records == NULL)
         return RAGSTORE_E_NO_MEMORY;
-    size_t position = 0;
-    void *value;
-    while (rsi_map_next(&table->records, &position, NULL, &value))
-        if (!is_absent(value))
-            (*records)[(*count)++] = value;
-    qsort(*records, *count, sizeof **records, compare_order);
+    for (size_t i = 0; i < table->sequence_count; i++)
+        if (table->sequence[i].record != NULL)
+            (*records)[(*count)++] = table->sequence[i].record;
     return RAGSTORE_OK;
 }

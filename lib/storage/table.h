@@ -9,6 +9,11 @@
  * Values are compact JSON texts. Records remember the order in which they came. A record may be
  * absent (json NULL, no rows): a place that was made ready for a commit, so that applying it
  * cannot fail. Not locked: storage.c's state lock guards every table.
+ *
+ *   sequence   [ 0:● ][ 1:○ ][ 2:● ][ 5:● ]     records with a value, ascending by `order`; one that
+ *                                               was dropped leaves a gap until there are too many
+ *
+ * A watcher is told of each change of a value, before the old one is freed.
  */
 #ifndef RSI_STORAGE_TABLE_H
 #define RSI_STORAGE_TABLE_H
@@ -32,8 +37,22 @@ typedef struct rsi_record {
     size_t row_capacity;
 } rsi_record;
 
+typedef struct rsi_place_in_order {
+    uint64_t order;
+    rsi_record *record; /* NULL: dropped meanwhile */
+} rsi_place_in_order;
+
+/* json NULL: there was, or is, no value. Must not fail, and must not call into storage. */
+typedef void rsi_table_watcher(void *user, uint64_t order, const char *old_json, size_t old_size,
+                               const char *new_json, size_t new_size);
+
 typedef struct rsi_table {
     rsi_map records;
+    rsi_place_in_order *sequence; /* room for two of each record */
+    size_t sequence_count;
+    size_t sequence_capacity;
+    rsi_table_watcher *watch; /* NULL: nobody */
+    void *watch_user;
     uint64_t next_order;
     size_t present; /* records that are not absent */
 } rsi_table;
@@ -57,7 +76,9 @@ void rsi_table_drop(rsi_table *table, rsi_record *record); /* value and rows go;
 /* Position of the first row with a number >= `number`. */
 size_t rsi_record_row_from(const rsi_record *record, uint64_t number);
 
-/* All present records in the order in which they came. Caller frees *records with rsi_free. */
+/* Position in `sequence` of the first place with an order >= `order`. */
+size_t rsi_table_position(const rsi_table *table, uint64_t order);
+/* All records with a value in the order in which they came. Caller frees *records with rsi_free. */
 int rsi_table_sorted(rsi_record ***records, size_t *count, const rsi_table *table);
 
 #endif

@@ -282,7 +282,7 @@ int rsi_work_sweep(rsi_storage *storage)
         const char *directory;
         int depth;
     } places[] = {
-        {"", 0}, {RSI_PATH_API_STORAGE, 0}, {RSI_PATH_UPLOADS, 1}, {RSI_PATH_ENTITY_ROOT, 2}};
+        {"", 0}, {RSI_PATH_API_STORAGE, 0}, {RSI_PATH_COLLECTIONS, 0}, {RSI_PATH_UPLOADS, 1}, {RSI_PATH_ENTITY_ROOT, 2}};
     for (size_t i = 0; i < sizeof places / sizeof *places; i++) {
         sweep at = {storage->root, places[i].directory, places[i].depth};
         int status = rsi_directory_list(storage->root, at.directory, sweep_entry, &at);

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Which room of lib/ uses which, and who touches the world outside.
 
-    api → agent → ingest, search → entities → embed, lexical, vectors, storage → query
+    api → agent → ingest, search, collections → entities → embed, lexical, vectors, storage → query
         → json, files → base
 
 A room may use itself and rooms further right. Checked by reading the sources:
@@ -31,7 +31,7 @@ LIB = ROOT / "lib"
 LEVELS = [
     {"api"},
     {"agent"},
-    {"ingest", "search"},
+    {"ingest", "search", "collections"},
     {"entities"},
     {"embed", "lexical", "vectors", "storage"},
     {"query"},

@@ -33,11 +33,12 @@ SCALARS = {
     "const char *": c_char_p,
     "const void *": c_void_p,
     "void *": c_void_p,
+    "const char * *": POINTER(c_char_p),
     "const char *const *": POINTER(c_char_p),
 }
 HANDLES = [
     "store", "batch", "entity", "document", "upload", "result", "session", "answer", "index",
-    "model", "buffer",
+    "collection", "cursor", "model", "buffer",
 ]  # fmt: skip
 
 

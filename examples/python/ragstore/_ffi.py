@@ -44,6 +44,7 @@ RAGSTORE_LOG_DEBUG = 4
 RAGSTORE_MODE_HYBRID = 1
 RAGSTORE_MODE_VECTOR = 2
 RAGSTORE_MODE_KEYWORD = 3
+RAGSTORE_UPDATE_UPSERT = 0x1
 
 # ---- handles: one type each, so that ctypes refuses a wrong one ----
 
@@ -82,6 +83,14 @@ class answer_p(c_void_p):
 
 class index_p(c_void_p):
     """ragstore_index *"""
+
+
+class collection_p(c_void_p):
+    """ragstore_collection *"""
+
+
+class cursor_p(c_void_p):
+    """ragstore_cursor *"""
 
 
 class model_p(c_void_p):
@@ -192,6 +201,25 @@ class session_ask_options(_Options):
         ("on_sources", sources_callback),
         ("on_text", text_callback),
         ("user", c_void_p),
+    ]
+
+
+class collection_find_options(_Options):
+    _fields_ = [
+        ("struct_size", c_size_t),
+        ("sort_json", c_char_p),
+        ("projection_json", c_char_p),
+        ("skip", c_uint64),
+        ("limit", c_uint64),
+    ]
+
+
+class collection_update_options(_Options):
+    _fields_ = [
+        ("struct_size", c_size_t),
+        ("flags", c_uint32),
+        ("reserved", c_uint32),
+        ("version", c_char_p),
     ]
 
 
@@ -346,6 +374,38 @@ TABLE: list[tuple[str, list[Any], Any, Any]] = [
      c_int, _status),
     ("ragstore_index_vector", [_P(c_float), index_p, c_int64, c_size_t], c_int, _status),
     ("ragstore_index_export", [index_p], c_int, _status),
+    # collection and cursor
+    ("ragstore_collection_find_options_init", [_P(collection_find_options)], None, None),
+    ("ragstore_collection_update_options_init", [_P(collection_update_options)], None, None),
+    ("ragstore_collection_open", [_P(collection_p), store_p, c_char_p], c_int, _status),
+    ("ragstore_collection_free", [collection_p], None, None),
+    ("ragstore_collection_name", [collection_p], c_char_p, None),
+    ("ragstore_collection_list", [_P(buffer_p), store_p], c_int, _status),
+    ("ragstore_collection_insert", [_P(buffer_p), collection_p, c_char_p], c_int, _status),
+    ("ragstore_collection_find",
+     [_P(cursor_p), collection_p, c_char_p, _P(collection_find_options)], c_int, _status),
+    ("ragstore_cursor_next", [_P(c_char_p), _P(c_size_t), cursor_p], c_int, _status),
+    ("ragstore_cursor_version", [cursor_p], c_char_p, None),
+    ("ragstore_cursor_free", [cursor_p], None, None),
+    ("ragstore_collection_find_one",
+     [_P(buffer_p), _P(buffer_p), collection_p, c_char_p, _P(collection_find_options)],
+     c_int, _status),
+    ("ragstore_collection_count", [_P(c_uint64), collection_p, c_char_p], c_int, _status),
+    ("ragstore_collection_update_one",
+     [_P(buffer_p), collection_p, c_char_p, c_char_p, _P(collection_update_options)],
+     c_int, _status),
+    ("ragstore_collection_update_many",
+     [_P(buffer_p), collection_p, c_char_p, c_char_p, _P(collection_update_options)],
+     c_int, _status),
+    ("ragstore_collection_replace_one",
+     [_P(buffer_p), collection_p, c_char_p, c_char_p, _P(collection_update_options)],
+     c_int, _status),
+    ("ragstore_collection_delete_one", [_P(buffer_p), collection_p, c_char_p], c_int, _status),
+    ("ragstore_collection_delete_many", [_P(buffer_p), collection_p, c_char_p], c_int, _status),
+    ("ragstore_collection_index_create", [collection_p, c_char_p], c_int, _status),
+    ("ragstore_collection_index_drop", [collection_p, c_char_p], c_int, _status),
+    ("ragstore_collection_index_list", [_P(buffer_p), collection_p], c_int, _status),
+    ("ragstore_collection_explain", [_P(buffer_p), collection_p, c_char_p], c_int, _status),
 ]
 
 # ---- loading ----
