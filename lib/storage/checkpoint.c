@@ -404,17 +404,26 @@ static int remove_journal(rsi_storage *storage, uint64_t generation)
     return status == RAGSTORE_OK ? rsi_file_remove(storage->root, path.text) : status;
 }
 
-/* Journals before the last two generations that have been there for a while. */
+/*
+ * Journals before the last two generations that have been there for a while. The oldest goes first,
+ * and durably before the next, so that a crash never leaves a gap between those that are there.
+ */
 static int remove_old_journals(rsi_storage *storage)
 {
-    const int64_t oldest = ((int64_t)time(NULL) - KEEP_JOURNAL_SECONDS) * 1000000000;
-    for (uint64_t generation = storage->journal.generation - 1; generation-- > 1;) {
+    const int64_t young = ((int64_t)time(NULL) - KEEP_JOURNAL_SECONDS) * 1000000000;
+    const uint64_t end = storage->journal.generation - 1;
+    uint64_t first = end;
+    while (first > 1 && rsi_file_exists(storage->root, rsi_path_journal(first - 1).text))
+        first--;
+    for (uint64_t generation = first; generation < end; generation++) {
         rsi_file_info info;
-        if (rsi_file_info_of(storage->root, rsi_path_journal(generation).text, &info) != 0)
-            break; /* older ones went before */
-        if (info.modified_ns > oldest)
-            continue;
-        int status = remove_journal(storage, generation);
+        int status = rsi_file_info_of(storage->root, rsi_path_journal(generation).text, &info);
+        if (status == RAGSTORE_OK && info.modified_ns > young)
+            break;
+        if (status == RAGSTORE_OK)
+            status = remove_journal(storage, generation);
+        if (status == RAGSTORE_OK)
+            status = rsi_directory_flush(storage->root, RSI_PATH_API_STORAGE);
         if (status != RAGSTORE_OK)
             return status;
     }
@@ -429,11 +438,9 @@ int rsi_checkpoint_locked(rsi_storage *storage)
     if (status != RAGSTORE_OK ||
         (!rsi_checkpoint_has_work(storage) && storage->manifest.present && !storage->was_unclean))
         return status;
-    if (storage->needs_flush) {
-        if (rsi_journal_flush(&storage->journal) != RAGSTORE_OK)
-            return rsi_storage_poison(storage);
-        storage->needs_flush = false;
-    }
+    status = rsi_storage_flush_locked(storage);
+    if (status != RAGSTORE_OK)
+        return status;
     status = collect_targets(&point);
     for (size_t i = 0; status == RAGSTORE_OK && i < point.count; i++)
         status = write_target(&point, &point.targets[i]);

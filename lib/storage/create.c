@@ -16,14 +16,20 @@ static void describe_empty(rsi_file_state *state)
     rsi_sha256_hex(empty_object, sizeof empty_object - 1, state->sha256);
 }
 
-int rsi_storage_create(rsi_storage *storage)
+int rsi_storage_make_directories(rsi_storage *storage)
 {
     static const char *const directories[] = {RSI_PATH_API_STORAGE, RSI_PATH_UPLOADS,
                                               RSI_PATH_ENTITY_ROOT, "logs"};
-    rsi_manifest *manifest = &storage->manifest;
     int status = RAGSTORE_OK;
     for (size_t i = 0; status == RAGSTORE_OK && i < sizeof directories / sizeof *directories; i++)
         status = rsi_directory_make(storage->root, directories[i]);
+    return status;
+}
+
+int rsi_storage_create(rsi_storage *storage)
+{
+    rsi_manifest *manifest = &storage->manifest;
+    int status = rsi_storage_make_directories(storage);
     if (status == RAGSTORE_OK)
         status = rsi_random_hex(manifest->store_id, RSI_INCARNATION_HEX - 1);
     if (status == RAGSTORE_OK)

@@ -98,6 +98,8 @@ static int settle_base(rsi_storage *storage, rsi_space *space, const char *path,
         rsi_candidates_find(&storage->candidates, path, text->size, sha256);
     if (state != NULL) {
         space->base_sequence = state->base_sequence;
+        /* a checkpoint was cut short: its record goes with its journal, the manifest stays */
+        space->must_write = true;
         return RAGSTORE_OK;
     }
     space->base_sequence = listed->base_sequence;
@@ -120,6 +122,7 @@ static int load_snapshot(rsi_storage *storage, rsi_space *space, const char *pat
                               path);
         else
             status = RAGSTORE_OK;
+        space->must_write = status == RAGSTORE_OK; /* a new store, cut short */
         goto cleanup;
     }
     if (status == RAGSTORE_OK)
@@ -230,15 +233,28 @@ static int cut_tail(rsi_storage *storage, const journal_file *last)
     return status == RAGSTORE_OK ? closed : status;
 }
 
+/*
+ * Make the newest journal's valid part safe before anything is built on it. After an unclean end a
+ * page cache may show lines that never reached the disk, and pages whose flush failed count as
+ * clean: so the lines are written again, into a file that takes the old one's place.
+ */
+static int secure_tail(rsi_storage *storage, const journal_files *files, bool unclean)
+{
+    const journal_file *last = files->count == 0 ? NULL : &files->items[files->count - 1];
+    if (last == NULL)
+        return RAGSTORE_OK;
+    if (!unclean)
+        return cut_tail(storage, last);
+    return rsi_file_replace(storage->root, rsi_path_journal(last->generation).text,
+                            last->text.data, last->valid_size);
+}
+
 /* Go on with the newest journal when it can be trusted as it is, or start a new one. */
 static int open_journal(rsi_storage *storage, const journal_files *files,
                         const rsi_replay *replay, bool unclean)
 {
     rsi_journal *journal = &storage->journal;
     const journal_file *last = files->count == 0 ? NULL : &files->items[files->count - 1];
-    int status = last == NULL ? RAGSTORE_OK : cut_tail(storage, last);
-    if (status != RAGSTORE_OK)
-        return status;
     if (last != NULL && last->valid_size > 0 && !unclean) {
         journal->generation = last->generation;
         journal->sequence = replay->last_sequence;
@@ -250,7 +266,7 @@ static int open_journal(rsi_storage *storage, const journal_files *files,
     uint64_t generation = storage->manifest.generation;
     if (last != NULL && last->generation > generation)
         generation = last->generation;
-    status = rsi_journal_create(journal, storage->root, generation + 1, replay->last_sequence,
+    int status = rsi_journal_create(journal, storage->root, generation + 1, replay->last_sequence,
                                 storage->manifest.store_id);
     if (status == RAGSTORE_OK)
         status = rsi_journal_flush(journal);
@@ -300,6 +316,33 @@ static int complete_manifest(rsi_storage *storage, const rsi_replay *replay)
     return rsi_random_hex(manifest->store_id, RSI_INCARNATION_HEX - 1);
 }
 
+/*
+ * A checkpoint that was cut short may have left chunk files that only its record vouches for, and
+ * the record goes with its journal: the next checkpoint writes them and their entity file again.
+ */
+static int find_unsettled_chunks(rsi_storage *storage)
+{
+    size_t position = 0;
+    void *value;
+    while (rsi_map_next(&storage->entities.table.records, &position, NULL, &value)) {
+        const char *entity_id = ((const rsi_record *)value)->key;
+        rsi_entity_file file;
+        rsi_path path = rsi_path_in_entity(entity_id, "chunk_metadata.json");
+        const rsi_file_state *newest = rsi_candidates_last(&storage->candidates, path.text);
+        if (newest == NULL || rsi_table_find(&storage->entities.table, entity_id) == NULL)
+            continue;
+        int status = rsi_entity_file_read(&file, storage->root, entity_id);
+        if (status == RAGSTORE_OK && file.present && file.chunks.known &&
+            strcmp(file.chunks.sha256, newest->sha256) == 0)
+            continue;
+        rsi_space *space = rsi_space_of(storage, RSI_SPACE_CHUNKS, entity_id);
+        if (space == NULL)
+            return RAGSTORE_E_NO_MEMORY;
+        space->must_write = true;
+    }
+    return RAGSTORE_OK;
+}
+
 int rsi_storage_recover(rsi_storage *storage)
 {
     journal_files files = {0};
@@ -314,9 +357,15 @@ int rsi_storage_recover(rsi_storage *storage)
 
     const bool unclean = storage->was_unclean || !storage->manifest.present ||
                          rsi_checkpoint_has_work(storage);
-    status = rsi_work_recover(storage, &replay.work);
+    status = secure_tail(storage, &files, unclean);
+    if (status == RAGSTORE_OK && unclean)
+        status = rsi_storage_make_directories(storage);
+    if (status == RAGSTORE_OK)
+        status = rsi_work_recover(storage, &replay.work);
     if (status == RAGSTORE_OK && unclean)
         status = rsi_work_sweep(storage);
+    if (status == RAGSTORE_OK && unclean)
+        status = find_unsettled_chunks(storage);
     if (status == RAGSTORE_OK)
         status = open_journal(storage, &files, &replay, unclean);
     /* what only a page cache showed must reach the disk before anything is built on it */

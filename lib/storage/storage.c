@@ -356,19 +356,23 @@ int rsi_storage_checkpoint(rsi_storage *storage)
     return rsi_wrap(status, "checkpoint");
 }
 
+int rsi_storage_flush_locked(rsi_storage *storage)
+{
+    rsi_group_drain(storage);
+    if (!storage->needs_flush)
+        return RAGSTORE_OK;
+    if (rsi_journal_flush(&storage->journal) != RAGSTORE_OK)
+        return rsi_storage_poison(storage);
+    storage->needs_flush = false;
+    return RAGSTORE_OK;
+}
+
 int rsi_storage_flush(rsi_storage *storage)
 {
     int status = rsi_writer_take(storage);
     if (status != RAGSTORE_OK)
         return status;
-    rsi_group_drain(storage);
-    if (storage->needs_flush) {
-        status = rsi_journal_flush(&storage->journal);
-        if (status != RAGSTORE_OK)
-            status = rsi_storage_poison(storage);
-        else
-            storage->needs_flush = false;
-    }
+    status = rsi_storage_flush_locked(storage);
     rsi_writer_release(storage);
     return status;
 }

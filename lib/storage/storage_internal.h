@@ -119,6 +119,8 @@ struct rsi_storage {
 int rsi_writer_take(rsi_storage *storage);
 void rsi_writer_release(rsi_storage *storage);
 bool rsi_writer_is_me(rsi_storage *storage);
+/* Flush what durability `normal` has not. Under the writer lock. */
+int rsi_storage_flush_locked(rsi_storage *storage);
 /* Why nothing may be written: CLOSED, READ_ONLY, FAILED; or OK. */
 int rsi_storage_refusal(rsi_storage *storage);
 /* Refuse all further writes with this error's message; the first one is kept. Returns FAILED. */
@@ -160,6 +162,8 @@ int rsi_storage_recover(rsi_storage *storage);
 
 /* Make a new store's files in an empty directory. */
 int rsi_storage_create(rsi_storage *storage);
+/* Make the directories of a store that are missing. */
+int rsi_storage_make_directories(rsi_storage *storage);
 
 /* ---- checkpoint.c ---- */
 

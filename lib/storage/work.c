@@ -159,7 +159,10 @@ int rsi_work_run(rsi_storage *storage)
 {
     rsi_work_list *list = &storage->work;
     size_t done = 0;
-    int status = RAGSTORE_OK;
+    /* files follow commits that are durable, also where commits need not be at once */
+    int status = list->count > 0 ? rsi_storage_flush_locked(storage) : RAGSTORE_OK;
+    if (status != RAGSTORE_OK)
+        return status;
     /* in order: an id that goes and comes again must go first */
     while (done < list->count) {
         status = do_work(storage, &list->items[done]);

@@ -1,8 +1,7 @@
 /*
  * The power is cut before every operation of many workloads, and what is left is opened.
  *
- * RAGSTORE_CRASH_SEED repeats a run, RAGSTORE_CRASH_FACTOR (default 1) makes it longer,
- * RAGSTORE_CRASH_KNOWN=1 runs also the tests that show known defects.
+ * RAGSTORE_CRASH_SEED repeats a run, RAGSTORE_CRASH_FACTOR (default 1) makes it longer.
  */
 #include "harness/power_explore.h"
 
@@ -16,16 +15,6 @@
 static uint64_t first_seed;
 static uint64_t all_states;
 static unsigned factor = 1;
-static bool with_known; /* run also what shows a known defect */
-
-/* Skip a test of a defect that is known and not mended yet. */
-static void skip_known(const char *defect)
-{
-    if (with_known)
-        return;
-    printf("known defect, RAGSTORE_CRASH_KNOWN=1 shows it: %s\n", defect);
-    skip();
-}
 
 /* What is there before a pair of steps: an entity with a document, a session with a message. */
 static const power_step base[] = {STEP_ENTITY_NEW, STEP_DOCUMENT_ADD, STEP_SESSION_PUT,
@@ -46,7 +35,6 @@ static void storage_crash__leaves_a_store_or_none_while_it_is_made(void **state)
 {
     (void)state;
     power_explorer explorer;
-    skip_known("a power cut while a store is made leaves one that opens once, then never");
     for (unsigned i = 0; i < 3 * factor; i++) {
         power_explorer_begin(&explorer, power_disk_new(), NULL, first_seed + i);
         explorer.choices = 12;
@@ -104,8 +92,6 @@ static void storage_crash__keeps_a_prefix_in_normal_durability(void **state)
 static void storage_crash__opens_after_a_kill_and_a_cut_in_normal_durability(void **state)
 {
     (void)state;
-    skip_known("with durability normal, opening after a kill begins a journal before it has flushed "
-               "the old one: a cut then leaves a store that never opens");
     for (unsigned i = 0; i < POWER_STEPS; i++)
         run_pair(STEP_SESSION_PUT, STEP_KILL, RAGSTORE_DURABILITY_NORMAL, true, false,
                  first_seed + 1100 + i);
@@ -114,7 +100,6 @@ static void storage_crash__opens_after_a_kill_and_a_cut_in_normal_durability(voi
 static void storage_crash__keeps_files_with_commits_in_normal_durability(void **state)
 {
     (void)state;
-    skip_known("with durability normal files are named and removed before their commit is durable");
     run_normal_pairs(false, true);
 }
 
@@ -155,7 +140,6 @@ static void storage_crash__keeps_random_workloads_in_normal_durability(void **st
 static void storage_crash__keeps_random_workloads_whose_journals_go(void **state)
 {
     (void)state;
-    skip_known("after a cut in a checkpoint the journal that vouches for a chunk file goes too soon");
     for (unsigned i = 0; i < 10 * factor; i++)
         run_random(first_seed + 3000 + i, RAGSTORE_DURABILITY_FULL, true);
 }
@@ -177,7 +161,6 @@ int main(void)
     first_seed = seed != NULL ? strtoull(seed, NULL, 10) : 1;
     if (times != NULL && atoi(times) > 0)
         factor = (unsigned)atoi(times);
-    with_known = getenv("RAGSTORE_CRASH_KNOWN") != NULL;
     printf("RAGSTORE_CRASH_SEED=%llu\n", (unsigned long long)first_seed);
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
     printf("%llu states after a power cut were opened\n", (unsigned long long)all_states);
