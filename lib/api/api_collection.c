@@ -241,6 +241,44 @@ int ragstore_collection_count(uint64_t *out, ragstore_collection *collection,
     return rsi_core_leave(collection->core, rsi_wrap(status, "count"));
 }
 
+/* ---- aggregation ---- */
+
+int ragstore_collection_aggregate(ragstore_cursor **out, ragstore_collection *collection,
+                                  const char *pipeline_json)
+{
+    rsi_cursor *inside = NULL;
+    int status = rsi_check_not_null(out, __func__, "out");
+    if (status != RAGSTORE_OK)
+        return status;
+    *out = NULL;
+    status = rsi_check_not_null(pipeline_json, __func__, "pipeline_json");
+    if (status == RAGSTORE_OK)
+        status = enter(collection, __func__);
+    if (status != RAGSTORE_OK)
+        return status;
+    status = rsi_collection_aggregate(&inside, &collection->inside, pipeline_json);
+    if (status == RAGSTORE_OK)
+        status = make_cursor(out, collection->core, inside);
+    return rsi_core_leave(collection->core, rsi_wrap(status, "aggregate"));
+}
+
+int ragstore_collection_distinct(ragstore_buffer **out, ragstore_collection *collection,
+                                 const char *path, const char *filter_json)
+{
+    rsi_bytes text = {0};
+    int status = rsi_check_not_null(out, __func__, "out");
+    if (status != RAGSTORE_OK)
+        return status;
+    *out = NULL;
+    status = rsi_check_not_null(path, __func__, "path");
+    if (status == RAGSTORE_OK)
+        status = enter(collection, __func__);
+    if (status != RAGSTORE_OK)
+        return status;
+    status = rsi_collection_distinct(&text, &collection->inside, path, filter_json);
+    return rsi_core_leave(collection->core, rsi_wrap(give(out, status, &text), "distinct"));
+}
+
 /* ---- changing ---- */
 
 int ragstore_collection_insert(ragstore_buffer **out, ragstore_collection *collection,
