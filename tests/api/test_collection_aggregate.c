@@ -135,8 +135,11 @@ static void *interrupt_until_ended(void *user)
 #define assert_interrupted(call)                                                                   \
     do {                                                                                           \
         int tries = 1000;                                                                          \
-        while ((call) != RAGSTORE_E_INTERRUPTED)                                                   \
+        while ((call) != RAGSTORE_E_INTERRUPTED) {                                                 \
+            ragstore_buffer_free(buffer);                                                          \
+            buffer = NULL;                                                                         \
             assert_true(--tries > 0);                                                              \
+        }                                                                                          \
     } while (0)
 
 static void collection__is_interrupted_in_a_long_scan(void **state)
@@ -153,7 +156,7 @@ static void collection__is_interrupted_in_a_long_scan(void **state)
     json_decref(documents);
     interruption at = {store, 0};
     pthread_t thread;
-    ragstore_buffer *buffer;
+    ragstore_buffer *buffer = NULL;
     uint64_t number;
     assert_int_equal(pthread_create(&thread, NULL, interrupt_until_ended, &at), 0);
     assert_interrupted(ragstore_collection_count(&number, collection, slow));
