@@ -27,6 +27,18 @@ static int give(ragstore_buffer **out, int status, rsi_bytes *text)
     return status;
 }
 
+/* The same for a change, whose answer must not fail after the commit: the buffer was made before. */
+static void give_made(ragstore_buffer **out, ragstore_buffer *made, int status, rsi_bytes *text)
+{
+    if (status == RAGSTORE_OK && made != NULL) {
+        rsi_buffer_fill(made, text);
+        *out = made;
+    } else {
+        rsi_free(made);
+    }
+    rsi_bytes_free(text);
+}
+
 /* ---- handles ---- */
 
 int ragstore_collection_open(ragstore_collection **out, ragstore_store *store, const char *name)
@@ -292,8 +304,12 @@ int ragstore_collection_insert(ragstore_buffer **out, ragstore_collection *colle
         status = enter(collection, __func__);
     if (status != RAGSTORE_OK)
         return status;
-    status = rsi_collection_insert(&text, &collection->inside, documents_json);
-    return rsi_core_leave(collection->core, rsi_wrap(give(out, status, &text), "insert"));
+    ragstore_buffer *made = NULL;
+    status = out == NULL ? RAGSTORE_OK : rsi_buffer_make(&made);
+    if (status == RAGSTORE_OK)
+        status = rsi_collection_insert(&text, &collection->inside, documents_json);
+    give_made(out, made, status, &text);
+    return rsi_core_leave(collection->core, rsi_wrap(status, "insert"));
 }
 
 static int take_update_options(rsi_change *change,
@@ -328,8 +344,12 @@ static int run_change(ragstore_buffer **out, ragstore_collection *collection,
     int status = enter(collection, function);
     if (status != RAGSTORE_OK)
         return status;
-    status = rsi_collection_change(&text, &collection->inside, change);
-    return rsi_core_leave(collection->core, rsi_wrap(give(out, status, &text), "%s", what));
+    ragstore_buffer *made = NULL;
+    status = out == NULL ? RAGSTORE_OK : rsi_buffer_make(&made);
+    if (status == RAGSTORE_OK)
+        status = rsi_collection_change(&text, &collection->inside, change);
+    give_made(out, made, status, &text);
+    return rsi_core_leave(collection->core, rsi_wrap(status, "%s", what));
 }
 
 static int run_update(ragstore_buffer **out, ragstore_collection *collection, rsi_change change,
