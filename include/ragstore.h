@@ -2323,6 +2323,44 @@ RAGSTORE_API int ragstore_collection_index_list(ragstore_buffer **out,
 RAGSTORE_API int ragstore_collection_explain(ragstore_buffer **out, ragstore_collection *collection,
                                              const char *filter_json);
 
+/**
+ * Tell the different values of a field, in the order of their first appearance. The elements of an
+ * array count, not the array.
+ *
+ * @param out  set to a JSON array, to NULL on failure
+ * @param collection  not NULL
+ * @param path  of a field, such as "author.name"
+ * @param filter_json  a query, see ragstore_query(7); NULL for all
+ *
+ * Ownership: caller owns *out, free with ragstore_buffer_free().
+ * Lifetime:  none.
+ * Threads:   any thread.
+ * Errors:    QUERY, INVALID_DATA, TOO_LARGE, INTERRUPTED, common.
+ * Blocking:  never waits for a writer's flush.
+ * Since:     0.1
+ */
+RAGSTORE_API int ragstore_collection_distinct(ragstore_buffer **out, ragstore_collection *collection,
+                                              const char *path, const char *filter_json);
+
+/**
+ * Let all documents pass the stages of a pipeline. The documents that come out are there when the
+ * call returns; the cursor tells them.
+ *
+ * @param out  set to a cursor, to NULL on failure
+ * @param collection  not NULL
+ * @param pipeline_json  an array of stages, see ragstore_query(7)
+ *
+ * Ownership: caller owns *out, free with ragstore_cursor_free(); texts are copied.
+ * Lifetime:  none.
+ * Threads:   any thread.
+ * Errors:    QUERY, INVALID_DATA, TOO_LARGE (over 256 MiB in a stage, or in what comes out),
+ *            INTERRUPTED, common.
+ * Blocking:  never waits for a writer's flush.
+ * Since:     0.1
+ */
+RAGSTORE_API int ragstore_collection_aggregate(ragstore_cursor **out, ragstore_collection *collection,
+                                               const char *pipeline_json);
+
 #ifdef __cplusplus
 }
 #endif

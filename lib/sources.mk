@@ -39,8 +39,9 @@ ROOM_ingest := chunk.c chunk_heading.c chunk_sentences.c chunk_split.c chunk_tok
     extract_html_write.c extract_json.c extract_kind.c extract_markdown.c extract_plain.c \
     extract_row.c extract_text.c
 
-ROOM_collections := collection.c collection_change.c collection_find.c collection_index.c \
-    collection_insert.c collection_lookup.c collection_plan.c ordered_keys.c stored_document.c
+ROOM_collections := collection.c collection_aggregate.c collection_change.c collection_find.c \
+    collection_index.c collection_insert.c collection_lookup.c collection_plan.c ordered_keys.c \
+    stored_document.c
 
 ROOM_agent := answer_score.c answer_terms.c answer_units.c extractive.c session.c session_messages.c
 

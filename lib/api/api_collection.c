@@ -27,6 +27,18 @@ static int give(ragstore_buffer **out, int status, rsi_bytes *text)
     return status;
 }
 
+/* The same for a change, whose answer must not fail after the commit: the buffer was made before. */
+static void give_made(ragstore_buffer **out, ragstore_buffer *made, int status, rsi_bytes *text)
+{
+    if (status == RAGSTORE_OK && made != NULL) {
+        rsi_buffer_fill(made, text);
+        *out = made;
+    } else {
+        rsi_free(made);
+    }
+    rsi_bytes_free(text);
+}
+
 /* ---- handles ---- */
 
 int ragstore_collection_open(ragstore_collection **out, ragstore_store *store, const char *name)
@@ -241,6 +253,44 @@ int ragstore_collection_count(uint64_t *out, ragstore_collection *collection,
     return rsi_core_leave(collection->core, rsi_wrap(status, "count"));
 }
 
+/* ---- aggregation ---- */
+
+int ragstore_collection_aggregate(ragstore_cursor **out, ragstore_collection *collection,
+                                  const char *pipeline_json)
+{
+    rsi_cursor *inside = NULL;
+    int status = rsi_check_not_null(out, __func__, "out");
+    if (status != RAGSTORE_OK)
+        return status;
+    *out = NULL;
+    status = rsi_check_not_null(pipeline_json, __func__, "pipeline_json");
+    if (status == RAGSTORE_OK)
+        status = enter(collection, __func__);
+    if (status != RAGSTORE_OK)
+        return status;
+    status = rsi_collection_aggregate(&inside, &collection->inside, pipeline_json);
+    if (status == RAGSTORE_OK)
+        status = make_cursor(out, collection->core, inside);
+    return rsi_core_leave(collection->core, rsi_wrap(status, "aggregate"));
+}
+
+int ragstore_collection_distinct(ragstore_buffer **out, ragstore_collection *collection,
+                                 const char *path, const char *filter_json)
+{
+    rsi_bytes text = {0};
+    int status = rsi_check_not_null(out, __func__, "out");
+    if (status != RAGSTORE_OK)
+        return status;
+    *out = NULL;
+    status = rsi_check_not_null(path, __func__, "path");
+    if (status == RAGSTORE_OK)
+        status = enter(collection, __func__);
+    if (status != RAGSTORE_OK)
+        return status;
+    status = rsi_collection_distinct(&text, &collection->inside, path, filter_json);
+    return rsi_core_leave(collection->core, rsi_wrap(give(out, status, &text), "distinct"));
+}
+
 /* ---- changing ---- */
 
 int ragstore_collection_insert(ragstore_buffer **out, ragstore_collection *collection,
@@ -254,8 +304,12 @@ int ragstore_collection_insert(ragstore_buffer **out, ragstore_collection *colle
         status = enter(collection, __func__);
     if (status != RAGSTORE_OK)
         return status;
-    status = rsi_collection_insert(&text, &collection->inside, documents_json);
-    return rsi_core_leave(collection->core, rsi_wrap(give(out, status, &text), "insert"));
+    ragstore_buffer *made = NULL;
+    status = out == NULL ? RAGSTORE_OK : rsi_buffer_make(&made);
+    if (status == RAGSTORE_OK)
+        status = rsi_collection_insert(&text, &collection->inside, documents_json);
+    give_made(out, made, status, &text);
+    return rsi_core_leave(collection->core, rsi_wrap(status, "insert"));
 }
 
 static int take_update_options(rsi_change *change,
@@ -290,8 +344,12 @@ static int run_change(ragstore_buffer **out, ragstore_collection *collection,
     int status = enter(collection, function);
     if (status != RAGSTORE_OK)
         return status;
-    status = rsi_collection_change(&text, &collection->inside, change);
-    return rsi_core_leave(collection->core, rsi_wrap(give(out, status, &text), "%s", what));
+    ragstore_buffer *made = NULL;
+    status = out == NULL ? RAGSTORE_OK : rsi_buffer_make(&made);
+    if (status == RAGSTORE_OK)
+        status = rsi_collection_change(&text, &collection->inside, change);
+    give_made(out, made, status, &text);
+    return rsi_core_leave(collection->core, rsi_wrap(status, "%s", what));
 }
 
 static int run_update(ragstore_buffer **out, ragstore_collection *collection, rsi_change change,

@@ -136,6 +136,20 @@ int rsi_take_options(void *mine, size_t mine_size, const void *options, const ch
     return RAGSTORE_OK;
 }
 
+int rsi_buffer_make(ragstore_buffer **out)
+{
+    *out = rsi_alloc_zeroed(sizeof **out);
+    if (*out == NULL)
+        return RAGSTORE_E_NO_MEMORY;
+    (*out)->magic = RSI_MAGIC_BUFFER;
+    return RAGSTORE_OK;
+}
+
+void rsi_buffer_fill(ragstore_buffer *buffer, rsi_bytes *bytes)
+{
+    buffer->data = rsi_bytes_take(bytes, &buffer->size);
+}
+
 int rsi_buffer_from(ragstore_buffer **out, rsi_bytes *bytes)
 {
     *out = NULL;

@@ -142,6 +142,10 @@ struct ragstore_buffer {
     size_t size;
 };
 
+/* In two steps, for answers of changes: make the buffer before the commit, fill it afterwards, which
+ * cannot fail when something was written into `bytes`. */
+int rsi_buffer_make(ragstore_buffer **out);
+void rsi_buffer_fill(ragstore_buffer *buffer, rsi_bytes *bytes);
 /* Hand a byte string over as a buffer; bytes is emptied. */
 int rsi_buffer_from(ragstore_buffer **out, rsi_bytes *bytes);
 

@@ -197,26 +197,6 @@ static int insert_missing(work *at)
     return status;
 }
 
-static int run(work *at)
-{
-    int status = rsi_tx_begin(&at->tx, at->collection->store->storage);
-    if (status != RAGSTORE_OK)
-        return status;
-    status = rsi_walk_all(at->collection, at->predicate, take_match, at);
-    for (size_t i = 0; status == RAGSTORE_OK && i < at->count; i++) {
-        status = rsi_store_check_interrupt(at->collection->store, at->epoch);
-        if (status == RAGSTORE_OK)
-            status = rsi_wrap(change_one(at, &at->found[i]), "document \"%.100s\"",
-                              at->found[i].id);
-    }
-    if (status == RAGSTORE_OK && at->count == 0 && at->change->upsert)
-        status = insert_missing(at);
-    if (status == RAGSTORE_OK)
-        return rsi_tx_commit(at->tx);
-    rsi_tx_abort(at->tx);
-    return status;
-}
-
 /* ---- the answer ---- */
 
 static int tell(rsi_bytes *out, const work *at)
@@ -236,6 +216,30 @@ static int tell(rsi_bytes *out, const work *at)
     return rsi_bytes_status(out);
 }
 
+/* ---- all of it ---- */
+
+static int run(rsi_bytes *out, work *at)
+{
+    int status = rsi_tx_begin(&at->tx, at->collection->store->storage);
+    if (status != RAGSTORE_OK)
+        return status;
+    status = rsi_walk_all(at->collection, at->predicate, take_match, at);
+    for (size_t i = 0; status == RAGSTORE_OK && i < at->count; i++) {
+        status = rsi_store_check_interrupt(at->collection->store, at->epoch);
+        if (status == RAGSTORE_OK)
+            status = rsi_wrap(change_one(at, &at->found[i]), "document \"%.100s\"",
+                              at->found[i].id);
+    }
+    if (status == RAGSTORE_OK && at->count == 0 && at->change->upsert)
+        status = insert_missing(at);
+    if (status == RAGSTORE_OK) /* the answer is whole before there is something to tell */
+        status = tell(out, at);
+    if (status == RAGSTORE_OK)
+        return rsi_tx_commit(at->tx);
+    rsi_tx_abort(at->tx);
+    return status;
+}
+
 int rsi_collection_change(rsi_bytes *out, const rsi_collection *collection,
                           const rsi_change *change)
 {
@@ -246,9 +250,7 @@ int rsi_collection_change(rsi_bytes *out, const rsi_collection *collection,
     if (status == RAGSTORE_OK)
         status = compile(&at);
     if (status == RAGSTORE_OK)
-        status = run(&at);
-    if (status == RAGSTORE_OK)
-        status = tell(out, &at);
+        status = run(out, &at);
     for (size_t i = 0; i < at.count; i++) {
         rsi_free(at.found[i].id);
         rsi_free(at.found[i].json);

@@ -27,7 +27,7 @@ typedef struct copied {
 
 struct rsi_cursor {
     rsi_collection collection;
-    rsi_predicate *predicate;
+    rsi_predicate *predicate;   /* NULL: the documents were worked out */
     rsi_projection *projection; /* NULL: whole documents */
     rsi_ordering *ordering;     /* NULL: unsorted */
     rsi_sorter *sorter;
@@ -166,6 +166,28 @@ void rsi_cursor_free(rsi_cursor *cursor)
     rsi_free(cursor);
 }
 
+/* ---- documents that were worked out ---- */
+
+int rsi_cursor_empty(rsi_cursor **out, const rsi_collection *collection)
+{
+    rsi_cursor *cursor = rsi_alloc_zeroed(sizeof *cursor);
+    *out = cursor;
+    if (cursor == NULL)
+        return RAGSTORE_E_NO_MEMORY;
+    cursor->collection = *collection;
+    cursor->walk.ended = true;
+    return RAGSTORE_OK;
+}
+
+int rsi_cursor_put(rsi_cursor *cursor, const char *json, size_t size)
+{
+    if (cursor->texts.size + size > RSI_SORT_BYTES_MAX)
+        return rsi_fail(RAGSTORE_E_TOO_LARGE, "collections",
+                        "more than %zu bytes come out; add a $limit or a $project",
+                        RSI_SORT_BYTES_MAX);
+    return keep_copy(cursor, json, size);
+}
+
 /* ---- telling ---- */
 
 static int next_stored(rsi_slice *text, rsi_cursor *cursor)
@@ -212,7 +234,8 @@ int rsi_cursor_next(rsi_slice *text, rsi_cursor *cursor)
         status = rsi_bytes_status(&cursor->told);
     if (status != RAGSTORE_OK)
         return status;
-    rsi_document_version(cursor->version, stored.data, stored.size);
+    if (cursor->predicate != NULL)
+        rsi_document_version(cursor->version, stored.data, stored.size);
     *text = (rsi_slice){cursor->told.data, cursor->told.size};
     return RAGSTORE_OK;
 }

@@ -40,6 +40,10 @@ static int insert_all(const rsi_collection *collection, const rsi_json *document
         if (is_array)
             rsi_wrap(status, "document %zu", i);
     }
+    rsi_json_end_array(answer);
+    rsi_json_end_object(answer);
+    if (status == RAGSTORE_OK) /* the answer is whole before there is something to tell */
+        status = rsi_bytes_status(answer->out);
     if (status == RAGSTORE_OK)
         return rsi_tx_commit(tx);
     rsi_tx_abort(tx);
@@ -63,8 +67,6 @@ int rsi_collection_insert(rsi_bytes *out, const rsi_collection *collection, cons
     rsi_json_key(&writer, "inserted_ids");
     rsi_json_begin_array(&writer);
     status = insert_all(collection, given, &writer);
-    rsi_json_end_array(&writer);
-    rsi_json_end_object(&writer);
     rsi_json_free(given);
-    return status == RAGSTORE_OK ? rsi_bytes_status(out) : status;
+    return status;
 }

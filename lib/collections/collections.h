@@ -10,6 +10,7 @@
  *   collection_change.c  updates, replacements, deletions
  *   collection_index.c   secondary indexes, kept in step by a watcher of the storage
  *   collection_lookup.c  choosing an index and asking it
+ *   collection_aggregate.c  pipelines and distinct values
  *   ordered_keys.c       the sorted set that an index is
  *
  * A change is one storage transaction that reads, decides and writes, so nobody's change is lost.
@@ -67,6 +68,15 @@ const char *rsi_cursor_version(const rsi_cursor *cursor);
 void rsi_cursor_free(rsi_cursor *cursor); /* NULL is fine */
 
 int rsi_collection_count(uint64_t *count, const rsi_collection *collection, const char *filter);
+
+/* ---- aggregation ---- */
+
+/* What comes out of the stages, an array as JSON. */
+int rsi_collection_aggregate(rsi_cursor **out, const rsi_collection *collection,
+                             const char *stages);
+/* A JSON array of the different values at a path. */
+int rsi_collection_distinct(rsi_bytes *out, const rsi_collection *collection, const char *path,
+                            const char *filter);
 
 /* ---- indexes ---- */
 

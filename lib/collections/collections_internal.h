@@ -62,6 +62,11 @@ int rsi_walk_all(const rsi_collection *collection, const rsi_predicate *predicat
 
 #define RSI_WALK_PIECE 1024 /* records that are looked at before others get their turn */
 
+/* ---- cursors over documents that were worked out ---- */
+
+int rsi_cursor_empty(rsi_cursor **out, const rsi_collection *collection);
+int rsi_cursor_put(rsi_cursor *cursor, const char *json, size_t size); /* copied; TOO_LARGE */
+
 /* ---- documents ---- */
 
 /* Check a document that is to be stored, and give it an _id when it has none: *out is the document

@@ -11,6 +11,7 @@
         print(answer.text)
         for number, hit in enumerate(answer.sources, 1):
             print(f"[{number}] {hit.doc_name}")
+        store.collection("visits").update_one({"_id": "acme"}, {"$inc": {"n": 1}}, upsert=True)
 
 It is a thin layer over the C library libragstore, whose manual pages say what each call promises.
 It needs nothing but Python; numpy arrays are taken and given where vectors are.
@@ -20,6 +21,7 @@ Failures are exceptions below RagstoreError.
 from __future__ import annotations
 
 from ._ffi import lib as _lib
+from .collection import Collection, Cursor
 from .document import Document, Upload
 from .entity import Entity
 from .errors import (
@@ -73,7 +75,9 @@ __all__ = [
     "BusyError",
     "CancelledError",
     "ClosedError",
+    "Collection",
     "ConflictError",
+    "Cursor",
     "DamagedError",
     "DataError",
     "DiskFullError",

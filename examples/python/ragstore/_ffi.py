@@ -406,6 +406,9 @@ TABLE: list[tuple[str, list[Any], Any, Any]] = [
     ("ragstore_collection_index_drop", [collection_p, c_char_p], c_int, _status),
     ("ragstore_collection_index_list", [_P(buffer_p), collection_p], c_int, _status),
     ("ragstore_collection_explain", [_P(buffer_p), collection_p, c_char_p], c_int, _status),
+    ("ragstore_collection_distinct",
+     [_P(buffer_p), collection_p, c_char_p, c_char_p], c_int, _status),
+    ("ragstore_collection_aggregate", [_P(cursor_p), collection_p, c_char_p], c_int, _status),
 ]
 
 # ---- loading ----

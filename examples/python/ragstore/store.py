@@ -14,6 +14,7 @@ from typing import Any
 from . import _convert, _ffi
 from ._ffi import lib
 from ._handle import Handle
+from .collection import Collection
 from .entity import Entity, list_options
 from .errors import BY_STATUS, WrongStateError, closed, invalid
 from .model import Model
@@ -216,6 +217,24 @@ class Store(Handle):
         """Delete a session with its messages."""
         with self._use() as pointer:
             lib.ragstore_session_delete(pointer, _convert.text(session_id, "session_id"))
+
+
+    # ---- collections ----
+
+    def collection(self, name: str) -> Collection:
+        """Open a collection of JSON documents; it needs no creation.
+
+        "entities" and "chat_sessions" show the store's own records and can only be read.
+        """
+        out = _ffi.collection_p()
+        with self._use() as pointer:
+            lib.ragstore_collection_open(ctypes.byref(out), pointer, _convert.text(name, "name"))
+        return Collection(out, self)
+
+    def collections(self) -> list[dict[str, Any]]:
+        """name and documents (how many) of each collection that has documents, by name."""
+        with self._use() as pointer:
+            return _convert.describe("ragstore_collection_list", pointer)
 
 
 class Batch:
