@@ -170,20 +170,23 @@ static int scan_journals(journal_files *files, rsi_journal_visitor *visit, void 
     return RAGSTORE_OK;
 }
 
-/* Cut what was never acknowledged, so that nothing is appended behind it. */
-static int cut_tail(rsi_storage *storage, const journal_file *last)
+/* Cut what was never acknowledged, so that nothing is appended behind it. What is kept must be on
+ * the disk before a new journal goes on from its end. */
+static int cut_tail(rsi_storage *storage, const journal_file *last, bool unclean)
 {
-    if (last->valid_size == last->text.size)
+    if (last->valid_size == last->text.size && !unclean)
         return RAGSTORE_OK;
     rsi_path path = rsi_path_journal(last->generation);
     rsi_file *file;
-    rsi_storage_log(storage, RAGSTORE_LOG_WARNING,
-                    "%s: %zu bytes behind byte %zu were never acknowledged and are cut", path.text,
-                    last->text.size - last->valid_size, last->valid_size);
     int status = rsi_file_open(&file, storage->root, path.text, RSI_OPEN_WRITE);
     if (status != RAGSTORE_OK)
         return status;
-    status = rsi_file_truncate(file, last->valid_size);
+    if (last->valid_size < last->text.size) {
+        rsi_storage_log(storage, RAGSTORE_LOG_WARNING,
+                        "%s: %zu bytes behind byte %zu were never acknowledged and are cut",
+                        path.text, last->text.size - last->valid_size, last->valid_size);
+        status = rsi_file_truncate(file, last->valid_size);
+    }
     if (status == RAGSTORE_OK)
         status = rsi_file_flush(file);
     int closed = rsi_file_close(file);
@@ -196,7 +199,7 @@ static int open_journal(rsi_storage *storage, const journal_files *files,
 {
     rsi_journal *journal = &storage->journal;
     const journal_file *last = files->count == 0 ? NULL : &files->items[files->count - 1];
-    int status = last == NULL ? RAGSTORE_OK : cut_tail(storage, last);
+    int status = last == NULL ? RAGSTORE_OK : cut_tail(storage, last, unclean);
     if (status != RAGSTORE_OK)
         return status;
     if (last != NULL && last->valid_size > 0 && !unclean) {
