@@ -117,8 +117,8 @@ static int write_target(const checkpoint *point, target *at)
     rsi_bytes text = {0};
     at->new = at->old;
     at->new.base_sequence = point->base_sequence;
-    if (!is_dirty(at->space))
-        return RAGSTORE_OK;
+    if (!is_dirty(at->space) && at->old.known)
+        return RAGSTORE_OK; /* a file that nobody wrote down is written, or the manifest is not valid */
     int status = encode_target(&text, at);
     if (status == RAGSTORE_OK)
         status = write_temporary(point->storage->root, at, &text);

@@ -46,13 +46,12 @@ static void storage_crash__leaves_a_store_or_none_while_it_is_made(void **state)
 
 /* Cut within the second and third step of base + one + other. */
 static void run_pair(power_step one, power_step other, uint32_t durability, bool no_files,
-                     bool no_kill, uint64_t seed)
+                     uint64_t seed)
 {
     power_explorer explorer;
     power_explorer_begin(&explorer, power_disk_new(), NULL, seed);
     explorer.durability = durability;
     explorer.no_files = no_files;
-    explorer.no_kill = no_kill;
     explorer.choices = 0;
     bool good = power_explorer_open(&explorer);
     for (size_t i = 0; good && i < sizeof base / sizeof *base; i++)
@@ -70,37 +69,37 @@ static void storage_crash__keeps_every_pair_of_steps(void **state)
     (void)state;
     for (unsigned i = 0; i < POWER_STEPS; i++)
         for (unsigned k = 0; k < POWER_STEPS; k++)
-            run_pair((power_step)i, (power_step)k, RAGSTORE_DURABILITY_FULL, false, false,
+            run_pair((power_step)i, (power_step)k, RAGSTORE_DURABILITY_FULL, false,
                      first_seed + i * POWER_STEPS + k);
 }
 
-static void run_normal_pairs(bool no_files, bool no_kill)
+static void run_normal_pairs(bool no_files)
 {
     for (unsigned i = 0; i < POWER_STEPS; i++)
         for (unsigned k = 0; k < 3; k++)
             run_pair((power_step)i, (power_step)((i * 7 + k * 5) % POWER_STEPS),
-                     RAGSTORE_DURABILITY_NORMAL, no_files, no_kill,
+                     RAGSTORE_DURABILITY_NORMAL, no_files,
                      first_seed + 1000 + i * 3 + k);
 }
 
 static void storage_crash__keeps_a_prefix_in_normal_durability(void **state)
 {
     (void)state;
-    run_normal_pairs(true, true);
+    run_normal_pairs(true);
 }
 
 static void storage_crash__opens_after_a_kill_and_a_cut_in_normal_durability(void **state)
 {
     (void)state;
     for (unsigned i = 0; i < POWER_STEPS; i++)
-        run_pair(STEP_SESSION_PUT, STEP_KILL, RAGSTORE_DURABILITY_NORMAL, true, false,
+        run_pair(STEP_SESSION_PUT, STEP_KILL, RAGSTORE_DURABILITY_NORMAL, true,
                  first_seed + 1100 + i);
 }
 
 static void storage_crash__keeps_files_with_commits_in_normal_durability(void **state)
 {
     (void)state;
-    run_normal_pairs(false, true);
+    run_normal_pairs(false);
 }
 
 static void run_random(uint64_t seed, uint32_t durability, bool old_files)
@@ -109,7 +108,6 @@ static void run_random(uint64_t seed, uint32_t durability, bool old_files)
     power_explorer_begin(&explorer, power_disk_new(), NULL, seed);
     explorer.durability = durability;
     explorer.no_files = durability == RAGSTORE_DURABILITY_NORMAL;
-    explorer.no_kill = explorer.no_files;
     if (old_files) /* journals are old enough to go */
         power_disk_back_date(explorer.disk, 3600);
     explorer.choices = 0;

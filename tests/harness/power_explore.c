@@ -418,8 +418,6 @@ bool power_explorer_step(power_explorer *explorer, power_step step)
     if (explorer->step_count < sizeof explorer->steps / sizeof *explorer->steps)
         explorer->steps[explorer->step_count++] = step;
     int status;
-    if (step == STEP_KILL && explorer->no_kill)
-        step = STEP_REOPEN;
     switch (step) {
     case STEP_CHECKPOINT:
     case STEP_FLUSH:

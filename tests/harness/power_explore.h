@@ -40,7 +40,6 @@ typedef struct power_explorer {
     uint32_t durability;         /* RAGSTORE_DURABILITY_… */
     unsigned choices;            /* cuts at each point; 0: none */
     bool no_files;               /* leave out the steps that change files with a commit */
-    bool no_kill;                /* a clean close in place of the process's death */
     uint64_t seed;
     uint64_t states; /* disks that were opened and compared */
     uint64_t state_limit;

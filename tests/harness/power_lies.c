@@ -164,10 +164,7 @@ static int64_t lie_write(void *self, int handle, const void *data, size_t size, 
     }
     if (tells(liar, LIE_SHIFTED_WRITE) && offset > 0)
         offset++;
-    int64_t result = real->write(liar->disk, handle, data, size, offset);
-    if (tells(liar, LIE_DOUBLE_WRITE) && offset > 0)
-        (void)real->write(liar->disk, handle, data, size, offset + size);
-    return result;
+    return real->write(liar->disk, handle, data, size, offset);
 }
 
 static int64_t lie_read(void *self, int handle, void *out, size_t size, uint64_t offset)
@@ -294,7 +291,6 @@ const char *power_lie_name(power_lie lie)
         "a lost write",
         "a flipped bit",
         "appended one byte too far",
-        "appended twice",
         "reads end early",
         "a name left out of a list",
     };

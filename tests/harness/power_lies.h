@@ -29,7 +29,6 @@ typedef enum power_lie {
     LIE_LOST_WRITE,          /* each seventh */
     LIE_FLIPPED_BIT,         /* in each fifth write */
     LIE_SHIFTED_WRITE,       /* one byte behind where an append belongs */
-    LIE_DOUBLE_WRITE,        /* what is appended is there twice */
     LIE_SHORT_READ,          /* a file seems to end in the middle */
     LIE_SHORT_LIST,          /* one name of a directory is left out */
     POWER_LIES,

@@ -188,9 +188,12 @@ int power_storage_text(char **text, rsi_storage *storage)
     int status = read_space(&in, RSI_SPACE_ENTITIES);
     if (status == RAGSTORE_OK)
         status = read_space(&in, RSI_SPACE_SESSIONS);
-    if (status == RAGSTORE_OK)
+    if (status == RAGSTORE_OK) {
         status = rsi_directory_list(rsi_storage_root(storage), RSI_PATH_UPLOADS,
                                     read_upload_directory, &in);
+        if (status == RAGSTORE_E_NOT_FOUND) /* making the store was cut short */
+            status = RAGSTORE_OK;
+    }
     if (status == RAGSTORE_OK)
         *text = power_model_text(&model);
     power_model_free(&model);
