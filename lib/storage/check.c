@@ -249,6 +249,22 @@ static int check_journal(checking *c, uint64_t generation)
     return status;
 }
 
+static int check_collections(checking *c)
+{
+    static const rsi_file_state unknown = {0};
+    rsi_storage *storage = c->storage;
+    size_t position = 0;
+    void *space;
+    int status = RAGSTORE_OK;
+    while (status == RAGSTORE_OK && rsi_map_next(&storage->collections, &position, NULL, &space)) {
+        rsi_path path = rsi_space_path(space);
+        const rsi_file_state *listed =
+            rsi_candidates_last(&storage->manifest.collections, path.text);
+        status = check_snapshot(c, space, path.text, listed == NULL ? &unknown : listed);
+    }
+    return status;
+}
+
 typedef struct generations {
     uint64_t *items;
     size_t count;
@@ -305,6 +321,8 @@ int rsi_storage_check(rsi_storage *storage, rsi_finding_visitor *visit, void *us
     if (status == RAGSTORE_OK)
         status = check_snapshot(&c, &storage->sessions, RSI_PATH_SESSIONS,
                                 &storage->manifest.sessions);
+    if (status == RAGSTORE_OK)
+        status = check_collections(&c);
     if (status == RAGSTORE_OK)
         status = check_journals(&c);
     if (held)

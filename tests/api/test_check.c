@@ -17,6 +17,10 @@ static ragstore_store *make_store(void **state)
     assert_ok(ragstore_session_append(NULL, session, "user", "a question", NULL));
     ragstore_session_free(session);
     ragstore_entity_free(entity);
+    ragstore_collection *tasks;
+    assert_ok(ragstore_collection_open(&tasks, store, "tasks"));
+    assert_ok(ragstore_collection_insert(NULL, tasks, "{\"title\": \"paint the lamp\"}"));
+    ragstore_collection_free(tasks);
     ragstore_entity *other = make_entity(store, "other");
     add_text(other, "keeper.txt", "The keeper climbs 199 steps every evening.");
     ragstore_entity_free(other);
@@ -132,6 +136,7 @@ static void check__finds_each_changed_byte(void **state)
     ragstore_store *store = make_store(state);
     expect_each_change_found(store, state, "api_storage/entities.json", 1);
     expect_each_change_found(store, state, "api_storage/chat_sessions.json", 1);
+    expect_each_change_found(store, state, "api_storage/collections/tasks.json", 1);
     expect_each_change_found(store, state,
                              "entity_scoped/entities/acme/chunk_metadata.json", 1);
     expect_each_change_found(store, state, "uploads/other/keeper.txt", 1);
