@@ -195,6 +195,31 @@ static void files_paths__gives_no_path_for_an_unsafe_upload_name(void **state)
     assert_string_equal(rsi_path_upload("acme", ".tmp-1").text, "");
 }
 
+static void files_paths__finds_a_collection_by_its_file(void **state)
+{
+    static const char *const others[] = {
+        "",          ".json",      "notes",       "notes.json.tmp", ".tmp-12.json", "No.json",
+        "%6Eo.json", "%4.json",    "%4G.json",    "%2E.json",       "a b.json",     "%",
+        "%4Fo.JSON", "%4fo.json",  "../x.json",   "a/b.json"};
+    char name[RSI_COLLECTION_NAME_MAX];
+    (void)state;
+    assert_true(rsi_collection_name_of_file(name, "notes.json"));
+    assert_string_equal(name, "notes");
+    assert_true(rsi_collection_name_of_file(name, "%4Fne_-2.json"));
+    assert_string_equal(name, "One_-2");
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++)
+        if (rsi_collection_name_of_file(name, others[i]))
+            fail_msg("%s is taken for the file of %s", others[i], name);
+    char longest[RSI_COLLECTION_NAME_MAX];
+    memset(longest, 'Z', sizeof longest - 1);
+    longest[sizeof longest - 1] = '\0';
+    rsi_path path = rsi_path_collection(longest);
+    assert_true(rsi_collection_name_of_file(name, path.text + sizeof RSI_PATH_COLLECTIONS));
+    assert_string_equal(name, longest);
+    assert_false(rsi_collection_name_is_valid(""));
+    assert_false(rsi_collection_name_is_valid("a.b"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -205,6 +230,7 @@ int main(void)
         cmocka_unit_test(files_paths__directory_names_are_injective),
         cmocka_unit_test(files_paths__builds_every_path_from_the_id),
         cmocka_unit_test(files_paths__gives_no_path_for_an_unsafe_upload_name),
+        cmocka_unit_test(files_paths__finds_a_collection_by_its_file),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
