@@ -95,6 +95,7 @@ int rsi_walk_begin(rsi_walk *walk, const rsi_collection *collection,
                    const rsi_predicate *predicate)
 {
     memset(walk, 0, sizeof *walk);
+    rsi_storage_settle(collection->store->storage);
     int status = rsi_plan_make(&walk->plan, collection, predicate);
     if (walk->plan.kind == RSI_PLAN_INDEX) {
         walk->scan.orders = walk->plan.orders;

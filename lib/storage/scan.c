@@ -74,7 +74,7 @@ static int scan_listed(rsi_scan *scan, rsi_storage *storage, const rsi_space *fr
 int rsi_storage_scan(rsi_scan *scan, rsi_storage *storage, const char *space, size_t max_records,
                      rsi_record_visitor *visit, void *user)
 {
-    const rsi_tx *tx = rsi_tx_view(storage);
+    const rsi_tx *tx = rsi_tx_view_all(storage);
     const bool in_tx = tx != NULL;
     rsi_space *from;
     if (scan->ended)

@@ -131,6 +131,9 @@ int rsi_tx_commit(rsi_tx *tx);                        /* takes tx, also on failu
 void rsi_tx_abort(rsi_tx *tx);                        /* NULL is fine */
 /* Is a transaction of the calling thread running? */
 bool rsi_tx_is_open(rsi_storage *storage);
+/* For a transaction that looks records up elsewhere than in storage, such as in an index that
+ * follows commits: wait until the commits before it are visible. Nothing without one. */
+void rsi_storage_settle(rsi_storage *storage);
 /* Let the calling thread, which has a transaction, read what is committed instead of its own changes
  * (what it puts into shared caches must not be ahead of the commit). Nothing on other threads. */
 void rsi_tx_hide(rsi_storage *storage, bool hidden);

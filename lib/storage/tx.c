@@ -29,6 +29,11 @@ rsi_tx *rsi_tx_view_all(rsi_storage *storage)
     return tx;
 }
 
+void rsi_storage_settle(rsi_storage *storage)
+{
+    (void)rsi_tx_view_all(storage);
+}
+
 bool rsi_tx_is_open(rsi_storage *storage)
 {
     return rsi_tx_current(storage) != NULL;

@@ -117,6 +117,26 @@ def test_collection_update__loses_nothing_among_threads(store):
     assert counters.find_one() == {"_id": "n", "n": 100}
 
 
+@pytest.mark.parametrize("indexed", [True, False])
+def test_collection_upsert__by_a_field_makes_one_document_among_threads(store, indexed):
+    counters = store.collection("counters")
+    if indexed:
+        counters.create_index("name")
+
+    def count():
+        for i in range(30):
+            counters.update_one({"name": f"n{i % 6}"}, {"$inc": {"n": 1}}, upsert=True)
+
+    threads = [threading.Thread(target=count) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+        assert not thread.is_alive()
+    assert counters.count() == 6
+    assert sum(found["n"] for found in counters.find()) == 8 * 30
+
+
 def test_collection_aggregate__and_distinct(books):
     pipeline = [
         {"$match": {"year": {"$lt": 1900}}},
