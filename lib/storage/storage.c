@@ -184,6 +184,8 @@ static int take_directory(rsi_storage *storage)
     storage->was_unclean = size > 0;
     if (status == RAGSTORE_OK && size == 0)
         status = rsi_file_write_at(storage->lock, mark, sizeof mark - 1, 0);
+    if (status == RAGSTORE_OK && size == 0) /* a power cut must not take the mark alone */
+        status = rsi_file_flush(storage->lock);
     return status;
 }
 
