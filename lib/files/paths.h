@@ -35,7 +35,8 @@
 #define RSI_PATH_COLLECTIONS "api_storage/collections"
 #define RSI_PATH_UPLOADS "uploads"
 #define RSI_INCOMING_PREFIX ".incoming-" /* of an upload that is not committed yet */
-#define RSI_PATH_ENTITY_ROOT "entity_scoped/entities"
+#define RSI_PATH_ENTITY_PARENT "entity_scoped"
+#define RSI_PATH_ENTITY_ROOT RSI_PATH_ENTITY_PARENT "/entities"
 
 typedef struct rsi_path {
     char text[RSI_PATH_MAX];

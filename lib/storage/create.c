@@ -20,9 +20,14 @@ int rsi_storage_make_directories(rsi_storage *storage)
 {
     static const char *const directories[] = {RSI_PATH_API_STORAGE, RSI_PATH_UPLOADS,
                                               RSI_PATH_ENTITY_ROOT, "logs"};
+    /* a process that was killed may have made a directory and not flushed the one above */
+    static const char *const parents[] = {RSI_PATH_UPLOADS, RSI_PATH_ENTITY_ROOT,
+                                          RSI_PATH_ENTITY_PARENT, ""};
     int status = RAGSTORE_OK;
     for (size_t i = 0; status == RAGSTORE_OK && i < sizeof directories / sizeof *directories; i++)
         status = rsi_directory_make(storage->root, directories[i]);
+    for (size_t i = 0; status == RAGSTORE_OK && i < sizeof parents / sizeof *parents; i++)
+        status = rsi_directory_flush(storage->root, parents[i]);
     return status;
 }
 

@@ -320,7 +320,7 @@ static int complete_manifest(rsi_storage *storage, const rsi_replay *replay)
  * A checkpoint that was cut short may have left chunk files that only its record vouches for, and
  * the record goes with its journal: the next checkpoint writes them and their entity file again.
  */
-static int find_unsettled_chunks(rsi_storage *storage)
+static int settle_chunk_files(rsi_storage *storage)
 {
     size_t position = 0;
     void *value;
@@ -333,8 +333,13 @@ static int find_unsettled_chunks(rsi_storage *storage)
             continue;
         int status = rsi_entity_file_read(&file, storage->root, entity_id);
         if (status == RAGSTORE_OK && file.present && file.chunks.known &&
-            strcmp(file.chunks.sha256, newest->sha256) == 0)
+            strcmp(file.chunks.sha256, newest->sha256) == 0) {
+            /* settled, but perhaps by a process that was killed before it was durable */
+            status = rsi_directory_flush(storage->root, rsi_path_entity(entity_id).text);
+            if (status != RAGSTORE_OK)
+                return status;
             continue;
+        }
         rsi_space *space = rsi_space_of(storage, RSI_SPACE_CHUNKS, entity_id);
         if (space == NULL)
             return RAGSTORE_E_NO_MEMORY;
@@ -365,7 +370,7 @@ int rsi_storage_recover(rsi_storage *storage)
     if (status == RAGSTORE_OK && unclean)
         status = rsi_work_sweep(storage);
     if (status == RAGSTORE_OK && unclean)
-        status = find_unsettled_chunks(storage);
+        status = settle_chunk_files(storage);
     if (status == RAGSTORE_OK)
         status = open_journal(storage, &files, &replay, unclean);
     /* what only a page cache showed must reach the disk before anything is built on it */

@@ -162,7 +162,7 @@ int rsi_storage_recover(rsi_storage *storage);
 
 /* Make a new store's files in an empty directory. */
 int rsi_storage_create(rsi_storage *storage);
-/* Make the directories of a store that are missing. */
+/* Make the directories of a store that are missing, and the names of all that are there durable. */
 int rsi_storage_make_directories(rsi_storage *storage);
 
 /* ---- checkpoint.c ---- */

@@ -56,15 +56,24 @@ static int look_for(bool *there, rsi_root *root, const char *path)
     return status == RAGSTORE_E_NOT_FOUND ? RAGSTORE_OK : status;
 }
 
+/* What is found done may have been done by a process that was killed, or whose flush failed, before
+ * it was durable. */
+static int settle_done(rsi_root *root, const char *directory)
+{
+    int status = rsi_directory_flush(root, directory);
+    return status == RAGSTORE_E_NOT_FOUND ? RAGSTORE_OK : status;
+}
+
 static int name_upload(rsi_root *root, const rsi_work *work)
 {
     rsi_path from = rsi_path_upload(work->entity_id, work->first);
     rsi_path to = rsi_path_upload(work->entity_id, work->second);
     bool there;
     int status = look_for(&there, root, from.text);
-    if (status != RAGSTORE_OK || !there)
-        return status; /* not there: done before */
-    return rsi_file_rename(root, from.text, to.text);
+    if (status != RAGSTORE_OK)
+        return status;
+    return there ? rsi_file_rename(root, from.text, to.text)
+                 : settle_done(root, rsi_path_uploads(work->entity_id).text);
 }
 
 static int remove_upload(rsi_root *root, const rsi_work *work)
@@ -73,10 +82,9 @@ static int remove_upload(rsi_root *root, const rsi_work *work)
     rsi_path directory = rsi_path_uploads(work->entity_id);
     bool there;
     int status = look_for(&there, root, path.text);
-    if (status != RAGSTORE_OK || !there)
-        return status;
-    status = rsi_file_remove(root, path.text);
-    return status == RAGSTORE_OK ? rsi_directory_flush(root, directory.text) : status;
+    if (status == RAGSTORE_OK && there)
+        status = rsi_file_remove(root, path.text);
+    return status == RAGSTORE_OK ? settle_done(root, directory.text) : status;
 }
 
 /* Move a folder out of the way under a name of ours, then remove it with all below it. */
@@ -87,8 +95,8 @@ static int remove_folder(rsi_root *root, const char *path, const char *parent,
     snprintf(gone, sizeof gone, "%s/.gone-%s", parent, incarnation);
     bool there;
     int status = look_for(&there, root, path);
-    if (status == RAGSTORE_OK && there)
-        status = rsi_file_rename(root, path, gone);
+    if (status == RAGSTORE_OK)
+        status = there ? rsi_file_rename(root, path, gone) : settle_done(root, parent);
     return status == RAGSTORE_OK ? rsi_directory_remove(root, gone) : status;
 }
 
@@ -234,6 +242,29 @@ static int is_still_due(bool *due, rsi_storage *storage, const rsi_work *work)
     return RAGSTORE_OK;
 }
 
+/* Folders come after the commit of their entity and no operation tells of them: what a crash
+ * prevented is seen by the entity file, which is written last. Only an entity without documents can
+ * be so new. */
+static int complete_folders(rsi_storage *storage)
+{
+    size_t position = 0;
+    void *value;
+    int status = RAGSTORE_OK;
+    while (status == RAGSTORE_OK &&
+           rsi_map_next(&storage->entities.table.records, &position, NULL, &value)) {
+        const rsi_record *record = value;
+        char incarnation[RSI_INCARNATION_HEX];
+        if (record->json == NULL || record->row_count > 0 ||
+            rsi_file_exists(storage->root, rsi_path_in_entity(record->key, "entity.json").text))
+            continue;
+        if (rsi_entity_incarnation(incarnation, storage, record->key) != RAGSTORE_OK)
+            continue; /* a damaged record is told of where it is used */
+        const rsi_work work = {RSI_WORK_COME, record->key, incarnation, NULL};
+        status = do_work(storage, &work);
+    }
+    return status;
+}
+
 int rsi_work_recover(rsi_storage *storage, rsi_work_list *list)
 {
     for (size_t i = 0; i < list->count; i++) {
@@ -244,7 +275,8 @@ int rsi_work_recover(rsi_storage *storage, rsi_work_list *list)
         if (status != RAGSTORE_OK)
             return rsi_wrap(status, "finish what a crash cut short");
     }
-    return RAGSTORE_OK;
+    return storage->was_unclean ? rsi_wrap(complete_folders(storage), "make an entity's folders")
+                                : RAGSTORE_OK;
 }
 
 /* ---- sweeping names of ours ---- */

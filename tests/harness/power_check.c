@@ -1,5 +1,6 @@
 /* What must be true of a store after a power cut: see power_explore.h. */
 #include "base/status.h"
+#include "files/paths.h"
 #include "harness/power_explore.h"
 
 #include <stdarg.h>
@@ -113,6 +114,35 @@ static bool is_same(power_explorer *explorer, const char *text, const char *befo
 
 /* ---- one more write ---- */
 
+/* An upload to an entity that is there, made as the library makes it. */
+static int upload_more(rsi_storage *storage, rsi_tx *tx, const char *entity_id)
+{
+    static const char incoming[] = RSI_INCOMING_PREFIX "00000000000af7e4";
+    static const char row[] = "{\"doc_id\":\"d9\",\"stored_name\":\"afterwards.txt\"}";
+    rsi_root *root = rsi_storage_root(storage);
+    rsi_bytes record = {0};
+    rsi_file *file = NULL;
+    int status = rsi_storage_get(&record, storage, RSI_SPACE_ENTITIES, entity_id);
+    rsi_bytes_free(&record);
+    if (status == RAGSTORE_E_NOT_FOUND)
+        return RAGSTORE_OK;
+    if (status == RAGSTORE_OK)
+        status = rsi_directory_make(root, rsi_path_uploads(entity_id).text);
+    if (status == RAGSTORE_OK)
+        status = rsi_file_open(&file, root, rsi_path_upload(entity_id, incoming).text,
+                               RSI_OPEN_WRITE | RSI_OPEN_CREATE);
+    if (status == RAGSTORE_OK)
+        status = rsi_file_write_at(file, row, sizeof row - 1, 0);
+    if (status == RAGSTORE_OK)
+        status = rsi_file_flush(file);
+    rsi_file_close(file);
+    if (status == RAGSTORE_OK)
+        status = rsi_directory_flush(root, rsi_path_uploads(entity_id).text);
+    if (status == RAGSTORE_OK)
+        status = rsi_tx_row_put(tx, RSI_SPACE_ENTITIES, entity_id, 9, row, sizeof row - 1);
+    return status == RAGSTORE_OK ? rsi_tx_file(tx, entity_id, incoming, "afterwards.txt") : status;
+}
+
 static bool write_more(power_explorer *explorer, rsi_storage *storage)
 {
     static const char session[] = "{\"session_id\":\"afterwards\",\"n\":1}";
@@ -124,6 +154,8 @@ static bool write_more(power_explorer *explorer, rsi_storage *storage)
         if (status == RAGSTORE_OK)
             status = rsi_tx_row_put(tx, RSI_SPACE_SESSIONS, "afterwards", 0, message,
                                     sizeof message - 1);
+        for (char id[] = "e0"; status == RAGSTORE_OK && id[1] < '3'; id[1]++)
+            status = upload_more(storage, tx, id);
         if (status == RAGSTORE_OK)
             status = rsi_tx_commit(tx);
         else

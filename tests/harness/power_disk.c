@@ -393,3 +393,52 @@ power_disk *power_disk_cut(const power_disk *disk, uint64_t seed)
     free(names);
     return after;
 }
+
+/* ---- a kill ---- */
+
+static void copy_names(power_names *to, const power_names *from)
+{
+    for (size_t i = 0; i < from->count; i++)
+        power_names_set(to, from->items[i].text, from->items[i].node);
+}
+
+static void copy_node(power_disk *to, const power_node *from)
+{
+    size_t place = power_node_add(to, from->is_directory);
+    power_node *node = to->nodes[place];
+    node->number = from->number;
+    node->linked = from->linked;
+    node->modified_ns = from->modified_ns;
+    power_bytes_copy(&node->now, &from->now);
+    power_bytes_copy(&node->durable, &from->durable);
+    node->change_count = from->change_count;
+    node->changes = power_resize(NULL, (from->change_count + 1) * sizeof *node->changes);
+    for (size_t i = 0; i < from->change_count; i++) {
+        node->changes[i] = from->changes[i];
+        if (from->changes[i].data != NULL) {
+            node->changes[i].data = power_resize(NULL, (size_t)from->changes[i].size + 1);
+            memcpy(node->changes[i].data, from->changes[i].data, (size_t)from->changes[i].size);
+        }
+    }
+    copy_names(&node->names_now, &from->names_now);
+    copy_names(&node->names_durable, &from->names_durable);
+}
+
+power_disk *power_disk_kill(const power_disk *disk)
+{
+    power_disk *after = make_disk();
+    after->clock_ns = disk->clock_ns;
+    after->back_dated_ns = disk->back_dated_ns;
+    after->order = disk->order;
+    after->split_renames = disk->split_renames;
+    for (size_t i = 0; i < disk->node_count; i++)
+        copy_node(after, disk->nodes[i]);
+    after->move_count = disk->move_count;
+    after->moves = power_resize(NULL, (disk->move_count + 1) * sizeof *after->moves);
+    for (size_t i = 0; i < disk->move_count; i++) {
+        after->moves[i] = disk->moves[i];
+        for (size_t k = 0; k < disk->moves[i].part_count; k++)
+            after->moves[i].parts[k].name = power_copy_text(disk->moves[i].parts[k].name);
+    }
+    return after;
+}

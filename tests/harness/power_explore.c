@@ -33,7 +33,12 @@ bool power_explorer_cut(power_explorer *explorer)
          i++) {
         uint64_t seed = i == 0 ? POWER_KEEP_NOTHING
                                : POWER_KEEP_ALL + power_random(&explorer->seed, 1u << 30);
-        power_explorer_check(explorer, power_disk_cut(explorer->disk, seed), 0);
+        /* some processes are only killed, and the power goes when the next one has begun */
+        bool killed = i > 0 && power_random(&explorer->seed, 4) == 0;
+        power_explorer_check(explorer,
+                             killed ? power_disk_kill(explorer->disk)
+                                    : power_disk_cut(explorer->disk, seed),
+                             0);
     }
     rsi_error_restore(&error);
     return explorer->failure[0] == '\0';
