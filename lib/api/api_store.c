@@ -6,6 +6,7 @@
 #include "base/status.h"
 #include "entities/export.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #define DEFAULT_BUSY_TIMEOUT_MS 5000
@@ -125,20 +126,13 @@ typedef struct totals {
     rsi_store *store;
     uint64_t documents;
     uint64_t chunks;
+    size_t unreadable; /* entities whose records are damaged */
 } totals;
-
-static int collect_id(void *user, const char *key, const char *json, size_t size)
-{
-    (void)json;
-    (void)size;
-    rsi_bytes_append(user, key, strlen(key) + 1);
-    return rsi_bytes_status(user);
-}
 
 static int add_up(totals *sum, rsi_store *store)
 {
     rsi_bytes ids = {0};
-    int status = rsi_storage_each(store->storage, RSI_SPACE_ENTITIES, collect_id, &ids);
+    int status = rsi_storage_keys(&ids, &sum->unreadable, store->storage, RSI_SPACE_ENTITIES);
     for (size_t at = 0; status == RAGSTORE_OK && at < ids.size; at += strlen(ids.data + at) + 1) {
         uint64_t documents;
         uint64_t chunks;
@@ -148,6 +142,14 @@ static int add_up(totals *sum, rsi_store *store)
     }
     rsi_bytes_free(&ids);
     return status;
+}
+
+static void put_unreadable(rsi_json_writer *writer, size_t count)
+{
+    char text[96];
+    int size = snprintf(text, sizeof text,
+                        "records of entities that cannot be read: %zu; a check names them", count);
+    rsi_json_text_value(writer, text, (size_t)size);
 }
 
 static int describe(rsi_bytes *out, rsi_store *store)
@@ -164,11 +166,14 @@ static int describe(rsi_bytes *out, rsi_store *store)
     rsi_json_put_text(&writer, "store_id", rsi_storage_id(store->storage));
     rsi_json_put_integer(&writer, "format", 1);
     rsi_json_put_bool(&writer, "read_only", rsi_storage_is_read_only(store->storage));
-    rsi_json_put_text(&writer, "state", failed ? "failed" : "ok");
+    rsi_json_put_text(&writer, "state",
+                      failed ? "failed" : sum.unreadable > 0 ? "degraded" : "ok");
     rsi_json_key(&writer, "problems");
     rsi_json_begin_array(&writer);
     if (failed)
         rsi_json_text_value(&writer, failure.data, failure.size);
+    if (sum.unreadable > 0)
+        put_unreadable(&writer, sum.unreadable);
     rsi_json_end_array(&writer);
     rsi_json_put_integer(&writer, "entities",
                          (int64_t)rsi_storage_count(store->storage, RSI_SPACE_ENTITIES));

@@ -192,15 +192,6 @@ static int check_vectors(const checking *c, const char *entity_id)
 
 /* ---- all ---- */
 
-/* Ids one behind the other, each with its NUL. */
-static int collect_id(void *user, const char *key, const char *json, size_t size)
-{
-    (void)json;
-    (void)size;
-    rsi_bytes_append(user, key, strlen(key) + 1);
-    return rsi_bytes_status(user);
-}
-
 static int check_entity(const checking *c, const char *entity_id)
 {
     int status = rsi_store_check_interrupt(c->store, c->epoch);
@@ -219,10 +210,11 @@ int rsi_store_check(rsi_check_tally *tally, rsi_store *store, rsi_finding_visito
 {
     const checking c = {store, visit, user, tally, rsi_store_epoch(store)};
     rsi_bytes ids = {0};
+    size_t unreadable = 0; /* told of with their file */
     memset(tally, 0, sizeof *tally);
     int status = rsi_storage_check(store->storage, visit, user);
     if (status == RAGSTORE_OK)
-        status = rsi_storage_each(store->storage, RSI_SPACE_ENTITIES, collect_id, &ids);
+        status = rsi_storage_keys(&ids, &unreadable, store->storage, RSI_SPACE_ENTITIES);
     for (size_t at = 0; status == RAGSTORE_OK && at < ids.size; at += strlen(ids.data + at) + 1)
         status = check_entity(&c, ids.data + at);
     rsi_bytes_free(&ids);

@@ -113,29 +113,15 @@ int rsi_export_entity(rsi_store *store, const char *entity_id)
     return status;
 }
 
-typedef struct id_list {
-    rsi_bytes ids; /* each followed by NUL */
-} id_list;
-
-static int collect_id(void *user, const char *key, const char *json, size_t size)
-{
-    id_list *list = user;
-    (void)json;
-    (void)size;
-    rsi_bytes_append(&list->ids, key, strlen(key) + 1);
-    return rsi_bytes_status(&list->ids);
-}
-
 int rsi_export_all(rsi_store *store)
 {
-    id_list list = {{0}};
-    int status = rsi_storage_each(store->storage, RSI_SPACE_ENTITIES, collect_id, &list);
-    for (size_t at = 0; status == RAGSTORE_OK && at < list.ids.size;
-         at += strlen(list.ids.data + at) + 1) {
-        status = rsi_export_entity(store, list.ids.data + at);
+    rsi_bytes ids = {0};
+    int status = rsi_storage_keys(&ids, NULL, store->storage, RSI_SPACE_ENTITIES);
+    for (size_t at = 0; status == RAGSTORE_OK && at < ids.size; at += strlen(ids.data + at) + 1) {
+        status = rsi_export_entity(store, ids.data + at);
         if (status == RAGSTORE_E_NOT_FOUND)
             status = RAGSTORE_OK;
     }
-    rsi_bytes_free(&list.ids);
+    rsi_bytes_free(&ids);
     return status;
 }

@@ -96,46 +96,86 @@ static int64_t offset_of(const rsi_bytes *text, const char *key)
     return found == NULL ? -1 : found + 1 - text->data;
 }
 
-static bool equal_records(const rsi_record *a, const rsi_record *b)
+static int digest_row(void *user, uint64_t number, const char *json, size_t size)
 {
-    if ((a->json == NULL) != (b->json == NULL) || a->row_count != b->row_count ||
-        (a->json != NULL && (a->size != b->size || memcmp(a->json, b->json, a->size) != 0)))
-        return false;
-    for (size_t i = 0; i < a->row_count; i++)
-        if (a->rows[i].number != b->rows[i].number || a->rows[i].size != b->rows[i].size ||
-            memcmp(a->rows[i].json, b->rows[i].json, a->rows[i].size) != 0)
-            return false;
-    return true;
+    rsi_sha256_add(user, &number, sizeof number);
+    rsi_sha256_add(user, json, size);
+    return RAGSTORE_OK;
 }
 
-/* Name the records in which a changed file differs from what is in memory. */
+/* A digest of a record's value and rows. 1, 0 when it is not there, or an error. */
+static int digest_record(unsigned char digest[32], const rsi_table *table, const char *key)
+{
+    rsi_sight sight;
+    rsi_bytes value = {0};
+    rsi_sha256 sha;
+    int found = rsi_table_look(&sight, table, key);
+    if (found <= 0)
+        return found;
+    int status = rsi_table_value(&value, table, &sight);
+    if (status == RAGSTORE_E_NOT_FOUND)
+        status = RAGSTORE_OK; /* it only has rows */
+    rsi_sha256_begin(&sha);
+    rsi_sha256_add(&sha, value.data, value.size);
+    rsi_bytes_free(&value);
+    if (status == RAGSTORE_OK)
+        status = rsi_table_rows(table, &sight, NULL, 0, UINT64_MAX, digest_row, &sha);
+    rsi_sha256_end(&sha, digest);
+    return status == RAGSTORE_OK ? 1 : status;
+}
+
+static int tell_difference(const checking *c, const rsi_table *ours, const rsi_table *found,
+                           const rsi_bytes *text, const char *key)
+{
+    unsigned char theirs[32];
+    unsigned char mine[32];
+    int status = digest_record(theirs, found, key);
+    if (status < 0)
+        return status;
+    const int64_t offset = offset_of(text, key);
+    status = digest_record(mine, ours, key);
+    if (status < 0)
+        return tell_error(c, status, offset, key);
+    if (status == 0)
+        return tell(c, offset, key, "this record is not one of the store");
+    return memcmp(mine, theirs, sizeof mine) == 0
+               ? RAGSTORE_OK
+               : tell(c, offset, key, "this record differs from what was written");
+}
+
+/* Records of the store that are not in the file. */
+static int tell_missing(const checking *c, const rsi_table *ours, const rsi_table *found)
+{
+    rsi_table_walk *walk;
+    rsi_table_item item;
+    int status = rsi_table_walk_begin(&walk, ours, 0);
+    while (status == RAGSTORE_OK) {
+        rsi_sight sight;
+        int more = rsi_table_walk_next(&item, walk);
+        if (more <= 0) {
+            status = more == 0 ? RAGSTORE_OK : tell_error(c, more, -1, NULL);
+            break;
+        }
+        if (rsi_table_look(&sight, found, item.key) == 0)
+            status = tell(c, -1, item.key, "this record is missing from the file");
+    }
+    rsi_table_walk_end(walk);
+    return status;
+}
+
+/* Name the records in which a changed file differs from the store. */
 static int tell_differences(const checking *c, const rsi_space *space, const rsi_table *found,
                             const rsi_bytes *text)
 {
     size_t position = 0;
-    rsi_slice key;
     void *value;
     int status = RAGSTORE_OK;
     if (!space->loaded || space->last_sequence > space->base_sequence)
-        return RAGSTORE_OK; /* memory is ahead of the file */
-    while (status == RAGSTORE_OK && rsi_map_next(&found->records, &position, &key, &value)) {
-        const rsi_record *record = value;
-        const rsi_record *ours = rsi_table_find(&space->table, record->key);
-        if (ours == NULL)
-            status = tell(c, offset_of(text, record->key), record->key,
-                          "this record is not one of the store");
-        else if (!equal_records(ours, record))
-            status = tell(c, offset_of(text, record->key), record->key,
-                          "this record differs from what was read at open");
-    }
-    position = 0;
-    while (status == RAGSTORE_OK && rsi_map_next(&space->table.records, &position, &key, &value)) {
-        const rsi_record *record = value;
-        if (rsi_table_find(&space->table, record->key) != NULL &&
-            rsi_table_find(found, record->key) == NULL)
-            status = tell(c, -1, record->key, "this record is missing from the file");
-    }
-    return status;
+        return RAGSTORE_OK; /* the store is ahead of the file */
+    while (status == RAGSTORE_OK && rsi_map_next(&found->records, &position, NULL, &value))
+        status =
+            tell_difference(c, &space->table, found, text, ((const rsi_record *)value)->key);
+    return status == RAGSTORE_OK ? tell_missing(c, &space->table, found) : status;
 }
 
 static int check_snapshot(checking *c, const rsi_space *space, const char *path,

@@ -1,42 +1,32 @@
 /*
- * Checkpoint: the JSON files are brought up to the journal's end, and a new journal begins.
+ * Checkpoint: the JSON files are brought up to the journal's end, while readers and writers go on.
  *
- *   1  write what changed to temporaries, flush them
- *   2  begin journal N+1 with a record of each file's old and new digest, flush it
- *   3  rename the temporaries, flush the directories
- *   4  write the entity files, then the manifest
- *   5  remove journals that are older than N and older than 15 minutes
+ *   1  writer lock   begin journal N+1; freeze what has changed
+ *   2                write what changed to temporaries, flush them, read them back
+ *   3  writer lock   record each file's old and new digest in the journal, flush it
+ *   4  writer lock   rename the temporaries, flush the directories, write the entity files, then the
+ *                    manifest; the new files become the bases of the tables
+ *   5                write the indexes of large files; remove journals that are older than N and
+ *                    older than 15 minutes
  *
- * Cut short before 2 it never happened; after 2 each file is good in its old and in its new form.
- * Runs under the writer lock; readers go on.
+ * Cut short before 3 it never happened; after 3 each file is good in its old and in its new form.
+ * Freezing copies what the journal holds, not what the files do. One at a time: `checkpointing` is
+ * taken before the writer lock.
  */
-#include "storage/storage_internal.h"
+#include "storage/checkpoint_target.h"
 
 #include "base/memory.h"
 #include "base/status.h"
 #include "json/json.h"
 #include "storage/tx.h"
 
-#include <inttypes.h>
-#include <stdio.h>
 #include <string.h>
 #include <time.h>
-
-#define KEEP_JOURNAL_SECONDS (15 * 60)
-
-typedef struct target {
-    rsi_space *space;
-    rsi_path path;
-    rsi_path temporary; /* empty: the file stays as it is */
-    rsi_file_state old;
-    rsi_file_state new;
-    char incarnation[RSI_INCARNATION_HEX]; /* of a chunk file's entity */
-} target;
 
 typedef struct checkpoint {
     rsi_storage *storage;
     uint64_t base_sequence;
-    target *targets;
+    rsi_target *targets;
     size_t count;
     size_t capacity;
     bool incomplete; /* an entity's chunks cannot be read: its commits must stay in the journals */
@@ -45,12 +35,6 @@ typedef struct checkpoint {
 static bool is_dirty(const rsi_space *space)
 {
     return space->must_write || space->last_sequence > space->base_sequence;
-}
-
-/* Chunks of an entity that has been deleted have no file any more. */
-static bool is_dirty_chunk_file(const rsi_storage *storage, const rsi_space *space)
-{
-    return is_dirty(space) && rsi_table_find(&storage->entities.table, space->entity_id) != NULL;
 }
 
 static bool has_work_locked(rsi_storage *storage)
@@ -64,8 +48,9 @@ static bool has_work_locked(rsi_storage *storage)
             return true;
     position = 0;
     while (rsi_map_next(&storage->chunks, &position, NULL, &space))
-        if (is_dirty_chunk_file(storage, space) && ((const rsi_space *)space)->damage == NULL)
-            return true;
+        if (is_dirty(space) && ((const rsi_space *)space)->damage == NULL &&
+            rsi_entity_exists(storage, ((const rsi_space *)space)->entity_id))
+            return true; /* chunks of an entity that has been deleted have no file any more */
     return false;
 }
 
@@ -77,58 +62,34 @@ bool rsi_checkpoint_has_work(rsi_storage *storage)
     return has_work;
 }
 
-/* ---- 1: temporaries ---- */
+/* ---- 1: what is to be written ---- */
 
-static int write_temporary(rsi_root *root, target *at, const rsi_bytes *text)
+/* Commits go to a new journal from here on; one that has none yet will do. */
+static int begin_journal(rsi_storage *storage)
 {
-    char random[17];
-    const char *slash = strrchr(at->path.text, '/');
-    int status = rsi_random_hex(random, 16);
+    rsi_journal next;
+    if (storage->journal.sequence == storage->journal_begin)
+        return RAGSTORE_OK;
+    int status = rsi_journal_create(&next, storage->root, storage->journal.generation + 1,
+                                    storage->journal.sequence, storage->manifest.store_id);
     if (status != RAGSTORE_OK)
         return status;
-    snprintf(at->temporary.text, sizeof at->temporary.text, "%.*s/.tmp-%s",
-             (int)(slash - at->path.text), at->path.text, random);
-    rsi_file *file;
-    status = rsi_file_open(&file, root, at->temporary.text,
-                           RSI_OPEN_WRITE | RSI_OPEN_CREATE | RSI_OPEN_EXCLUSIVE);
+    status = rsi_journal_flush(&next);
+    if (status == RAGSTORE_OK)
+        status = rsi_directory_flush(storage->root, RSI_PATH_API_STORAGE);
     if (status != RAGSTORE_OK) {
-        at->temporary.text[0] = '\0';
+        rsi_saved_error error;
+        rsi_error_save(&error);
+        rsi_journal_close(&next);
+        rsi_file_remove(storage->root, rsi_path_journal(next.generation).text);
+        rsi_error_restore(&error);
         return status;
     }
-    status = rsi_file_write_at(file, text->data, text->size, 0);
-    if (status == RAGSTORE_OK)
-        status = rsi_file_flush(file);
-    int closed = rsi_file_close(file);
-    return status == RAGSTORE_OK ? closed : status;
-}
-
-static int encode_target(rsi_bytes *text, const target *at)
-{
-    const rsi_space *space = at->space;
-    if (space->entity_id == NULL)
-        return rsi_snapshot_encode(text, &space->table, space->layout);
-    static const rsi_record nothing = {0};
-    const rsi_record *record = rsi_table_find(&space->table, space->entity_id);
-    return rsi_snapshot_encode_rows(text, record == NULL ? &nothing : record);
-}
-
-static int write_target(const checkpoint *point, target *at)
-{
-    rsi_bytes text = {0};
-    at->new = at->old;
-    at->new.base_sequence = point->base_sequence;
-    if (!is_dirty(at->space) && at->old.known)
-        return RAGSTORE_OK; /* a file that nobody wrote down is written, or the manifest is not valid */
-    int status = encode_target(&text, at);
-    if (status == RAGSTORE_OK)
-        status = write_temporary(point->storage->root, at, &text);
-    if (status == RAGSTORE_OK) {
-        at->new.known = true;
-        at->new.size = text.size;
-        rsi_sha256_hex(text.data, text.size, at->new.sha256);
-    }
-    rsi_bytes_free(&text);
-    return rsi_wrap(status, "write %s", at->path.text);
+    rsi_journal_close(&storage->journal);
+    storage->journal = next;
+    storage->journal_begin = next.sequence;
+    __atomic_store_n(&storage->journal_bytes, next.size, __ATOMIC_RELAXED);
+    return RAGSTORE_OK;
 }
 
 static int add_target(checkpoint *point, rsi_space *space, const char *path,
@@ -137,12 +98,10 @@ static int add_target(checkpoint *point, rsi_space *space, const char *path,
     if (!rsi_grow((void **)&point->targets, &point->capacity, point->count + 1,
                   sizeof *point->targets))
         return RAGSTORE_E_NO_MEMORY;
-    target *at = &point->targets[point->count++];
-    memset(at, 0, sizeof *at);
-    at->space = space;
-    at->old = *old;
-    snprintf(at->path.text, sizeof at->path.text, "%s", path);
-    return RAGSTORE_OK;
+    /* a file that nobody wrote down is written, or the manifest is not valid */
+    bool writes = is_dirty(space) || !old->known;
+    return rsi_target_begin(&point->targets[point->count++], point->storage, space, path, old,
+                            writes, point->base_sequence);
 }
 
 /* An entity's chunk file. One whose chunks cannot be read is left alone. */
@@ -150,7 +109,7 @@ static int add_chunk_target(checkpoint *point, rsi_space *space)
 {
     rsi_storage *storage = point->storage;
     rsi_entity_file file;
-    if (!is_dirty_chunk_file(storage, space))
+    if (!is_dirty(space) || !rsi_entity_exists(storage, space->entity_id))
         return RAGSTORE_OK;
     pthread_rwlock_wrlock(&storage->state);
     int status = rsi_space_load_locked(storage, space);
@@ -163,17 +122,12 @@ static int add_chunk_target(checkpoint *point, rsi_space *space)
     }
     if (status == RAGSTORE_OK)
         status = rsi_entity_file_read(&file, storage->root, space->entity_id);
+    if (status == RAGSTORE_OK)
+        status = rsi_directory_make(storage->root, rsi_path_entity(space->entity_id).text);
     if (status != RAGSTORE_OK)
         return status;
-    rsi_path directory = rsi_path_entity(space->entity_id);
     rsi_path path = rsi_path_in_entity(space->entity_id, "chunk_metadata.json");
-    status = rsi_directory_make(storage->root, directory.text);
-    if (status == RAGSTORE_OK)
-        status = add_target(point, space, path.text, &file.chunks);
-    if (status == RAGSTORE_OK)
-        status = rsi_entity_incarnation(point->targets[point->count - 1].incarnation, storage,
-                                        space->entity_id);
-    return status;
+    return add_target(point, space, path.text, &file.chunks);
 }
 
 /* A collection's file: one that is there already takes part even when it stays as it is, so that
@@ -235,17 +189,23 @@ static int collect_targets(checkpoint *point)
     return status;
 }
 
-static void remove_temporaries(const checkpoint *point)
+/* *due: is there anything to write? */
+static int begin_locked(checkpoint *point, bool *due)
 {
-    rsi_saved_error error;
-    rsi_error_save(&error);
-    for (size_t i = 0; i < point->count; i++)
-        if (point->targets[i].temporary.text[0] != '\0')
-            rsi_file_remove(point->storage->root, point->targets[i].temporary.text);
-    rsi_error_restore(&error);
+    rsi_storage *storage = point->storage;
+    rsi_group_drain(storage);
+    int status = rsi_work_run(storage);
+    *due = rsi_checkpoint_has_work(storage) || !storage->manifest.present || storage->was_unclean;
+    if (status != RAGSTORE_OK || !*due)
+        return status;
+    status = rsi_storage_flush_locked(storage);
+    if (status == RAGSTORE_OK)
+        status = begin_journal(storage);
+    point->base_sequence = storage->journal.sequence;
+    return status == RAGSTORE_OK ? collect_targets(point) : status;
 }
 
-/* ---- 2: the new journal ---- */
+/* ---- 3: the record ---- */
 
 static int encode_record(rsi_bytes *text, const checkpoint *point)
 {
@@ -255,7 +215,7 @@ static int encode_record(rsi_bytes *text, const checkpoint *point)
     rsi_json_integer_value(&writer, (int64_t)point->base_sequence);
     rsi_json_begin_array(&writer);
     for (size_t i = 0; i < point->count; i++) {
-        const target *at = &point->targets[i];
+        const rsi_target *at = &point->targets[i];
         rsi_json_begin_array(&writer);
         rsi_json_text_value(&writer, at->path.text, strlen(at->path.text));
         rsi_file_state_put(&writer, &at->old);
@@ -267,87 +227,42 @@ static int encode_record(rsi_bytes *text, const checkpoint *point)
     return rsi_bytes_status(text);
 }
 
-static int begin_journal(const checkpoint *point)
+static int write_record(const checkpoint *point)
 {
     rsi_storage *storage = point->storage;
-    rsi_journal next;
     rsi_bytes record = {0};
-    bool broken;
+    bool broken = false;
     int status = encode_record(&record, point);
     if (status == RAGSTORE_OK)
-        status = rsi_journal_create(&next, storage->root, storage->journal.generation + 1,
-                                    point->base_sequence, storage->manifest.store_id);
-    if (status != RAGSTORE_OK) {
-        rsi_bytes_free(&record);
-        return status;
-    }
-    status = rsi_journal_append(&next, record.data, record.size, false, &broken);
+        status =
+            rsi_journal_append(&storage->journal, record.data, record.size, false, &broken);
     rsi_bytes_free(&record);
-    if (status == RAGSTORE_OK)
-        status = rsi_journal_flush(&next);
-    if (status == RAGSTORE_OK)
-        status = rsi_directory_flush(storage->root, RSI_PATH_API_STORAGE);
-    if (status != RAGSTORE_OK) {
-        rsi_saved_error error;
-        rsi_error_save(&error);
-        rsi_journal_close(&next);
-        rsi_file_remove(storage->root, rsi_path_journal(next.generation).text);
-        rsi_error_restore(&error);
-        return status;
-    }
-    rsi_journal_close(&storage->journal);
-    storage->journal = next;
-    __atomic_store_n(&storage->journal_bytes, next.size, __ATOMIC_RELAXED);
-    return RAGSTORE_OK;
-}
-
-/* ---- 3 and 4: the files ---- */
-
-static int settle_target(const checkpoint *point, target *at)
-{
-    rsi_storage *storage = point->storage;
-    int status = RAGSTORE_OK;
-    if (at->temporary.text[0] != '\0') {
-        status = rsi_file_rename(storage->root, at->temporary.text, at->path.text);
-        if (status != RAGSTORE_OK)
-            return status;
-        at->temporary.text[0] = '\0';
-    }
-    if (at->space->entity_id != NULL) {
-        rsi_entity_file file = {.chunks = at->new};
-        memcpy(file.incarnation, at->incarnation, sizeof file.incarnation);
-        status = rsi_entity_file_write(&file, storage->root, at->space->entity_id);
-    }
+    if (broken)
+        return rsi_storage_poison(storage);
+    if (status == RAGSTORE_OK && rsi_journal_flush(&storage->journal) != RAGSTORE_OK)
+        return rsi_storage_poison(storage);
     if (status != RAGSTORE_OK)
         return status;
-    pthread_rwlock_wrlock(&storage->state);
-    at->space->base_sequence = point->base_sequence;
-    at->space->must_write = false;
-    pthread_rwlock_unlock(&storage->state);
+    storage->needs_flush = false;
+    __atomic_store_n(&storage->journal_bytes, storage->journal.size, __ATOMIC_RELAXED);
     return RAGSTORE_OK;
 }
+
+/* ---- 4: the files ---- */
 
 static int list_collections(rsi_candidates *listed, const checkpoint *point)
 {
     int status = RAGSTORE_OK;
     for (size_t i = 0; status == RAGSTORE_OK && i < point->count; i++)
-        if (point->targets[i].space->name != NULL)
+        if (point->targets[i].kind == RSI_TARGET_COLLECTION)
             status = rsi_candidates_add(listed, point->targets[i].path.text,
                                         &point->targets[i].new);
     return status;
 }
 
-static int settle_files(const checkpoint *point)
+static int write_manifest(const checkpoint *point)
 {
     rsi_storage *storage = point->storage;
-    for (size_t i = 0; i < point->count; i++) {
-        target *at = &point->targets[i];
-        int status = rsi_candidates_add(&storage->candidates, at->path.text, &at->new);
-        if (status == RAGSTORE_OK)
-            status = settle_target(point, at);
-        if (status != RAGSTORE_OK)
-            return rsi_wrap(status, "replace %s", at->path.text);
-    }
     rsi_manifest manifest = storage->manifest;
     manifest.entities = point->targets[0].new;
     manifest.sessions = point->targets[1].new;
@@ -366,93 +281,86 @@ static int settle_files(const checkpoint *point)
     return RAGSTORE_OK;
 }
 
-/* ---- 5: old journals ---- */
-
-static int remove_segments(void *user, const rsi_journal_line *line)
+/* Entities that were deleted meanwhile. */
+static void leave_out_dead(checkpoint *point)
 {
-    rsi_storage *storage = user;
-    rsi_json *ops;
-    if (memmem(line->text, line->size, "[\"segment\",", 11) == NULL)
-        return RAGSTORE_OK;
-    int status = rsi_json_parse(&ops, line->text, line->size, RSI_JSON_DEPTH_STORED + 4);
-    for (size_t i = 1; status == RAGSTORE_OK && i < rsi_json_count(ops); i++) {
-        const rsi_json *op = rsi_json_at(ops, i);
-        const char *kind = rsi_json_text(rsi_json_at(op, 0));
-        const char *entity_id = rsi_json_text(rsi_json_at(op, 1));
-        const char *name = rsi_json_text(rsi_json_at(op, 3));
-        if (kind == NULL || strcmp(kind, "segment") != 0 || entity_id == NULL || name == NULL ||
-            strchr(name, '/') != NULL)
-            continue;
-        char below[96];
-        snprintf(below, sizeof below, "segments/%.80s", name);
-        status = rsi_file_remove(storage->root, rsi_path_in_entity(entity_id, below).text);
-    }
-    rsi_json_free(ops);
-    return status;
+    size_t kept = 0;
+    pthread_rwlock_rdlock(&point->storage->state);
+    for (size_t i = 0; i < point->count; i++)
+        if (rsi_target_is_alive(&point->targets[i], point->storage))
+            point->targets[kept++] = point->targets[i];
+        else
+            rsi_target_free(&point->targets[i], point->storage);
+    pthread_rwlock_unlock(&point->storage->state);
+    point->count = kept;
 }
 
-static int remove_journal(rsi_storage *storage, uint64_t generation)
+static int settle_locked(checkpoint *point)
 {
-    rsi_path path = rsi_path_journal(generation);
-    rsi_bytes text = {0};
-    size_t valid;
-    int status = rsi_file_read_all(storage->root, path.text, SIZE_MAX / 2, &text);
-    if (status == RAGSTORE_OK)
-        status = rsi_journal_scan(path.text, text.data, text.size, generation, remove_segments,
-                                  storage, &valid);
-    rsi_bytes_free(&text);
-    return status == RAGSTORE_OK ? rsi_file_remove(storage->root, path.text) : status;
-}
-
-/*
- * Journals before the last two generations that have been there for a while. The oldest goes first,
- * and durably before the next, so that a crash never leaves a gap between those that are there.
- */
-static int remove_old_journals(rsi_storage *storage)
-{
-    const int64_t young = ((int64_t)time(NULL) - KEEP_JOURNAL_SECONDS) * 1000000000;
-    const uint64_t end = storage->journal.generation - 1;
-    uint64_t first = end;
-    while (first > 1 && rsi_file_exists(storage->root, rsi_path_journal(first - 1).text))
-        first--;
-    for (uint64_t generation = first; generation < end; generation++) {
-        rsi_file_info info;
-        int status = rsi_file_info_of(storage->root, rsi_path_journal(generation).text, &info);
-        if (status == RAGSTORE_OK && info.modified_ns > young)
-            break;
-        if (status == RAGSTORE_OK)
-            status = remove_journal(storage, generation);
-        if (status == RAGSTORE_OK)
-            status = rsi_directory_flush(storage->root, RSI_PATH_API_STORAGE);
-        if (status != RAGSTORE_OK)
-            return status;
-    }
-    return RAGSTORE_OK;
-}
-
-int rsi_checkpoint_locked(rsi_storage *storage)
-{
+    rsi_storage *storage = point->storage;
     rsi_group_drain(storage);
-    checkpoint point = {.storage = storage, .base_sequence = storage->journal.sequence};
-    int status = rsi_work_run(storage);
-    if (status != RAGSTORE_OK ||
-        (!rsi_checkpoint_has_work(storage) && storage->manifest.present && !storage->was_unclean))
-        return status;
-    status = rsi_storage_flush_locked(storage);
-    if (status != RAGSTORE_OK)
-        return status;
-    status = collect_targets(&point);
-    for (size_t i = 0; status == RAGSTORE_OK && i < point.count; i++)
-        status = write_target(&point, &point.targets[i]);
+    leave_out_dead(point);
+    int status = rsi_storage_refusal(storage);
     if (status == RAGSTORE_OK)
-        status = begin_journal(&point);
+        status = write_record(point);
+    for (size_t i = 0; status == RAGSTORE_OK && i < point->count; i++)
+        status = rsi_target_settle(&point->targets[i], storage);
     if (status == RAGSTORE_OK)
-        status = settle_files(&point);
-    if (status == RAGSTORE_OK && !point.incomplete)
-        status = remove_old_journals(storage);
+        status = write_manifest(point);
     if (status == RAGSTORE_OK)
         storage->was_unclean = false;
-    remove_temporaries(&point);
-    rsi_free(point.targets);
     return status;
+}
+
+/* ---- all of it ---- */
+
+static int with_writer(checkpoint *point, int (*step)(checkpoint *point))
+{
+    int status = rsi_writer_take(point->storage);
+    if (status != RAGSTORE_OK)
+        return status;
+    status = step(point);
+    rsi_writer_release(point->storage);
+    return status;
+}
+
+static int begin(checkpoint *point)
+{
+    bool due = false;
+    int status = begin_locked(point, &due);
+    if (status == RAGSTORE_OK && !due)
+        point->count = 0;
+    return status;
+}
+
+static int run(checkpoint *point)
+{
+    rsi_storage *storage = point->storage;
+    int status = with_writer(point, begin);
+    if (status != RAGSTORE_OK || point->count == 0)
+        return status;
+    for (size_t i = 0; status == RAGSTORE_OK && i < point->count; i++)
+        status = rsi_target_write(&point->targets[i], storage);
+    if (status == RAGSTORE_OK)
+        status = with_writer(point, settle_locked);
+    for (size_t i = 0; status == RAGSTORE_OK && i < point->count; i++)
+        rsi_target_keep_index(&point->targets[i], storage);
+    if (status == RAGSTORE_OK && !point->incomplete)
+        status = rsi_journals_remove_old(storage);
+    return status;
+}
+
+int rsi_storage_checkpoint(rsi_storage *storage)
+{
+    checkpoint point = {.storage = storage};
+    pthread_mutex_lock(&storage->checkpointing);
+    int status = run(&point);
+    rsi_saved_error error;
+    rsi_error_save(&error);
+    for (size_t i = 0; i < point.count; i++)
+        rsi_target_free(&point.targets[i], storage);
+    rsi_free(point.targets);
+    rsi_error_restore(&error);
+    pthread_mutex_unlock(&storage->checkpointing);
+    return rsi_wrap(status, "checkpoint");
 }

@@ -82,10 +82,11 @@ int rsi_storage_watch(void **user, rsi_storage *storage, const char *space,
     rsi_space *watched = rsi_space_of(storage, space, "");
     int status = watched == NULL ? rsi_error_code() : RAGSTORE_OK;
     if (status == RAGSTORE_OK && watched->table.watch_user == NULL) {
-        watched->table.watch = watch;
-        watched->table.watch_user = mine;
-        watched->free_watcher = free_user;
-        mine = NULL;
+        status = rsi_table_watch(&watched->table, watch, mine);
+        if (status == RAGSTORE_OK) {
+            watched->free_watcher = free_user;
+            mine = NULL;
+        }
     }
     if (status == RAGSTORE_OK)
         *user = watched->table.watch_user;

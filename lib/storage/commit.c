@@ -148,6 +148,15 @@ static rsi_space *space_of_overlay(rsi_storage *storage, const rsi_overlay *over
     return rsi_space_of(storage, overlay->space, overlay->delta.key);
 }
 
+/* Open the chunk file of an entity, which may have been forgotten since the change was asked for. */
+static int open_chunks_locked(rsi_storage *storage, rsi_space *space, const rsi_overlay *overlay)
+{
+    if (space->entity_id == NULL || overlay->dropped ||
+        !rsi_entity_exists(storage, space->entity_id))
+        return RAGSTORE_OK;
+    return rsi_space_load_locked(storage, space);
+}
+
 /* Make every place that the commit will fill. */
 static int prepare_locked(rsi_tx *tx)
 {
@@ -156,11 +165,27 @@ static int prepare_locked(rsi_tx *tx)
         rsi_space *space = space_of_overlay(tx->storage, overlay);
         if (space == NULL)
             return rsi_error_code();
+        int status = open_chunks_locked(tx->storage, space, overlay);
+        if (status != RAGSTORE_OK)
+            return status;
+        space->pins++;
+        tx->pinned = i + 1;
         rsi_record *record = rsi_table_place(&space->table, overlay->delta.key);
-        if (record == NULL || rsi_record_reserve(record, overlay->delta.row_count) != RAGSTORE_OK)
+        if (record == NULL)
+            return rsi_error_code();
+        if (rsi_record_reserve(record, overlay->delta.row_count) != RAGSTORE_OK)
             return RAGSTORE_E_NO_MEMORY;
     }
     return RAGSTORE_OK;
+}
+
+static void unpin(rsi_tx *tx)
+{
+    pthread_rwlock_wrlock(&tx->storage->state);
+    for (size_t i = 0; i < tx->pinned; i++)
+        space_of_overlay(tx->storage, tx->overlays[i])->pins--;
+    tx->pinned = 0;
+    pthread_rwlock_unlock(&tx->storage->state);
 }
 
 void rsi_tx_apply_locked(rsi_tx *tx, uint64_t sequence)
@@ -171,19 +196,16 @@ void rsi_tx_apply_locked(rsi_tx *tx, uint64_t sequence)
         rsi_space *space = space_of_overlay(tx->storage, overlay);
         rsi_record *record = rsi_table_place(&space->table, delta->key);
         if (overlay->dropped)
-            rsi_table_drop(&space->table, record);
+            rsi_table_drop(&space->table, record, sequence);
         if (overlay->dropped && space->entity_id != NULL)
             rsi_space_forget_pending(space);
         if (delta->json != NULL) {
-            rsi_table_set(&space->table, record, delta->json, delta->size);
+            rsi_table_set(&space->table, record, delta->json, delta->size, sequence);
             delta->json = NULL;
         }
         for (size_t r = 0; r < delta->row_count; r++) {
             rsi_row *row = &delta->rows[r];
-            if (row->json == NULL)
-                rsi_record_drop_row(record, row->number);
-            else
-                rsi_record_set_row(record, row->number, row->json, row->size);
+            rsi_record_set_row(record, row->number, row->json, row->size, sequence);
             row->json = NULL;
         }
         space->last_sequence = sequence;
@@ -275,6 +297,7 @@ int rsi_tx_write(rsi_tx *tx)
         }
         status = rsi_group_finish(storage, &commit);
     }
+    unpin(tx);
     if (!tx->has_left && status != RAGSTORE_OK)
         forget_work(storage, work_before);
     if (!tx->has_left && status == RAGSTORE_OK)

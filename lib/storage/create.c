@@ -47,6 +47,8 @@ int rsi_storage_create(rsi_storage *storage)
         rsi_time_now_text(manifest->created_at);
         describe_empty(&manifest->entities);
         describe_empty(&manifest->sessions);
+        rsi_file_state_see(&manifest->entities, storage->root, RSI_PATH_ENTITIES);
+        rsi_file_state_see(&manifest->sessions, storage->root, RSI_PATH_SESSIONS);
         status = rsi_manifest_write(manifest, storage->root);
     }
     return rsi_wrap(status, "make a new store");

@@ -21,6 +21,41 @@ static bool copy_text(char *out, size_t room, const char *text)
     return true;
 }
 
+static void put_members(rsi_json_writer *writer, const rsi_file_state *state)
+{
+    rsi_json_put_integer(writer, "base_sequence", (int64_t)state->base_sequence);
+    rsi_json_put_integer(writer, "size", (int64_t)state->size);
+    rsi_json_put_text(writer, "sha256", state->sha256);
+    if (!state->seen)
+        return;
+    rsi_json_put_integer(writer, "device", (int64_t)state->device);
+    rsi_json_put_integer(writer, "inode", (int64_t)state->inode);
+    rsi_json_put_integer(writer, "modified_ns", state->modified_ns);
+    rsi_json_put_integer(writer, "changed_ns", state->changed_ns);
+}
+
+void rsi_file_state_see(rsi_file_state *state, rsi_root *root, const char *path)
+{
+    rsi_file_info info;
+    state->seen = rsi_file_info_of(root, path, &info) == RAGSTORE_OK && info.size == state->size;
+    if (!state->seen)
+        return;
+    state->device = info.device;
+    state->inode = info.inode;
+    state->modified_ns = info.modified_ns;
+    state->changed_ns = info.changed_ns;
+}
+
+bool rsi_file_state_is_current(const rsi_file_state *state, rsi_root *root, const char *path)
+{
+    rsi_file_state now = *state;
+    if (!state->known || !state->seen)
+        return false;
+    rsi_file_state_see(&now, root, path);
+    return now.seen && now.device == state->device && now.inode == state->inode &&
+           now.modified_ns == state->modified_ns && now.changed_ns == state->changed_ns;
+}
+
 void rsi_file_state_put(rsi_json_writer *writer, const rsi_file_state *state)
 {
     if (!state->known) {
@@ -28,9 +63,7 @@ void rsi_file_state_put(rsi_json_writer *writer, const rsi_file_state *state)
         return;
     }
     rsi_json_begin_object(writer);
-    rsi_json_put_integer(writer, "base_sequence", (int64_t)state->base_sequence);
-    rsi_json_put_integer(writer, "size", (int64_t)state->size);
-    rsi_json_put_text(writer, "sha256", state->sha256);
+    put_members(writer, state);
     rsi_json_end_object(writer);
 }
 
@@ -48,6 +81,11 @@ int rsi_file_state_get(rsi_file_state *state, const rsi_json *value)
     state->base_sequence = (uint64_t)base;
     state->size = (uint64_t)size;
     copy_text(state->sha256, sizeof state->sha256, sha256);
+    state->seen = rsi_json_get(value, "changed_ns") != NULL;
+    state->device = (uint64_t)rsi_json_get_integer(value, "device", 0);
+    state->inode = (uint64_t)rsi_json_get_integer(value, "inode", 0);
+    state->modified_ns = rsi_json_get_integer(value, "modified_ns", 0);
+    state->changed_ns = rsi_json_get_integer(value, "changed_ns", 0);
     return RAGSTORE_OK;
 }
 
@@ -142,21 +180,12 @@ int rsi_manifest_read(rsi_manifest *manifest, rsi_root *root)
     return rsi_wrap(status, "read the manifest");
 }
 
-static void put_manifest_file(rsi_json_writer *writer, rsi_root *root, const char *name,
-                              const char *path, const rsi_file_state *state)
+static void put_manifest_file(rsi_json_writer *writer, const char *name,
+                              const rsi_file_state *state)
 {
-    rsi_file_info info;
     rsi_json_key(writer, name);
     rsi_json_begin_object(writer);
-    rsi_json_put_integer(writer, "base_sequence", (int64_t)state->base_sequence);
-    rsi_json_put_integer(writer, "size", (int64_t)state->size);
-    rsi_json_put_text(writer, "sha256", state->sha256);
-    if (rsi_file_info_of(root, path, &info) == RAGSTORE_OK) {
-        rsi_json_put_integer(writer, "device", (int64_t)info.device);
-        rsi_json_put_integer(writer, "inode", (int64_t)info.inode);
-        rsi_json_put_integer(writer, "modified_ns", info.modified_ns);
-        rsi_json_put_integer(writer, "changed_ns", info.changed_ns);
-    }
+    put_members(writer, state);
     rsi_json_end_object(writer);
 }
 
@@ -173,13 +202,11 @@ int rsi_manifest_write(const rsi_manifest *manifest, rsi_root *root)
     rsi_json_put_integer(&writer, "generation", (int64_t)manifest->generation);
     rsi_json_key(&writer, "files");
     rsi_json_begin_object(&writer);
-    put_manifest_file(&writer, root, "entities.json", RSI_PATH_ENTITIES, &manifest->entities);
-    put_manifest_file(&writer, root, "chat_sessions.json", RSI_PATH_SESSIONS,
-                      &manifest->sessions);
+    put_manifest_file(&writer, "entities.json", &manifest->entities);
+    put_manifest_file(&writer, "chat_sessions.json", &manifest->sessions);
     for (size_t i = 0; i < manifest->collections.count; i++) {
         const rsi_candidate *file = &manifest->collections.items[i];
-        put_manifest_file(&writer, root, file->path + sizeof RSI_PATH_API_STORAGE, file->path,
-                          &file->state);
+        put_manifest_file(&writer, file->path + sizeof RSI_PATH_API_STORAGE, &file->state);
     }
     rsi_json_end_object(&writer);
     rsi_json_end_object(&writer);

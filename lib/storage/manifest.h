@@ -21,6 +21,11 @@ typedef struct rsi_file_state {
     uint64_t base_sequence;
     uint64_t size;
     char sha256[RSI_SHA256_HEX];
+    bool seen; /* the four below tell how stat() showed the file when its digest was this */
+    uint64_t device;
+    uint64_t inode;
+    int64_t modified_ns;
+    int64_t changed_ns;
 } rsi_file_state;
 
 typedef struct rsi_candidate {
@@ -68,7 +73,12 @@ const rsi_file_state *rsi_candidates_last(const rsi_candidates *candidates, cons
 const rsi_file_state *rsi_candidates_find(const rsi_candidates *candidates, const char *path,
                                           uint64_t size, const char *sha256);
 
-/* {"size":…,"sha256":"…"}, or null for an unknown state. */
+/* Note how stat() shows the file, whose bytes are known to have the digest. */
+void rsi_file_state_see(rsi_file_state *state, rsi_root *root, const char *path);
+/* Does stat() show the file as it did then? It need not be read to be trusted. */
+bool rsi_file_state_is_current(const rsi_file_state *state, rsi_root *root, const char *path);
+
+/* {"base_sequence":…,"size":…,"sha256":"…",…}, or null for an unknown state. */
 void rsi_file_state_put(rsi_json_writer *writer, const rsi_file_state *state);
 /* Reads size and sha256; known stays false for null. DAMAGED. */
 int rsi_file_state_get(rsi_file_state *state, const rsi_json *value);

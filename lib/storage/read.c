@@ -28,55 +28,84 @@ int rsi_storage_get(rsi_bytes *value, rsi_storage *storage, const char *space, c
     int status = rsi_space_lock_for_reading(storage, space, key, &from);
     if (status != RAGSTORE_OK)
         return status;
-    const rsi_record *record = from == NULL ? NULL : rsi_table_find(&from->table, key);
-    if (record != NULL && record->json != NULL)
-        rsi_bytes_append(value, record->json, record->size);
-    else
+    rsi_sight sight;
+    int found = from == NULL ? 0 : rsi_table_look(&sight, &from->table, key);
+    status = found > 0 ? rsi_table_value(value, &from->table, &sight) : found;
+    if (found == 0 || status == RAGSTORE_E_NOT_FOUND)
         status = no_record(space, key);
     pthread_rwlock_unlock(&storage->state);
-    return status == RAGSTORE_OK ? rsi_bytes_status(value) : status;
+    return status;
 }
 
 /* ---- all records ---- */
 
 /* Visit a table's records, as the transaction (or NULL) has them. */
 static int visit_table(const rsi_space *space, rsi_storage *storage, const rsi_tx *tx,
-                       const char *name, rsi_record_visitor *visit, void *user)
+                       const char *name, size_t *unreadable, rsi_record_visitor *visit,
+                       void *user)
 {
-    rsi_record **records;
-    size_t count;
-    int status = rsi_table_sorted(&records, &count, &space->table);
-    for (size_t i = 0; status == RAGSTORE_OK && i < count; i++) {
-        const rsi_record *record = records[i];
-        const rsi_overlay *overlay =
-            tx == NULL ? NULL : rsi_tx_overlay(storage, name, record->key);
-        if (overlay != NULL && overlay->delta.json != NULL)
-            status = visit(user, record->key, overlay->delta.json, overlay->delta.size);
-        else if (overlay == NULL || !overlay->dropped)
-            status = visit(user, record->key, record->json, record->size);
+    rsi_table_walk *walk;
+    rsi_table_item item;
+    int status = rsi_table_walk_begin(&walk, &space->table, 0);
+    while (status == RAGSTORE_OK) {
+        int found = rsi_table_walk_next(&item, walk);
+        if (found == RAGSTORE_E_DAMAGED && unreadable != NULL) {
+            ++*unreadable;
+            continue;
+        }
+        if (found <= 0) {
+            status = found;
+            break;
+        }
+        status = rsi_tx_visit_item(&item, storage, tx, name, visit, user);
     }
-    rsi_free(records);
+    rsi_table_walk_end(walk);
     return status;
 }
 
-int rsi_storage_each(rsi_storage *storage, const char *space, rsi_record_visitor *visit,
-                     void *user)
+static int visit_all(rsi_storage *storage, const char *space, size_t *unreadable,
+                     rsi_record_visitor *visit, void *user)
 {
     const rsi_tx *tx = rsi_tx_view_all(storage);
     rsi_space *from;
     int status = rsi_space_lock_for_reading(storage, space, "", &from);
     if (status != RAGSTORE_OK)
         return status;
-    status = visit_table(from, storage, tx, space, visit, user);
+    status = visit_table(from, storage, tx, space, unreadable, visit, user);
     /* then what the transaction adds */
     for (size_t i = 0; tx != NULL && status == RAGSTORE_OK && i < tx->overlay_count; i++) {
         const rsi_overlay *overlay = tx->overlays[i];
-        if (strcmp(overlay->space, space) == 0 && overlay->delta.json != NULL &&
-            rsi_table_find(&from->table, overlay->delta.key) == NULL)
+        rsi_sight sight;
+        if (strcmp(overlay->space, space) != 0 || overlay->delta.json == NULL)
+            continue;
+        int found = rsi_table_look(&sight, &from->table, overlay->delta.key);
+        status = found;
+        if (found == 0)
             status = visit(user, overlay->delta.key, overlay->delta.json, overlay->delta.size);
+        else if (found > 0)
+            status = RAGSTORE_OK; /* visited in its place */
     }
     pthread_rwlock_unlock(&storage->state);
     return status;
+}
+
+int rsi_storage_each(rsi_storage *storage, const char *space, rsi_record_visitor *visit,
+                     void *user)
+{
+    return visit_all(storage, space, NULL, visit, user);
+}
+
+static int collect_key(void *user, const char *key, const char *json, size_t size)
+{
+    (void)json;
+    (void)size;
+    rsi_bytes_append(user, key, strlen(key) + 1);
+    return rsi_bytes_status(user);
+}
+
+int rsi_storage_keys(rsi_bytes *keys, size_t *unreadable, rsi_storage *storage, const char *space)
+{
+    return visit_all(storage, space, unreadable, collect_key, keys);
 }
 
 typedef struct where_visit {
@@ -129,7 +158,8 @@ size_t rsi_storage_count(rsi_storage *storage, const char *space)
         const rsi_overlay *overlay = tx->overlays[i];
         if (strcmp(overlay->space, space) != 0)
             continue;
-        bool was = rsi_table_find(&from->table, overlay->delta.key) != NULL;
+        rsi_sight sight;
+        bool was = rsi_table_look(&sight, &from->table, overlay->delta.key) > 0;
         bool is = overlay->delta.json != NULL || (was && !overlay->dropped);
         count += is;
         count -= was;
@@ -140,33 +170,6 @@ size_t rsi_storage_count(rsi_storage *storage, const char *space)
 
 /* ---- rows ---- */
 
-/* Visit the rows of two lists, both ascending; `over` hides what has its number. */
-static int merge_rows(const rsi_record *base, const rsi_record *over, uint64_t from,
-                      uint64_t limit, rsi_row_visitor *visit, void *user)
-{
-    size_t b = base == NULL ? 0 : rsi_record_row_from(base, from);
-    size_t o = over == NULL ? 0 : rsi_record_row_from(over, from);
-    const size_t base_end = base == NULL ? 0 : base->row_count;
-    const size_t over_end = over == NULL ? 0 : over->row_count;
-    while (limit > 0 && (b < base_end || o < over_end)) {
-        const rsi_row *row;
-        if (o < over_end && (b >= base_end || over->rows[o].number <= base->rows[b].number)) {
-            if (b < base_end && base->rows[b].number == over->rows[o].number)
-                b++;
-            row = &over->rows[o++];
-        } else {
-            row = &base->rows[b++];
-        }
-        if (row->json == NULL)
-            continue; /* dropped */
-        int status = visit(user, row->number, row->json, row->size);
-        if (status != RAGSTORE_OK)
-            return status;
-        limit--;
-    }
-    return RAGSTORE_OK;
-}
-
 int rsi_storage_rows(rsi_storage *storage, const char *space, const char *key, uint64_t from,
                      uint64_t limit, rsi_row_visitor *visit, void *user)
 {
@@ -175,10 +178,15 @@ int rsi_storage_rows(rsi_storage *storage, const char *space, const char *key, u
     int status = rsi_space_lock_for_reading(storage, space, key, &in);
     if (status != RAGSTORE_OK)
         return status;
-    const rsi_record *base = in == NULL ? NULL : rsi_table_find(&in->table, key);
-    if (overlay != NULL && overlay->dropped)
-        base = NULL;
-    status = merge_rows(base, overlay == NULL ? NULL : &overlay->delta, from, limit, visit, user);
+    static const rsi_table nothing;
+    const rsi_table *table = in == NULL ? &nothing : &in->table;
+    rsi_sight sight = {0};
+    int found = 0;
+    if (in != NULL && (overlay == NULL || !overlay->dropped))
+        found = rsi_table_look(&sight, table, key);
+    status = found < 0 ? found
+                       : rsi_table_rows(table, &sight, overlay == NULL ? NULL : &overlay->delta,
+                                        from, limit, visit, user);
     pthread_rwlock_unlock(&storage->state);
     return status;
 }
@@ -211,11 +219,10 @@ int rsi_storage_row_count(uint64_t *count, uint64_t *next, rsi_storage *storage,
         status = rsi_space_lock_for_reading(storage, space, key, &in);
         if (status != RAGSTORE_OK)
             return status;
-        const rsi_record *record = in == NULL ? NULL : rsi_table_find(&in->table, key);
-        if (record != NULL && record->row_count > 0) {
-            tally.count = record->row_count;
-            tally.next = record->rows[record->row_count - 1].number + 1;
-        }
+        rsi_sight sight;
+        int found = in == NULL ? 0 : rsi_table_look(&sight, &in->table, key);
+        status = found > 0 ? rsi_table_row_count(&tally.count, &tally.next, &in->table, &sight)
+                           : found;
         pthread_rwlock_unlock(&storage->state);
     }
     if (count != NULL)

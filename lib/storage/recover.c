@@ -11,6 +11,7 @@
 
 #include "base/memory.h"
 #include "base/status.h"
+#include "storage/base.h"
 #include "storage/replay.h"
 
 #include <inttypes.h>
@@ -84,58 +85,79 @@ static int damaged_snapshot(const char *path)
 }
 
 /* Which commits does this file hold? A file that nobody wrote down is a hand edit. */
-static int settle_base(rsi_storage *storage, rsi_space *space, const char *path,
-                       const rsi_file_state *listed, const rsi_bytes *text, bool *edited)
+static int settle_state(rsi_file_state *state, rsi_storage *storage, rsi_space *space,
+                        const char *path, const rsi_file_state *listed)
 {
     char sha256[RSI_SHA256_HEX];
-    rsi_sha256_hex(text->data, text->size, sha256);
-    *edited = false;
-    if (listed->known && listed->size == text->size && strcmp(listed->sha256, sha256) == 0) {
-        space->base_sequence = listed->base_sequence;
+    uint64_t size;
+    *state = *listed;
+    space->edited = false;
+    if (rsi_file_state_is_current(listed, storage->root, path))
+        return RAGSTORE_OK;
+    int status = rsi_file_sha256(storage->root, path, &size, sha256);
+    if (status != RAGSTORE_OK)
+        return status;
+    if (listed->known && listed->size == size && strcmp(listed->sha256, sha256) == 0)
+        return RAGSTORE_OK;
+    const rsi_file_state *found = rsi_candidates_find(&storage->candidates, path, size, sha256);
+    if (found == NULL) {
+        space->edited = true;
         return RAGSTORE_OK;
     }
-    const rsi_file_state *state =
-        rsi_candidates_find(&storage->candidates, path, text->size, sha256);
-    if (state != NULL) {
-        space->base_sequence = state->base_sequence;
-        /* a checkpoint was cut short: its record goes with its journal, the manifest stays */
-        space->must_write = true;
-        return RAGSTORE_OK;
-    }
-    space->base_sequence = listed->base_sequence;
-    *edited = true;
+    *state = *found;
+    /* a checkpoint was cut short: its record goes with its journal, the manifest stays */
+    space->must_write = true;
     return RAGSTORE_OK;
+}
+
+/* A file that people or other programs may have written: all of it goes to memory. */
+static int parse_snapshot(rsi_storage *storage, rsi_space *space, const char *path)
+{
+    rsi_bytes text = {0};
+    int status = rsi_file_read_all(storage->root, path, SIZE_MAX / 2, &text);
+    if (status == RAGSTORE_OK)
+        status = rsi_snapshot_decode(&space->table, text.data, text.size, space->layout);
+    if (status == RAGSTORE_E_INVALID_DATA)
+        status = damaged_snapshot(path);
+    rsi_bytes_free(&text);
+    return status;
+}
+
+static int stand_on_snapshot(rsi_storage *storage, rsi_space *space, const char *path,
+                             const rsi_file_state *state)
+{
+    const rsi_base_place place = {path, path, space->layout};
+    rsi_base *base;
+    int status = rsi_base_open(&base, storage->root, &place, state);
+    if (status == RAGSTORE_E_INVALID_DATA)
+        return parse_snapshot(storage, space, path);
+    if (status != RAGSTORE_OK)
+        return status;
+    if (!storage->read_only && rsi_base_keep_index(base, storage->root) != RAGSTORE_OK)
+        rsi_storage_log(storage, RAGSTORE_LOG_WARNING, "%s has no index on disk: %s", path,
+                        rsi_error_message());
+    return rsi_table_begin(&space->table, base);
 }
 
 static int load_snapshot(rsi_storage *storage, rsi_space *space, const char *path,
                          const rsi_file_state *listed)
 {
-    rsi_bytes text = {0};
-    bool *edited = &space->edited;
-    *edited = false;
-    int status = rsi_file_read_all(storage->root, path, SIZE_MAX / 2, &text);
+    rsi_file_state state;
+    int status = settle_state(&state, storage, space, path, listed);
+    space->base_sequence = state.base_sequence;
     if (status == RAGSTORE_E_NOT_FOUND) {
         if (listed->known)
-            status = rsi_fail(RAGSTORE_E_DAMAGED, "storage",
-                              "%s is missing. Uploads, vectors and journals are still there and "
-                              "were not touched: put the file of a backup in its place",
-                              path);
-        else
-            status = RAGSTORE_OK;
-        space->must_write = status == RAGSTORE_OK; /* a new store, cut short */
-        goto cleanup;
+            return rsi_fail(RAGSTORE_E_DAMAGED, "storage",
+                            "%s is missing. Uploads, vectors and journals are still there and "
+                            "were not touched: put the file of a backup in its place",
+                            path);
+        space->must_write = true; /* a new store, cut short */
+        return RAGSTORE_OK;
     }
-    if (status == RAGSTORE_OK)
-        status = settle_base(storage, space, path, listed, &text, edited);
-    if (status == RAGSTORE_OK) {
-        status = rsi_snapshot_decode(&space->table, text.data, text.size, space->layout);
-        if (status == RAGSTORE_E_INVALID_DATA)
-            status = damaged_snapshot(path);
-    }
-
-cleanup:
-    rsi_bytes_free(&text);
-    return status;
+    if (status != RAGSTORE_OK)
+        return status;
+    return space->edited ? parse_snapshot(storage, space, path)
+                         : stand_on_snapshot(storage, space, path, &state);
 }
 
 /* A hand edit is taken over when the journal has nothing newer for the same file. */
@@ -260,6 +282,7 @@ static int open_journal(rsi_storage *storage, const journal_files *files,
         journal->sequence = replay->last_sequence;
         journal->flushed = replay->last_sequence;
         journal->size = last->valid_size;
+        storage->journal_begin = journal->sequence;
         return rsi_file_open(&journal->file, storage->root,
                              rsi_path_journal(last->generation).text, RSI_OPEN_WRITE);
     }
@@ -268,6 +291,7 @@ static int open_journal(rsi_storage *storage, const journal_files *files,
         generation = last->generation;
     int status = rsi_journal_create(journal, storage->root, generation + 1, replay->last_sequence,
                                 storage->manifest.store_id);
+    storage->journal_begin = journal->sequence;
     if (status == RAGSTORE_OK)
         status = rsi_journal_flush(journal);
     if (status == RAGSTORE_OK)
@@ -320,31 +344,25 @@ static int complete_manifest(rsi_storage *storage, const rsi_replay *replay)
  * A checkpoint that was cut short may have left chunk files that only its record vouches for, and
  * the record goes with its journal: the next checkpoint writes them and their entity file again.
  */
-static int settle_chunk_files(rsi_storage *storage)
+static int settle_chunk_file(void *user, const char *entity_id, const char *json, size_t size)
 {
-    size_t position = 0;
-    void *value;
-    while (rsi_map_next(&storage->entities.table.records, &position, NULL, &value)) {
-        const char *entity_id = ((const rsi_record *)value)->key;
-        rsi_entity_file file;
-        rsi_path path = rsi_path_in_entity(entity_id, "chunk_metadata.json");
-        const rsi_file_state *newest = rsi_candidates_last(&storage->candidates, path.text);
-        if (newest == NULL || rsi_table_find(&storage->entities.table, entity_id) == NULL)
-            continue;
-        int status = rsi_entity_file_read(&file, storage->root, entity_id);
-        if (status == RAGSTORE_OK && file.present && file.chunks.known &&
-            strcmp(file.chunks.sha256, newest->sha256) == 0) {
-            /* settled, but perhaps by a process that was killed before it was durable */
-            status = rsi_directory_flush(storage->root, rsi_path_entity(entity_id).text);
-            if (status != RAGSTORE_OK)
-                return status;
-            continue;
-        }
-        rsi_space *space = rsi_space_of(storage, RSI_SPACE_CHUNKS, entity_id);
-        if (space == NULL)
-            return RAGSTORE_E_NO_MEMORY;
-        space->must_write = true;
-    }
+    rsi_storage *storage = user;
+    rsi_entity_file file;
+    rsi_path path = rsi_path_in_entity(entity_id, "chunk_metadata.json");
+    const rsi_file_state *newest = rsi_candidates_last(&storage->candidates, path.text);
+    (void)json;
+    (void)size;
+    if (newest == NULL)
+        return RAGSTORE_OK;
+    int status = rsi_entity_file_read(&file, storage->root, entity_id);
+    if (status == RAGSTORE_OK && file.present && file.chunks.known &&
+        strcmp(file.chunks.sha256, newest->sha256) == 0)
+        /* settled, but perhaps by a process that was killed before it was durable */
+        return rsi_directory_flush(storage->root, rsi_path_entity(entity_id).text);
+    rsi_space *space = rsi_space_of(storage, RSI_SPACE_CHUNKS, entity_id);
+    if (space == NULL)
+        return RAGSTORE_E_NO_MEMORY;
+    space->must_write = true;
     return RAGSTORE_OK;
 }
 
@@ -370,12 +388,12 @@ int rsi_storage_recover(rsi_storage *storage)
     if (status == RAGSTORE_OK && unclean)
         status = rsi_work_sweep(storage);
     if (status == RAGSTORE_OK && unclean)
-        status = settle_chunk_files(storage);
+        status = rsi_storage_each(storage, RSI_SPACE_ENTITIES, settle_chunk_file, storage);
     if (status == RAGSTORE_OK)
         status = open_journal(storage, &files, &replay, unclean);
     /* what only a page cache showed must reach the disk before anything is built on it */
     if (status == RAGSTORE_OK && unclean)
-        status = rsi_checkpoint_locked(storage);
+        status = rsi_storage_checkpoint(storage);
     storage->journal_bytes = storage->journal.size;
 
 cleanup:

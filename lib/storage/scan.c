@@ -5,17 +5,15 @@
 
 #include <string.h>
 
-/* A record of the table, as the transaction (or NULL) has it. */
-static int visit_record(const rsi_record *record, rsi_storage *storage, const rsi_tx *tx,
-                        const char *space, rsi_record_visitor *visit, void *user)
+int rsi_tx_visit_item(const rsi_table_item *item, rsi_storage *storage, const rsi_tx *tx,
+                      const char *space, rsi_record_visitor *visit, void *user)
 {
-    const rsi_overlay *overlay =
-        tx == NULL ? NULL : rsi_tx_overlay(storage, space, record->key);
+    const rsi_overlay *overlay = tx == NULL ? NULL : rsi_tx_overlay(storage, space, item->key);
     if (overlay != NULL && overlay->delta.json != NULL)
-        return visit(user, record->key, overlay->delta.json, overlay->delta.size);
+        return visit(user, item->key, overlay->delta.json, overlay->delta.size);
     if (overlay != NULL && overlay->dropped)
         return RAGSTORE_OK;
-    return visit(user, record->key, record->json, record->size);
+    return visit(user, item->key, item->json, item->size);
 }
 
 /* Visit what the transaction changed and the walk through the table has not shown. */
@@ -25,47 +23,48 @@ static int visit_changed(const rsi_tx *tx, const rsi_space *from, const char *sp
     int status = RAGSTORE_OK;
     for (size_t i = 0; status == RAGSTORE_OK && i < tx->overlay_count; i++) {
         const rsi_overlay *overlay = tx->overlays[i];
-        if (strcmp(overlay->space, space) == 0 && overlay->delta.json != NULL &&
-            (with_replaced || rsi_table_find(&from->table, overlay->delta.key) == NULL))
+        rsi_sight sight;
+        if (strcmp(overlay->space, space) != 0 || overlay->delta.json == NULL)
+            continue;
+        int found = with_replaced ? 0 : rsi_table_look(&sight, &from->table, overlay->delta.key);
+        if (found < 0)
+            status = found;
+        else if (found == 0)
             status = visit(user, overlay->delta.key, overlay->delta.json, overlay->delta.size);
     }
     return status;
 }
 
-static int scan_all(rsi_scan *scan, rsi_storage *storage, const rsi_space *from, const rsi_tx *tx,
+static int scan_all(rsi_scan *scan, rsi_storage *storage, rsi_table_walk *walk, const rsi_tx *tx,
                     const char *space, size_t max_records, rsi_record_visitor *visit, void *user)
 {
-    const rsi_table *table = &from->table;
+    rsi_table_item item;
     int status = RAGSTORE_OK;
-    size_t i = rsi_table_position(table, scan->next);
-    for (; status == RAGSTORE_OK && i < table->sequence_count && max_records > 0; i++) {
-        const rsi_place_in_order *place = &table->sequence[i];
-        scan->next = place->order + 1;
-        if (place->record == NULL)
-            continue;
-        status = visit_record(place->record, storage, tx, space, visit, user);
-        max_records--;
+    for (; status == RAGSTORE_OK && max_records > 0; max_records--) {
+        int found = rsi_table_walk_next(&item, walk);
+        scan->ended = found == 0;
+        if (found <= 0)
+            return found;
+        scan->next = item.order + 1;
+        status = rsi_tx_visit_item(&item, storage, tx, space, visit, user);
     }
-    scan->ended = i == table->sequence_count;
     return status;
 }
 
-static int scan_listed(rsi_scan *scan, rsi_storage *storage, const rsi_space *from,
+static int scan_listed(rsi_scan *scan, rsi_storage *storage, rsi_table_walk *walk,
                        const rsi_tx *tx, const char *space, size_t max_records,
                        rsi_record_visitor *visit, void *user)
 {
-    const rsi_table *table = &from->table;
+    rsi_table_item item;
     int status = RAGSTORE_OK;
     while (status == RAGSTORE_OK && scan->next < scan->count && max_records > 0) {
-        uint64_t order = scan->orders[scan->next++];
-        size_t at = rsi_table_position(table, order);
+        int found = rsi_table_walk_to(&item, walk, scan->orders[scan->next]);
+        if (found < 0)
+            return found;
+        scan->next++;
         max_records--;
-        if (at == table->sequence_count || table->sequence[at].order != order ||
-            table->sequence[at].record == NULL)
-            continue; /* dropped meanwhile */
-        const rsi_record *record = table->sequence[at].record;
-        if (tx == NULL || rsi_tx_overlay(storage, space, record->key) == NULL)
-            status = visit(user, record->key, record->json, record->size);
+        if (found > 0 && (tx == NULL || rsi_tx_overlay(storage, space, item.key) == NULL))
+            status = visit(user, item.key, item.json, item.size);
     }
     scan->ended = scan->next == scan->count;
     return status;
@@ -86,9 +85,13 @@ int rsi_storage_scan(rsi_scan *scan, rsi_storage *storage, const char *space, si
     int status = rsi_space_lock_for_reading(storage, space, "", &from);
     if (status != RAGSTORE_OK)
         return status;
-    status = scan->orders == NULL
-                 ? scan_all(scan, storage, from, tx, space, max_records, visit, user)
-                 : scan_listed(scan, storage, from, tx, space, max_records, visit, user);
+    rsi_table_walk *walk;
+    status = rsi_table_walk_begin(&walk, &from->table, scan->orders == NULL ? scan->next : 0);
+    if (status == RAGSTORE_OK)
+        status = scan->orders == NULL
+                     ? scan_all(scan, storage, walk, tx, space, max_records, visit, user)
+                     : scan_listed(scan, storage, walk, tx, space, max_records, visit, user);
+    rsi_table_walk_end(walk);
     if (status == RAGSTORE_OK && tx != NULL)
         status = visit_changed(tx, from, space, scan->orders != NULL, visit, user);
     pthread_rwlock_unlock(&storage->state);
@@ -104,12 +107,13 @@ int rsi_storage_each_committed(rsi_storage *storage, const char *space, rsi_orde
     int status = rsi_space_lock_for_reading(storage, space, "", &from);
     if (status != RAGSTORE_OK)
         return status;
-    const rsi_table *table = &from->table;
-    for (size_t i = 0; status == RAGSTORE_OK && i < table->sequence_count; i++) {
-        const rsi_record *record = table->sequence[i].record;
-        if (record != NULL)
-            status = visit(user, record->order, record->json, record->size);
-    }
+    rsi_table_walk *walk;
+    rsi_table_item item;
+    int found = 0;
+    status = rsi_table_walk_begin(&walk, &from->table, 0);
+    while (status == RAGSTORE_OK && (found = rsi_table_walk_next(&item, walk)) > 0)
+        status = visit(user, item.order, item.json, item.size);
+    rsi_table_walk_end(walk);
     pthread_rwlock_unlock(&storage->state);
-    return status;
+    return status == RAGSTORE_OK ? found : status;
 }

@@ -1,4 +1,4 @@
-/* Snapshots: see snapshot.h. */
+/* Parsing snapshots that people may have changed: see snapshot.h. */
 #include "storage/snapshot.h"
 
 #include "base/memory.h"
@@ -12,66 +12,6 @@ const rsi_layout rsi_layout_entities = {"documents", true, NULL};
 const rsi_layout rsi_layout_sessions = {"messages", false, "session_id"};
 const rsi_layout rsi_layout_chunks = {NULL, false, NULL};
 const rsi_layout rsi_layout_collection = {NULL, false, "_id"};
-
-/* ---- writing ---- */
-
-static void encode_record(rsi_bytes *out, const rsi_record *record, const rsi_layout *layout)
-{
-    rsi_json_writer key = rsi_json_writer_of(out);
-    rsi_json_text_value(&key, record->key, strlen(record->key));
-    rsi_bytes_append_text(out, ": ");
-    if (layout->rows_field == NULL) {
-        rsi_bytes_append(out, record->json, record->size);
-        return;
-    }
-    /* the value without its closing brace, then the rows as its last member */
-    rsi_bytes_append(out, record->json, record->size - 1);
-    rsi_bytes_printf(out, "%s\"%s\":[", record->size > 2 ? "," : "", layout->rows_field);
-    for (size_t i = 0; i < record->row_count; i++) {
-        const rsi_row *row = &record->rows[i];
-        rsi_bytes_append_text(out, i == 0 ? "\n" : ",\n");
-        if (layout->rows_numbered) {
-            rsi_bytes_printf(out, "{\"row\":%" PRIu64 "%s", row->number, row->size > 2 ? "," : "");
-            rsi_bytes_append(out, row->json + 1, row->size - 1);
-        } else {
-            rsi_bytes_append(out, row->json, row->size);
-        }
-    }
-    rsi_bytes_append_text(out, record->row_count > 0 ? "\n]}" : "]}");
-}
-
-int rsi_snapshot_encode(rsi_bytes *out, const rsi_table *table, const rsi_layout *layout)
-{
-    rsi_record **records;
-    size_t count;
-    int status = rsi_table_sorted(&records, &count, table);
-    if (status != RAGSTORE_OK)
-        return status;
-    rsi_bytes_append_text(out, "{\n");
-    for (size_t i = 0; i < count; i++) {
-        if (records[i]->json == NULL)
-            continue;
-        encode_record(out, records[i], layout);
-        rsi_bytes_append_text(out, i + 1 < count ? ",\n" : "\n");
-    }
-    rsi_bytes_append_text(out, "}\n");
-    rsi_free(records);
-    return rsi_bytes_status(out);
-}
-
-int rsi_snapshot_encode_rows(rsi_bytes *out, const rsi_record *record)
-{
-    rsi_bytes_append_text(out, "{\n");
-    for (size_t i = 0; i < record->row_count; i++) {
-        rsi_bytes_printf(out, "\"%" PRIu64 "\": ", record->rows[i].number);
-        rsi_bytes_append(out, record->rows[i].json, record->rows[i].size);
-        rsi_bytes_append_text(out, i + 1 < record->row_count ? ",\n" : "\n");
-    }
-    rsi_bytes_append_text(out, "}\n");
-    return rsi_bytes_status(out);
-}
-
-/* ---- reading ---- */
 
 /* An object without one of its members, as compact text. */
 static int dump_without(char **json, size_t *size, const rsi_json *object, const char *left_out)
@@ -120,7 +60,7 @@ static int add_row(rsi_record *record, uint64_t number, const rsi_json *value,
     if (status == RAGSTORE_OK)
         status = dump_without(&json, &size, value, left_out);
     if (status == RAGSTORE_OK)
-        rsi_record_set_row(record, number, json, size);
+        rsi_record_set_row(record, number, json, size, 0);
     return status;
 }
 
@@ -164,17 +104,17 @@ static int decode_record(rsi_table *table, const char *key, const rsi_json *valu
     if (rows != NULL && !rsi_json_is_array(rows))
         return rsi_fail(RAGSTORE_E_INVALID_DATA, "storage", "\"%s\" is not an array",
                         layout->rows_field);
-    if (rsi_table_find(table, key) != NULL)
-        return rsi_fail(RAGSTORE_E_INVALID_DATA, "storage", "its id is there twice");
     rsi_record *record = rsi_table_place(table, key);
     if (record == NULL)
         return RAGSTORE_E_NO_MEMORY;
+    if (record->json != NULL)
+        return rsi_fail(RAGSTORE_E_INVALID_DATA, "storage", "its id is there twice");
     char *json;
     size_t size;
     int status = dump_record(&json, &size, value, key, layout);
     if (status != RAGSTORE_OK)
         return status;
-    rsi_table_set(table, record, json, size);
+    rsi_table_set(table, record, json, size, 0);
     return decode_rows(record, rows, layout);
 }
 

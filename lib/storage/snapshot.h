@@ -21,6 +21,8 @@
 #ifndef RSI_STORAGE_SNAPSHOT_H
 #define RSI_STORAGE_SNAPSHOT_H
 
+#include "base/digest.h"
+#include "files/files.h"
 #include "storage/table.h"
 
 /* How the rows of a space are kept in its file. */
@@ -36,9 +38,14 @@ extern const rsi_layout rsi_layout_sessions;
 extern const rsi_layout rsi_layout_chunks;
 extern const rsi_layout rsi_layout_collection;
 
-/* The bytes of the file for a table. */
-int rsi_snapshot_encode(rsi_bytes *out, const rsi_table *table, const rsi_layout *layout);
-int rsi_snapshot_encode_rows(rsi_bytes *out, const rsi_record *record);
+/*
+ * Write the file of a frozen table. Lines that have not changed since its base was written are
+ * copied as they are, after a look at their CRC. *size and sha256 tell of what was written; *orders
+ * are those of the records in the file: caller frees.
+ */
+int rsi_snapshot_write(rsi_file *file, const rsi_frozen *frozen, const rsi_layout *layout,
+                       uint64_t *size, char sha256[RSI_SHA256_HEX], uint64_t **orders,
+                       size_t *count);
 
 /* Fill an empty table from a file's bytes. INVALID_DATA names line and column or the record. */
 int rsi_snapshot_decode(rsi_table *table, const char *data, size_t size,

@@ -1,13 +1,15 @@
 /*
- * Spaces: tables with their place on disk. Entities and sessions are in memory from the start;
- * the chunk rows of an entity are read when they are needed. What the journal says of rows that
- * have not been read yet waits in `pending`.
+ * Spaces: tables with their place on disk. Those of entities and sessions are there from the start;
+ * the chunk file of an entity is opened when it is needed. What the journal says of rows of a file
+ * that has not been opened yet waits in `pending`.
  */
 #include "storage/storage_internal.h"
 
 #include "base/memory.h"
 #include "base/status.h"
+#include "storage/base.h"
 
+#include <inttypes.h>
 #include <string.h>
 
 void rsi_space_forget_pending(rsi_space *space)
@@ -85,14 +87,14 @@ int rsi_space_replay_record(rsi_space *space, uint64_t sequence, const char *key
         return RAGSTORE_OK;
     rsi_record *record = rsi_table_place(&space->table, key);
     if (record == NULL)
-        return RAGSTORE_E_NO_MEMORY;
+        return rsi_error_code();
     if (json == NULL) {
-        rsi_table_drop(&space->table, record);
+        rsi_table_drop(&space->table, record, sequence);
     } else {
         char *copy = rsi_memdup0(json, size);
         if (copy == NULL)
             return RAGSTORE_E_NO_MEMORY;
-        rsi_table_set(&space->table, record, copy, size);
+        rsi_table_set(&space->table, record, copy, size, sequence);
     }
     space->last_sequence = sequence;
     return RAGSTORE_OK;
@@ -125,65 +127,90 @@ int rsi_space_replay_row(rsi_space *space, uint64_t sequence, const char *key, u
         return status;
     }
     rsi_record *record = rsi_table_place(&space->table, key);
-    if (record == NULL || rsi_record_reserve(record, 1) != RAGSTORE_OK) {
+    int status = record == NULL ? rsi_error_code() : rsi_record_reserve(record, 1);
+    if (status != RAGSTORE_OK) {
         rsi_free(copy);
-        return RAGSTORE_E_NO_MEMORY;
+        return status;
     }
-    if (copy == NULL)
-        rsi_record_drop_row(record, number);
-    else
-        rsi_record_set_row(record, number, copy, size);
+    rsi_record_set_row(record, number, copy, size, sequence);
     space->last_sequence = sequence;
     return RAGSTORE_OK;
 }
 
-/* ---- reading an entity's chunk file ---- */
+/* ---- opening an entity's chunk file ---- */
 
 /* Which commits does the file hold? Its digest must be one that somebody wrote down. */
-static int settle_base(rsi_storage *storage, rsi_space *space, const rsi_entity_file *entity,
-                       const char *path, const rsi_bytes *text)
+static int settle_state(rsi_file_state *state, rsi_storage *storage, const rsi_entity_file *entity,
+                        const char *path)
 {
     char sha256[RSI_SHA256_HEX];
-    rsi_sha256_hex(text->data, text->size, sha256);
-    if (entity->present && entity->chunks.known && entity->chunks.size == text->size &&
-        strcmp(entity->chunks.sha256, sha256) == 0) {
-        space->base_sequence = entity->chunks.base_sequence;
+    uint64_t size;
+    *state = entity->chunks;
+    if (rsi_file_state_is_current(&entity->chunks, storage->root, path))
         return RAGSTORE_OK;
-    }
-    const rsi_file_state *state =
-        rsi_candidates_find(&storage->candidates, path, text->size, sha256);
-    if (state == NULL)
+    int status = rsi_file_sha256(storage->root, path, &size, sha256);
+    if (status != RAGSTORE_OK)
+        return status;
+    if (entity->present && entity->chunks.known && entity->chunks.size == size &&
+        strcmp(entity->chunks.sha256, sha256) == 0)
+        return RAGSTORE_OK;
+    const rsi_file_state *listed = rsi_candidates_find(&storage->candidates, path, size, sha256);
+    if (listed == NULL)
         return rsi_fail(RAGSTORE_E_DAMAGED, "storage",
-                        "%s: its bytes are not those that were written (%zu bytes, SHA-256 "
-                        "%.16s…); restore the folder of this entity from a backup",
-                        path, text->size, sha256);
-    space->base_sequence = state->base_sequence;
+                        "%s: its bytes are not those that were written (%" PRIu64
+                        " bytes, SHA-256 %.16s…); restore the folder of this entity from a backup",
+                        path, size, sha256);
+    *state = *listed;
     return RAGSTORE_OK;
 }
 
-static int apply_pending(rsi_space *space, rsi_record *record)
+/* A file that the library wrote, or one that must be parsed. */
+static int stand_on_file(rsi_storage *storage, rsi_space *space, const char *path,
+                         const rsi_file_state *state)
 {
-    int status = rsi_record_reserve(record, space->pending_count);
+    const rsi_base_place place = {path, path, space->layout};
+    rsi_base *base;
+    rsi_bytes text = {0};
+    int status = rsi_base_open(&base, storage->root, &place, state);
+    if (status == RAGSTORE_OK)
+        return rsi_table_begin(&space->table, base);
+    if (status != RAGSTORE_E_INVALID_DATA)
+        return status;
+    rsi_record *record = rsi_table_place(&space->table, space->entity_id);
+    status = record == NULL
+                 ? RAGSTORE_E_NO_MEMORY
+                 : rsi_file_read_all(storage->root, path, SIZE_MAX / 2, &text);
+    if (status == RAGSTORE_OK)
+        status = rsi_snapshot_decode_rows(record, text.data, text.size);
+    rsi_bytes_free(&text);
+    return rsi_wrap(status, "read %s", path);
+}
+
+static int apply_pending(rsi_space *space)
+{
+    if (space->pending_count == 0)
+        return RAGSTORE_OK;
+    rsi_record *record = rsi_table_place(&space->table, space->entity_id);
+    int status =
+        record == NULL ? rsi_error_code() : rsi_record_reserve(record, space->pending_count);
     if (status != RAGSTORE_OK)
         return status;
     for (size_t i = 0; i < space->pending_count; i++) {
         rsi_pending_row *row = &space->pending[i];
         if (row->sequence <= space->base_sequence)
             continue;
-        if (row->json == NULL)
-            rsi_record_drop_row(record, row->number);
-        else
-            rsi_record_set_row(record, row->number, row->json, row->size);
+        rsi_record_set_row(record, row->number, row->json, row->size, row->sequence);
         row->json = NULL; /* taken by the record */
     }
     rsi_space_forget_pending(space);
     return RAGSTORE_OK;
 }
 
-static int load(rsi_storage *storage, rsi_space *space, rsi_record *record, rsi_bytes *text)
+static int load(rsi_storage *storage, rsi_space *space)
 {
     char incarnation[RSI_INCARNATION_HEX];
     rsi_entity_file entity;
+    rsi_file_state state;
     rsi_path path = rsi_path_in_entity(space->entity_id, "chunk_metadata.json");
     int status = rsi_entity_incarnation(incarnation, storage, space->entity_id);
     if (status == RAGSTORE_OK)
@@ -195,22 +222,19 @@ static int load(rsi_storage *storage, rsi_space *space, rsi_record *record, rsi_
                         "%s belongs to another creation of this entity: a backup of the folder "
                         "and one of the record do not fit together",
                         path.text);
-    status = rsi_file_read_all(storage->root, path.text, SIZE_MAX / 2, text);
+    status = settle_state(&state, storage, &entity, path.text);
     if (status == RAGSTORE_E_NOT_FOUND) {
         if (entity.present && entity.chunks.known)
             return rsi_fail(RAGSTORE_E_DAMAGED, "storage",
                             "%s is missing; restore the folder of this entity from a backup",
                             path.text);
         space->base_sequence = entity.present ? entity.chunks.base_sequence : 0;
+        status = RAGSTORE_OK;
     } else if (status == RAGSTORE_OK) {
-        status = settle_base(storage, space, &entity, path.text, text);
-        if (status == RAGSTORE_OK)
-            status = rsi_wrap(rsi_snapshot_decode_rows(record, text->data, text->size), "read %s",
-                              path.text);
+        space->base_sequence = state.base_sequence;
+        status = stand_on_file(storage, space, path.text, &state);
     }
-    if (status == RAGSTORE_OK || status == RAGSTORE_E_NOT_FOUND)
-        status = apply_pending(space, record);
-    return status;
+    return status == RAGSTORE_OK ? apply_pending(space) : status;
 }
 
 int rsi_space_load_locked(rsi_storage *storage, rsi_space *space)
@@ -219,14 +243,12 @@ int rsi_space_load_locked(rsi_storage *storage, rsi_space *space)
         return RAGSTORE_OK;
     if (space->damage != NULL)
         return rsi_fail(RAGSTORE_E_DAMAGED, "storage", "%s", space->damage);
-    rsi_record *record = rsi_table_place(&space->table, space->entity_id);
-    if (record == NULL)
-        return RAGSTORE_E_NO_MEMORY;
-    rsi_bytes text = {0};
-    int status = load(storage, space, record, &text);
-    rsi_bytes_free(&text);
+    int status = load(storage, space);
     if (status != RAGSTORE_OK) {
-        rsi_record_drop_rows(record);
+        rsi_saved_error error;
+        rsi_error_save(&error);
+        rsi_table_free(&space->table);
+        rsi_error_restore(&error);
         if (status == RAGSTORE_E_DAMAGED) { /* or each checkpoint would try again, for ever */
             space->damage = rsi_strdup(rsi_error_message());
             if (space->damage == NULL)
@@ -250,7 +272,7 @@ int rsi_space_lock_for_reading(rsi_storage *storage, const char *name, const cha
         pthread_rwlock_unlock(&storage->state);
         pthread_rwlock_wrlock(&storage->state);
         int status = RAGSTORE_OK;
-        if (rsi_table_find(&storage->entities.table, key) != NULL) {
+        if (rsi_entity_exists(storage, key)) {
             *space = rsi_space_of(storage, name, key);
             status = *space == NULL ? rsi_error_code() : rsi_space_load_locked(storage, *space);
         } else {
@@ -271,13 +293,25 @@ int rsi_space_lock_for_reading(rsi_storage *storage, const char *name, const cha
     return RAGSTORE_OK;
 }
 
+bool rsi_entity_exists(const rsi_storage *storage, const char *entity_id)
+{
+    rsi_sight sight;
+    return rsi_table_look(&sight, &storage->entities.table, entity_id) != 0;
+}
+
 int rsi_entity_incarnation(char out[33], rsi_storage *storage, const char *entity_id)
 {
-    const rsi_record *record = rsi_table_find(&storage->entities.table, entity_id);
-    if (record == NULL)
+    const rsi_table *table = &storage->entities.table;
+    rsi_sight sight;
+    rsi_bytes text = {0};
+    rsi_json *value = NULL;
+    int found = rsi_table_look(&sight, table, entity_id);
+    if (found == 0)
         return rsi_fail(RAGSTORE_E_NOT_FOUND, "storage", "there is no entity \"%s\"", entity_id);
-    rsi_json *value;
-    int status = rsi_json_parse(&value, record->json, record->size, RSI_JSON_DEPTH_STORED);
+    int status = found < 0 ? found : rsi_table_value(&text, table, &sight);
+    if (status == RAGSTORE_OK)
+        status = rsi_json_parse(&value, text.data, text.size, RSI_JSON_DEPTH_STORED);
+    rsi_bytes_free(&text);
     if (status != RAGSTORE_OK)
         return status;
     const char *incarnation = rsi_json_get_text(value, "incarnation");

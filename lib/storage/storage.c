@@ -139,6 +139,8 @@ static int init_locks(rsi_storage *storage)
     if (failed == 0)
         failed = pthread_rwlock_init(&storage->state, NULL);
     if (failed == 0)
+        failed = pthread_mutex_init(&storage->checkpointing, NULL);
+    if (failed == 0)
         failed = rsi_group_init(&storage->queue);
     return failed == 0 ? RAGSTORE_OK
                        : rsi_fail_errno(RAGSTORE_E_NO_MEMORY, failed, "storage", "make a lock");
@@ -314,6 +316,7 @@ void rsi_storage_free(rsi_storage *storage)
     rsi_group_free(&storage->queue);
     pthread_rwlock_destroy(&storage->state);
     pthread_mutex_destroy(&storage->mutex);
+    pthread_mutex_destroy(&storage->checkpointing);
     pthread_cond_destroy(&storage->changed);
     rsi_free(storage);
 }
@@ -348,16 +351,6 @@ bool rsi_storage_checkpoint_due(rsi_storage *storage, int64_t *quiet_ms)
     return rsi_checkpoint_has_work(storage);
 }
 
-int rsi_storage_checkpoint(rsi_storage *storage)
-{
-    int status = rsi_writer_take(storage);
-    if (status != RAGSTORE_OK)
-        return status;
-    status = rsi_checkpoint_locked(storage);
-    rsi_writer_release(storage);
-    return rsi_wrap(status, "checkpoint");
-}
-
 int rsi_storage_flush_locked(rsi_storage *storage)
 {
     rsi_group_drain(storage);
@@ -383,7 +376,7 @@ void rsi_storage_forget_chunks(rsi_storage *storage, const char *entity_id)
 {
     pthread_rwlock_wrlock(&storage->state);
     rsi_space *space = rsi_map_get(&storage->chunks, entity_id, strlen(entity_id));
-    if (space != NULL && space->loaded && !space->must_write &&
+    if (space != NULL && space->loaded && !space->must_write && space->pins == 0 &&
         space->last_sequence <= space->base_sequence) {
         rsi_map_remove(&storage->chunks, entity_id, strlen(entity_id));
         free_mapped_space(space);

@@ -74,6 +74,9 @@ int rsi_storage_each(rsi_storage *storage, const char *space, rsi_record_visitor
 int rsi_storage_each_where(rsi_storage *storage, const char *space, const char *field,
                            const char *value, rsi_record_visitor *visit, void *user);
 size_t rsi_storage_count(rsi_storage *storage, const char *space);
+/* The keys of all records, one behind the other, each with its NUL. *unreadable counts those that
+ * are damaged and left out; NULL: the first of them is an error. */
+int rsi_storage_keys(rsi_bytes *keys, size_t *unreadable, rsi_storage *storage, const char *space);
 
 /*
  * A walk through the records of a space in pieces, so that a long one keeps nobody waiting. What is
@@ -120,7 +123,6 @@ int rsi_storage_row_count(uint64_t *count, uint64_t *next, rsi_storage *storage,
 int rsi_storage_row_get(rsi_bytes *row, rsi_storage *storage, const char *space, const char *key,
                         uint64_t number);
 /* Rows with numbers >= from, ascending, at most `limit` (UINT64_MAX: all). */
-typedef int rsi_row_visitor(void *user, uint64_t number, const char *json, size_t size);
 int rsi_storage_rows(rsi_storage *storage, const char *space, const char *key, uint64_t from,
                      uint64_t limit, rsi_row_visitor *visit, void *user);
 

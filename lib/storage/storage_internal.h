@@ -3,9 +3,9 @@
  *
  *   rsi_storage
  *     ├─ root, lock           the directory and who may change it
- *     ├─ entities, sessions   spaces that are always in memory
- *     ├─ collections: name ─► a space of the application's own, always in memory
- *     ├─ chunks: entity id ─► a space of chunk rows, read at first use
+ *     ├─ entities, sessions   spaces that are there from the start
+ *     ├─ collections: name ─► a space of the application's own, from the start
+ *     ├─ chunks: entity id ─► a space of chunk rows, from its first use
  *     ├─ journal              where commits go
  *     ├─ work                 file changes that follow a commit and have not succeeded yet
  *     └─ tx                   the running transaction, if any
@@ -46,6 +46,7 @@ typedef struct rsi_space {
     bool edited;     /* at open its file was not as it was written down */
     bool must_write; /* the file has to be written although no commit asks for it */
     char *damage; /* why what was committed cannot be read; NULL: nothing known */
+    unsigned pins;   /* commits on their way that need it as it is */
     rsi_pending_row *pending;
     size_t pending_count;
     size_t pending_capacity;
@@ -103,9 +104,11 @@ struct rsi_storage {
     pthread_t writer;
     char failure[RSI_FAILURE_MAX]; /* why nothing may be written any more; "" when all is well */
 
+    pthread_mutex_t checkpointing; /* one checkpoint at a time; taken before the writer lock */
     rsi_tx *tx;
     rsi_commit_queue queue;
     rsi_journal journal; /* the leader's while there is one, otherwise the writer's */
+    uint64_t journal_begin; /* the sequence with which the journal began */
     rsi_candidates candidates; /* what checkpoint records say of files; needed for late reads */
     rsi_work_list work;
     int64_t last_commit_ms; /* atomic */
@@ -167,9 +170,12 @@ int rsi_storage_make_directories(rsi_storage *storage);
 
 /* ---- checkpoint.c ---- */
 
-/* Under the writer lock. */
-int rsi_checkpoint_locked(rsi_storage *storage);
 bool rsi_checkpoint_has_work(rsi_storage *storage);
+
+/* ---- journal_files.c ---- */
+
+/* Remove the journals before the last two generations that have been there for a while. */
+int rsi_journals_remove_old(rsi_storage *storage);
 
 /* ---- work.c ---- */
 
@@ -183,7 +189,10 @@ int rsi_work_recover(rsi_storage *storage, rsi_work_list *list);
 /* Remove what an unfinished run left under names of ours. */
 int rsi_work_sweep(rsi_storage *storage);
 
-/* The incarnation in an entity's record; NOT_FOUND. out: 33 bytes. */
+/* The incarnation in an entity's record; NOT_FOUND. out: 33 bytes. Like the next one it looks at
+ * what is committed: under the state lock, or by the writer while no commit is on its way. */
 int rsi_entity_incarnation(char out[33], rsi_storage *storage, const char *entity_id);
+/* Is there such an entity? One that cannot be read is. */
+bool rsi_entity_exists(const rsi_storage *storage, const char *entity_id);
 
 #endif

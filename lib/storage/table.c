@@ -1,37 +1,111 @@
-/* Tables in memory: see table.h. */
-#include "storage/table.h"
+/* Tables: what is in memory, and changing it. See table.h; reading is in table_read.c. */
+#include "storage/table_internal.h"
 
 #include "base/memory.h"
 #include "base/status.h"
 
 #include <string.h>
 
-static bool is_absent(const rsi_record *record)
+static bool has_values(const rsi_table *table)
 {
-    return record->json == NULL && record->row_count == 0;
+    return table->base == NULL || rsi_base_layout(table->base)->rows_field != NULL ||
+           rsi_base_layout(table->base)->id_field != NULL;
+}
+
+bool rsi_record_has_value(const rsi_table *table, const rsi_record *record)
+{
+    return record->json != NULL || (record->continues && has_values(table));
+}
+
+void rsi_record_clear_rows(rsi_record *record)
+{
+    for (size_t i = 0; i < record->row_count; i++)
+        rsi_free(record->rows[i].json);
+    record->row_count = 0;
+    record->row_drops = 0;
+}
+
+void rsi_record_free_members(rsi_record *record)
+{
+    rsi_record_clear_rows(record);
+    rsi_free(record->rows);
+    rsi_free(record->json);
+    rsi_free(record->key);
 }
 
 static void free_record(void *value)
 {
-    rsi_record *record = value;
-    rsi_record_drop_rows(record);
-    rsi_free(record->rows);
-    rsi_free(record->json);
-    rsi_free(record->key);
-    rsi_free(record);
+    rsi_record_free_members(value);
+    rsi_free(value);
 }
 
 void rsi_table_free(rsi_table *table)
 {
+    rsi_map_free(&table->over_base, NULL);
     rsi_map_free(&table->records, free_record);
     rsi_free(table->sequence);
+    rsi_free(table->covered);
+    rsi_base_release(table->base);
     *table = (rsi_table){.watch = table->watch, .watch_user = table->watch_user};
 }
 
-rsi_record *rsi_table_find(const rsi_table *table, const char *key)
+int rsi_table_begin(rsi_table *table, rsi_base *base)
 {
-    rsi_record *record = rsi_map_get(&table->records, key, strlen(key));
-    return record == NULL || is_absent(record) ? NULL : record;
+    const size_t count = rsi_base_count(base);
+    table->covered = rsi_alloc_array(count / 8 + 1, 1);
+    if (table->covered == NULL) {
+        rsi_base_release(base);
+        return RAGSTORE_E_NO_MEMORY;
+    }
+    table->base = base;
+    table->next_order = rsi_base_next_order(base);
+    table->present = has_values(table) ? count : 0;
+    return RAGSTORE_OK;
+}
+
+/* ---- places ---- */
+
+/* Have the value of a record in memory that continues one of the base. */
+static int take_value(rsi_record *record, rsi_base_reader *reader)
+{
+    rsi_slice key;
+    rsi_slice json;
+    int status = rsi_base_read_record(reader, record->base - 1, &key, &json);
+    if (status != RAGSTORE_OK)
+        return status;
+    record->json = rsi_memdup0(json.data, json.size);
+    record->size = json.size;
+    return record->json == NULL ? RAGSTORE_E_NO_MEMORY : RAGSTORE_OK;
+}
+
+/* Lay a new record over that of the base with its key, if there is one. */
+static int lay_over(rsi_table *table, rsi_record *record)
+{
+    rsi_base_reader reader = rsi_base_reader_of(table->base, 0);
+    size_t number;
+    int found = table->base == NULL ? 0 : rsi_base_find(&number, &reader, record->key);
+    int status = found < 0 ? found : RAGSTORE_OK;
+    if (found > 0) {
+        record->base = number + 1;
+        record->continues = true;
+        record->order = rsi_base_order(table->base, number);
+        if (table->watch != NULL)
+            status = take_value(record, &reader);
+        if (status == RAGSTORE_OK)
+            status = rsi_map_put(&table->over_base, &number, sizeof number, record, NULL);
+        if (status == RAGSTORE_OK)
+            table->covered[number / 8] |= (unsigned char)(1u << number % 8);
+    }
+    rsi_base_reader_free(&reader);
+    return status;
+}
+
+static void leave_base(rsi_table *table, const rsi_record *record)
+{
+    const size_t number = record->base - 1;
+    if (record->base == 0 || rsi_map_remove(&table->over_base, &number, sizeof number) == NULL)
+        return;
+    table->covered[number / 8] &= (unsigned char)~(1u << number % 8);
 }
 
 rsi_record *rsi_table_place(rsi_table *table, const char *key)
@@ -52,11 +126,32 @@ rsi_record *rsi_table_place(rsi_table *table, const char *key)
     if (record == NULL)
         return NULL;
     record->key = rsi_memdup0(key, key_size);
-    if (record->key == NULL || rsi_map_put(&table->records, key, key_size, record, NULL) != 0) {
+    if (record->key == NULL || lay_over(table, record) != RAGSTORE_OK ||
+        rsi_map_put(&table->records, key, key_size, record, NULL) != RAGSTORE_OK) {
+        leave_base(table, record);
         free_record(record);
         return NULL;
     }
     return record;
+}
+
+int rsi_table_watch(rsi_table *table, rsi_table_watcher *watch, void *user)
+{
+    rsi_base_reader reader = rsi_base_reader_of(table->base, 0);
+    size_t position = 0;
+    void *value;
+    int status = RAGSTORE_OK;
+    while (status == RAGSTORE_OK && rsi_map_next(&table->records, &position, NULL, &value)) {
+        rsi_record *record = value;
+        if (record->json == NULL && record->continues)
+            status = take_value(record, &reader);
+    }
+    rsi_base_reader_free(&reader);
+    if (status != RAGSTORE_OK)
+        return status;
+    table->watch = watch;
+    table->watch_user = user;
+    return RAGSTORE_OK;
 }
 
 int rsi_record_reserve(rsi_record *record, size_t more)
@@ -68,6 +163,8 @@ int rsi_record_reserve(rsi_record *record, size_t more)
         return RAGSTORE_E_NO_MEMORY;
     return RAGSTORE_OK;
 }
+
+/* ---- order ---- */
 
 size_t rsi_table_position(const rsi_table *table, uint64_t order)
 {
@@ -96,6 +193,15 @@ static void append_to_sequence(rsi_table *table, rsi_record *record)
     table->sequence[table->sequence_count++] = (rsi_place_in_order){record->order, record};
 }
 
+static void leave_sequence(rsi_table *table, const rsi_record *record)
+{
+    size_t at = rsi_table_position(table, record->order);
+    if (at < table->sequence_count && table->sequence[at].record == record)
+        table->sequence[at].record = NULL;
+}
+
+/* ---- values ---- */
+
 static void tell_watcher(const rsi_table *table, const rsi_record *record, const char *json,
                          size_t size)
 {
@@ -103,9 +209,10 @@ static void tell_watcher(const rsi_table *table, const rsi_record *record, const
         table->watch(table->watch_user, record->order, record->json, record->size, json, size);
 }
 
-void rsi_table_set(rsi_table *table, rsi_record *record, char *json, size_t size)
+void rsi_table_set(rsi_table *table, rsi_record *record, char *json, size_t size,
+                   uint64_t sequence)
 {
-    if (record->json == NULL) {
+    if (!rsi_record_has_value(table, record)) {
         record->order = table->next_order++;
         table->present++;
         append_to_sequence(table, record);
@@ -114,7 +221,26 @@ void rsi_table_set(rsi_table *table, rsi_record *record, char *json, size_t size
     rsi_free(record->json);
     record->json = json;
     record->size = size;
+    record->changed = sequence;
 }
+
+void rsi_table_drop(rsi_table *table, rsi_record *record, uint64_t sequence)
+{
+    if (rsi_record_has_value(table, record)) {
+        table->present--;
+        leave_sequence(table, record);
+        tell_watcher(table, record, NULL, 0);
+    }
+    rsi_free(record->json);
+    record->json = NULL;
+    record->size = 0;
+    record->continues = false;
+    record->changed = sequence;
+    record->dropped = sequence;
+    rsi_record_clear_rows(record);
+}
+
+/* ---- rows ---- */
 
 size_t rsi_record_row_from(const rsi_record *record, uint64_t number)
 {
@@ -130,60 +256,21 @@ size_t rsi_record_row_from(const rsi_record *record, uint64_t number)
     return low;
 }
 
-void rsi_record_set_row(rsi_record *record, uint64_t number, char *json, size_t size)
+void rsi_record_set_row(rsi_record *record, uint64_t number, char *json, size_t size,
+                        uint64_t sequence)
 {
     size_t at = record->row_count;
     if (at > 0 && record->rows[at - 1].number >= number)
         at = rsi_record_row_from(record, number);
     if (at < record->row_count && record->rows[at].number == number) {
+        record->row_drops -= record->rows[at].json == NULL;
         rsi_free(record->rows[at].json);
     } else {
         memmove(record->rows + at + 1, record->rows + at,
                 (record->row_count - at) * sizeof *record->rows);
         record->row_count++;
     }
-    record->rows[at] = (rsi_row){number, json, size};
-}
-
-void rsi_record_drop_row(rsi_record *record, uint64_t number)
-{
-    size_t at = rsi_record_row_from(record, number);
-    if (at == record->row_count || record->rows[at].number != number)
-        return;
-    rsi_free(record->rows[at].json);
-    record->row_count--;
-    memmove(record->rows + at, record->rows + at + 1,
-            (record->row_count - at) * sizeof *record->rows);
-}
-
-void rsi_record_drop_rows(rsi_record *record)
-{
-    for (size_t i = 0; i < record->row_count; i++)
-        rsi_free(record->rows[i].json);
-    record->row_count = 0;
-}
-
-void rsi_table_drop(rsi_table *table, rsi_record *record)
-{
-    if (record->json != NULL) {
-        table->present--;
-        table->sequence[rsi_table_position(table, record->order)].record = NULL;
-        tell_watcher(table, record, NULL, 0);
-    }
-    rsi_free(record->json);
-    record->json = NULL;
-    record->size = 0;
-    rsi_record_drop_rows(record);
-}
-
-int rsi_table_sorted(rsi_record ***records, size_t *count, const rsi_table *table)
-{
-    *count = 0;
-    *records = rsi_alloc_array(table->present + 1, sizeof **records);
-    if (*records == NULL)
-        return RAGSTORE_E_NO_MEMORY;
-    for (size_t i = 0; i < table->sequence_count; i++)
-        if (table->sequence[i].record != NULL)
-            (*records)[(*count)++] = table->sequence[i].record;
-    return RAGSTORE_OK;
+    record->rows[at] = (rsi_row){number, json, size, sequence};
+    record->row_drops += json == NULL;
+    record->changed = sequence;
 }

@@ -1,19 +1,28 @@
 /*
- * A table in memory: records by key, each with numbered rows.
+ * A table: records by key, each with numbered rows. What has changed since its file was written is
+ * in memory; the rest is read from the file, its base (base.h).
  *
- *   rsi_table "chat_sessions"
- *     records: "session_1a2b…" ──► rsi_record  json  {"_id":…}          (without its rows)
- *                                     rows   0 ─► {"role":"user",…}
- *                                            1 ─► {"role":"assistant",…}
+ *   base (file)          s0 ─ s1 ─ s2 ─ s3          never changes
+ *                              ▲         ▲
+ *   records (memory)          s1: rows   s3: gone     s7: new
+ *                             + row 12
  *
- * Values are compact JSON texts. Records remember the order in which they came. A record may be
- * absent (json NULL, no rows): a place that was made ready for a commit, so that applying it
- * cannot fail. Not locked: storage.c's state lock guards every table.
+ *   rsi_record s1   continues: what is not here is as in the base
+ *              s3   absent: it hides that of the base
+ *              s7   only here
  *
- *   sequence   [ 0:● ][ 1:○ ][ 2:● ][ 5:● ]     records with a value, ascending by `order`; one that
- *                                               was dropped leaves a gap until there are too many
+ * Values are compact JSON texts. Records have the order in which they came, those of the base first.
+ * A record may be absent: dropped, or a place that was made ready for a commit, so that applying it
+ * cannot fail. Each remembers the sequence of the commit that changed it last, so that a checkpoint
+ * knows what its file holds.
+ *
+ *   sequence   [ 7:● ][ 8:○ ][ 9:● ]     records that do not continue one of the base, ascending by
+ *                                        `order`; one that was dropped leaves a gap until there are
+ *                                        too many
  *
  * A watcher is told of each change of a value, before the old one is freed.
+ *
+ * Not locked: storage.c's state lock guards every table.
  */
 #ifndef RSI_STORAGE_TABLE_H
 #define RSI_STORAGE_TABLE_H
@@ -21,20 +30,28 @@
 #include "base/bytes.h"
 #include "base/map.h"
 
+struct rsi_base;
+
 typedef struct rsi_row {
     uint64_t number;
-    char *json; /* owned */
+    char *json; /* owned; NULL: dropped */
     size_t size;
+    uint64_t changed; /* sequence of its commit */
 } rsi_row;
 
 typedef struct rsi_record {
     char *key;
-    char *json; /* owned; NULL: absent, or a table that only has rows */
+    char *json; /* owned; NULL: absent, as in the base, or a table that only has rows */
     size_t size;
     uint64_t order;
-    rsi_row *rows; /* ascending by number */
+    uint64_t changed; /* sequence of the last commit that touched it */
+    uint64_t dropped; /* sequence of the last commit that dropped it */
+    rsi_row *rows;    /* ascending by number; over those of the base */
     size_t row_count;
     size_t row_capacity;
+    size_t row_drops;   /* of the rows: how many only hide one */
+    size_t base;        /* 1 + the number of the base's record of this key; 0: none */
+    bool continues;     /* that one shows through */
 } rsi_record;
 
 typedef struct rsi_place_in_order {
@@ -47,38 +64,101 @@ typedef void rsi_table_watcher(void *user, uint64_t order, const char *old_json,
                                const char *new_json, size_t new_size);
 
 typedef struct rsi_table {
-    rsi_map records;
+    struct rsi_base *base; /* NULL: none */
+    rsi_map records;       /* key → rsi_record */
+    rsi_map over_base;     /* number of a record of the base → the rsi_record over it */
+    unsigned char *covered; /* a bit for each record of the base: is there one in over_base? */
     rsi_place_in_order *sequence; /* room for two of each record */
     size_t sequence_count;
     size_t sequence_capacity;
     rsi_table_watcher *watch; /* NULL: nobody */
     void *watch_user;
     uint64_t next_order;
-    size_t present; /* records that are not absent */
+    size_t present; /* records that have a value */
 } rsi_table;
 
-void rsi_table_free(rsi_table *table); /* leaves it empty and usable */
+void rsi_table_free(rsi_table *table); /* leaves it empty and usable, still watched */
 
-/* The record, or NULL. An absent one is returned only by _place. */
-rsi_record *rsi_table_find(const rsi_table *table, const char *key);
-/* The record of a key, made absent when it is not there; NULL when memory is short. */
+/* Stand an empty table on a base, which is taken. */
+int rsi_table_begin(rsi_table *table, struct rsi_base *base);
+/* A watcher sees all changes from now on. On failure there is none. */
+int rsi_table_watch(rsi_table *table, rsi_table_watcher *watch, void *user);
+
+/* ---- changing ---- */
+
+/* The record of a key, made when it is not in memory; NULL with the error set. */
 rsi_record *rsi_table_place(rsi_table *table, const char *key);
-/* Room for `more` rows, so that as many puts cannot fail. */
+/* Room for `more` rows, so that as many puts and drops cannot fail. */
 int rsi_record_reserve(rsi_record *record, size_t more);
 
 /* These take `json` and cannot fail (rows: after a reserve). */
-void rsi_table_set(rsi_table *table, rsi_record *record, char *json, size_t size);
-void rsi_record_set_row(rsi_record *record, uint64_t number, char *json, size_t size);
-void rsi_record_drop_row(rsi_record *record, uint64_t number);
-void rsi_record_drop_rows(rsi_record *record);
-void rsi_table_drop(rsi_table *table, rsi_record *record); /* value and rows go; becomes absent */
+void rsi_table_set(rsi_table *table, rsi_record *record, char *json, size_t size,
+                   uint64_t sequence);
+void rsi_table_drop(rsi_table *table, rsi_record *record, uint64_t sequence); /* becomes absent */
+/* json NULL: the row is dropped. */
+void rsi_record_set_row(rsi_record *record, uint64_t number, char *json, size_t size,
+                        uint64_t sequence);
+void rsi_record_clear_rows(rsi_record *record);
 
-/* Position of the first row with a number >= `number`. */
+/* ---- reading ---- */
+
+/* A record as it is now. */
+typedef struct rsi_sight {
+    const rsi_record *record; /* NULL: it is only in the base */
+    size_t base;              /* 1 + its number there, while it shows through; or 0 */
+} rsi_sight;
+
+/* 1, 0 when there is no such record, or an error. */
+int rsi_table_look(rsi_sight *sight, const rsi_table *table, const char *key);
+/* Append its value. NOT_FOUND: it only has rows. */
+int rsi_table_value(rsi_bytes *out, const rsi_table *table, const rsi_sight *sight);
+
+/* Records with a value, in their order. What _next() gives lives until the next call. */
+typedef struct rsi_table_walk rsi_table_walk;
+typedef struct rsi_table_item {
+    const char *key;
+    const char *json;
+    size_t size;
+    uint64_t order;
+} rsi_table_item;
+int rsi_table_walk_begin(rsi_table_walk **walk, const rsi_table *table, uint64_t from_order);
+/* 1, 0 or an error; after DAMAGED the walk goes on behind the record that cannot be read. */
+int rsi_table_walk_next(rsi_table_item *item, rsi_table_walk *walk);
+/* Only the record of this order; 0: it is gone. Walks go on from it. */
+int rsi_table_walk_to(rsi_table_item *item, rsi_table_walk *walk, uint64_t order);
+void rsi_table_walk_end(rsi_table_walk *walk); /* NULL is fine */
+
+/* Rows with numbers >= from, ascending, at most `limit`; those of `over` hide those below. A sight
+ * without anything: only those of `over`, which may be NULL. */
+typedef int rsi_row_visitor(void *user, uint64_t number, const char *json, size_t size);
+int rsi_table_rows(const rsi_table *table, const rsi_sight *sight, const rsi_record *over,
+                   uint64_t from, uint64_t limit, rsi_row_visitor *visit, void *user);
+/* How many rows, and 1 + the largest number; 0 without rows. */
+int rsi_table_row_count(uint64_t *count, uint64_t *next, const rsi_table *table,
+                        const rsi_sight *sight);
+
+/* Position of the first row in memory with a number >= `number`. */
 size_t rsi_record_row_from(const rsi_record *record, uint64_t number);
 
-/* Position in `sequence` of the first place with an order >= `order`. */
-size_t rsi_table_position(const rsi_table *table, uint64_t order);
-/* All records with a value in the order in which they came. Caller frees *records with rsi_free. */
-int rsi_table_sorted(rsi_record ***records, size_t *count, const rsi_table *table);
+/* ---- checkpoints ---- */
+
+/*
+ * What a file is to hold: the base, and copies of all that is in memory over it. Owned; the table
+ * goes on meanwhile.
+ */
+typedef struct rsi_frozen {
+    struct rsi_base *base; /* retained; NULL: none */
+    rsi_record *records;   /* those over the base ascending by its numbers, then those that are only in
+                              memory, in their order */
+    size_t count;
+    size_t over_count;
+} rsi_frozen;
+
+int rsi_table_freeze(rsi_frozen *frozen, const rsi_table *table);
+void rsi_frozen_free(rsi_frozen *frozen);
+
+/* The file of commits up to `sequence` becomes the base, which is taken; what it holds goes from
+ * memory. On failure the table is as it was, and right. */
+int rsi_table_rebase(rsi_table *table, struct rsi_base *base, uint64_t sequence);
 
 #endif

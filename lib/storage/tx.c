@@ -50,7 +50,7 @@ void rsi_tx_hide(rsi_storage *storage, bool hidden)
 
 static void free_overlay(rsi_overlay *overlay)
 {
-    rsi_record_drop_rows(&overlay->delta);
+    rsi_record_clear_rows(&overlay->delta);
     rsi_free(overlay->delta.rows);
     rsi_free(overlay->delta.json);
     rsi_free(overlay->delta.key);
@@ -142,7 +142,7 @@ static void drop_all(rsi_overlay *overlay)
     overlay->dropped = true;
     rsi_free(overlay->delta.json);
     overlay->delta.json = NULL;
-    rsi_record_drop_rows(&overlay->delta);
+    rsi_record_clear_rows(&overlay->delta);
 }
 
 /* The chunks of an entity go with its folders, unread: a damaged file must not keep it alive. */
@@ -182,7 +182,7 @@ static int overlay_op(rsi_tx *tx, const rsi_op *op)
             rsi_free(copy);
             return RAGSTORE_E_NO_MEMORY;
         }
-        rsi_record_set_row(&overlay->delta, op->number, copy, op->size);
+        rsi_record_set_row(&overlay->delta, op->number, copy, op->size, 0);
         return RAGSTORE_OK;
     }
 }
@@ -222,7 +222,7 @@ static int ensure_loaded(rsi_tx *tx, const char *space, const char *key)
     pthread_rwlock_wrlock(&storage->state);
     rsi_space *chunks = rsi_space_of(storage, space, key);
     int status = chunks == NULL ? RAGSTORE_E_NO_MEMORY : RAGSTORE_OK;
-    if (status == RAGSTORE_OK && rsi_table_find(&storage->entities.table, key) != NULL)
+    if (status == RAGSTORE_OK && rsi_entity_exists(storage, key))
         status = rsi_space_load_locked(storage, chunks);
     pthread_rwlock_unlock(&storage->state);
     return status;

@@ -67,6 +67,7 @@ struct rsi_tx {
     size_t depth;
     size_t savepoint_capacity;
     bool is_hidden; /* reads of this thread see what is committed */
+    size_t pinned;  /* of the overlays: those whose spaces must stay as they are */
     bool has_left;  /* it is in the commit queue, and the writer lock is somebody else's */
 };
 
@@ -78,6 +79,10 @@ rsi_tx *rsi_tx_current(rsi_storage *storage);
 rsi_tx *rsi_tx_view(rsi_storage *storage);
 rsi_tx *rsi_tx_view_all(rsi_storage *storage); /* for a look at all records */
 bool rsi_tx_touches(const rsi_tx *tx, const char *space, const char *key);
+
+/* Visit a record of a table as the transaction (or NULL) has it. */
+int rsi_tx_visit_item(const rsi_table_item *item, rsi_storage *storage, const rsi_tx *tx,
+                      const char *space, rsi_record_visitor *visit, void *user);
 
 /* Make all of it durable, then visible. Does not free. The writer lock may be given up. */
 int rsi_tx_write(rsi_tx *tx);

@@ -245,24 +245,22 @@ static int is_still_due(bool *due, rsi_storage *storage, const rsi_work *work)
 /* Folders come after the commit of their entity and no operation tells of them: what a crash
  * prevented is seen by the entity file, which is written last. Only an entity without documents can
  * be so new. */
-static int complete_folders(rsi_storage *storage)
+static int complete_folders(void *user, const char *entity_id, const char *json, size_t size)
 {
-    size_t position = 0;
-    void *value;
-    int status = RAGSTORE_OK;
-    while (status == RAGSTORE_OK &&
-           rsi_map_next(&storage->entities.table.records, &position, NULL, &value)) {
-        const rsi_record *record = value;
-        char incarnation[RSI_INCARNATION_HEX];
-        if (record->json == NULL || record->row_count > 0 ||
-            rsi_file_exists(storage->root, rsi_path_in_entity(record->key, "entity.json").text))
-            continue;
-        if (rsi_entity_incarnation(incarnation, storage, record->key) != RAGSTORE_OK)
-            continue; /* a damaged record is told of where it is used */
-        const rsi_work work = {RSI_WORK_COME, record->key, incarnation, NULL};
-        status = do_work(storage, &work);
-    }
-    return status;
+    rsi_storage *storage = user;
+    char incarnation[RSI_INCARNATION_HEX];
+    uint64_t documents;
+    (void)json;
+    (void)size;
+    if (rsi_file_exists(storage->root, rsi_path_in_entity(entity_id, "entity.json").text))
+        return RAGSTORE_OK;
+    int status = rsi_storage_row_count(&documents, NULL, storage, RSI_SPACE_ENTITIES, entity_id);
+    if (status != RAGSTORE_OK || documents > 0)
+        return status;
+    if (rsi_entity_incarnation(incarnation, storage, entity_id) != RAGSTORE_OK)
+        return RAGSTORE_OK; /* a damaged record is told of where it is used */
+    const rsi_work work = {RSI_WORK_COME, (char *)(uintptr_t)entity_id, incarnation, NULL};
+    return do_work(storage, &work);
 }
 
 int rsi_work_recover(rsi_storage *storage, rsi_work_list *list)
@@ -275,8 +273,10 @@ int rsi_work_recover(rsi_storage *storage, rsi_work_list *list)
         if (status != RAGSTORE_OK)
             return rsi_wrap(status, "finish what a crash cut short");
     }
-    return storage->was_unclean ? rsi_wrap(complete_folders(storage), "make an entity's folders")
-                                : RAGSTORE_OK;
+    if (!storage->was_unclean)
+        return RAGSTORE_OK;
+    return rsi_wrap(rsi_storage_each(storage, RSI_SPACE_ENTITIES, complete_folders, storage),
+                    "make an entity's folders");
 }
 
 /* ---- sweeping names of ours ---- */

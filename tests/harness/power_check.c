@@ -42,13 +42,14 @@ static void cut_again(void *user, power_disk *disk, uint64_t operation)
         cut->left = power_disk_cut(disk, cut->seed);
 }
 
-static int open_copy(rsi_storage **storage, const power_explorer *explorer, power_disk *disk)
+static int open_copy(rsi_storage **storage, power_explorer *explorer, power_disk *disk)
 {
     const rsi_storage_options options = {
         .flags = explorer->was_open ? RAGSTORE_OPEN_MUST_EXIST : 0,
         .durability = RAGSTORE_DURABILITY_FULL,
         .files = power_disk_table(disk),
     };
+    power_choose_small(power_random(&explorer->seed, 2) == 0);
     return rsi_storage_open(storage, "/store", &options);
 }
 

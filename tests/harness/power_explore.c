@@ -4,6 +4,7 @@
 #include "base/status.h"
 #include "files/paths.h"
 #include "harness/power_internal.h"
+#include "storage/base.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -96,12 +97,18 @@ static bool compare_live(power_explorer *explorer, const char *when)
                                        when);
 }
 
+void power_choose_small(bool in_memory)
+{
+    rsi_base_small_bytes = in_memory ? (uint64_t)64 << 10 : 0;
+}
+
 bool power_explorer_open(power_explorer *explorer)
 {
     const rsi_storage_options options = {
         .durability = explorer->durability,
         .files = explorer->table,
     };
+    power_choose_small(power_random(&explorer->seed, 2) == 0);
     if (rsi_storage_open(&explorer->storage, "/store", &options) != RAGSTORE_OK) {
         explorer->storage = NULL;
         return power_explorer_fail(explorer, "opening: %s", rsi_error_message());

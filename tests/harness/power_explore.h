@@ -59,6 +59,9 @@ typedef struct power_explorer {
 /* table NULL: the disk's own. */
 void power_explorer_begin(power_explorer *explorer, power_disk *disk, const rsi_file_table *table,
                           uint64_t seed);
+/* Are the files of the stores opened next kept in memory, as small ones are, or read from the disk
+ * with an index beside them, as large ones are? */
+void power_choose_small(bool in_memory);
 /* Open the store; false when something is wrong, as for all below. */
 bool power_explorer_open(power_explorer *explorer);
 bool power_explorer_step(power_explorer *explorer, power_step step);
