@@ -309,13 +309,13 @@ int rsi_table_row_count(uint64_t *count, uint64_t *next, const rsi_table *table,
             return status;
         *count -= has; /* hidden, or counted twice */
     }
-    for (size_t i = record->row_count; i > 0; i--) {
-        if (record->rows[i - 1].number < rows.next)
-            return last_of_base(next, table->base, &rows, record);
+    status = last_of_base(next, table->base, &rows, record);
+    for (size_t i = record->row_count; status == RAGSTORE_OK && i > 0; i--) {
         if (record->rows[i - 1].json == NULL)
             continue;
-        *next = record->rows[i - 1].number + 1;
-        return RAGSTORE_OK;
+        if (record->rows[i - 1].number >= *next)
+            *next = record->rows[i - 1].number + 1;
+        break;
     }
-    return RAGSTORE_OK;
+    return status;
 }

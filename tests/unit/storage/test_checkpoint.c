@@ -1,0 +1,309 @@
+/*
+ * Checkpoints while commits go on: the same steps are done to two stores, and only one of them writes
+ * checkpoints, with steps between any two of its file operations. Both must always hold the same.
+ */
+#include "storage_fixture.h"
+
+#include "base/memory.h"
+#include "harness/power_explore.h"
+
+#define KEYS 6
+#define MESSAGES 4
+
+typedef struct twins {
+    power_disk *disk; /* of the one with checkpoints */
+    power_disk *plain_disk;
+    rsi_storage *storage;
+    rsi_storage *plain;
+    uint64_t seed;
+    uint64_t due; /* the operation of the running checkpoint before which steps are done; 0: none */
+    unsigned steps;
+    unsigned interrupted; /* checkpoints with steps inside */
+    bool inside;
+} twins;
+
+/* ---- what a store holds ---- */
+
+static int print_row(void *user, uint64_t number, const char *json, size_t size)
+{
+    rsi_bytes *text = user;
+    rsi_bytes_printf(text, "  %llu %.*s\n", (unsigned long long)number, (int)size, json);
+    return rsi_bytes_status(text);
+}
+
+typedef struct printing {
+    rsi_bytes text;
+    rsi_storage *storage;
+    const char *space;
+} printing;
+
+static int print_record(void *user, const char *key, const char *json, size_t size)
+{
+    printing *p = user;
+    uint64_t count;
+    uint64_t next;
+    int status = rsi_storage_row_count(&count, &next, p->storage, p->space, key);
+    rsi_bytes_printf(&p->text, "%s %.*s %llu %llu\n", key, (int)size, json,
+                     (unsigned long long)count, (unsigned long long)next);
+    if (status == RAGSTORE_OK)
+        status = rsi_storage_rows(p->storage, p->space, key, 0, UINT64_MAX, print_row, &p->text);
+    return status;
+}
+
+/* Caller frees with rsi_free. */
+static char *print_store(rsi_storage *storage)
+{
+    static const char *const spaces[] = {RSI_SPACE_ENTITIES, RSI_SPACE_SESSIONS,
+                                         RSI_SPACE_COLLECTIONS "c"};
+    printing p = {.storage = storage};
+    for (size_t i = 0; i < 3; i++) {
+        p.space = spaces[i];
+        rsi_bytes_printf(&p.text, "%s: %zu\n", p.space, rsi_storage_count(storage, p.space));
+        assert_int_equal(rsi_storage_each(storage, p.space, print_record, &p), RAGSTORE_OK);
+    }
+    p.space = RSI_SPACE_CHUNKS;
+    assert_int_equal(rsi_storage_rows(storage, p.space, ENTITY, 0, UINT64_MAX, print_row, &p.text),
+                     RAGSTORE_OK);
+    return rsi_bytes_take(&p.text, NULL);
+}
+
+static void compare(const twins *t)
+{
+    char *ours = print_store(t->storage);
+    char *plain = print_store(t->plain);
+    assert_string_equal(ours, plain);
+    rsi_free(ours);
+    rsi_free(plain);
+}
+
+/* ---- steps ---- */
+
+typedef struct step {
+    unsigned kind;
+    char key[8];
+    uint64_t number;
+    char json[128];
+} step;
+
+static step choose_step(twins *t)
+{
+    step s = {.kind = (unsigned)power_random(&t->seed, 9),
+              .number = power_random(&t->seed, MESSAGES)};
+    snprintf(s.key, sizeof s.key, "k%d", (int)power_random(&t->seed, KEYS));
+    snprintf(s.json, sizeof s.json, "{\"_id\":\"%s\",\"n\":%u}", s.key, t->steps++);
+    return s;
+}
+
+static void do_step(rsi_storage *storage, const step *s)
+{
+    rsi_tx *tx;
+    uint64_t next = 0;
+    assert_int_equal(rsi_tx_begin(&tx, storage), RAGSTORE_OK);
+    int status = RAGSTORE_OK;
+    switch (s->kind) {
+    case 0: /* a session, new or changed */
+        status = storage_put_text(tx, RSI_SPACE_SESSIONS, s->key, s->json);
+        break;
+    case 1: /* a message behind the last one, of a session that may be new */
+    case 2:
+        status = rsi_storage_row_count(NULL, &next, storage, RSI_SPACE_SESSIONS, s->key);
+        if (status == RAGSTORE_OK && next == 0)
+            status = storage_put_text(tx, RSI_SPACE_SESSIONS, s->key, s->json);
+        if (status == RAGSTORE_OK)
+            status = storage_row_text(tx, RSI_SPACE_SESSIONS, s->key, next, s->json);
+        break;
+    case 3:
+        status = rsi_tx_drop(tx, RSI_SPACE_SESSIONS, s->key);
+        break;
+    case 4:
+        status = storage_put_text(tx, RSI_SPACE_COLLECTIONS "c", s->key, s->json);
+        break;
+    case 5:
+        status = rsi_tx_drop(tx, RSI_SPACE_COLLECTIONS "c", s->key);
+        break;
+    case 6: /* a document and its chunk */
+        status = storage_row_text(tx, RSI_SPACE_ENTITIES, ENTITY, s->number, s->json);
+        if (status == RAGSTORE_OK)
+            status = storage_row_text(tx, RSI_SPACE_CHUNKS, ENTITY, s->number, s->json);
+        break;
+    case 7:
+        status = rsi_tx_row_drop(tx, RSI_SPACE_ENTITIES, ENTITY, s->number);
+        if (status == RAGSTORE_OK)
+            status = rsi_tx_row_drop(tx, RSI_SPACE_CHUNKS, ENTITY, s->number);
+        break;
+    default: /* gone and new again in one commit */
+        status = rsi_tx_drop(tx, RSI_SPACE_SESSIONS, s->key);
+        if (status == RAGSTORE_OK)
+            status = storage_put_text(tx, RSI_SPACE_SESSIONS, s->key, s->json);
+    }
+    if (status != RAGSTORE_OK)
+        fail_msg("%s", rsi_error_message());
+    assert_int_equal(storage_end(tx, status), RAGSTORE_OK);
+}
+
+static void do_steps(twins *t, unsigned count)
+{
+    for (unsigned i = 0; i < count; i++) {
+        const step s = choose_step(t);
+        do_step(t->storage, &s);
+        do_step(t->plain, &s);
+    }
+}
+
+/* ---- the twins ---- */
+
+static void interrupt(void *user, power_disk *disk, uint64_t operation)
+{
+    twins *t = user;
+    (void)disk;
+    rsi_tx *probe;
+    if (t->inside || operation < t->due || t->due == 0)
+        return;
+    t->inside = true;
+    if (rsi_tx_begin(&probe, t->storage) != RAGSTORE_OK) { /* the checkpoint is writing itself */
+        t->inside = false;
+        return;
+    }
+    rsi_tx_abort(probe);
+    t->due = 0;
+    t->interrupted++;
+    do_steps(t, 1 + (unsigned)power_random(&t->seed, 6));
+    compare(t);
+    t->inside = false;
+}
+
+static void twins_begin(twins *t, uint64_t seed, bool small)
+{
+    *t = (twins){.seed = seed};
+    power_choose_small(small);
+    t->disk = storage_make(true);
+    t->plain_disk = storage_make(true);
+    t->storage = storage_open_good(t->disk);
+    t->plain = storage_open_good(t->plain_disk);
+    power_disk_hook(t->disk, interrupt, t);
+}
+
+static void twins_end(twins *t)
+{
+    assert_int_equal(rsi_storage_close(t->storage), RAGSTORE_OK);
+    assert_int_equal(rsi_storage_close(t->plain), RAGSTORE_OK);
+    rsi_storage_free(t->storage);
+    rsi_storage_free(t->plain);
+    assert_int_equal(power_disk_open_handles(t->disk), 0);
+    power_disk_free(t->disk);
+    power_disk_free(t->plain_disk);
+}
+
+static void reopen(twins *t)
+{
+    assert_int_equal(rsi_storage_close(t->storage), RAGSTORE_OK);
+    rsi_storage_free(t->storage);
+    t->storage = storage_open_good(t->disk);
+    compare(t);
+}
+
+/* Steps, then a checkpoint with more of them somewhere inside. */
+static void checkpoint(twins *t)
+{
+    do_steps(t, 1 + (unsigned)power_random(&t->seed, 8));
+    t->due = power_disk_operations(t->disk) + 1 + power_random(&t->seed, 40);
+    assert_int_equal(rsi_storage_checkpoint(t->storage), RAGSTORE_OK);
+    t->due = 0;
+    compare(t);
+}
+
+static unsigned run_twins(uint64_t seed, bool small)
+{
+    twins t;
+    twins_begin(&t, seed, small);
+    for (unsigned round = 0; round < 6; round++)
+        checkpoint(&t);
+    reopen(&t);
+    do_steps(&t, 5);
+    compare(&t);
+    checkpoint(&t);
+    reopen(&t);
+    unsigned interrupted = t.interrupted;
+    twins_end(&t);
+    return interrupted;
+}
+
+static void storage_checkpoint__lets_commits_go_on(void **state)
+{
+    (void)state;
+    unsigned interrupted = 0;
+    for (uint64_t seed = 1; seed <= 60; seed++)
+        interrupted += run_twins(seed, true);
+    assert_true(interrupted > 100);
+}
+
+static void storage_checkpoint__lets_commits_go_on_over_large_files(void **state)
+{
+    (void)state;
+    unsigned interrupted = 0;
+    for (uint64_t seed = 1001; seed <= 1060; seed++)
+        interrupted += run_twins(seed, false);
+    assert_true(interrupted > 100);
+}
+
+/* An index of a collection names documents by their places in the order. */
+static void follow(void *user, uint64_t order, const char *old_json, size_t old_size,
+                   const char *new_json, size_t new_size)
+{
+    rsi_bytes *log = user;
+    rsi_bytes_printf(log, "%llu %.*s -> %.*s\n", (unsigned long long)order, (int)old_size,
+                     old_json == NULL ? "" : old_json, (int)new_size,
+                     new_json == NULL ? "" : new_json);
+}
+
+static void free_nothing(void *user)
+{
+    (void)user;
+}
+
+static void put_document(rsi_storage *storage, const char *key, const char *json)
+{
+    rsi_tx *tx;
+    assert_int_equal(rsi_tx_begin(&tx, storage), RAGSTORE_OK);
+    int status = json == NULL ? rsi_tx_drop(tx, RSI_SPACE_COLLECTIONS "c", key)
+                              : storage_put_text(tx, RSI_SPACE_COLLECTIONS "c", key, json);
+    assert_int_equal(storage_end(tx, status), RAGSTORE_OK);
+}
+
+static void storage_checkpoint__keeps_places_and_tells_old_values(void **state)
+{
+    (void)state;
+    rsi_bytes log = {0};
+    void *user = &log;
+    power_choose_small(false);
+    power_disk *disk = storage_make(true);
+    rsi_storage *storage = storage_open_good(disk);
+    assert_int_equal(rsi_storage_watch(&user, storage, RSI_SPACE_COLLECTIONS "c", follow,
+                                       free_nothing),
+                     RAGSTORE_OK);
+    put_document(storage, "a", "{\"n\":1}");
+    put_document(storage, "b", "{\"n\":2}");
+    put_document(storage, "c", "{\"n\":3}");
+    put_document(storage, "a", NULL);
+    assert_int_equal(rsi_storage_checkpoint(storage), RAGSTORE_OK);
+    put_document(storage, "c", "{\"n\":4}");
+    put_document(storage, "b", NULL);
+    put_document(storage, "d", "{\"n\":5}");
+    assert_string_equal(log.data, "0  -> {\"n\":1}\n1  -> {\"n\":2}\n2  -> {\"n\":3}\n"
+                                  "0 {\"n\":1} -> \n2 {\"n\":3} -> {\"n\":4}\n"
+                                  "1 {\"n\":2} -> \n3  -> {\"n\":5}\n");
+    assert_int_equal(rsi_storage_close(storage), RAGSTORE_OK);
+    rsi_storage_free(storage);
+    power_disk_free(disk);
+    rsi_bytes_free(&log);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(storage_checkpoint__lets_commits_go_on),
+        cmocka_unit_test(storage_checkpoint__lets_commits_go_on_over_large_files),
+        cmocka_unit_test(storage_checkpoint__keeps_places_and_tells_old_values),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
