@@ -117,6 +117,25 @@ static int collect_names(const rsi_file_table *table, int handle, const char *pa
     return result < 0 ? rsi_files_fail(result, "list", shown(path)) : RAGSTORE_OK;
 }
 
+int rsi_directory_names(rsi_root *root, const char *path, int (*each)(void *user, const char *name),
+                        void *user)
+{
+    rsi_bytes names = {0};
+    int status = rsi_files_check_path("list", path);
+    if (status != RAGSTORE_OK)
+        return status;
+    int handle = open_directory(root, path);
+    if (handle < 0)
+        return rsi_files_fail(handle, "list", path);
+    status = collect_names(root->table, handle, path, &names);
+    (void)rsi_files_close_raw(root->table, handle);
+    for (size_t at = 0; status == RAGSTORE_OK && at < names.size;
+         at += strlen(names.data + at) + 1)
+        status = each(user, names.data + at);
+    rsi_bytes_free(&names);
+    return status;
+}
+
 int rsi_directory_list(rsi_root *root, const char *path,
                        int (*each)(void *user, const char *name, rsi_file_kind kind), void *user)
 {

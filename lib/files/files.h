@@ -143,6 +143,9 @@ int rsi_directory_flush(rsi_root *root, const char *path); /* "" is the root its
  * callback may change the directory. NOT_FOUND when missing; order unspecified. */
 int rsi_directory_list(rsi_root *root, const char *path,
                        int (*each)(void *user, const char *name, rsi_file_kind kind), void *user);
+/* The same without a look at what each entry is. Not for the root. */
+int rsi_directory_names(rsi_root *root, const char *path, int (*each)(void *user, const char *name),
+                        void *user);
 /* Remove a directory with all below it; a missing one is fine. Links are removed, not followed.
  * The directory above is not flushed. */
 int rsi_directory_remove(rsi_root *root, const char *path);

@@ -171,6 +171,11 @@ int rsi_base_keep_index(rsi_base *base, rsi_root *root)
     return status;
 }
 
+bool rsi_base_is_large(rsi_base *base)
+{
+    return base->file != NULL;
+}
+
 const char *rsi_base_path(rsi_base *base)
 {
     return base->path;

@@ -49,6 +49,7 @@ void rsi_base_release(rsi_base *base); /* NULL is fine */
 /* Write the .rsx file of a large base that has none yet, or remove that of a small one. */
 int rsi_base_keep_index(rsi_base *base, rsi_root *root);
 
+bool rsi_base_is_large(rsi_base *base); /* it is not kept in memory */
 const char *rsi_base_path(rsi_base *base);
 const rsi_layout *rsi_base_layout(rsi_base *base);
 size_t rsi_base_count(rsi_base *base); /* records */

@@ -1,14 +1,80 @@
-/* Removing journals that nobody needs any more, with the segments that they name. */
-#include "storage/storage_internal.h"
+/* Journals as files: see journal_files.h. */
+#include "storage/journal_files.h"
 
+#include "base/memory.h"
 #include "base/status.h"
 #include "json/json.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
+#define JOURNAL_MAX ((size_t)1 << 40)
 #define KEEP_JOURNAL_SECONDS (15 * 60)
+
+/* ---- reading ---- */
+
+static int collect_journal(void *user, const char *name)
+{
+    rsi_journal_files *files = user;
+    uint64_t generation;
+    if (!rsi_journal_is_named(name, &generation))
+        return RAGSTORE_OK;
+    if (!rsi_grow((void **)&files->items, &files->capacity, files->count + 1,
+                  sizeof *files->items))
+        return RAGSTORE_E_NO_MEMORY;
+    files->items[files->count++] = (rsi_journal_file){.generation = generation};
+    return RAGSTORE_OK;
+}
+
+static int compare_generation(const void *a, const void *b)
+{
+    const rsi_journal_file *left = a;
+    const rsi_journal_file *right = b;
+    return left->generation < right->generation ? -1 : left->generation > right->generation;
+}
+
+int rsi_journal_files_read(rsi_journal_files *files, rsi_root *root, uint64_t from,
+                           uint64_t before)
+{
+    size_t kept = 0;
+    files->count = 0;
+    int status = rsi_directory_names(root, RSI_PATH_API_STORAGE, collect_journal, files);
+    for (size_t i = 0; i < files->count; i++)
+        if (files->items[i].generation >= from && files->items[i].generation < before)
+            files->items[kept++] = files->items[i];
+    files->count = kept;
+    if (kept > 1)
+        qsort(files->items, kept, sizeof *files->items, compare_generation);
+    for (size_t i = 0; status == RAGSTORE_OK && i < kept; i++) {
+        rsi_path path = rsi_path_journal(files->items[i].generation);
+        status = rsi_file_read_all(root, path.text, JOURNAL_MAX, &files->items[i].text);
+    }
+    return status;
+}
+
+int rsi_journal_files_scan(rsi_journal_files *files, rsi_journal_visitor *visit, void *user)
+{
+    for (size_t i = 0; i < files->count; i++) {
+        rsi_journal_file *file = &files->items[i];
+        rsi_path path = rsi_path_journal(file->generation);
+        int status = rsi_journal_scan(path.text, file->text.data, file->text.size,
+                                      file->generation, visit, user, &file->valid_size);
+        if (status != RAGSTORE_OK)
+            return status;
+    }
+    return RAGSTORE_OK;
+}
+
+void rsi_journal_files_free(rsi_journal_files *files)
+{
+    for (size_t i = 0; i < files->count; i++)
+        rsi_bytes_free(&files->items[i].text);
+    rsi_free(files->items);
+}
+
+/* ---- removing ---- */
 
 static int remove_segments(void *user, const rsi_journal_line *line)
 {

@@ -12,67 +12,12 @@
 #include "base/memory.h"
 #include "base/status.h"
 #include "storage/base.h"
+#include "storage/journal_files.h"
 #include "storage/replay.h"
 
 #include <inttypes.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-
-#define JOURNAL_MAX ((size_t)1 << 40)
-
-typedef struct journal_file {
-    uint64_t generation;
-    rsi_bytes text;
-    size_t valid_size;
-} journal_file;
-
-typedef struct journal_files {
-    journal_file *items;
-    size_t count;
-    size_t capacity;
-} journal_files;
-
-/* ---- finding the journals ---- */
-
-static int collect_journal(void *user, const char *name, rsi_file_kind kind)
-{
-    journal_files *files = user;
-    uint64_t generation;
-    if (kind != RSI_FILE_REGULAR || !rsi_journal_is_named(name, &generation))
-        return RAGSTORE_OK;
-    if (!rsi_grow((void **)&files->items, &files->capacity, files->count + 1,
-                  sizeof *files->items))
-        return RAGSTORE_E_NO_MEMORY;
-    files->items[files->count++] = (journal_file){.generation = generation};
-    return RAGSTORE_OK;
-}
-
-static int compare_generation(const void *a, const void *b)
-{
-    const journal_file *left = a;
-    const journal_file *right = b;
-    return left->generation < right->generation ? -1 : left->generation > right->generation;
-}
-
-static int read_journals(journal_files *files, rsi_root *root)
-{
-    int status = rsi_directory_list(root, RSI_PATH_API_STORAGE, collect_journal, files);
-    if (status == RAGSTORE_OK && files->count > 1)
-        qsort(files->items, files->count, sizeof *files->items, compare_generation);
-    for (size_t i = 0; status == RAGSTORE_OK && i < files->count; i++) {
-        rsi_path path = rsi_path_journal(files->items[i].generation);
-        status = rsi_file_read_all(root, path.text, JOURNAL_MAX, &files->items[i].text);
-    }
-    return status;
-}
-
-static void free_journals(journal_files *files)
-{
-    for (size_t i = 0; i < files->count; i++)
-        rsi_bytes_free(&files->items[i].text);
-    rsi_free(files->items);
-}
 
 /* ---- snapshots ---- */
 
@@ -133,7 +78,8 @@ static int stand_on_snapshot(rsi_storage *storage, rsi_space *space, const char 
         return parse_snapshot(storage, space, path);
     if (status != RAGSTORE_OK)
         return status;
-    if (!storage->read_only && rsi_base_keep_index(base, storage->root) != RAGSTORE_OK)
+    if (!storage->read_only && rsi_base_is_large(base) &&
+        rsi_base_keep_index(base, storage->root) != RAGSTORE_OK)
         rsi_storage_log(storage, RAGSTORE_LOG_WARNING, "%s has no index on disk: %s", path,
                         rsi_error_message());
     return rsi_table_begin(&space->table, base);
@@ -222,21 +168,8 @@ static int accept_collection_edits(rsi_storage *storage)
 
 /* ---- journals ---- */
 
-static int scan_journals(journal_files *files, rsi_journal_visitor *visit, void *user)
-{
-    for (size_t i = 0; i < files->count; i++) {
-        journal_file *file = &files->items[i];
-        rsi_path path = rsi_path_journal(file->generation);
-        int status = rsi_journal_scan(path.text, file->text.data, file->text.size,
-                                      file->generation, visit, user, &file->valid_size);
-        if (status != RAGSTORE_OK)
-            return status;
-    }
-    return RAGSTORE_OK;
-}
-
 /* Cut what was never acknowledged, so that nothing is appended behind it. */
-static int cut_tail(rsi_storage *storage, const journal_file *last)
+static int cut_tail(rsi_storage *storage, const rsi_journal_file *last)
 {
     if (last->valid_size == last->text.size)
         return RAGSTORE_OK;
@@ -260,9 +193,9 @@ static int cut_tail(rsi_storage *storage, const journal_file *last)
  * page cache may show lines that never reached the disk, and pages whose flush failed count as
  * clean: so the lines are written again, into a file that takes the old one's place.
  */
-static int secure_tail(rsi_storage *storage, const journal_files *files, bool unclean)
+static int secure_tail(rsi_storage *storage, const rsi_journal_files *files, bool unclean)
 {
-    const journal_file *last = files->count == 0 ? NULL : &files->items[files->count - 1];
+    const rsi_journal_file *last = files->count == 0 ? NULL : &files->items[files->count - 1];
     if (last == NULL)
         return RAGSTORE_OK;
     if (!unclean)
@@ -272,11 +205,11 @@ static int secure_tail(rsi_storage *storage, const journal_files *files, bool un
 }
 
 /* Go on with the newest journal when it can be trusted as it is, or start a new one. */
-static int open_journal(rsi_storage *storage, const journal_files *files,
+static int open_journal(rsi_storage *storage, const rsi_journal_files *files,
                         const rsi_replay *replay, bool unclean)
 {
     rsi_journal *journal = &storage->journal;
-    const journal_file *last = files->count == 0 ? NULL : &files->items[files->count - 1];
+    const rsi_journal_file *last = files->count == 0 ? NULL : &files->items[files->count - 1];
     if (last != NULL && last->valid_size > 0 && !unclean) {
         journal->generation = last->generation;
         journal->sequence = replay->last_sequence;
@@ -301,11 +234,34 @@ static int open_journal(rsi_storage *storage, const journal_files *files,
 
 /* ---- all of it ---- */
 
-static int replay_all(rsi_storage *storage, journal_files *files, rsi_replay *replay)
+/*
+ * Are the files those that the manifest was written for, as stat() tells? Then all that is not in
+ * them came after the checkpoint that wrote it, and older journals need not be read.
+ */
+static bool is_as_listed(rsi_storage *storage)
 {
-    int status = read_journals(files, storage->root);
+    const rsi_manifest *manifest = &storage->manifest;
+    if (!manifest->present ||
+        !rsi_file_state_is_current(&manifest->entities, storage->root, RSI_PATH_ENTITIES) ||
+        !rsi_file_state_is_current(&manifest->sessions, storage->root, RSI_PATH_SESSIONS))
+        return false;
+    for (size_t i = 0; i < manifest->collections.count; i++) {
+        const rsi_candidate *file = &manifest->collections.items[i];
+        if (!rsi_file_state_is_current(&file->state, storage->root, file->path))
+            return false;
+    }
+    return true;
+}
+
+static int replay_all(rsi_storage *storage, rsi_journal_files *files, rsi_replay *replay)
+{
+    const uint64_t from = is_as_listed(storage) ? storage->manifest.generation : 0;
+    int status = rsi_journal_files_read(files, storage->root, from, UINT64_MAX);
+    if (status == RAGSTORE_OK && files->count == 0 && from > 0) /* let what is there explain it */
+        status = rsi_journal_files_read(files, storage->root, 0, UINT64_MAX);
+    storage->first_read = files->count == 0 ? 0 : files->items[0].generation;
     if (status == RAGSTORE_OK)
-        status = scan_journals(files, rsi_replay_candidates, replay);
+        status = rsi_journal_files_scan(files, rsi_replay_candidates, replay);
     if (status == RAGSTORE_OK)
         status = load_snapshot(storage, &storage->entities, RSI_PATH_ENTITIES,
                                &storage->manifest.entities);
@@ -315,7 +271,7 @@ static int replay_all(rsi_storage *storage, journal_files *files, rsi_replay *re
     if (status == RAGSTORE_OK)
         status = load_collections(storage);
     if (status == RAGSTORE_OK)
-        status = scan_journals(files, rsi_replay_line, replay);
+        status = rsi_journal_files_scan(files, rsi_replay_line, replay);
     if (status == RAGSTORE_OK)
         status = rsi_replay_check(replay);
     if (status == RAGSTORE_OK)
@@ -368,7 +324,7 @@ static int settle_chunk_file(void *user, const char *entity_id, const char *json
 
 int rsi_storage_recover(rsi_storage *storage)
 {
-    journal_files files = {0};
+    rsi_journal_files files = {0};
     rsi_replay replay = {.storage = storage};
     int status = rsi_manifest_read(&storage->manifest, storage->root);
     if (status == RAGSTORE_OK)
@@ -398,6 +354,6 @@ int rsi_storage_recover(rsi_storage *storage)
 
 cleanup:
     rsi_replay_free(&replay);
-    free_journals(&files);
+    rsi_journal_files_free(&files);
     return rsi_wrap(status, "recover");
 }

@@ -4,6 +4,7 @@
 #include "base/memory.h"
 #include "base/status.h"
 #include "json/json.h"
+#include "storage/journal_files.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -169,12 +170,30 @@ static int collect_work(rsi_replay *replay, uint64_t sequence, const rsi_json *o
                         kind == RSI_WORK_FILE ? text_at(op, 3) : NULL);
 }
 
+/* Does it concern the chunks of the one entity that is asked for? */
+static bool is_left_out(const rsi_replay *replay, const rsi_json *op)
+{
+    const char *name = text_at(op, 0);
+    const char *space = text_at(op, 1);
+    if (replay->only_chunks_of == NULL)
+        return false;
+    if (space == NULL)
+        return true;
+    if (strcmp(name, "segment") == 0 || strcmp(name, "gone") == 0)
+        return strcmp(space, replay->only_chunks_of) != 0;
+    return (strcmp(name, "row") != 0 && strcmp(name, "drop_row") != 0) ||
+           strcmp(space, RSI_SPACE_CHUNKS) != 0 || text_at(op, 2) == NULL ||
+           strcmp(text_at(op, 2), replay->only_chunks_of) != 0;
+}
+
 static int replay_op(rsi_replay *replay, uint64_t sequence, const rsi_json *op)
 {
     const char *name = text_at(op, 0);
     int status = RAGSTORE_OK;
     if (name == NULL)
         return malformed("?");
+    if (is_left_out(replay, op))
+        return RAGSTORE_OK;
     if (strcmp(name, "put") == 0)
         return replay_record(replay, sequence, op, false);
     if (strcmp(name, "drop") == 0)
@@ -225,6 +244,54 @@ int rsi_replay_line(void *user, const rsi_journal_line *line)
     if (line->sequence > replay->last_sequence)
         replay->last_sequence = line->sequence;
     return status;
+}
+
+/* ---- older journals ---- */
+
+/* Rows that wait go behind those that were found. */
+static int append_pending(rsi_space *space, rsi_pending_row *waiting, size_t count)
+{
+    if (!rsi_grow((void **)&space->pending, &space->pending_capacity, space->pending_count + count,
+                  sizeof *space->pending))
+        return RAGSTORE_E_NO_MEMORY;
+    memcpy(space->pending + space->pending_count, waiting, count * sizeof *waiting);
+    space->pending_count += count;
+    return RAGSTORE_OK;
+}
+
+int rsi_replay_older_chunks(rsi_storage *storage, rsi_space *space)
+{
+    rsi_journal_files files = {0};
+    rsi_replay replay = {.storage = storage, .only_chunks_of = space->entity_id};
+    rsi_pending_row *waiting = space->pending;
+    const size_t count = space->pending_count;
+    const uint64_t last = space->last_sequence;
+    if (storage->first_read <= 1 || space->reaches_back)
+        return RAGSTORE_OK;
+    space->pending = NULL;
+    space->pending_count = 0;
+    space->pending_capacity = 0;
+    int status = rsi_journal_files_read(&files, storage->root, 0, storage->first_read);
+    if (status == RAGSTORE_OK)
+        status = rsi_journal_files_scan(&files, rsi_replay_candidates, &replay);
+    if (status == RAGSTORE_OK)
+        status = rsi_journal_files_scan(&files, rsi_replay_line, &replay);
+    if (status == RAGSTORE_OK && count > 0)
+        status = append_pending(space, waiting, count);
+    if (status == RAGSTORE_OK) {
+        rsi_free(waiting);
+        space->reaches_back = true;
+    } else {
+        rsi_space_forget_pending(space);
+        space->pending = waiting;
+        space->pending_count = count;
+        space->pending_capacity = count;
+    }
+    if (space->last_sequence < last)
+        space->last_sequence = last;
+    rsi_journal_files_free(&files);
+    rsi_replay_free(&replay);
+    return rsi_wrap(status, "read the older journals");
 }
 
 /* ---- checkpoint records ---- */

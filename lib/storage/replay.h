@@ -9,6 +9,7 @@
 
 typedef struct rsi_replay {
     rsi_storage *storage;
+    const char *only_chunks_of; /* this entity; NULL: everything */
     rsi_work_list work;
     uint64_t first_sequence; /* of the first commit seen; 0: none */
     uint64_t last_sequence;  /* of the last line seen */
@@ -19,6 +20,9 @@ typedef struct rsi_replay {
 void rsi_replay_free(rsi_replay *replay);
 int rsi_replay_candidates(void *replay, const rsi_journal_line *line);
 int rsi_replay_line(void *replay, const rsi_journal_line *line);
+/* What journals that were not read at open say of the chunks of an entity: put before what waits for
+ * its file already. With the state lock held exclusively. */
+int rsi_replay_older_chunks(rsi_storage *storage, rsi_space *space);
 /* After both walks: does the journal reach back to what the snapshots hold? */
 int rsi_replay_check(const rsi_replay *replay);
 

@@ -8,6 +8,8 @@
 #include "base/memory.h"
 #include "base/status.h"
 #include "storage/base.h"
+#include "storage/journal_files.h"
+#include "storage/replay.h"
 
 #include <inttypes.h>
 #include <string.h>
@@ -206,6 +208,20 @@ static int apply_pending(rsi_space *space)
     return RAGSTORE_OK;
 }
 
+/* Is this perhaps a backup of the folder alone? What it lacks may be in older journals. */
+static bool may_be_older(const rsi_storage *storage, const rsi_entity_file *entity,
+                         const char *entity_id, const char *path)
+{
+    const rsi_table *table = &storage->entities.table;
+    rsi_sight sight;
+    uint64_t documents = 0;
+    uint64_t next;
+    if (entity->chunks.known)
+        return !rsi_file_state_is_current(&entity->chunks, storage->root, path);
+    return rsi_table_look(&sight, table, entity_id) > 0 &&
+           rsi_table_row_count(&documents, &next, table, &sight) == RAGSTORE_OK && documents > 0;
+}
+
 static int load(rsi_storage *storage, rsi_space *space)
 {
     char incarnation[RSI_INCARNATION_HEX];
@@ -222,6 +238,10 @@ static int load(rsi_storage *storage, rsi_space *space)
                         "%s belongs to another creation of this entity: a backup of the folder "
                         "and one of the record do not fit together",
                         path.text);
+    if (may_be_older(storage, &entity, space->entity_id, path.text))
+        status = rsi_replay_older_chunks(storage, space);
+    if (status != RAGSTORE_OK)
+        return status;
     status = settle_state(&state, storage, &entity, path.text);
     if (status == RAGSTORE_E_NOT_FOUND) {
         if (entity.present && entity.chunks.known)

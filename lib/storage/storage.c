@@ -205,9 +205,6 @@ static int look_at_directory(rsi_storage *storage, bool *is_new)
     const uint32_t flags = storage->options.flags;
     size_t entries = 0;
     *is_new = false;
-    int status = rsi_directory_list(storage->root, "", count_entry, &entries);
-    if (status != RAGSTORE_OK)
-        return status;
     bool is_store = rsi_file_exists(storage->root, RSI_PATH_MANIFEST) ||
                     rsi_file_exists(storage->root, RSI_PATH_API_STORAGE) ||
                     rsi_file_exists(storage->root, RSI_PATH_ENTITY_ROOT);
@@ -217,6 +214,9 @@ static int look_at_directory(rsi_storage *storage, bool *is_new)
                    : rsi_fail(RAGSTORE_E_EXISTS, "storage", "there is a store already");
     if ((flags & RAGSTORE_OPEN_MUST_EXIST) != 0 || storage->read_only)
         return rsi_fail(RAGSTORE_E_NOT_FOUND, "storage", "there is no store in this directory");
+    int status = rsi_directory_list(storage->root, "", count_entry, &entries);
+    if (status != RAGSTORE_OK)
+        return status;
     if (entries > 0)
         return rsi_fail(RAGSTORE_E_EXISTS, "storage",
                         "the directory is neither empty nor a store; name an empty or new one");

@@ -43,6 +43,7 @@ typedef struct rsi_space {
     uint64_t base_sequence; /* commits up to here are in the file */
     uint64_t last_sequence; /* of the last commit that changed it; 0: none since it was read */
     bool loaded;
+    bool reaches_back; /* older journals were searched for its rows */
     bool edited;     /* at open its file was not as it was written down */
     bool must_write; /* the file has to be written although no commit asks for it */
     char *damage; /* why what was committed cannot be read; NULL: nothing known */
@@ -108,6 +109,7 @@ struct rsi_storage {
     rsi_tx *tx;
     rsi_commit_queue queue;
     rsi_journal journal; /* the leader's while there is one, otherwise the writer's */
+    uint64_t first_read;    /* the oldest journal that was read at open; 0: none */
     uint64_t journal_begin; /* the sequence with which the journal began */
     rsi_candidates candidates; /* what checkpoint records say of files; needed for late reads */
     rsi_work_list work;
