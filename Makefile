@@ -181,8 +181,8 @@ SHARED_DATA ?= $(abspath ../shared/data)
 TEST_ENVIRONMENT = RAGSTORE_SHARED_DATA='$(SHARED_DATA)' RAGSTORE_MODEL="$$(tools/setup.sh print-model)"
 PYTHON = $$(tools/setup.sh print-python)
 
-.PHONY: all check check-all check-unit check-crash check-api check-query check-http check-python check-docs check-layers \
-        check-install check-asan check-faults setup setup-check quickstart install uninstall clean help \
+.PHONY: all check check-unit check-crash check-faults check-api check-query check-http check-python check-docs \
+        check-layers check-install check-asan setup setup-check quickstart install uninstall clean help \
         bench bench-quality format
 
 check: ## set up what is missing, build, run all tests
@@ -198,6 +198,9 @@ check-unit: $(unit_tests) ## run the unit tests
 
 check-crash: $(crash_tests) ## cut the power at every step of many workloads, open what is left
 	@tests/run.sh crash
+
+check-faults: tests ## break the library in many places, one at a time: a test must notice each
+	@tests/run.sh faults
 
 check-api: $(api_tests) ## run the tests of the public calls
 	@tests/run.sh api
@@ -287,5 +290,11 @@ clean: ## remove build/
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 24
+
+# what tests/mutants/run.py compiles a changed file with, and links a test with
+.PHONY: print-mutant-commands
+print-mutant-commands:
+	@printf '%s\n' '$(CC) $(MANDATORY) $(CPPFLAGS) -O1 -w -Iinclude -Ilib $(LIB_CFLAGS)' \
+	    '$(LDFLAGS) $(internal) $(FAISS_ARCHIVES) $(LIB_LIBS) -lcmocka $(shell $(PKG_CONFIG) --libs jansson)'
 
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
