@@ -310,6 +310,24 @@ static power_disk *make_unnamed_upload(void)
     return disk;
 }
 
+static void storage_recover__tells_readers_where_an_unnamed_upload_is(void **state)
+{
+    (void)state;
+    static const uint32_t flags[] = {RAGSTORE_OPEN_READ_ONLY, 0};
+    power_disk *disk = make_unnamed_upload();
+    for (size_t i = 0; i < 2; i++) {
+        rsi_storage *storage;
+        rsi_path path;
+        assert_int_equal(storage_open_on(&storage, power_disk_table(disk), flags[i]), RAGSTORE_OK);
+        const bool waits = rsi_storage_upload_waits(&path, storage, ENTITY, "a.txt");
+        assert_int_equal(waits, flags[i] != 0); /* recovery gives it its name */
+        assert_true(is_there(disk, waits ? path.text : UPLOAD));
+        assert_false(rsi_storage_upload_waits(&path, storage, ENTITY, "b.txt"));
+        rsi_storage_free(storage);
+    }
+    power_disk_free(disk);
+}
+
 static void storage_recover__takes_no_failed_look_for_a_no(void **state)
 {
     (void)state;
@@ -458,6 +476,7 @@ int main(void)
         cmocka_unit_test(storage_recover__serves_no_damaged_segment),
         cmocka_unit_test(storage_recover__sweeps_its_own_names_and_no_others),
         cmocka_unit_test(storage_recover__changes_no_file_for_a_commit_that_failed),
+        cmocka_unit_test(storage_recover__tells_readers_where_an_unnamed_upload_is),
         cmocka_unit_test(storage_recover__takes_no_failed_look_for_a_no),
         cmocka_unit_test(storage_recover__makes_the_folders_of_an_entity_that_came),
         cmocka_unit_test(storage_recover__removes_no_upload_that_has_the_name_again),
