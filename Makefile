@@ -90,6 +90,7 @@ api_tests := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/api/test_*.c))
 harness_objects := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/harness/*.c))
 # what a test of the public calls may use: the rest of the harness reaches inside
 harness_public := $(patsubst %,$(BUILD)/tests/harness/%.o,cranfield locales temporary)
+campaign_worker := $(BUILD)/tests/campaigns/store_worker
 query_programs := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/query/*.c))
 bench_programs := $(patsubst %.c,$(BUILD)/%,$(wildcard bench/*.c))
 examples := $(patsubst %.c,$(BUILD)/%,$(wildcard examples/c/*.c))
@@ -167,6 +168,11 @@ $(api_tests): $(BUILD)/%: $(BUILD)/%.o $(harness_public) $(shared)
 	$(Q)$(CC) -o $@ $(VARIANT_FLAGS) $(LDFLAGS) $< $(harness_public) -L$(LIB) -lragstore -lcmocka \
 	    $(shell $(PKG_CONFIG) --libs jansson) -lpthread -lm -Wl,-rpath,$(abspath $(LIB))
 
+$(campaign_worker): %: %.o $(BUILD)/tests/campaigns/workload.o $(shared)
+	$(call say,LINK,$@)
+	$(Q)$(CC) -o $@ $(VARIANT_FLAGS) $(LDFLAGS) $(filter %.o,$^) -L$(LIB) -lragstore \
+	    $(shell $(PKG_CONFIG) --libs jansson) -lpthread -Wl,-rpath,$(abspath $(LIB))
+
 .PHONY: need-dependencies
 need-dependencies:
 	@$(if $(and $(FAISS_ARCHIVES),$(shell $(PKG_CONFIG) --exists $(LIB_MODULES) libmicrohttpd && echo yes)),:,\
@@ -181,7 +187,7 @@ SHARED_DATA ?= $(abspath ../shared/data)
 TEST_ENVIRONMENT = RAGSTORE_SHARED_DATA='$(SHARED_DATA)' RAGSTORE_MODEL="$$(tools/setup.sh print-model)"
 PYTHON = $$(tools/setup.sh print-python)
 
-.PHONY: all check check-unit check-crash check-faults check-api check-query check-http check-python check-docs \
+.PHONY: all check check-unit check-crash check-faults check-campaigns check-api check-query check-http check-python check-docs \
         check-layers check-install check-asan setup setup-check quickstart install uninstall clean help \
         bench bench-quality format
 
@@ -190,7 +196,7 @@ check: ## set up what is missing, build, run all tests
 	@$(MAKE) --no-print-directory -j2 all tests
 	@tests/run.sh
 
-tests: $(unit_tests) $(crash_tests) $(api_tests) $(query_programs) $(bench_programs)
+tests: $(unit_tests) $(crash_tests) $(api_tests) $(campaign_worker) $(query_programs) $(bench_programs)
 .PHONY: tests
 
 check-unit: $(unit_tests) ## run the unit tests
@@ -201,6 +207,9 @@ check-crash: $(crash_tests) ## cut the power at every step of many workloads, op
 
 check-faults: tests ## break the library in many places, one at a time: a test must notice each
 	@tests/run.sh faults
+
+check-campaigns: $(campaign_worker) ## kill writers, damage files, fill disks, restore backups: a slice of each
+	@tests/run.sh campaigns
 
 check-api: $(api_tests) ## run the tests of the public calls
 	@tests/run.sh api

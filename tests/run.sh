@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 #
 # Runs the tests and counts them. `tests/run.sh` runs all kinds; words on the
-# command line choose: unit crash faults api query layers docs install python http. VARIANT
-# chooses the build whose programs are run. RAGSTORE_CRASH_SEED: see tests/crash.
+# command line choose: unit crash faults campaigns api query layers docs install python
+# http. VARIANT chooses the build whose programs are run. RAGSTORE_CRASH_SEED: see tests/crash.
 #
 # Each kind prints its own lines; a program's output is shown only when it
 # fails, but for its figures: lines that begin with a number, a seed or "NOT RUN".
@@ -78,13 +78,18 @@ run_pytest() { # a folder of pytest files
 }
 
 kinds=("$@")
-[ ${#kinds[@]} -gt 0 ] || kinds=(layers unit crash faults api query docs install python http)
+[ ${#kinds[@]} -gt 0 ] || kinds=(layers unit crash faults campaigns api query docs install python http)
 for kind in "${kinds[@]}"; do
     printf '%s\n' "$kind"
     case $kind in
     unit | crash | api) run_cmocka "$kind" ;;
     layers) run_script layers "$python" tests/layers/check_layers.py ;;
     faults) run_script faults "$python" tests/mutants/run.py ;;
+    campaigns)
+        for campaign in tests/campaigns/*.py; do
+            [ -x "$campaign" ] && run_script "${campaign#tests/}" "$python" "$campaign"
+        done
+        ;;
     docs) run_script docs "$python" tests/docs/check_docs.py ;;
     install) run_script install tests/install/check_install.sh ;;
     query | python | http) run_pytest "$kind" ;;
