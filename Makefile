@@ -90,7 +90,7 @@ api_tests := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/api/test_*.c))
 harness_objects := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/harness/*.c))
 # what a test of the public calls may use: the rest of the harness reaches inside
 harness_public := $(patsubst %,$(BUILD)/tests/harness/%.o,cranfield locales temporary)
-campaign_worker := $(BUILD)/tests/campaigns/store_worker
+campaign_programs := $(patsubst %,$(BUILD)/tests/campaigns/%,store_worker damage)
 query_programs := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/query/*.c))
 bench_programs := $(patsubst %.c,$(BUILD)/%,$(wildcard bench/*.c))
 examples := $(patsubst %.c,$(BUILD)/%,$(wildcard examples/c/*.c))
@@ -168,9 +168,9 @@ $(api_tests): $(BUILD)/%: $(BUILD)/%.o $(harness_public) $(shared)
 	$(Q)$(CC) -o $@ $(VARIANT_FLAGS) $(LDFLAGS) $< $(harness_public) -L$(LIB) -lragstore -lcmocka \
 	    $(shell $(PKG_CONFIG) --libs jansson) -lpthread -lm -Wl,-rpath,$(abspath $(LIB))
 
-$(campaign_worker): %: %.o $(BUILD)/tests/campaigns/workload.o $(shared)
+$(campaign_programs): %: %.o $(BUILD)/tests/campaigns/workload.o $(harness_public) $(shared)
 	$(call say,LINK,$@)
-	$(Q)$(CC) -o $@ $(VARIANT_FLAGS) $(LDFLAGS) $(filter %.o,$^) -L$(LIB) -lragstore \
+	$(Q)$(CC) -o $@ $(VARIANT_FLAGS) $(LDFLAGS) $(filter %.o,$^) -L$(LIB) -lragstore -lcmocka -lm \
 	    $(shell $(PKG_CONFIG) --libs jansson) -lpthread -Wl,-rpath,$(abspath $(LIB))
 
 .PHONY: need-dependencies
@@ -196,7 +196,7 @@ check: ## set up what is missing, build, run all tests
 	@$(MAKE) --no-print-directory -j2 all tests
 	@tests/run.sh
 
-tests: $(unit_tests) $(crash_tests) $(api_tests) $(campaign_worker) $(query_programs) $(bench_programs)
+tests: $(unit_tests) $(crash_tests) $(api_tests) $(campaign_programs) $(query_programs) $(bench_programs)
 .PHONY: tests
 
 check-unit: $(unit_tests) ## run the unit tests
@@ -208,7 +208,7 @@ check-crash: $(crash_tests) ## cut the power at every step of many workloads, op
 check-faults: tests ## break the library in many places, one at a time: a test must notice each
 	@tests/run.sh faults
 
-check-campaigns: $(campaign_worker) ## kill writers, damage files, fill disks, restore backups: a slice of each
+check-campaigns: $(campaign_programs) ## kill writers, damage files, fill disks, restore backups: a slice of each
 	@tests/run.sh campaigns
 
 check-api: $(api_tests) ## run the tests of the public calls
