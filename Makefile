@@ -90,6 +90,7 @@ api_tests := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/api/test_*.c))
 harness_objects := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/harness/*.c))
 # what a test of the public calls may use: the rest of the harness reaches inside
 harness_public := $(patsubst %,$(BUILD)/tests/harness/%.o,cranfield locales temporary)
+bypass_test := $(BUILD)/tests/layers/test_bypass
 campaign_programs := $(patsubst %,$(BUILD)/tests/campaigns/%,store_worker damage)
 query_programs := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/query/*.c))
 bench_programs := $(patsubst %.c,$(BUILD)/%,$(wildcard bench/*.c))
@@ -168,6 +169,20 @@ $(api_tests): $(BUILD)/%: $(BUILD)/%.o $(harness_public) $(shared)
 	$(Q)$(CC) -o $@ $(VARIANT_FLAGS) $(LDFLAGS) $< $(harness_public) -L$(LIB) -lragstore -lcmocka \
 	    $(shell $(PKG_CONFIG) --libs jansson) -lpthread -lm -Wl,-rpath,$(abspath $(LIB))
 
+# the files of the library that may call the system for files call functions of another name in the
+# test that watches all the others
+table_calls := open openat fstatat realpath mkdir mkdirat unlinkat renameat pread pwrite ftruncate \
+               fallocate fsync fdatasync mmap syscall
+table_objects := $(patsubst %,$(BUILD)/tests/layers/table/%.o,files/files_posix files/files_posix_open embed/model_file)
+
+$(table_objects): $(BUILD)/tests/layers/table/%.o: $(BUILD)/lib/%.o
+	@mkdir -p $(@D)
+	$(Q)$(OBJCOPY) $(foreach call,$(table_calls),--redefine-sym $(call)=table_$(call)) $< $@
+
+$(bypass_test): %: %.o $(BUILD)/tests/layers/watched_calls.o $(table_objects) $(internal)
+	$(call say,LINK,$@)
+	$(Q)$(CC) -o $@ $(VARIANT_FLAGS) $(LDFLAGS) -rdynamic $^ $(FAISS_ARCHIVES) $(LIB_LIBS) -lcmocka -ldl
+
 $(campaign_programs): %: %.o $(BUILD)/tests/campaigns/workload.o $(harness_public) $(shared)
 	$(call say,LINK,$@)
 	$(Q)$(CC) -o $@ $(VARIANT_FLAGS) $(LDFLAGS) $(filter %.o,$^) -L$(LIB) -lragstore -lcmocka -lm \
@@ -196,7 +211,7 @@ check: ## set up what is missing, build, run all tests
 	@$(MAKE) --no-print-directory -j2 all tests
 	@tests/run.sh
 
-tests: $(unit_tests) $(crash_tests) $(api_tests) $(campaign_programs) $(query_programs) $(bench_programs)
+tests: $(unit_tests) $(crash_tests) $(api_tests) $(bypass_test) $(campaign_programs) $(query_programs) $(bench_programs)
 .PHONY: tests
 
 check-unit: $(unit_tests) ## run the unit tests
@@ -226,7 +241,7 @@ check-python: all ## run the tests of the Python module
 check-docs: all ## compare header, map, manual pages and bindings
 	@tests/run.sh docs
 
-check-layers: ## check which room uses which
+check-layers: $(bypass_test) ## check which room uses which, and who touches files
 	@tests/run.sh layers
 
 check-install: all ## install, build the examples against the copy, uninstall

@@ -83,7 +83,10 @@ for kind in "${kinds[@]}"; do
     printf '%s\n' "$kind"
     case $kind in
     unit | crash | api) run_cmocka "$kind" ;;
-    layers) run_script layers "$python" tests/layers/check_layers.py ;;
+    layers)
+        run_script layers "$python" tests/layers/check_layers.py
+        run_cmocka layers
+        ;;
     faults) run_script faults "$python" tests/mutants/run.py ;;
     campaigns)
         for campaign in tests/campaigns/*.py; do

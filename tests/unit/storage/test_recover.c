@@ -166,6 +166,26 @@ static void storage_recover__believes_no_record_without_the_digest(void **state)
     power_disk_free(disk);
 }
 
+/* A base that is too high would pass over commits that are only in the journal. */
+static void storage_recover__believes_no_sequence_in_a_damaged_manifest(void **state)
+{
+    (void)state;
+    char bytes[4096];
+    power_disk *disk = power_disk_new();
+    rsi_storage *storage = storage_open_good(disk);
+    put_session(storage, "s1");
+    rsi_storage_free(storage);
+    size_t size = storage_read_file(disk, RSI_PATH_MANIFEST, bytes, sizeof bytes);
+    char *sessions = strstr(bytes, "chat_sessions.json");
+    assert_non_null(sessions);
+    char *base = strstr(sessions, "base_sequence\":0");
+    assert_non_null(base);
+    base[strlen("base_sequence\":")] = '1';
+    storage_write_file(disk, RSI_PATH_MANIFEST, bytes, size);
+    expect_damaged(disk, RSI_PATH_MANIFEST);
+    power_disk_free(disk);
+}
+
 static void storage_recover__conflicts_with_an_edit_of_the_same_size(void **state)
 {
     (void)state;
@@ -472,6 +492,7 @@ int main(void)
         cmocka_unit_test(storage_recover__replays_journals_by_generation),
         cmocka_unit_test(storage_recover__keeps_journals_for_a_while),
         cmocka_unit_test(storage_recover__believes_no_record_without_the_digest),
+        cmocka_unit_test(storage_recover__believes_no_sequence_in_a_damaged_manifest),
         cmocka_unit_test(storage_recover__conflicts_with_an_edit_of_the_same_size),
         cmocka_unit_test(storage_recover__serves_no_damaged_segment),
         cmocka_unit_test(storage_recover__sweeps_its_own_names_and_no_others),
