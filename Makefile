@@ -90,6 +90,8 @@ api_tests := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/api/test_*.c))
 harness_objects := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/harness/*.c))
 # what a test of the public calls may use: the rest of the harness reaches inside
 harness_public := $(patsubst %,$(BUILD)/tests/harness/%.o,cranfield locales temporary)
+bypass_test := $(BUILD)/tests/layers/test_bypass
+campaign_programs := $(patsubst %,$(BUILD)/tests/campaigns/%,store_worker damage)
 query_programs := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/query/*.c))
 bench_programs := $(patsubst %.c,$(BUILD)/%,$(wildcard bench/*.c))
 examples := $(patsubst %.c,$(BUILD)/%,$(wildcard examples/c/*.c))
@@ -167,6 +169,25 @@ $(api_tests): $(BUILD)/%: $(BUILD)/%.o $(harness_public) $(shared)
 	$(Q)$(CC) -o $@ $(VARIANT_FLAGS) $(LDFLAGS) $< $(harness_public) -L$(LIB) -lragstore -lcmocka \
 	    $(shell $(PKG_CONFIG) --libs jansson) -lpthread -lm -Wl,-rpath,$(abspath $(LIB))
 
+# the files of the library that may call the system for files call functions of another name in the
+# test that watches all the others
+table_calls := open openat fstatat realpath mkdir mkdirat unlinkat renameat pread pwrite ftruncate \
+               fallocate fsync fdatasync mmap syscall
+table_objects := $(patsubst %,$(BUILD)/tests/layers/table/%.o,files/files_posix files/files_posix_open embed/model_file)
+
+$(table_objects): $(BUILD)/tests/layers/table/%.o: $(BUILD)/lib/%.o
+	@mkdir -p $(@D)
+	$(Q)$(OBJCOPY) $(foreach call,$(table_calls),--redefine-sym $(call)=table_$(call)) $< $@
+
+$(bypass_test): %: %.o $(BUILD)/tests/layers/watched_calls.o $(table_objects) $(internal)
+	$(call say,LINK,$@)
+	$(Q)$(CC) -o $@ $(VARIANT_FLAGS) $(LDFLAGS) -rdynamic $^ $(FAISS_ARCHIVES) $(LIB_LIBS) -lcmocka -ldl
+
+$(campaign_programs): %: %.o $(BUILD)/tests/campaigns/workload.o $(harness_public) $(shared)
+	$(call say,LINK,$@)
+	$(Q)$(CC) -o $@ $(VARIANT_FLAGS) $(LDFLAGS) $(filter %.o,$^) -L$(LIB) -lragstore -lcmocka -lm \
+	    $(shell $(PKG_CONFIG) --libs jansson) -lpthread -Wl,-rpath,$(abspath $(LIB))
+
 .PHONY: need-dependencies
 need-dependencies:
 	@$(if $(and $(FAISS_ARCHIVES),$(shell $(PKG_CONFIG) --exists $(LIB_MODULES) libmicrohttpd && echo yes)),:,\
@@ -181,8 +202,8 @@ SHARED_DATA ?= $(abspath ../shared/data)
 TEST_ENVIRONMENT = RAGSTORE_SHARED_DATA='$(SHARED_DATA)' RAGSTORE_MODEL="$$(tools/setup.sh print-model)"
 PYTHON = $$(tools/setup.sh print-python)
 
-.PHONY: all check check-all check-unit check-crash check-api check-query check-http check-python check-docs check-layers \
-        check-install check-asan check-faults setup setup-check quickstart install uninstall clean help \
+.PHONY: all check check-unit check-crash check-faults check-campaigns check-api check-query check-http check-python check-docs \
+        check-layers check-install check-asan setup setup-check quickstart install uninstall clean help \
         bench bench-quality format
 
 check: ## set up what is missing, build, run all tests
@@ -190,7 +211,7 @@ check: ## set up what is missing, build, run all tests
 	@$(MAKE) --no-print-directory -j2 all tests
 	@tests/run.sh
 
-tests: $(unit_tests) $(crash_tests) $(api_tests) $(query_programs) $(bench_programs)
+tests: $(unit_tests) $(crash_tests) $(api_tests) $(bypass_test) $(campaign_programs) $(query_programs) $(bench_programs)
 .PHONY: tests
 
 check-unit: $(unit_tests) ## run the unit tests
@@ -198,6 +219,12 @@ check-unit: $(unit_tests) ## run the unit tests
 
 check-crash: $(crash_tests) ## cut the power at every step of many workloads, open what is left
 	@tests/run.sh crash
+
+check-faults: tests ## break the library in many places, one at a time: a test must notice each
+	@tests/run.sh faults
+
+check-campaigns: $(campaign_programs) ## kill writers, damage files, fill disks, restore backups: a slice of each
+	@tests/run.sh campaigns
 
 check-api: $(api_tests) ## run the tests of the public calls
 	@tests/run.sh api
@@ -214,7 +241,7 @@ check-python: all ## run the tests of the Python module
 check-docs: all ## compare header, map, manual pages and bindings
 	@tests/run.sh docs
 
-check-layers: ## check which room uses which
+check-layers: $(bypass_test) ## check which room uses which, and who touches files
 	@tests/run.sh layers
 
 check-install: all ## install, build the examples against the copy, uninstall
@@ -287,5 +314,11 @@ clean: ## remove build/
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 24
+
+# what tests/mutants/run.py compiles a changed file with, and links a test with
+.PHONY: print-mutant-commands
+print-mutant-commands:
+	@printf '%s\n' '$(CC) $(MANDATORY) $(CPPFLAGS) -O1 -w -Iinclude -Ilib $(LIB_CFLAGS)' \
+	    '$(LDFLAGS) $(internal) $(FAISS_ARCHIVES) $(LIB_LIBS) -lcmocka $(shell $(PKG_CONFIG) --libs jansson)'
 
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
 #
 # Runs the tests and counts them. `tests/run.sh` runs all kinds; words on the
-# command line choose: unit crash api query layers docs install python http. VARIANT
-# chooses the build whose programs are run. RAGSTORE_CRASH_SEED: see tests/crash.
+# command line choose: unit crash faults campaigns api query layers docs install python
+# http. VARIANT chooses the build whose programs are run. RAGSTORE_CRASH_SEED: see tests/crash.
 #
 # Each kind prints its own lines; a program's output is shown only when it
-# fails. The last line is the count: "N passed, N failed".
+# fails, but for its figures: lines that begin with a number, a seed or "NOT RUN".
+# The last line is the count: "N passed, N failed".
 
 set -uo pipefail
 cd "$(dirname "$0")/.." || exit 1
@@ -41,6 +42,8 @@ report() { # report STATUS NAME PASSED FAILED SKIPPED SECONDS
     passed=$((passed + $3)) failed=$((failed + $4)) skipped=$((skipped + $5))
 }
 
+figures() { grep -E '^(RAGSTORE_[A-Z]+_SEED=|known defect|NOT RUN|[0-9]+ [a-z])' "$log" | sed 's/^/         /'; }
+
 run_cmocka() { # programs of one kind
     local program status from
     for program in "$build"/tests/"$1"/test_* "$build"/tests/"$1"/*/test_*; do
@@ -54,7 +57,7 @@ run_cmocka() { # programs of one kind
             "$(sed -n 's/^\[  FAILED  \] \([0-9]*\) test(s).*/\1/p' "$log" | head -n 1 | grep . || echo 0)" \
             "$(sed -n 's/^\[  SKIPPED \] \([0-9]*\) test(s).*/\1/p' "$log" | head -n 1 | grep . || echo 0)" \
             $((SECONDS - from))
-        grep -E '^(RAGSTORE_CRASH_SEED=|known defect|[0-9]+ (states|lies) )' "$log" | sed 's/^/         /'
+        figures
     done
 }
 
@@ -64,6 +67,7 @@ run_script() { # run_script NAME COMMAND…: one test
     timeout 900 "$@" >"$log" 2>&1 </dev/null
     status=$?
     report $status "$name" $((status == 0)) 0 0 $((SECONDS - from))
+    figures
 }
 
 run_pytest() { # a folder of pytest files
@@ -74,12 +78,21 @@ run_pytest() { # a folder of pytest files
 }
 
 kinds=("$@")
-[ ${#kinds[@]} -gt 0 ] || kinds=(layers unit crash api query docs install python http)
+[ ${#kinds[@]} -gt 0 ] || kinds=(layers unit crash faults campaigns api query docs install python http)
 for kind in "${kinds[@]}"; do
     printf '%s\n' "$kind"
     case $kind in
     unit | crash | api) run_cmocka "$kind" ;;
-    layers) run_script layers "$python" tests/layers/check_layers.py ;;
+    layers)
+        run_script layers "$python" tests/layers/check_layers.py
+        run_cmocka layers
+        ;;
+    faults) run_script faults "$python" tests/mutants/run.py ;;
+    campaigns)
+        for campaign in tests/campaigns/*.py; do
+            [ -x "$campaign" ] && run_script "${campaign#tests/}" "$python" "$campaign"
+        done
+        ;;
     docs) run_script docs "$python" tests/docs/check_docs.py ;;
     install) run_script install tests/install/check_install.sh ;;
     query | python | http) run_pytest "$kind" ;;

@@ -103,7 +103,14 @@ static int check_upload(const checking *c, const char *entity_id, const upload *
     char problem[RSI_MESSAGE_MAX];
     uint64_t size = 0;
     rsi_path path = rsi_path_upload(entity_id, one->stored_name);
-    int status = rsi_file_sha256(rsi_storage_root(c->store->storage), path.text, &size, found);
+    rsi_path waiting;
+    rsi_root *root = rsi_storage_root(c->store->storage);
+    int status = rsi_file_sha256(root, path.text, &size, found);
+    if (status == RAGSTORE_E_NOT_FOUND &&
+        rsi_storage_upload_waits(&waiting, c->store->storage, entity_id, one->stored_name))
+        status = rsi_file_sha256(root, waiting.text, &size, found);
+    if (status == RAGSTORE_E_NOT_FOUND) /* it has just got its name */
+        status = rsi_file_sha256(root, path.text, &size, found);
     if (status == RAGSTORE_E_NO_MEMORY)
         return status;
     if (status == RAGSTORE_OK && strcmp(found, one->sha256) == 0)

@@ -114,6 +114,22 @@ int rsi_document_list(rsi_bytes *out, rsi_store *store, const char *entity_id,
 
 /* ---- bytes and text ---- */
 
+/* The file of an upload. It gets its name after the commit: who comes in between finds it under the
+ * old one, or has missed that by a moment. */
+static int read_upload(rsi_bytes *out, rsi_store *store, const char *entity_id, const char *name)
+{
+    rsi_root *root = rsi_storage_root(store->storage);
+    const rsi_path path = rsi_path_upload(entity_id, name);
+    rsi_path waiting;
+    int status = rsi_file_read_all(root, path.text, (size_t)RSI_DOCUMENT_MAX, out);
+    if (status == RAGSTORE_E_NOT_FOUND &&
+        rsi_storage_upload_waits(&waiting, store->storage, entity_id, name))
+        status = rsi_file_read_all(root, waiting.text, (size_t)RSI_DOCUMENT_MAX, out);
+    if (status == RAGSTORE_E_NOT_FOUND)
+        status = rsi_file_read_all(root, path.text, (size_t)RSI_DOCUMENT_MAX, out);
+    return status;
+}
+
 static int read_content(rsi_bytes *out, rsi_store *store, const char *entity_id,
                         const rsi_stored_document *document)
 {
@@ -122,8 +138,7 @@ static int read_content(rsi_bytes *out, rsi_store *store, const char *entity_id,
         return rsi_fail(RAGSTORE_E_NOT_FOUND, "ingest",
                         "document \"%s\" was made of chunks and has no file", document->doc_id);
     rsi_path path = rsi_path_upload(entity_id, document->stored_name);
-    int status = rsi_file_read_all(rsi_storage_root(store->storage), path.text,
-                                   (size_t)RSI_DOCUMENT_MAX, out);
+    int status = read_upload(out, store, entity_id, document->stored_name);
     if (status == RAGSTORE_E_NOT_FOUND)
         return rsi_fail(RAGSTORE_E_DAMAGED, "ingest",
                         "%s is missing; upload the file again to mend it", path.text);

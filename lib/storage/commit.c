@@ -215,26 +215,28 @@ void rsi_tx_apply_locked(rsi_tx *tx, uint64_t sequence)
 
 static int queue_work(rsi_tx *tx)
 {
-    for (size_t i = 0; i < tx->op_count; i++) {
+    rsi_storage *storage = tx->storage;
+    int status = RAGSTORE_OK;
+    pthread_mutex_lock(&storage->mutex);
+    for (size_t i = 0; status == RAGSTORE_OK && i < tx->op_count; i++) {
         const rsi_op *op = &tx->ops[i];
-        if (op->kind != RSI_OP_WORK)
-            continue;
-        int status =
-            rsi_work_add(&tx->storage->work, op->work, op->key, op->first, op->second);
-        if (status != RAGSTORE_OK)
-            return status;
+        if (op->kind == RSI_OP_WORK)
+            status = rsi_work_add(&storage->work, op->work, op->key, op->first, op->second);
     }
-    return RAGSTORE_OK;
+    pthread_mutex_unlock(&storage->mutex);
+    return status;
 }
 
 static void forget_work(rsi_storage *storage, size_t count)
 {
+    pthread_mutex_lock(&storage->mutex);
     while (storage->work.count > count) {
         rsi_work *work = &storage->work.items[--storage->work.count];
         rsi_free(work->entity_id);
         rsi_free(work->first);
         rsi_free(work->second);
     }
+    pthread_mutex_unlock(&storage->mutex);
 }
 
 /*

@@ -331,6 +331,10 @@ int rsi_storage_recover(rsi_storage *storage)
         status = replay_all(storage, &files, &replay);
     if (status == RAGSTORE_OK)
         status = complete_manifest(storage, &replay);
+    if (status == RAGSTORE_OK && storage->read_only) {
+        storage->work = replay.work; /* not to be done, but to find what it is about */
+        replay.work = (rsi_work_list){0};
+    }
     if (status != RAGSTORE_OK || storage->read_only)
         goto cleanup;
 

@@ -23,6 +23,7 @@
 
 #include "base/bytes.h"
 #include "files/files.h"
+#include "files/paths.h"
 #include "storage/table.h"
 
 #include <stdbool.h>
@@ -57,6 +58,9 @@ rsi_root *rsi_storage_root(rsi_storage *storage);
 const char *rsi_storage_id(const rsi_storage *storage);
 bool rsi_storage_is_read_only(const rsi_storage *storage);
 uint64_t rsi_storage_journal_bytes(rsi_storage *storage);
+/* Is an upload committed under this name and its file still under another, which *path gets? */
+bool rsi_storage_upload_waits(rsi_path *path, rsi_storage *storage, const char *entity_id,
+                              const char *name);
 /* A copy of the reason why writing has stopped, or an empty string. */
 int rsi_storage_failure(rsi_bytes *out, rsi_storage *storage);
 void rsi_storage_log(rsi_storage *storage, int level, const char *format, ...)

@@ -7,11 +7,12 @@
  *     ├─ collections: name ─► a space of the application's own, from the start
  *     ├─ chunks: entity id ─► a space of chunk rows, from its first use
  *     ├─ journal              where commits go
- *     ├─ work                 file changes that follow a commit and have not succeeded yet
+ *     ├─ work                 file changes that follow a commit and have not succeeded yet; of a
+ *     │                        read-only storage: those that its journals tell of
  *     └─ tx                   the running transaction, if any
  *
  * Lock order: writer (one transaction or checkpoint at a time), then state. `tx` and `work` belong
- * to the writer; spaces belong to the state lock, and only the writer and the leader of a group
+ * to the writer, who changes `work` under the mutex; spaces belong to the state lock, and only the writer and the leader of a group
  * commit change them.
  */
 #ifndef RSI_STORAGE_INTERNAL_H

@@ -4,7 +4,8 @@
  *
  * The commit stands before they are done, so each can be done again: what fails stays in the list
  * and is tried at the next commit or checkpoint (no checkpoint passes it by), and what a crash
- * prevented is found in the journal at the next open.
+ * prevented is found in the journal at the next open. Whoever reads an upload in between is told
+ * where it is: the list is changed under the storage's mutex.
  */
 #include "storage/storage_internal.h"
 
@@ -28,6 +29,22 @@ void rsi_work_list_free(rsi_work_list *list)
         free_work(&list->items[i]);
     rsi_free(list->items);
     memset(list, 0, sizeof *list);
+}
+
+bool rsi_storage_upload_waits(rsi_path *path, rsi_storage *storage, const char *entity_id,
+                              const char *name)
+{
+    bool found = false;
+    pthread_mutex_lock(&storage->mutex);
+    for (size_t i = storage->work.count; !found && i-- > 0;) {
+        const rsi_work *work = &storage->work.items[i];
+        found = work->kind == RSI_WORK_FILE && strcmp(work->second, name) == 0 &&
+                strcmp(work->entity_id, entity_id) == 0;
+        if (found)
+            *path = rsi_path_upload(entity_id, work->first);
+    }
+    pthread_mutex_unlock(&storage->mutex);
+    return found;
 }
 
 int rsi_work_add(rsi_work_list *list, rsi_work_kind kind, const char *entity_id, const char *first,
@@ -176,11 +193,15 @@ int rsi_work_run(rsi_storage *storage)
         status = do_work(storage, &list->items[done]);
         if (status != RAGSTORE_OK)
             break;
-        free_work(&list->items[done++]);
+        done++;
     }
+    pthread_mutex_lock(&storage->mutex);
+    for (size_t i = 0; i < done; i++)
+        free_work(&list->items[i]);
     list->count -= done;
     if (list->count > 0)
         memmove(list->items, list->items + done, list->count * sizeof *list->items);
+    pthread_mutex_unlock(&storage->mutex);
     return status;
 }
 

@@ -1,7 +1,8 @@
 /*
  * The power is cut before every operation of many workloads, and what is left is opened.
  *
- * RAGSTORE_CRASH_SEED repeats a run, RAGSTORE_CRASH_FACTOR (default 1) makes it longer.
+ * RAGSTORE_CRASH_SEED repeats a run, RAGSTORE_CRASH_FACTOR (default 1) makes it longer,
+ * RAGSTORE_CRASH_TESTS (a pattern) chooses tests by their names.
  */
 #include "harness/power_explore.h"
 
@@ -156,6 +157,8 @@ int main(void)
     };
     const char *seed = getenv("RAGSTORE_CRASH_SEED");
     const char *times = getenv("RAGSTORE_CRASH_FACTOR");
+    if (getenv("RAGSTORE_CRASH_TESTS") != NULL)
+        cmocka_set_test_filter(getenv("RAGSTORE_CRASH_TESTS"));
     first_seed = seed != NULL ? strtoull(seed, NULL, 10) : 1;
     if (times != NULL && atoi(times) > 0)
         factor = (unsigned)atoi(times);
