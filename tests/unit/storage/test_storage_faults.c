@@ -5,6 +5,7 @@
 #include "storage_fixture.h"
 
 #include "harness/fault_files.h"
+#include "harness/power_explore.h"
 #include "harness/fault_memory.h"
 
 #include <errno.h>
@@ -183,5 +184,10 @@ int main(void)
         cmocka_unit_test(storage_faults__survives_a_full_disk),
         cmocka_unit_test(storage_faults__does_not_notice_interruptions_and_short_counts),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    int failed = 0;
+    for (int small = 0; small < 2; small++) { /* files in memory, and read where they lie */
+        power_choose_small(small != 0);
+        failed += cmocka_run_group_tests(tests, NULL, NULL);
+    }
+    return failed;
 }
