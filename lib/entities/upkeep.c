@@ -1,7 +1,8 @@
 /*
  * Upkeep: what can wait is done in the background, a piece at a time.
  *
- *   checkpoint      when a store has been quiet for a moment, or its journal has grown
+ *   checkpoint      when a small store has been quiet for a moment, or the journal has grown in
+ *                   proportion to the files that would be written anew
  *   index files     index.faiss and doc_to_chunks.json of entities whose documents changed
  *
  * One thread of the library does it, or the host through ragstore_store_maintain().
@@ -17,7 +18,9 @@
 #include <time.h>
 
 #define QUIET_MS 500
+#define SMALL_REWRITE ((uint64_t)8 << 20) /* files of up to so many bytes are written when it is quiet */
 #define JOURNAL_BYTES ((uint64_t)8 << 20)
+#define JOURNAL_SHARE 4 /* of the files: as much journal as that is worth writing them */
 #define TICK_MS 250
 #define RETRY_MS 5000 /* after a failure, such as a full disk */
 
@@ -58,14 +61,24 @@ static int write_index_files(rsi_store *store, const char *entity_id)
     return status == RAGSTORE_E_NOT_FOUND ? RAGSTORE_OK : status; /* deleted meanwhile */
 }
 
+/* Is it worth writing files of this size for what the journal holds? */
+static bool is_worth_it(rsi_store *store, bool is_quiet, uint64_t file_bytes)
+{
+    const uint64_t share = file_bytes / JOURNAL_SHARE;
+    return (is_quiet && file_bytes <= SMALL_REWRITE) ||
+           rsi_storage_journal_bytes(store->storage) >
+               (share > JOURNAL_BYTES ? share : JOURNAL_BYTES);
+}
+
 int rsi_upkeep_step(rsi_store *store, bool now, bool *did)
 {
     int64_t quiet_ms;
+    uint64_t file_bytes;
     char *entity_id;
     *did = true;
-    bool due = rsi_storage_checkpoint_due(store->storage, &quiet_ms);
+    bool due = rsi_storage_checkpoint_due(store->storage, &quiet_ms, &file_bytes);
     bool is_quiet = now || quiet_ms >= QUIET_MS;
-    if (due && (is_quiet || rsi_storage_journal_bytes(store->storage) > JOURNAL_BYTES))
+    if (due && is_worth_it(store, is_quiet, file_bytes))
         return rsi_storage_checkpoint(store->storage);
     if (is_quiet && take_stale_index(store, &entity_id)) {
         int status = write_index_files(store, entity_id);

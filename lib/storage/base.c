@@ -186,6 +186,11 @@ const rsi_layout *rsi_base_layout(rsi_base *base)
     return base->layout;
 }
 
+uint64_t rsi_base_size(rsi_base *base)
+{
+    return base->size;
+}
+
 size_t rsi_base_count(rsi_base *base)
 {
     return __atomic_load_n(&base->index, __ATOMIC_ACQUIRE)->record_count;

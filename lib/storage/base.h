@@ -52,6 +52,7 @@ int rsi_base_keep_index(rsi_base *base, rsi_root *root);
 bool rsi_base_is_large(rsi_base *base); /* it is not kept in memory */
 const char *rsi_base_path(rsi_base *base);
 const rsi_layout *rsi_base_layout(rsi_base *base);
+uint64_t rsi_base_size(rsi_base *base); /* of the file, bytes */
 size_t rsi_base_count(rsi_base *base); /* records */
 size_t rsi_base_memory(rsi_base *base);
 

@@ -37,29 +37,47 @@ static bool is_dirty(const rsi_space *space)
     return space->must_write || space->last_sequence > space->base_sequence;
 }
 
-static bool has_work_locked(rsi_storage *storage)
+typedef struct due_work {
+    bool any;
+    uint64_t file_bytes;
+} due_work;
+
+static void add_due(due_work *due, const rsi_space *space)
+{
+    if (!is_dirty(space))
+        return;
+    due->any = true;
+    if (space->table.base != NULL)
+        due->file_bytes += rsi_base_size(space->table.base);
+}
+
+static void add_due_spaces(due_work *due, rsi_storage *storage)
 {
     size_t position = 0;
     void *space;
-    if (is_dirty(&storage->entities) || is_dirty(&storage->sessions))
-        return true;
+    add_due(due, &storage->entities);
+    add_due(due, &storage->sessions);
     while (rsi_map_next(&storage->collections, &position, NULL, &space))
-        if (is_dirty(space))
-            return true;
+        add_due(due, space);
     position = 0;
-    while (rsi_map_next(&storage->chunks, &position, NULL, &space))
-        if (is_dirty(space) && ((const rsi_space *)space)->damage == NULL &&
-            rsi_entity_exists(storage, ((const rsi_space *)space)->entity_id))
-            return true; /* chunks of an entity that has been deleted have no file any more */
-    return false;
+    while (rsi_map_next(&storage->chunks, &position, NULL, &space)) {
+        const rsi_space *chunks = space;
+        /* chunks of an entity that has been deleted have no file any more */
+        if (is_dirty(chunks) && chunks->damage == NULL &&
+            rsi_entity_exists(storage, chunks->entity_id))
+            add_due(due, chunks);
+    }
 }
 
-bool rsi_checkpoint_has_work(rsi_storage *storage)
+bool rsi_checkpoint_has_work(rsi_storage *storage, uint64_t *file_bytes)
 {
+    due_work due = {false, 0};
     pthread_rwlock_rdlock(&storage->state);
-    bool has_work = has_work_locked(storage);
+    add_due_spaces(&due, storage);
     pthread_rwlock_unlock(&storage->state);
-    return has_work;
+    if (file_bytes != NULL)
+        *file_bytes = due.file_bytes;
+    return due.any;
 }
 
 /* ---- 1: what is to be written ---- */
@@ -195,7 +213,7 @@ static int begin_locked(checkpoint *point, bool *due)
     rsi_storage *storage = point->storage;
     rsi_group_drain(storage);
     int status = rsi_work_run(storage);
-    *due = rsi_checkpoint_has_work(storage) || !storage->manifest.present || storage->was_unclean;
+    *due = rsi_checkpoint_has_work(storage, NULL) || !storage->manifest.present || storage->was_unclean;
     if (status != RAGSTORE_OK || !*due)
         return status;
     status = rsi_storage_flush_locked(storage);

@@ -339,7 +339,7 @@ int rsi_storage_recover(rsi_storage *storage)
         goto cleanup;
 
     const bool unclean = storage->was_unclean || !storage->manifest.present ||
-                         rsi_checkpoint_has_work(storage);
+                         rsi_checkpoint_has_work(storage, NULL);
     status = secure_tail(storage, &files, unclean);
     if (status == RAGSTORE_OK && unclean)
         status = rsi_storage_make_directories(storage);

@@ -343,12 +343,13 @@ uint64_t rsi_storage_journal_bytes(rsi_storage *storage)
 
 /* ---- upkeep ---- */
 
-bool rsi_storage_checkpoint_due(rsi_storage *storage, int64_t *quiet_ms)
+bool rsi_storage_checkpoint_due(rsi_storage *storage, int64_t *quiet_ms, uint64_t *file_bytes)
 {
+    *file_bytes = 0;
     *quiet_ms = rsi_monotonic_ms() - __atomic_load_n(&storage->last_commit_ms, __ATOMIC_RELAXED);
     if (storage->read_only)
         return false;
-    return rsi_checkpoint_has_work(storage);
+    return rsi_checkpoint_has_work(storage, file_bytes);
 }
 
 int rsi_storage_flush_locked(rsi_storage *storage)

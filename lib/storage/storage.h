@@ -10,10 +10,11 @@
  * header, so that another engine can stand behind it. What the files look like:
  * ragstore_format(5).
  *
- * Transactions: one at a time; beginning waits for the running one, up to the busy timeout. A
- * thread that has a transaction sees its changes in every read below; other threads see them when
- * it commits. Beginning again on the same thread nests: the inner commit or abort concerns what
- * was done since, and only the outermost one reaches the disk.
+ * Transactions are built one at a time; beginning waits for the one that is being built, up to the
+ * busy timeout. Those that only change sessions or collections are flushed together with others that
+ * are built meanwhile (group.c). A thread that has a transaction sees its changes in every read below;
+ * other threads see them when it commits. Beginning again on the same thread nests: the inner commit
+ * or abort concerns what was done since, and only the outermost one reaches the disk.
  *
  * Locking: writer, then state. Reads take the state lock shared for the time of a copy or visit;
  * visitors must not call back into storage for changes.
@@ -162,14 +163,16 @@ int rsi_tx_gone(rsi_tx *tx, const char *entity_id, const char *incarnation);
 /* The folders of a new entity come with the commit. */
 int rsi_tx_come(rsi_tx *tx, const char *entity_id, const char *incarnation);
 
-/* Call `done` when the outermost transaction has ended, still under the writer lock: committed
- * tells how. Called for nested aborts, too. Never called twice. */
+/* Call `done` when the outermost transaction has ended, still under the writer lock, which such a
+ * transaction keeps to its end: committed tells how. Called for nested aborts, too. Never twice. */
 int rsi_tx_on_end(rsi_tx *tx, void (*done)(void *user, bool committed), void *user);
 
 /* ---- upkeep ---- */
 
-/* Is there something that a checkpoint would write? `quiet_ms`: time since the last commit. */
-bool rsi_storage_checkpoint_due(rsi_storage *storage, int64_t *quiet_ms);
+/* Is there something that a checkpoint would write? `quiet_ms`: time since the last commit;
+ * `file_bytes`: how large the files are that it would write anew. */
+bool rsi_storage_checkpoint_due(rsi_storage *storage, int64_t *quiet_ms, uint64_t *file_bytes);
+/* Bring the JSON files up to date; writers go on meanwhile. BUSY, READ_ONLY, FAILED, DISK_FULL. */
 int rsi_storage_checkpoint(rsi_storage *storage);
 /* Flush what durability `normal` has not flushed yet. */
 int rsi_storage_flush(rsi_storage *storage);

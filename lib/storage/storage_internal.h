@@ -173,7 +173,8 @@ int rsi_storage_make_directories(rsi_storage *storage);
 
 /* ---- checkpoint.c ---- */
 
-bool rsi_checkpoint_has_work(rsi_storage *storage);
+/* *file_bytes (may be NULL): the size of the files that would be written anew. */
+bool rsi_checkpoint_has_work(rsi_storage *storage, uint64_t *file_bytes);
 
 /* ---- journal_files.c ---- */
 

@@ -372,16 +372,17 @@ static void storage__tells_whether_a_checkpoint_is_due(void **state)
 {
     (void)state;
     int64_t quiet_ms;
+    uint64_t file_bytes;
     power_disk *disk = power_disk_new();
     rsi_storage *storage = storage_open_good(disk);
     assert_error(rsi_storage_checkpoint(storage), RAGSTORE_OK);
-    assert_false(rsi_storage_checkpoint_due(storage, &quiet_ms));
+    assert_false(rsi_storage_checkpoint_due(storage, &quiet_ms, &file_bytes));
     assert_error(storage_commit_entity(storage), RAGSTORE_OK);
-    assert_true(rsi_storage_checkpoint_due(storage, &quiet_ms));
+    assert_true(rsi_storage_checkpoint_due(storage, &quiet_ms, &file_bytes));
     assert_true(quiet_ms >= 0);
     assert_true(rsi_storage_journal_bytes(storage) > 0);
     assert_error(rsi_storage_checkpoint(storage), RAGSTORE_OK);
-    assert_false(rsi_storage_checkpoint_due(storage, &quiet_ms));
+    assert_false(rsi_storage_checkpoint_due(storage, &quiet_ms, &file_bytes));
     rsi_storage_forget_chunks(storage, ENTITY);
     char *text = storage_text(storage);
     assert_non_null(strstr(text, "The first chunk"));
