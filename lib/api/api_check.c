@@ -48,18 +48,13 @@ static int write_report(rsi_bytes *out, rsi_store *store)
 int ragstore_store_check(ragstore_buffer **out, ragstore_store *store)
 {
     rsi_bytes text = {0};
-    int status = rsi_check_not_null(out, __func__, "out");
-    if (status != RAGSTORE_OK)
-        return status;
-    *out = NULL;
-    status = rsi_check_handle(store, RSI_MAGIC_STORE, __func__);
+    int status = rsi_clear_out(out, __func__);
+    if (status == RAGSTORE_OK)
+        status = rsi_check_handle(store, RSI_MAGIC_STORE, __func__);
     if (status == RAGSTORE_OK)
         status = rsi_core_enter(store->core, __func__);
     if (status != RAGSTORE_OK)
         return status;
     status = write_report(&text, store->core->store);
-    if (status == RAGSTORE_OK)
-        status = rsi_buffer_from(out, &text);
-    rsi_bytes_free(&text);
-    return rsi_core_leave(store->core, status);
+    return rsi_core_leave_with(out, store->core, &text, status);
 }

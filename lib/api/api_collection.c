@@ -43,11 +43,9 @@ static void give_made(ragstore_buffer **out, ragstore_buffer *made, int status, 
 
 int ragstore_collection_open(ragstore_collection **out, ragstore_store *store, const char *name)
 {
-    int status = rsi_check_not_null(out, __func__, "out");
-    if (status != RAGSTORE_OK)
-        return status;
-    *out = NULL;
-    status = rsi_check_not_null(name, __func__, "name");
+    int status = rsi_clear_out(out, __func__);
+    if (status == RAGSTORE_OK)
+        status = rsi_check_not_null(name, __func__, "name");
     if (status == RAGSTORE_OK)
         status = enter_store(store, __func__);
     if (status != RAGSTORE_OK)
@@ -89,11 +87,9 @@ const char *ragstore_collection_name(const ragstore_collection *collection)
 int ragstore_collection_list(ragstore_buffer **out, ragstore_store *store)
 {
     rsi_bytes text = {0};
-    int status = rsi_check_not_null(out, __func__, "out");
-    if (status != RAGSTORE_OK)
-        return status;
-    *out = NULL;
-    status = enter_store(store, __func__);
+    int status = rsi_clear_out(out, __func__);
+    if (status == RAGSTORE_OK)
+        status = enter_store(store, __func__);
     if (status != RAGSTORE_OK)
         return status;
     status = rsi_collection_list(&text, store->core->store);
@@ -129,11 +125,9 @@ int ragstore_collection_find(ragstore_cursor **out, ragstore_collection *collect
 {
     ragstore_collection_find_options given;
     rsi_cursor *inside = NULL;
-    int status = rsi_check_not_null(out, __func__, "out");
-    if (status != RAGSTORE_OK)
-        return status;
-    *out = NULL;
-    status = rsi_take_options(&given, sizeof given, options, __func__);
+    int status = rsi_clear_out(out, __func__);
+    if (status == RAGSTORE_OK)
+        status = rsi_take_options(&given, sizeof given, options, __func__);
     if (status == RAGSTORE_OK)
         status = enter(collection, __func__);
     if (status != RAGSTORE_OK)
@@ -150,11 +144,9 @@ int ragstore_cursor_next(const char **out, size_t *size, ragstore_cursor *cursor
     rsi_slice text;
     if (size != NULL)
         *size = 0;
-    int status = rsi_check_not_null(out, __func__, "out");
-    if (status != RAGSTORE_OK)
-        return status;
-    *out = NULL;
-    status = rsi_check_handle(cursor, RSI_MAGIC_CURSOR, __func__);
+    int status = rsi_clear_out(out, __func__);
+    if (status == RAGSTORE_OK)
+        status = rsi_check_handle(cursor, RSI_MAGIC_CURSOR, __func__);
     if (status == RAGSTORE_OK)
         status = rsi_core_enter(cursor->core, __func__);
     if (status != RAGSTORE_OK)
@@ -224,11 +216,9 @@ int ragstore_collection_find_one(ragstore_buffer **out, ragstore_buffer **versio
     ragstore_collection_find_options given;
     if (version != NULL)
         *version = NULL;
-    int status = rsi_check_not_null(out, __func__, "out");
-    if (status != RAGSTORE_OK)
-        return status;
-    *out = NULL;
-    status = rsi_take_options(&given, sizeof given, options, __func__);
+    int status = rsi_clear_out(out, __func__);
+    if (status == RAGSTORE_OK)
+        status = rsi_take_options(&given, sizeof given, options, __func__);
     if (status == RAGSTORE_OK)
         status = enter(collection, __func__);
     if (status != RAGSTORE_OK)
@@ -259,11 +249,9 @@ int ragstore_collection_aggregate(ragstore_cursor **out, ragstore_collection *co
                                   const char *pipeline_json)
 {
     rsi_cursor *inside = NULL;
-    int status = rsi_check_not_null(out, __func__, "out");
-    if (status != RAGSTORE_OK)
-        return status;
-    *out = NULL;
-    status = rsi_check_not_null(pipeline_json, __func__, "pipeline_json");
+    int status = rsi_clear_out(out, __func__);
+    if (status == RAGSTORE_OK)
+        status = rsi_check_not_null(pipeline_json, __func__, "pipeline_json");
     if (status == RAGSTORE_OK)
         status = enter(collection, __func__);
     if (status != RAGSTORE_OK)
@@ -278,11 +266,9 @@ int ragstore_collection_distinct(ragstore_buffer **out, ragstore_collection *col
                                  const char *path, const char *filter_json)
 {
     rsi_bytes text = {0};
-    int status = rsi_check_not_null(out, __func__, "out");
-    if (status != RAGSTORE_OK)
-        return status;
-    *out = NULL;
-    status = rsi_check_not_null(path, __func__, "path");
+    int status = rsi_clear_out(out, __func__);
+    if (status == RAGSTORE_OK)
+        status = rsi_check_not_null(path, __func__, "path");
     if (status == RAGSTORE_OK)
         status = enter(collection, __func__);
     if (status != RAGSTORE_OK)
@@ -437,11 +423,9 @@ int ragstore_collection_index_drop(ragstore_collection *collection, const char *
 int ragstore_collection_index_list(ragstore_buffer **out, ragstore_collection *collection)
 {
     rsi_bytes text = {0};
-    int status = rsi_check_not_null(out, __func__, "out");
-    if (status != RAGSTORE_OK)
-        return status;
-    *out = NULL;
-    status = enter(collection, __func__);
+    int status = rsi_clear_out(out, __func__);
+    if (status == RAGSTORE_OK)
+        status = enter(collection, __func__);
     if (status != RAGSTORE_OK)
         return status;
     status = rsi_collection_index_list(&text, &collection->inside);
@@ -452,11 +436,9 @@ int ragstore_collection_explain(ragstore_buffer **out, ragstore_collection *coll
                                 const char *filter_json)
 {
     rsi_bytes text = {0};
-    int status = rsi_check_not_null(out, __func__, "out");
-    if (status != RAGSTORE_OK)
-        return status;
-    *out = NULL;
-    status = enter(collection, __func__);
+    int status = rsi_clear_out(out, __func__);
+    if (status == RAGSTORE_OK)
+        status = enter(collection, __func__);
     if (status != RAGSTORE_OK)
         return status;
     status = rsi_collection_explain(&text, &collection->inside, filter_json);

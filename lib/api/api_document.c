@@ -118,11 +118,9 @@ int ragstore_upload_begin(ragstore_upload **out, ragstore_entity *entity,
                           const ragstore_document_add_options *options)
 {
     ragstore_document_add_options given;
-    int status = rsi_check_not_null(out, __func__, "out");
-    if (status != RAGSTORE_OK)
-        return status;
-    *out = NULL;
-    status = rsi_take_options(&given, sizeof given, options, __func__);
+    int status = rsi_clear_out(out, __func__);
+    if (status == RAGSTORE_OK)
+        status = rsi_take_options(&given, sizeof given, options, __func__);
     if (status == RAGSTORE_OK)
         status = enter_entity(entity, __func__);
     if (status != RAGSTORE_OK)
@@ -217,11 +215,9 @@ void ragstore_upload_abort(ragstore_upload *upload)
 
 int ragstore_document_open(ragstore_document **out, ragstore_entity *entity, const char *doc_id)
 {
-    int status = rsi_check_not_null(out, __func__, "out");
-    if (status != RAGSTORE_OK)
-        return status;
-    *out = NULL;
-    status = rsi_check_not_null(doc_id, __func__, "doc_id");
+    int status = rsi_clear_out(out, __func__);
+    if (status == RAGSTORE_OK)
+        status = rsi_check_not_null(doc_id, __func__, "doc_id");
     if (status == RAGSTORE_OK)
         status = enter_entity(entity, __func__);
     if (status != RAGSTORE_OK)
@@ -254,19 +250,14 @@ const char *ragstore_document_id(const ragstore_document *document)
 int ragstore_document_describe(ragstore_buffer **out, ragstore_document *document)
 {
     rsi_bytes text = {0};
-    int status = rsi_check_not_null(out, __func__, "out");
-    if (status != RAGSTORE_OK)
-        return status;
-    *out = NULL;
-    status = enter_document(document, __func__);
+    int status = rsi_clear_out(out, __func__);
+    if (status == RAGSTORE_OK)
+        status = enter_document(document, __func__);
     if (status != RAGSTORE_OK)
         return status;
     rsi_bytes_append_text(&text, document->description);
     status = rsi_bytes_status(&text);
-    if (status == RAGSTORE_OK)
-        status = rsi_buffer_from(out, &text);
-    rsi_bytes_free(&text);
-    return rsi_core_leave(document->core, status);
+    return rsi_core_leave_with(out, document->core, &text, status);
 }
 
 /* Read something of a document into a buffer. */
@@ -277,19 +268,14 @@ static int read_into_buffer(ragstore_buffer **out, ragstore_document *document,
                             document_reader *reader, const char *function)
 {
     rsi_bytes text = {0};
-    int status = rsi_check_not_null(out, function, "out");
-    if (status != RAGSTORE_OK)
-        return status;
-    *out = NULL;
-    status = enter_document(document, function);
+    int status = rsi_clear_out(out, function);
+    if (status == RAGSTORE_OK)
+        status = enter_document(document, function);
     if (status != RAGSTORE_OK)
         return status;
     status = reader(&text, document->core->store, document->entity_id, document->incarnation,
                   document->doc_id);
-    if (status == RAGSTORE_OK)
-        status = rsi_buffer_from(out, &text);
-    rsi_bytes_free(&text);
-    return rsi_core_leave(document->core, status);
+    return rsi_core_leave_with(out, document->core, &text, status);
 }
 
 int ragstore_document_content(ragstore_buffer **out, ragstore_document *document)
@@ -307,11 +293,9 @@ int ragstore_document_list(ragstore_buffer **out, ragstore_entity *entity,
 {
     ragstore_list_options given;
     rsi_bytes text = {0};
-    int status = rsi_check_not_null(out, __func__, "out");
-    if (status != RAGSTORE_OK)
-        return status;
-    *out = NULL;
-    status = rsi_take_options(&given, sizeof given, options, __func__);
+    int status = rsi_clear_out(out, __func__);
+    if (status == RAGSTORE_OK)
+        status = rsi_take_options(&given, sizeof given, options, __func__);
     if (status == RAGSTORE_OK)
         status = enter_entity(entity, __func__);
     if (status != RAGSTORE_OK)
@@ -319,10 +303,7 @@ int ragstore_document_list(ragstore_buffer **out, ragstore_entity *entity,
     status = rsi_document_list(&text, entity->core->store, entity->id, entity->incarnation,
                                given.limit == 0 ? UINT64_MAX : given.limit, given.offset,
                                given.match);
-    if (status == RAGSTORE_OK)
-        status = rsi_buffer_from(out, &text);
-    rsi_bytes_free(&text);
-    return rsi_core_leave(entity->core, status);
+    return rsi_core_leave_with(out, entity->core, &text, status);
 }
 
 int ragstore_document_delete(ragstore_entity *entity, const char *doc_id)

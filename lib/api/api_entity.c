@@ -74,11 +74,9 @@ int ragstore_entity_create(ragstore_entity **out, ragstore_store *store, const c
 int ragstore_entity_open(ragstore_entity **out, ragstore_store *store, const char *id)
 {
     rsi_entity_record record = {0};
-    int status = rsi_check_not_null(out, __func__, "out");
-    if (status != RAGSTORE_OK)
-        return status;
-    *out = NULL;
-    status = rsi_check_not_null(id, __func__, "id");
+    int status = rsi_clear_out(out, __func__);
+    if (status == RAGSTORE_OK)
+        status = rsi_check_not_null(id, __func__, "id");
     if (status == RAGSTORE_OK)
         status = enter_store(store, __func__);
     if (status != RAGSTORE_OK)
@@ -112,18 +110,13 @@ const char *ragstore_entity_id(const ragstore_entity *entity)
 int ragstore_entity_describe(ragstore_buffer **out, ragstore_entity *entity)
 {
     rsi_bytes text = {0};
-    int status = rsi_check_not_null(out, __func__, "out");
-    if (status != RAGSTORE_OK)
-        return status;
-    *out = NULL;
-    status = enter(entity, __func__);
+    int status = rsi_clear_out(out, __func__);
+    if (status == RAGSTORE_OK)
+        status = enter(entity, __func__);
     if (status != RAGSTORE_OK)
         return status;
     status = rsi_entity_describe(&text, entity->core->store, entity->id, entity->incarnation);
-    if (status == RAGSTORE_OK)
-        status = rsi_buffer_from(out, &text);
-    rsi_bytes_free(&text);
-    return rsi_core_leave(entity->core, status);
+    return rsi_core_leave_with(out, entity->core, &text, status);
 }
 
 int ragstore_entity_update(ragstore_entity *entity, const ragstore_entity_update_options *options)
@@ -159,11 +152,9 @@ int ragstore_entity_list(ragstore_buffer **out, ragstore_store *store,
 {
     ragstore_list_options given;
     rsi_bytes text = {0};
-    int status = rsi_check_not_null(out, __func__, "out");
-    if (status != RAGSTORE_OK)
-        return status;
-    *out = NULL;
-    status = rsi_take_options(&given, sizeof given, options, __func__);
+    int status = rsi_clear_out(out, __func__);
+    if (status == RAGSTORE_OK)
+        status = rsi_take_options(&given, sizeof given, options, __func__);
     if (status == RAGSTORE_OK)
         status = enter_store(store, __func__);
     if (status != RAGSTORE_OK)
@@ -171,8 +162,5 @@ int ragstore_entity_list(ragstore_buffer **out, ragstore_store *store,
     status = rsi_entity_list(&text, store->core->store,
                              given.limit == 0 ? UINT64_MAX : given.limit, given.offset,
                              given.match);
-    if (status == RAGSTORE_OK)
-        status = rsi_buffer_from(out, &text);
-    rsi_bytes_free(&text);
-    return rsi_core_leave(store->core, status);
+    return rsi_core_leave_with(out, store->core, &text, status);
 }

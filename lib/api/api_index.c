@@ -22,11 +22,9 @@ int ragstore_index_open(ragstore_index **out, ragstore_entity *entity)
 {
     rsi_entity_record record = {0};
     ragstore_index *index = NULL;
-    int status = rsi_check_not_null(out, __func__, "out");
-    if (status != RAGSTORE_OK)
-        return status;
-    *out = NULL;
-    status = rsi_check_handle(entity, RSI_MAGIC_ENTITY, __func__);
+    int status = rsi_clear_out(out, __func__);
+    if (status == RAGSTORE_OK)
+        status = rsi_check_handle(entity, RSI_MAGIC_ENTITY, __func__);
     if (status == RAGSTORE_OK)
         status = rsi_core_enter(entity->core, __func__);
     if (status != RAGSTORE_OK)
@@ -102,18 +100,13 @@ static int describe(rsi_bytes *out, const ragstore_index *index)
 int ragstore_index_describe(ragstore_buffer **out, ragstore_index *index)
 {
     rsi_bytes text = {0};
-    int status = rsi_check_not_null(out, __func__, "out");
-    if (status != RAGSTORE_OK)
-        return status;
-    *out = NULL;
-    status = enter(index, __func__);
+    int status = rsi_clear_out(out, __func__);
+    if (status == RAGSTORE_OK)
+        status = enter(index, __func__);
     if (status != RAGSTORE_OK)
         return status;
     status = describe(&text, index);
-    if (status == RAGSTORE_OK)
-        status = rsi_buffer_from(out, &text);
-    rsi_bytes_free(&text);
-    return rsi_core_leave(index->core, status);
+    return rsi_core_leave_with(out, index->core, &text, status);
 }
 
 /* ---- searching ---- */

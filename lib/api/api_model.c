@@ -13,11 +13,9 @@
 int ragstore_model_locate(ragstore_buffer **out)
 {
     rsi_bytes path = {0};
-    int status = rsi_check_not_null(out, __func__, "out");
-    if (status != RAGSTORE_OK)
-        return status;
-    *out = NULL;
-    status = rsi_model_locate(&path);
+    int status = rsi_clear_out(out, __func__);
+    if (status == RAGSTORE_OK)
+        status = rsi_model_locate(&path);
     if (status == RAGSTORE_OK)
         status = rsi_buffer_from(out, &path);
     rsi_bytes_free(&path);
@@ -26,11 +24,9 @@ int ragstore_model_locate(ragstore_buffer **out)
 
 int ragstore_model_open(ragstore_model **out, const char *path)
 {
-    int status = rsi_check_not_null(out, __func__, "out");
-    if (status != RAGSTORE_OK)
-        return status;
-    *out = NULL;
-    status = rsi_check_not_null(path, __func__, "path");
+    int status = rsi_clear_out(out, __func__);
+    if (status == RAGSTORE_OK)
+        status = rsi_check_not_null(path, __func__, "path");
     if (status != RAGSTORE_OK)
         return status;
     ragstore_model *model = rsi_alloc_zeroed(sizeof *model);

@@ -40,11 +40,9 @@ int ragstore_entity_search(ragstore_result **out, ragstore_entity *entity, const
                            const ragstore_entity_search_options *options)
 {
     ragstore_entity_search_options given;
-    int status = rsi_check_not_null(out, __func__, "out");
-    if (status != RAGSTORE_OK)
-        return status;
-    *out = NULL;
-    status = rsi_check_not_null(query, __func__, "query");
+    int status = rsi_clear_out(out, __func__);
+    if (status == RAGSTORE_OK)
+        status = rsi_check_not_null(query, __func__, "query");
     if (status == RAGSTORE_OK)
         status = rsi_take_options(&given, sizeof given, options, __func__);
     if (status == RAGSTORE_OK)
@@ -157,11 +155,9 @@ size_t ragstore_result_copy(int64_t *chunk_numbers, float *scores, const ragstor
 int ragstore_result_json(ragstore_buffer **out, const ragstore_result *result)
 {
     rsi_bytes text = {0};
-    int status = rsi_check_not_null(out, __func__, "out");
-    if (status != RAGSTORE_OK)
-        return status;
-    *out = NULL;
-    status = rsi_check_handle(result, RSI_MAGIC_RESULT, __func__);
+    int status = rsi_clear_out(out, __func__);
+    if (status == RAGSTORE_OK)
+        status = rsi_check_handle(result, RSI_MAGIC_RESULT, __func__);
     if (status == RAGSTORE_OK)
         status = rsi_result_json(&text, result->inside);
     if (status == RAGSTORE_OK)

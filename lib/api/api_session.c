@@ -63,11 +63,9 @@ int ragstore_session_create(ragstore_session **out, ragstore_entity *entity,
 int ragstore_session_open(ragstore_session **out, ragstore_store *store, const char *session_id)
 {
     rsi_session_record record = {0};
-    int status = rsi_check_not_null(out, __func__, "out");
-    if (status != RAGSTORE_OK)
-        return status;
-    *out = NULL;
-    status = rsi_check_not_null(session_id, __func__, "session_id");
+    int status = rsi_clear_out(out, __func__);
+    if (status == RAGSTORE_OK)
+        status = rsi_check_not_null(session_id, __func__, "session_id");
     if (status == RAGSTORE_OK)
         status = rsi_check_handle(store, RSI_MAGIC_STORE, __func__);
     if (status == RAGSTORE_OK)
@@ -113,18 +111,13 @@ const char *ragstore_session_entity_id(const ragstore_session *session)
 int ragstore_session_describe(ragstore_buffer **out, ragstore_session *session)
 {
     rsi_bytes text = {0};
-    int status = rsi_check_not_null(out, __func__, "out");
-    if (status != RAGSTORE_OK)
-        return status;
-    *out = NULL;
-    status = enter(session, __func__);
+    int status = rsi_clear_out(out, __func__);
+    if (status == RAGSTORE_OK)
+        status = enter(session, __func__);
     if (status != RAGSTORE_OK)
         return status;
     status = rsi_session_describe(&text, session->core->store, session->session_id);
-    if (status == RAGSTORE_OK)
-        status = rsi_buffer_from(out, &text);
-    rsi_bytes_free(&text);
-    return rsi_core_leave(session->core, status);
+    return rsi_core_leave_with(out, session->core, &text, status);
 }
 
 int ragstore_session_list(ragstore_buffer **out, ragstore_entity *entity,
@@ -132,11 +125,9 @@ int ragstore_session_list(ragstore_buffer **out, ragstore_entity *entity,
 {
     ragstore_list_options given;
     rsi_bytes text = {0};
-    int status = rsi_check_not_null(out, __func__, "out");
-    if (status != RAGSTORE_OK)
-        return status;
-    *out = NULL;
-    status = rsi_take_options(&given, sizeof given, options, __func__);
+    int status = rsi_clear_out(out, __func__);
+    if (status == RAGSTORE_OK)
+        status = rsi_take_options(&given, sizeof given, options, __func__);
     if (status == RAGSTORE_OK)
         status = enter_entity(entity, __func__);
     if (status != RAGSTORE_OK)
@@ -144,10 +135,7 @@ int ragstore_session_list(ragstore_buffer **out, ragstore_entity *entity,
     status = rsi_session_list(&text, entity->core->store, entity->id, entity->incarnation,
                               given.limit == 0 ? UINT64_MAX : given.limit, given.offset,
                               given.match);
-    if (status == RAGSTORE_OK)
-        status = rsi_buffer_from(out, &text);
-    rsi_bytes_free(&text);
-    return rsi_core_leave(entity->core, status);
+    return rsi_core_leave_with(out, entity->core, &text, status);
 }
 
 int ragstore_session_delete(ragstore_store *store, const char *session_id)
@@ -185,11 +173,9 @@ int ragstore_session_messages(ragstore_buffer **out, ragstore_session *session,
 {
     ragstore_session_messages_options given;
     rsi_bytes text = {0};
-    int status = rsi_check_not_null(out, __func__, "out");
-    if (status != RAGSTORE_OK)
-        return status;
-    *out = NULL;
-    status = rsi_take_options(&given, sizeof given, options, __func__);
+    int status = rsi_clear_out(out, __func__);
+    if (status == RAGSTORE_OK)
+        status = rsi_take_options(&given, sizeof given, options, __func__);
     if (status == RAGSTORE_OK)
         status = enter(session, __func__);
     if (status != RAGSTORE_OK)
@@ -197,10 +183,7 @@ int ragstore_session_messages(ragstore_buffer **out, ragstore_session *session,
     status = rsi_session_messages(&text, session->core->store, session->session_id,
                                   given.limit == 0 ? UINT64_MAX : given.limit,
                                   given.before == 0 ? UINT64_MAX : given.before);
-    if (status == RAGSTORE_OK)
-        status = rsi_buffer_from(out, &text);
-    rsi_bytes_free(&text);
-    return rsi_core_leave(session->core, status);
+    return rsi_core_leave_with(out, session->core, &text, status);
 }
 
 /* ---- asking ---- */
@@ -328,11 +311,9 @@ const ragstore_result *ragstore_answer_sources(const ragstore_answer *answer)
 int ragstore_answer_message(ragstore_buffer **out, const ragstore_answer *answer)
 {
     rsi_bytes text = {0};
-    int status = rsi_check_not_null(out, __func__, "out");
-    if (status != RAGSTORE_OK)
-        return status;
-    *out = NULL;
-    status = rsi_check_handle(answer, RSI_MAGIC_ANSWER, __func__);
+    int status = rsi_clear_out(out, __func__);
+    if (status == RAGSTORE_OK)
+        status = rsi_check_handle(answer, RSI_MAGIC_ANSWER, __func__);
     if (status != RAGSTORE_OK)
         return status;
     rsi_bytes_append_text(&text, answer->message);

@@ -57,11 +57,9 @@ int ragstore_store_open(ragstore_store **out, const char *path,
                         const ragstore_store_open_options *options)
 {
     ragstore_store_open_options given;
-    int status = rsi_check_not_null(out, __func__, "out");
-    if (status != RAGSTORE_OK)
-        return status;
-    *out = NULL;
-    status = rsi_check_not_null(path, __func__, "path");
+    int status = rsi_clear_out(out, __func__);
+    if (status == RAGSTORE_OK)
+        status = rsi_check_not_null(path, __func__, "path");
     if (status == RAGSTORE_OK)
         status = rsi_take_options(&given, sizeof given, options, __func__);
     if (status == RAGSTORE_OK)
@@ -194,18 +192,13 @@ static int describe(rsi_bytes *out, rsi_store *store)
 int ragstore_store_describe(ragstore_buffer **out, ragstore_store *store)
 {
     rsi_bytes text = {0};
-    int status = rsi_check_not_null(out, __func__, "out");
-    if (status != RAGSTORE_OK)
-        return status;
-    *out = NULL;
-    status = enter(store, __func__);
+    int status = rsi_clear_out(out, __func__);
+    if (status == RAGSTORE_OK)
+        status = enter(store, __func__);
     if (status != RAGSTORE_OK)
         return status;
     status = describe(&text, store->core->store);
-    if (status == RAGSTORE_OK)
-        status = rsi_buffer_from(out, &text);
-    rsi_bytes_free(&text);
-    return rsi_core_leave(store->core, status);
+    return rsi_core_leave_with(out, store->core, &text, status);
 }
 
 static int refuse_read_only(const rsi_store *store)
@@ -259,11 +252,9 @@ int ragstore_store_interrupt(ragstore_store *store)
 
 int ragstore_batch_begin(ragstore_batch **out, ragstore_store *store)
 {
-    int status = rsi_check_not_null(out, __func__, "out");
-    if (status != RAGSTORE_OK)
-        return status;
-    *out = NULL;
-    status = enter(store, __func__);
+    int status = rsi_clear_out(out, __func__);
+    if (status == RAGSTORE_OK)
+        status = enter(store, __func__);
     if (status != RAGSTORE_OK)
         return status;
     rsi_core *core = store->core;

@@ -74,6 +74,14 @@ int rsi_core_leave(rsi_core *core, int status)
     return status;
 }
 
+int rsi_core_leave_with(ragstore_buffer **out, rsi_core *core, rsi_bytes *text, int status)
+{
+    if (status == RAGSTORE_OK)
+        status = rsi_buffer_from(out, text);
+    rsi_bytes_free(text);
+    return rsi_core_leave(core, status);
+}
+
 int rsi_core_close(rsi_core *core)
 {
     if (core->process != getpid())
@@ -104,6 +112,14 @@ int rsi_check_not_null(const void *pointer, const char *function, const char *ar
     if (pointer != NULL)
         return RAGSTORE_OK;
     return rsi_fail(RAGSTORE_E_INVALID_ARGUMENT, "api", "%s: %s is NULL", function, argument);
+}
+
+int rsi_clear_out(void *out, const char *function)
+{
+    int status = rsi_check_not_null(out, function, "out");
+    if (status == RAGSTORE_OK)
+        memset(out, 0, sizeof(void *)); /* whatever it points to: all null pointers look alike */
+    return status;
 }
 
 static int refuse_unknown_field(const char *function)

@@ -52,10 +52,14 @@ void rsi_core_release(rsi_core *core);
 /* Begin a call on a store; CLOSED when it is closed or belongs to a parent process. */
 int rsi_core_enter(rsi_core *core, const char *function);
 int rsi_core_leave(rsi_core *core, int status);
+/* The same for a call whose answer is a text: it becomes *out when all went well, and is freed. */
+int rsi_core_leave_with(ragstore_buffer **out, rsi_core *core, rsi_bytes *text, int status);
 
 /* Is this a living handle of that kind? INVALID_ARGUMENT names the function otherwise. */
 int rsi_check_handle(const void *handle, uint32_t magic, const char *function);
 int rsi_check_not_null(const void *pointer, const char *function, const char *argument);
+/* `out` is where a call puts its answer, a pointer: not NULL, and NULL is there until it succeeds. */
+int rsi_clear_out(void *out, const char *function);
 
 struct ragstore_store {
     uint32_t magic;
