@@ -3,9 +3,9 @@
 ROOMS := base files json query storage vectors lexical embed entities search ingest collections \
     agent api
 
-ROOM_base := bitset.c bytes.c clock.c digest.c hits.c map.c memory.c sha256_x86.c status.c utf8.c
+ROOM_base := bitset.c bytes.c clock.c digest.c hits.c map.c memory.c process.c sha256_x86.c status.c utf8.c
 
-ROOM_files := directories.c files.c files_posix.c files_posix_open.c paths.c root.c upload_names.c \
+ROOM_files := directories.c files.c files_posix.c files_posix_open.c lock_file.c paths.c root.c upload_names.c \
     whole_files.c
 
 ROOM_json := json_dump.c json_edit.c json_number.c json_parse.c json_read.c json_scan.c \
@@ -28,7 +28,7 @@ ROOM_embed := bert_characters.c bert_config.c embedder.c encoder.c kernels.c mod
     model_locate.c multiply_x86.c safetensors.c vocabulary.c weights.c wordpiece.c \
     wordpiece_config.c
 
-ROOM_entities := catalog.c catalog_load.c check.c entity.c entity_describe.c export.c store.c upkeep.c
+ROOM_entities := catalog.c catalog_load.c check.c entity.c entity_describe.c export.c open_stores.c store.c store_log.c upkeep.c
 
 ROOM_search := filter.c fusion.c hit_details.c search.c
 

@@ -118,6 +118,8 @@ static void *run_upkeep(void *user)
 int rsi_upkeep_start(rsi_store *store)
 {
     pthread_condattr_t attributes;
+    if (store->upkeep_runs)
+        return RAGSTORE_OK;
     pthread_condattr_init(&attributes);
     pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
     pthread_cond_init(&store->upkeep_changed, &attributes);

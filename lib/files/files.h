@@ -93,6 +93,7 @@ typedef struct rsi_file rsi_file;
 int rsi_root_open(rsi_root **out, const rsi_file_table *table, const char *path, bool create);
 void rsi_root_close(rsi_root *root);             /* NULL is fine */
 const char *rsi_root_path(const rsi_root *root); /* as given */
+int rsi_root_info(rsi_root *root, rsi_file_info *info);
 
 /* ---- whole files ---- */
 
@@ -129,6 +130,9 @@ int rsi_file_flush_data(rsi_file *file);
 int rsi_file_flush(rsi_file *file);
 /* BUSY when another holder has it, at once: waiting is the caller's. size 0: to the end. */
 int rsi_file_lock(rsi_file *file, uint64_t start, uint64_t size, int kind);
+/* A file to lock ranges of: a child of fork() closes its copy at once, so that it keeps no lock. */
+int rsi_lock_file_open(rsi_file **out, rsi_root *root, const char *path, unsigned flags);
+void rsi_lock_file_close(rsi_file *file); /* NULL is fine */
 /* DAMAGED when the file is shorter. Only for files that nobody shortens (RELIABILITY D8). */
 int rsi_file_view(rsi_file *file, size_t size, const void **bytes);
 void rsi_file_unview(rsi_file *file, const void *bytes, size_t size);

@@ -170,7 +170,7 @@ static int take_directory(rsi_storage *storage)
     if ((storage->options.flags & RAGSTORE_OPEN_IMMUTABLE) != 0)
         return RAGSTORE_OK;
     unsigned mode = storage->read_only ? RSI_OPEN_READ : RSI_OPEN_WRITE | RSI_OPEN_CREATE;
-    int status = rsi_file_open(&storage->lock, storage->root, RSI_PATH_LOCK, mode);
+    int status = rsi_lock_file_open(&storage->lock, storage->root, RSI_PATH_LOCK, mode);
     if (status == RAGSTORE_E_NOT_FOUND && storage->read_only)
         return RAGSTORE_OK; /* a copy without LOCK on a read-only medium */
     if (status != RAGSTORE_OK)
@@ -283,7 +283,7 @@ int rsi_storage_close(rsi_storage *storage)
     storage->closed = true;
     pthread_mutex_unlock(&storage->mutex);
     rsi_journal_close(&storage->journal);
-    rsi_file_close(storage->lock);
+    rsi_lock_file_close(storage->lock);
     storage->lock = NULL;
     rsi_root_close(storage->root);
     storage->root = NULL;
@@ -302,7 +302,7 @@ void rsi_storage_free(rsi_storage *storage)
     if (storage == NULL)
         return;
     rsi_journal_close(&storage->journal);
-    rsi_file_close(storage->lock);
+    rsi_lock_file_close(storage->lock);
     rsi_space_free(&storage->entities);
     rsi_space_free(&storage->sessions);
     rsi_map_free(&storage->collections, free_mapped_space);
