@@ -66,8 +66,10 @@ int rsi_core_enter(rsi_core *core, const char *function)
     if (!is_closed)
         core->calls++;
     pthread_mutex_unlock(&core->mutex);
-    return is_closed ? rsi_fail(RAGSTORE_E_CLOSED, "api", "%s: the store is closed", function)
-                     : RAGSTORE_OK;
+    if (is_closed)
+        return rsi_fail(RAGSTORE_E_CLOSED, "api", "%s: the store is closed", function);
+    int status = rsi_storage_follow(core->store->storage);
+    return status == RAGSTORE_OK ? status : rsi_core_leave(core, status);
 }
 
 int rsi_core_enter_to_write(rsi_core *core, const char *function)

@@ -51,7 +51,8 @@ int rsi_core_close(rsi_core *core);
 void rsi_core_retain(rsi_core *core);
 void rsi_core_release(rsi_core *core);
 
-/* Begin a call on a store; CLOSED when it is closed or belongs to a parent process. */
+/* Begin a call on a store, which sees what other processes have committed; CLOSED when it is closed or
+ * belongs to a parent process. */
 int rsi_core_enter(rsi_core *core, const char *function);
 /* The same for a call that changes something; READ_ONLY. */
 int rsi_core_enter_to_write(rsi_core *core, const char *function);

@@ -17,6 +17,9 @@ int rsi_store_open(rsi_store **out, const char *path, const rsi_store_options *o
     pthread_mutex_init(&store->log_mutex, NULL);
     store->opens = 1;
     store->users = 1;
+    storage_options.keep_lease = options->background;
+    storage_options.followed = rsi_catalogs_follow;
+    storage_options.followed_user = store;
     store->logs = options->log;
     if (options->log != NULL) {
         storage_options.log = rsi_store_log_pass;
@@ -52,6 +55,8 @@ int rsi_store_close(rsi_store *store)
         bool did = true;
         while (status == RAGSTORE_OK && did)
             status = rsi_upkeep_step(store, true, &did);
+        if (status == RAGSTORE_E_BUSY)
+            status = RAGSTORE_OK; /* another process goes on, and will do it */
     }
     rsi_saved_error error;
     rsi_error_save(&error);

@@ -104,7 +104,9 @@ static void *run_upkeep(void *user)
     uint32_t wait_ms = TICK_MS;
     while (wait_a_moment(store, wait_ms)) {
         bool did = true;
-        int status = rsi_storage_flush(store->storage);
+        int status = rsi_storage_follow(store->storage);
+        if (status == RAGSTORE_OK)
+            status = rsi_storage_flush(store->storage);
         if (status == RAGSTORE_OK)
             status = rsi_upkeep_step(store, false, &did);
         wait_ms = status != RAGSTORE_OK ? RETRY_MS : did ? 1 : TICK_MS;

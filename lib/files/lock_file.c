@@ -18,7 +18,9 @@ typedef struct lock_file {
     struct lock_file *next;
 } lock_file;
 
-static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
+/* recursive: a file table of a test may open another store from within its calls */
+static const pthread_mutex_t unlocked = PTHREAD_RECURSIVE_MUTEX_INITIALIZER_NP;
+static pthread_mutex_t mutex = PTHREAD_RECURSIVE_MUTEX_INITIALIZER_NP;
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 static lock_file *lock_files;
 
@@ -40,7 +42,7 @@ static void after_fork_in_child(void)
         at->file->handle = -1;
     }
     lock_files = NULL;
-    pthread_mutex_unlock(&mutex);
+    mutex = unlocked; /* its owner was the parent's thread */
 }
 
 static void watch_forks(void)

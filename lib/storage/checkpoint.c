@@ -444,10 +444,12 @@ int rsi_checkpoint_locked(rsi_storage *storage)
     status = collect_targets(&point);
     for (size_t i = 0; status == RAGSTORE_OK && i < point.count; i++)
         status = write_target(&point, &point.targets[i]);
+    rsi_lease_publish_busy(storage);
     if (status == RAGSTORE_OK)
         status = begin_journal(&point);
     if (status == RAGSTORE_OK)
         status = settle_files(&point);
+    rsi_lease_publish(storage);
     if (status == RAGSTORE_OK && !point.incomplete)
         status = remove_old_journals(storage);
     if (status == RAGSTORE_OK)

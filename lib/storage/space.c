@@ -5,10 +5,13 @@
  */
 #include "storage/storage_internal.h"
 
+#include "base/clock.h"
 #include "base/memory.h"
 #include "base/status.h"
 
 #include <string.h>
+
+#define RELOADS 10 /* of a chunk file that another process may be replacing */
 
 void rsi_space_forget_pending(rsi_space *space)
 {
@@ -38,6 +41,12 @@ void rsi_space_free(rsi_space *space)
     rsi_free(space->name);
     if (space->free_watcher != NULL)
         space->free_watcher(space->table.watch_user);
+}
+
+void rsi_space_free_mapped(void *space)
+{
+    rsi_space_free(space);
+    rsi_free(space);
 }
 
 int rsi_space_mark_damaged(rsi_space *space, const char *path, const char *what)
@@ -116,7 +125,7 @@ int rsi_space_replay_row(rsi_space *space, uint64_t sequence, const char *key, u
     char *copy = json == NULL ? NULL : rsi_memdup0(json, size);
     if (json != NULL && copy == NULL)
         return RAGSTORE_E_NO_MEMORY;
-    if (space->entity_id != NULL) {
+    if (space->entity_id != NULL && !space->loaded) {
         int status = add_pending(space, sequence, number, copy, size);
         if (status != RAGSTORE_OK)
             rsi_free(copy);
@@ -213,6 +222,16 @@ static int load(rsi_storage *storage, rsi_space *space, rsi_record *record, rsi_
     return status;
 }
 
+/* Another process may be replacing the files that were just read. */
+static bool may_be_replaced(rsi_storage *storage, int status)
+{
+    if (status != RAGSTORE_E_DAMAGED || rsi_lease_is_held(storage) ||
+        !rsi_attach_has_company(storage))
+        return false;
+    rsi_sleep_ms(1);
+    return true;
+}
+
 int rsi_space_load_locked(rsi_storage *storage, rsi_space *space)
 {
     if (space->loaded || space->entity_id == NULL)
@@ -224,6 +243,12 @@ int rsi_space_load_locked(rsi_storage *storage, rsi_space *space)
         return RAGSTORE_E_NO_MEMORY;
     rsi_bytes text = {0};
     int status = load(storage, space, record, &text);
+    for (int i = 0; i < RELOADS && may_be_replaced(storage, status); i++) {
+        rsi_record_drop_rows(record);
+        status = rsi_follow_candidates(storage);
+        if (status == RAGSTORE_OK)
+            status = load(storage, space, record, &text);
+    }
     rsi_bytes_free(&text);
     if (status != RAGSTORE_OK) {
         rsi_record_drop_rows(record);

@@ -2,15 +2,18 @@
  * What the files of this room share: the storage object, its spaces, and the steps of its life.
  *
  *   rsi_storage
- *     ├─ root, lock           the directory and who may change it
+ *     ├─ root, attachment     the directory and who has it open (attach.h)
+ *     ├─ lease                the writer lock between processes (lease.h)
+ *     ├─ hint, seen           what other processes committed, and how far it was followed (follow.h)
  *     ├─ entities, sessions   spaces that are always in memory
  *     ├─ collections: name ─► a space of the application's own, always in memory
  *     ├─ chunks: entity id ─► a space of chunk rows, read at first use
  *     ├─ journal              where commits go
- *     ├─ work                 file changes that follow a commit and have not succeeded yet
+ *     ├─ work, foreign        file changes that follow a commit, ours or another process's, and have
+ *     │                       not been seen to succeed yet
  *     └─ tx                   the running transaction, if any
  *
- * Lock order: writer (one transaction or checkpoint at a time), then state. `tx` and `work` belong
+ * Lock order: writer (one transaction or checkpoint at a time), then follow_mutex, then state. `tx` and `work` belong
  * to the writer; spaces belong to the state lock, and only the writer and the leader of a group
  * commit change them.
  */
@@ -18,7 +21,10 @@
 #define RSI_STORAGE_INTERNAL_H
 
 #include "files/paths.h"
+#include "storage/attach.h"
+#include "storage/follow.h"
 #include "storage/journal.h"
+#include "storage/lease.h"
 #include "storage/manifest.h"
 #include "storage/snapshot.h"
 #include "storage/storage.h"
@@ -84,11 +90,21 @@ typedef struct rsi_commit_queue {
 
 struct rsi_storage {
     rsi_root *root;
-    rsi_file *lock;
+    rsi_attachment attachment;
     rsi_storage_options options;
     bool read_only;
     bool was_unclean; /* the last writer did not close */
+    bool is_beside;   /* read while others may write */
     bool closed;
+    rsi_lease lease;
+
+    pthread_mutex_t follow_mutex; /* guards the six below */
+    bool follows;                 /* set at open */
+    rsi_file *hint;               /* the commit file; NULL: there is none */
+    uint64_t hint_inode;
+    int64_t hint_checked_ms;
+    rsi_position seen; /* the owner's of a lease, while it is held */
+    char seen_text[RSI_HINT_SIZE];
     rsi_manifest manifest;
 
     pthread_rwlock_t state;
@@ -108,6 +124,7 @@ struct rsi_storage {
     rsi_journal journal; /* the leader's while there is one, otherwise the writer's */
     rsi_candidates candidates; /* what checkpoint records say of files; needed for late reads */
     rsi_work_list work;
+    rsi_work_list foreign; /* of other processes: done by now, unless one of them died */
     int64_t last_commit_ms; /* atomic */
     bool needs_flush;       /* durability normal: lines behind the last flush; as `journal` */
     uint64_t journal_bytes; /* atomic copy of journal.size */
@@ -115,7 +132,10 @@ struct rsi_storage {
 
 /* ---- storage.c ---- */
 
-/* Become the writer; BUSY after the timeout. Not for a thread that already is. */
+/* A storage that is not open. Freed by rsi_storage_free(). */
+int rsi_storage_make(rsi_storage **out, const rsi_storage_options *options);
+/* Become the writer, of all threads and processes; BUSY after the timeout. Not for a thread that
+ * already is. */
 int rsi_writer_take(rsi_storage *storage);
 void rsi_writer_release(rsi_storage *storage);
 bool rsi_writer_is_me(rsi_storage *storage);
@@ -129,6 +149,7 @@ int rsi_storage_poison(rsi_storage *storage);
 /* ---- space.c ---- */
 
 void rsi_space_free(rsi_space *space);
+void rsi_space_free_mapped(void *space); /* and its memory: for maps */
 /* A space by its name; a space of chunks is made when missing. NULL with the error set. */
 rsi_space *rsi_space_of(rsi_storage *storage, const char *name, const char *key);
 /* The path of a collection's file. */
@@ -157,6 +178,14 @@ int rsi_space_lock_for_reading(rsi_storage *storage, const char *name, const cha
 
 /* Read manifest, snapshots and journals of an open root; leaves the journal ready for appending. */
 int rsi_storage_recover(rsi_storage *storage);
+/* The same for a reader, or beside other processes: changes nothing, believes what they vouch for,
+ * and reads again while they replace files. */
+int rsi_storage_load(rsi_storage *storage);
+
+/* ---- reload.c ---- */
+
+/* Read an open storage's files again. `recover`: as after an unclean end. With follow_mutex held. */
+int rsi_storage_reload(rsi_storage *storage, bool recover);
 
 /* ---- create.c ---- */
 
@@ -176,7 +205,8 @@ bool rsi_checkpoint_has_work(rsi_storage *storage);
 void rsi_work_list_free(rsi_work_list *list);
 int rsi_work_add(rsi_work_list *list, rsi_work_kind kind, const char *entity_id, const char *first,
                  const char *second);
-/* Do all that waits; what fails stays in the list. Under the writer lock. */
+/* Do all that waits, first what other processes may have left; what fails stays in its list. Under the
+ * writer lock. */
 int rsi_work_run(rsi_storage *storage);
 /* The same for work found in the journal at open, where parts may be done already. */
 int rsi_work_recover(rsi_storage *storage, rsi_work_list *list);
