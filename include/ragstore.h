@@ -15,6 +15,9 @@
  * CAVEATS, before anything else
  *   - A store is used by one process at a time; a second opener waits for
  *     busy_timeout_ms and then gets BUSY. Processes that only read may share it.
+ *   - A second open of a directory in one process shares what the first one opened.
+ *     Durability, model, memory limit and busy timeout must be the same: CONFLICT names
+ *     the one that differs. Each handle is closed on its own.
  *   - After fork() the child must not use handles of the parent; every call answers
  *     CLOSED there, and the child only has to free what it holds.
  *   - Network file systems are not supported: their locks and flushes do not hold.
@@ -465,6 +468,8 @@ RAGSTORE_API void ragstore_store_open_options_init(ragstore_store_open_options *
 /**
  * Open a store, and make it first when the directory is missing or empty.
  * A directory that holds other things is left alone. After a crash the store is recovered here.
+ * One that this process has open already is shared; a handle opened for reading refuses changes all
+ * the same, and each handle's log callback is called until that handle is closed.
  *
  * @param out  set to the store, to NULL on failure
  * @param path  the directory; its parent must exist
@@ -474,8 +479,8 @@ RAGSTORE_API void ragstore_store_open_options_init(ragstore_store_open_options *
  *            shared.
  * Lifetime:  none.
  * Threads:   any thread.
- * Errors:    NOT_FOUND, EXISTS, BUSY (another process has it open), VERSION, READ_ONLY, DISK_FULL,
- *            common.
+ * Errors:    NOT_FOUND, EXISTS, BUSY (another process has it open), CONFLICT (this process has it
+ *            open with another option), VERSION, READ_ONLY, DISK_FULL, common.
  * Blocking:  waits up to busy_timeout_ms for another process; replays the journal.
  * Since:     0.1
  */
@@ -483,7 +488,8 @@ RAGSTORE_API int ragstore_store_open(ragstore_store **out, const char *path,
                                      const ragstore_store_open_options *options);
 
 /**
- * Close a store: bring its JSON files up to date, release the directory, free the handle.
+ * Close a store: bring its JSON files up to date, release the directory, free the handle. While
+ * another handle of this process has it open, only this handle goes.
  * Handles of its entities, sessions and so on may be freed later, in any order; their calls answer
  * CLOSED.
  * An error tells that the files could not be brought up to date; the journal has everything all the

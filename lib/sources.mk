@@ -3,9 +3,9 @@
 ROOMS := base files json query storage vectors lexical embed entities search ingest collections \
     agent api
 
-ROOM_base := bitset.c bytes.c clock.c digest.c hits.c map.c memory.c sha256_x86.c status.c utf8.c
+ROOM_base := bitset.c bytes.c clock.c digest.c hits.c map.c memory.c process.c sha256_x86.c status.c utf8.c
 
-ROOM_files := directories.c files.c files_posix.c files_posix_open.c paths.c root.c upload_names.c \
+ROOM_files := directories.c files.c files_posix.c files_posix_open.c lock_file.c paths.c root.c upload_names.c \
     whole_files.c
 
 ROOM_json := json_dump.c json_edit.c json_number.c json_parse.c json_read.c json_scan.c \
@@ -15,10 +15,10 @@ ROOM_query := distinct.c expression.c field_path.c group.c ordering.c pipeline.c
     predicate_compile.c predicate_index.c predicate_match.c predicate_operators.c projection.c \
     regex.c update_apply.c update_arrays.c update_compile.c update_edit.c value_order.c
 
-ROOM_storage := base.c base_index.c base_read.c base_scan.c check.c checkpoint.c checkpoint_target.c \
-    collection_space.c commit.c create.c group.c journal.c journal_files.c manifest.c read.c \
-    recover.c replay.c scan.c snapshot.c snapshot_write.c space.c storage.c table.c table_freeze.c \
-    table_read.c tx.c work.c
+ROOM_storage := attach.c base.c base_index.c base_read.c base_scan.c check.c checkpoint.c \
+    checkpoint_target.c collection_space.c commit.c commit_hint.c create.c follow.c group.c journal.c \
+    journal_files.c lease.c manifest.c read.c recover.c reload.c replay.c scan.c snapshot.c \
+    snapshot_write.c space.c storage.c table.c table_freeze.c table_read.c tx.c work.c
 
 ROOM_vectors := index_faiss.c kernel.c kernel_avx2.c rows.c rows_append.c rows_block.c rows_search.c \
     rows_walk.c
@@ -30,7 +30,7 @@ ROOM_embed := bert_characters.c bert_config.c embedder.c encoder.c kernels.c mod
     model_locate.c multiply_x86.c safetensors.c vocabulary.c weights.c wordpiece.c \
     wordpiece_config.c
 
-ROOM_entities := catalog.c catalog_load.c check.c entity.c entity_describe.c export.c store.c upkeep.c
+ROOM_entities := catalog.c catalog_load.c check.c entity.c entity_describe.c export.c open_stores.c store.c store_log.c upkeep.c
 
 ROOM_search := filter.c fusion.c hit_details.c search.c
 

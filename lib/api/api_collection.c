@@ -12,6 +12,12 @@ static int enter(const ragstore_collection *collection, const char *function)
     return status == RAGSTORE_OK ? rsi_core_enter(collection->core, function) : status;
 }
 
+static int enter_to_write(const ragstore_collection *collection, const char *function)
+{
+    int status = rsi_check_handle(collection, RSI_MAGIC_COLLECTION, function);
+    return status == RAGSTORE_OK ? rsi_core_enter_to_write(collection->core, function) : status;
+}
+
 static int enter_store(const ragstore_store *store, const char *function)
 {
     int status = rsi_check_handle(store, RSI_MAGIC_STORE, function);
@@ -287,7 +293,7 @@ int ragstore_collection_insert(ragstore_buffer **out, ragstore_collection *colle
         *out = NULL;
     int status = rsi_check_not_null(documents_json, __func__, "documents_json");
     if (status == RAGSTORE_OK)
-        status = enter(collection, __func__);
+        status = enter_to_write(collection, __func__);
     if (status != RAGSTORE_OK)
         return status;
     ragstore_buffer *made = NULL;
@@ -327,7 +333,7 @@ static int run_change(ragstore_buffer **out, ragstore_collection *collection,
                       const rsi_change *change, const char *function, const char *what)
 {
     rsi_bytes text = {0};
-    int status = enter(collection, function);
+    int status = enter_to_write(collection, function);
     if (status != RAGSTORE_OK)
         return status;
     ragstore_buffer *made = NULL;
@@ -403,7 +409,7 @@ static int change_index(ragstore_collection *collection, const char *path, bool 
 {
     int status = rsi_check_not_null(path, function, "path");
     if (status == RAGSTORE_OK)
-        status = enter(collection, function);
+        status = enter_to_write(collection, function);
     if (status != RAGSTORE_OK)
         return status;
     status = rsi_collection_index(&collection->inside, path, adds);

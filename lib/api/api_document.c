@@ -12,6 +12,12 @@ static int enter_entity(const ragstore_entity *entity, const char *function)
     return status == RAGSTORE_OK ? rsi_core_enter(entity->core, function) : status;
 }
 
+static int enter_entity_to_write(const ragstore_entity *entity, const char *function)
+{
+    int status = rsi_check_handle(entity, RSI_MAGIC_ENTITY, function);
+    return status == RAGSTORE_OK ? rsi_core_enter_to_write(entity->core, function) : status;
+}
+
 static int enter_document(const ragstore_document *document, const char *function)
 {
     int status = rsi_check_handle(document, RSI_MAGIC_DOCUMENT, function);
@@ -100,7 +106,7 @@ int ragstore_document_add_chunks(ragstore_document **out, ragstore_entity *entit
     if (status == RAGSTORE_OK)
         status = rsi_take_options(&given, sizeof given, options, __func__);
     if (status == RAGSTORE_OK)
-        status = enter_entity(entity, __func__);
+        status = enter_entity_to_write(entity, __func__);
     if (status != RAGSTORE_OK)
         return status;
     rsi_document_fields fields = convert_fields(&given);
@@ -122,7 +128,7 @@ int ragstore_upload_begin(ragstore_upload **out, ragstore_entity *entity,
     if (status == RAGSTORE_OK)
         status = rsi_take_options(&given, sizeof given, options, __func__);
     if (status == RAGSTORE_OK)
-        status = enter_entity(entity, __func__);
+        status = enter_entity_to_write(entity, __func__);
     if (status != RAGSTORE_OK)
         return status;
     rsi_document_fields fields = convert_fields(&given);
@@ -155,7 +161,7 @@ int ragstore_upload_write(ragstore_upload *upload, const void *bytes, size_t siz
     if (status == RAGSTORE_OK && size > 0)
         status = rsi_check_not_null(bytes, __func__, "bytes");
     if (status == RAGSTORE_OK)
-        status = rsi_core_enter(upload->core, __func__);
+        status = rsi_core_enter_to_write(upload->core, __func__);
     if (status != RAGSTORE_OK)
         return status;
     return rsi_core_leave(upload->core, rsi_upload_write(upload->upload, bytes, size));
@@ -182,9 +188,10 @@ int ragstore_upload_commit(ragstore_document **out, ragstore_upload *upload)
     if (status != RAGSTORE_OK)
         return status;
     rsi_core *core = upload->core;
-    status = rsi_core_enter(core, __func__);
+    status = rsi_core_enter_to_write(core, __func__);
     if (status != RAGSTORE_OK) {
-        rsi_upload_abort(upload->upload);
+        if (!rsi_core_is_foreign(core)) /* the file is the parent's */
+            rsi_upload_abort(upload->upload);
         free_upload(upload);
         return status;
     }
@@ -204,7 +211,8 @@ void ragstore_upload_abort(ragstore_upload *upload)
     rsi_saved_error error;
     rsi_error_save(&error);
     bool open = rsi_core_enter(upload->core, __func__) == RAGSTORE_OK;
-    rsi_upload_abort(upload->upload);
+    if (!rsi_core_is_foreign(upload->core)) /* the file is the parent's */
+        rsi_upload_abort(upload->upload);
     if (open)
         rsi_core_leave(upload->core, RAGSTORE_OK);
     free_upload(upload);
@@ -310,7 +318,7 @@ int ragstore_document_delete(ragstore_entity *entity, const char *doc_id)
 {
     int status = rsi_check_not_null(doc_id, __func__, "doc_id");
     if (status == RAGSTORE_OK)
-        status = enter_entity(entity, __func__);
+        status = enter_entity_to_write(entity, __func__);
     if (status != RAGSTORE_OK)
         return status;
     status = rsi_document_delete(entity->core->store, entity->id, entity->incarnation, doc_id);

@@ -32,6 +32,18 @@ static int enter_store(const ragstore_store *store, const char *function)
     return status == RAGSTORE_OK ? rsi_core_enter(store->core, function) : status;
 }
 
+static int enter_store_to_write(const ragstore_store *store, const char *function)
+{
+    int status = rsi_check_handle(store, RSI_MAGIC_STORE, function);
+    return status == RAGSTORE_OK ? rsi_core_enter_to_write(store->core, function) : status;
+}
+
+static int enter_to_write(const ragstore_entity *entity, const char *function)
+{
+    int status = rsi_check_handle(entity, RSI_MAGIC_ENTITY, function);
+    return status == RAGSTORE_OK ? rsi_core_enter_to_write(entity->core, function) : status;
+}
+
 static int enter(const ragstore_entity *entity, const char *function)
 {
     int status = rsi_check_handle(entity, RSI_MAGIC_ENTITY, function);
@@ -50,7 +62,7 @@ int ragstore_entity_create(ragstore_entity **out, ragstore_store *store, const c
     if (status == RAGSTORE_OK)
         status = rsi_take_options(&given, sizeof given, options, __func__);
     if (status == RAGSTORE_OK)
-        status = enter_store(store, __func__);
+        status = enter_store_to_write(store, __func__);
     if (status != RAGSTORE_OK)
         return status;
     rsi_entity_fields fields = {given.name, given.description, given.metadata_json};
@@ -126,7 +138,7 @@ int ragstore_entity_update(ragstore_entity *entity, const ragstore_entity_update
     if (status == RAGSTORE_OK)
         status = rsi_take_options(&given, sizeof given, options, __func__);
     if (status == RAGSTORE_OK)
-        status = enter(entity, __func__);
+        status = enter_to_write(entity, __func__);
     if (status != RAGSTORE_OK)
         return status;
     rsi_entity_fields fields = {given.name, given.description, given.metadata_json};
@@ -140,7 +152,7 @@ int ragstore_entity_delete(uint64_t *sessions_deleted, ragstore_store *store, co
         *sessions_deleted = 0;
     int status = rsi_check_not_null(id, __func__, "id");
     if (status == RAGSTORE_OK)
-        status = enter_store(store, __func__);
+        status = enter_store_to_write(store, __func__);
     if (status != RAGSTORE_OK)
         return status;
     status = rsi_entity_delete(sessions_deleted, store->core->store, id);

@@ -18,6 +18,12 @@ static int enter(const ragstore_index *index, const char *function)
     return status == RAGSTORE_OK ? rsi_core_enter(index->core, function) : status;
 }
 
+static int enter_to_write(const ragstore_index *index, const char *function)
+{
+    int status = rsi_check_handle(index, RSI_MAGIC_INDEX, function);
+    return status == RAGSTORE_OK ? rsi_core_enter_to_write(index->core, function) : status;
+}
+
 int ragstore_index_open(ragstore_index **out, ragstore_entity *entity)
 {
     rsi_entity_record record = {0};
@@ -224,14 +230,11 @@ int ragstore_index_vector(float *vector, ragstore_index *index, int64_t chunk_nu
 int ragstore_index_export(ragstore_index *index)
 {
     rsi_catalog *catalog = NULL;
-    int status = enter(index, __func__);
+    int status = enter_to_write(index, __func__);
     if (status != RAGSTORE_OK)
         return status;
     rsi_store *store = index->core->store;
-    if (rsi_storage_is_read_only(store->storage))
-        status = rsi_fail(RAGSTORE_E_READ_ONLY, "api", "the store was opened for reading only");
-    if (status == RAGSTORE_OK)
-        status = rsi_catalog_acquire(&catalog, store, index->entity_id, index->incarnation);
+    status = rsi_catalog_acquire(&catalog, store, index->entity_id, index->incarnation);
     if (status == RAGSTORE_OK)
         status = rsi_export_index(store, catalog);
     rsi_catalog_release(store, catalog);

@@ -35,6 +35,18 @@ static int enter(const ragstore_session *session, const char *function)
     return status == RAGSTORE_OK ? rsi_core_enter(session->core, function) : status;
 }
 
+static int enter_to_write(const ragstore_session *session, const char *function)
+{
+    int status = rsi_check_handle(session, RSI_MAGIC_SESSION, function);
+    return status == RAGSTORE_OK ? rsi_core_enter_to_write(session->core, function) : status;
+}
+
+static int enter_entity_to_write(const ragstore_entity *entity, const char *function)
+{
+    int status = rsi_check_handle(entity, RSI_MAGIC_ENTITY, function);
+    return status == RAGSTORE_OK ? rsi_core_enter_to_write(entity->core, function) : status;
+}
+
 static int enter_entity(const ragstore_entity *entity, const char *function)
 {
     int status = rsi_check_handle(entity, RSI_MAGIC_ENTITY, function);
@@ -50,7 +62,7 @@ int ragstore_session_create(ragstore_session **out, ragstore_entity *entity,
         *out = NULL;
     int status = rsi_take_options(&given, sizeof given, options, __func__);
     if (status == RAGSTORE_OK)
-        status = enter_entity(entity, __func__);
+        status = enter_entity_to_write(entity, __func__);
     if (status != RAGSTORE_OK)
         return status;
     status = rsi_session_create(session_id, entity->core->store, entity->id, entity->incarnation,
@@ -144,7 +156,7 @@ int ragstore_session_delete(ragstore_store *store, const char *session_id)
     if (status == RAGSTORE_OK)
         status = rsi_check_handle(store, RSI_MAGIC_STORE, __func__);
     if (status == RAGSTORE_OK)
-        status = rsi_core_enter(store->core, __func__);
+        status = rsi_core_enter_to_write(store->core, __func__);
     if (status != RAGSTORE_OK)
         return status;
     status = rsi_session_delete(store->core->store, session_id);
@@ -160,7 +172,7 @@ int ragstore_session_append(uint64_t *number, ragstore_session *session, const c
     if (status == RAGSTORE_OK)
         status = rsi_check_not_null(content, __func__, "content");
     if (status == RAGSTORE_OK)
-        status = enter(session, __func__);
+        status = enter_to_write(session, __func__);
     if (status != RAGSTORE_OK)
         return status;
     status = rsi_session_append(number, NULL, session->core->store, session->session_id, role,
@@ -266,7 +278,7 @@ int ragstore_session_ask(ragstore_answer **out, ragstore_session *session, const
     if (status == RAGSTORE_OK)
         status = check_question(message, &given, __func__);
     if (status == RAGSTORE_OK)
-        status = enter(session, __func__);
+        status = enter_to_write(session, __func__);
     if (status != RAGSTORE_OK)
         return status;
     rsi_core *core = session->core;

@@ -86,7 +86,7 @@ int ragstore_store_open(ragstore_store **out, const char *path,
 static void forget_own_batch(rsi_core *core)
 {
     ragstore_batch *batch = core->batch;
-    if (!rsi_tx_is_open(core->store->storage) || batch == NULL)
+    if (rsi_core_is_foreign(core) || !rsi_tx_is_open(core->store->storage) || batch == NULL)
         return;
     core->batch = NULL;
     rsi_tx_abort(batch->tx);
@@ -120,6 +120,12 @@ static int enter(const ragstore_store *store, const char *function)
     return status == RAGSTORE_OK ? rsi_core_enter(store->core, function) : status;
 }
 
+static int enter_to_write(const ragstore_store *store, const char *function)
+{
+    int status = rsi_check_handle(store, RSI_MAGIC_STORE, function);
+    return status == RAGSTORE_OK ? rsi_core_enter_to_write(store->core, function) : status;
+}
+
 typedef struct totals {
     rsi_store *store;
     uint64_t documents;
@@ -150,8 +156,9 @@ static void put_unreadable(rsi_json_writer *writer, size_t count)
     rsi_json_text_value(writer, text, (size_t)size);
 }
 
-static int describe(rsi_bytes *out, rsi_store *store)
+static int describe(rsi_bytes *out, const rsi_core *core)
 {
+    rsi_store *store = core->store;
     totals sum = {.store = store};
     rsi_bytes failure = {0};
     int status = add_up(&sum, store);
@@ -163,7 +170,7 @@ static int describe(rsi_bytes *out, rsi_store *store)
     rsi_json_put_text(&writer, "path", store->path);
     rsi_json_put_text(&writer, "store_id", rsi_storage_id(store->storage));
     rsi_json_put_integer(&writer, "format", 1);
-    rsi_json_put_bool(&writer, "read_only", rsi_storage_is_read_only(store->storage));
+    rsi_json_put_bool(&writer, "read_only", core->read_only);
     rsi_json_put_text(&writer, "state",
                       failed ? "failed" : sum.unreadable > 0 ? "degraded" : "ok");
     rsi_json_key(&writer, "problems");
@@ -197,25 +204,16 @@ int ragstore_store_describe(ragstore_buffer **out, ragstore_store *store)
         status = enter(store, __func__);
     if (status != RAGSTORE_OK)
         return status;
-    status = describe(&text, store->core->store);
+    status = describe(&text, store->core);
     return rsi_core_leave_with(out, store->core, &text, status);
-}
-
-static int refuse_read_only(const rsi_store *store)
-{
-    return rsi_storage_is_read_only(store->storage)
-               ? rsi_fail(RAGSTORE_E_READ_ONLY, "api", "the store was opened for reading only")
-               : RAGSTORE_OK;
 }
 
 int ragstore_store_export(ragstore_store *store)
 {
-    int status = enter(store, __func__);
+    int status = enter_to_write(store, __func__);
     if (status != RAGSTORE_OK)
         return status;
-    status = refuse_read_only(store->core->store);
-    if (status == RAGSTORE_OK)
-        status = rsi_storage_checkpoint(store->core->store->storage);
+    status = rsi_storage_checkpoint(store->core->store->storage);
     if (status == RAGSTORE_OK)
         status = rsi_export_all(store->core->store);
     return rsi_core_leave(store->core, rsi_wrap(status, "export"));
@@ -223,14 +221,12 @@ int ragstore_store_export(ragstore_store *store)
 
 int ragstore_store_maintain(ragstore_store *store, uint32_t budget_ms)
 {
-    int status = enter(store, __func__);
+    int status = enter_to_write(store, __func__);
     if (status != RAGSTORE_OK)
         return status;
     int64_t deadline = rsi_monotonic_ms() + budget_ms;
     bool did = true;
-    status = refuse_read_only(store->core->store);
-    if (status == RAGSTORE_OK)
-        status = rsi_storage_flush(store->core->store->storage);
+    status = rsi_storage_flush(store->core->store->storage);
     while (status == RAGSTORE_OK && did) {
         status = rsi_upkeep_step(store->core->store, true, &did);
         if (rsi_monotonic_ms() >= deadline)
@@ -254,7 +250,7 @@ int ragstore_batch_begin(ragstore_batch **out, ragstore_store *store)
 {
     int status = rsi_clear_out(out, __func__);
     if (status == RAGSTORE_OK)
-        status = enter(store, __func__);
+        status = enter_to_write(store, __func__);
     if (status != RAGSTORE_OK)
         return status;
     rsi_core *core = store->core;
@@ -284,7 +280,10 @@ static int end_batch(ragstore_batch *batch, bool commit)
     rsi_core *core = batch->core;
     int status = RAGSTORE_OK;
     batch->magic = RSI_MAGIC_FREED;
-    if (batch->tx == NULL) {
+    if (rsi_core_is_foreign(core)) {
+        status = rsi_fail(RAGSTORE_E_CLOSED, "api",
+                          "the batch belongs to the process that forked this one");
+    } else if (batch->tx == NULL) {
         status = rsi_fail(RAGSTORE_E_CLOSED, "api", "the store was closed, the batch is forgotten");
     } else {
         core->batch = NULL;

@@ -2,10 +2,10 @@
 #include "api/handles.h"
 
 #include "base/memory.h"
+#include "base/process.h"
 #include "base/status.h"
 
 #include <string.h>
-#include <unistd.h>
 
 int rsi_core_open(rsi_core **out, const char *path, const rsi_store_options *options)
 {
@@ -15,9 +15,14 @@ int rsi_core_open(rsi_core **out, const char *path, const rsi_store_options *opt
         return RAGSTORE_E_NO_MEMORY;
     pthread_mutex_init(&core->mutex, NULL);
     pthread_cond_init(&core->idle, NULL);
-    core->process = getpid();
+    core->process = rsi_process_number();
     core->handles = 1;
-    int status = rsi_store_open(&core->store, path, options);
+    core->read_only =
+        (options->storage.flags & (RAGSTORE_OPEN_READ_ONLY | RAGSTORE_OPEN_IMMUTABLE)) != 0;
+    core->log = (rsi_store_log){options->storage.log, options->storage.log_user, NULL};
+    rsi_store_options shared = *options;
+    shared.log = &core->log;
+    int status = rsi_store_join(&core->store, path, &shared);
     if (status != RAGSTORE_OK) {
         core->is_closed = true;
         rsi_core_release(core);
@@ -36,14 +41,14 @@ void rsi_core_retain(rsi_core *core)
 
 void rsi_core_release(rsi_core *core)
 {
-    if (core->process != getpid())
+    if (rsi_core_is_foreign(core))
         return; /* a fork's child: locks may be held for ever; leave the copy alone */
     pthread_mutex_lock(&core->mutex);
     bool is_last = --core->handles == 0;
     pthread_mutex_unlock(&core->mutex);
     if (!is_last)
         return;
-    rsi_store_free(core->store);
+    rsi_store_forget(core->store);
     pthread_mutex_destroy(&core->mutex);
     pthread_cond_destroy(&core->idle);
     rsi_free(core);
@@ -51,7 +56,7 @@ void rsi_core_release(rsi_core *core)
 
 int rsi_core_enter(rsi_core *core, const char *function)
 {
-    if (core->process != getpid())
+    if (rsi_core_is_foreign(core))
         return rsi_fail(RAGSTORE_E_CLOSED, "api",
                         "%s: the store was opened by the process that forked this one; open it "
                         "again here",
@@ -61,8 +66,24 @@ int rsi_core_enter(rsi_core *core, const char *function)
     if (!is_closed)
         core->calls++;
     pthread_mutex_unlock(&core->mutex);
-    return is_closed ? rsi_fail(RAGSTORE_E_CLOSED, "api", "%s: the store is closed", function)
-                     : RAGSTORE_OK;
+    if (is_closed)
+        return rsi_fail(RAGSTORE_E_CLOSED, "api", "%s: the store is closed", function);
+    int status = rsi_storage_follow(core->store->storage);
+    return status == RAGSTORE_OK ? status : rsi_core_leave(core, status);
+}
+
+int rsi_core_enter_to_write(rsi_core *core, const char *function)
+{
+    int status = rsi_core_enter(core, function);
+    if (status != RAGSTORE_OK || !core->read_only)
+        return status;
+    return rsi_core_leave(core, rsi_fail(RAGSTORE_E_READ_ONLY, "api",
+                                         "%s: the store was opened for reading only", function));
+}
+
+bool rsi_core_is_foreign(const rsi_core *core)
+{
+    return core->process != rsi_process_number();
 }
 
 int rsi_core_leave(rsi_core *core, int status)
@@ -84,14 +105,14 @@ int rsi_core_leave_with(ragstore_buffer **out, rsi_core *core, rsi_bytes *text, 
 
 int rsi_core_close(rsi_core *core)
 {
-    if (core->process != getpid())
+    if (rsi_core_is_foreign(core))
         return RAGSTORE_OK;
     pthread_mutex_lock(&core->mutex);
     core->is_closed = true;
     while (core->calls > 0)
         pthread_cond_wait(&core->idle, &core->mutex);
     pthread_mutex_unlock(&core->mutex);
-    return rsi_wrap(rsi_store_close(core->store), "close store");
+    return rsi_wrap(rsi_store_leave(core->store, &core->log), "close store");
 }
 
 int rsi_check_handle(const void *handle, uint32_t magic, const char *function)

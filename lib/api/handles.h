@@ -1,9 +1,10 @@
 /*
  * What the public handles are made of, and the one way into the library.
  *
- * Each handle begins with a magic number that tells its kind. A store's core is shared by its
- * handles and counted: closing does the disk work and makes every later call answer CLOSED;
- * the memory goes with the last handle, in whatever order they are freed.
+ * Each handle begins with a magic number that tells its kind. What ragstore_store_open() made, the
+ * core, is shared by its handles and counted: closing makes every later call answer CLOSED; the
+ * memory goes with the last handle, in whatever order they are freed. The disk work is done when the
+ * last core of a store is closed.
  *
  *   exported function:  status = rsi_enter(&core, handle…);  …  return rsi_leave(core, status);
  */
@@ -13,9 +14,8 @@
 #include "agent/session.h"
 #include "collections/collections.h"
 #include "ingest/document.h"
+#include "entities/open_stores.h"
 #include "ragstore.h"
-
-#include <sys/types.h>
 
 #define RSI_MAGIC_STORE 0x52535401u
 #define RSI_MAGIC_BATCH 0x52535402u
@@ -34,8 +34,10 @@
 
 /* An open store, shared by its handles. */
 typedef struct rsi_core {
-    rsi_store *store;
-    pid_t process; /* a fork's child may not use it */
+    rsi_store *store;   /* other cores of this process may share it (open_stores.h) */
+    rsi_store_log log;  /* who hears of what happens */
+    bool read_only;     /* this handle's wish: the store itself may be open for writing */
+    uint64_t process;   /* a fork's child may not use it */
     pthread_mutex_t mutex; /* guards the three below */
     pthread_cond_t idle;
     unsigned handles; /* that keep the memory */
@@ -49,11 +51,16 @@ int rsi_core_close(rsi_core *core);
 void rsi_core_retain(rsi_core *core);
 void rsi_core_release(rsi_core *core);
 
-/* Begin a call on a store; CLOSED when it is closed or belongs to a parent process. */
+/* Begin a call on a store, which sees what other processes have committed; CLOSED when it is closed or
+ * belongs to a parent process. */
 int rsi_core_enter(rsi_core *core, const char *function);
+/* The same for a call that changes something; READ_ONLY. */
+int rsi_core_enter_to_write(rsi_core *core, const char *function);
 int rsi_core_leave(rsi_core *core, int status);
 /* The same for a call whose answer is a text: it becomes *out when all went well, and is freed. */
 int rsi_core_leave_with(ragstore_buffer **out, rsi_core *core, rsi_bytes *text, int status);
+/* Was it opened by the process that forked this one? Nothing of it may be touched. */
+bool rsi_core_is_foreign(const rsi_core *core);
 
 /* Is this a living handle of that kind? INVALID_ARGUMENT names the function otherwise. */
 int rsi_check_handle(const void *handle, uint32_t magic, const char *function);

@@ -21,8 +21,21 @@ int64_t rsi_monotonic_ms(void)
     return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
+int64_t rsi_monotonic_us(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
+}
+
 void rsi_sleep_ms(uint32_t ms)
 {
     struct timespec wait = {(time_t)(ms / 1000), (long)(ms % 1000) * 1000000L};
+    nanosleep(&wait, NULL);
+}
+
+void rsi_sleep_us(uint32_t us)
+{
+    struct timespec wait = {(time_t)(us / 1000000), (long)(us % 1000000) * 1000L};
     nanosleep(&wait, NULL);
 }

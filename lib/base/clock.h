@@ -10,6 +10,8 @@
 void rsi_time_now_text(char out[RSI_TIME_TEXT]);
 
 int64_t rsi_monotonic_ms(void);
+int64_t rsi_monotonic_us(void);
 void rsi_sleep_ms(uint32_t ms);
+void rsi_sleep_us(uint32_t us);
 
 #endif

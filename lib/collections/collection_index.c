@@ -74,6 +74,10 @@ static void follow(void *user, uint64_t order, const char *old_json, size_t old_
         rsi_index *index = &indexes->items[i];
         if (!index->is_filled)
             continue;
+        if (order == RSI_ORDER_ALL) {
+            empty_index(index);
+            continue;
+        }
         int status = change_keys(index, order, old_json, old_size, false);
         if (status == RAGSTORE_OK)
             status = change_keys(index, order, new_json, new_size, true);
@@ -84,17 +88,49 @@ static void follow(void *user, uint64_t order, const char *old_json, size_t old_
     rsi_error_restore(&error);
 }
 
+/* ---- which there are may change ---- */
+
+static void count_change(void *user, uint64_t order, const char *old_json, size_t old_size,
+                         const char *new_json, size_t new_size)
+{
+    (void)order;
+    (void)old_json;
+    (void)old_size;
+    (void)new_json;
+    (void)new_size;
+    __atomic_add_fetch((uint64_t *)user, 1, __ATOMIC_RELEASE);
+}
+
+/* The number of changes of the definitions, which is kept from the first collection on. */
+static int watch_definitions(const uint64_t **changes, rsi_storage *storage)
+{
+    const char *space;
+    int status = rsi_storage_collection(&space, storage, RSI_INDEX_DEFINITIONS);
+    if (status != RAGSTORE_OK)
+        return status;
+    void *counter = rsi_storage_watcher(storage, space);
+    if (counter == NULL) {
+        counter = rsi_alloc_zeroed(sizeof(uint64_t));
+        if (counter == NULL)
+            return RAGSTORE_E_NO_MEMORY;
+        status = rsi_storage_watch(&counter, storage, space, count_change, rsi_free);
+    }
+    *changes = counter;
+    return status;
+}
+
 int rsi_indexes_attach(rsi_collection *collection)
 {
     rsi_storage *storage = collection->store->storage;
-    const char *definitions;
+    const uint64_t *changes;
     void *indexes = rsi_storage_watcher(storage, collection->space);
-    int status = rsi_storage_collection(&definitions, storage, RSI_INDEX_DEFINITIONS);
+    int status = watch_definitions(&changes, storage);
     if (status == RAGSTORE_OK && indexes == NULL) {
         rsi_indexes *made = rsi_alloc_zeroed(sizeof *made);
         if (made == NULL)
             return RAGSTORE_E_NO_MEMORY;
         made->is_stale = true;
+        made->changes = changes;
         if (pthread_rwlock_init(&made->lock, NULL) != 0 ||
             pthread_mutex_init(&made->building, NULL) != 0) {
             rsi_free(made);
@@ -216,8 +252,11 @@ static int look_for_definitions(const rsi_collection *collection)
     rsi_indexes *indexes = collection->indexes;
     rsi_storage *storage = collection->store->storage;
     rsi_json *record;
-    if (!__atomic_exchange_n(&indexes->is_stale, false, __ATOMIC_ACQ_REL))
+    const uint64_t changes = __atomic_load_n(indexes->changes, __ATOMIC_ACQUIRE);
+    if (!__atomic_exchange_n(&indexes->is_stale, false, __ATOMIC_ACQ_REL) &&
+        changes == indexes->seen_changes)
         return RAGSTORE_OK;
+    __atomic_store_n(&indexes->seen_changes, changes, __ATOMIC_RELAXED);
     rsi_tx_hide(storage, true);
     int status = read_definitions(&record, collection);
     rsi_tx_hide(storage, false);
@@ -256,7 +295,10 @@ static bool all_ready(rsi_indexes *indexes)
 int rsi_indexes_prepare(const rsi_collection *collection, const rsi_predicate *predicate)
 {
     rsi_indexes *indexes = collection->indexes;
-    if (!__atomic_load_n(&indexes->is_stale, __ATOMIC_ACQUIRE) && all_ready(indexes))
+    if (!__atomic_load_n(&indexes->is_stale, __ATOMIC_ACQUIRE) &&
+        __atomic_load_n(indexes->changes, __ATOMIC_ACQUIRE) ==
+            __atomic_load_n(&indexes->seen_changes, __ATOMIC_RELAXED) &&
+        all_ready(indexes))
         return RAGSTORE_OK;
     pthread_mutex_lock(&indexes->building);
     int status = look_for_definitions(collection);

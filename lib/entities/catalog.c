@@ -122,6 +122,25 @@ static void drop_stale(rsi_store *store, rsi_catalog *catalog)
     pthread_mutex_unlock(&store->catalogs_mutex);
 }
 
+void rsi_catalogs_follow(void *user, const char *entity_id)
+{
+    rsi_store *store = user;
+    size_t position = 0;
+    void *value;
+    pthread_mutex_lock(&store->catalogs_mutex);
+    if (entity_id != NULL) {
+        rsi_catalog *catalog = rsi_map_get(&store->catalogs, entity_id, strlen(entity_id));
+        if (catalog != NULL)
+            make_stale_locked(store, catalog);
+    } else {
+        while (rsi_map_next(&store->catalogs, &position, NULL, &value)) {
+            make_stale_locked(store, value);
+            position = 0; /* it is out of the map */
+        }
+    }
+    pthread_mutex_unlock(&store->catalogs_mutex);
+}
+
 int rsi_catalog_acquire(rsi_catalog **out, rsi_store *store, const char *entity_id,
                         const char *incarnation)
 {
@@ -206,7 +225,13 @@ int rsi_catalog_prepare_rows(rsi_catalog *catalog, rsi_store *store, uint32_t di
                              int64_t recorded)
 {
     int status = RAGSTORE_OK;
+    const uint64_t lease = rsi_storage_lease_count(store->storage);
     pthread_rwlock_wrlock(&catalog->lock);
+    if (catalog->rows != NULL && catalog->rows_lease != lease) {
+        /* another process may have written rows that no commit named */
+        rsi_rows_close(catalog->rows);
+        catalog->rows = NULL;
+    }
     if (catalog->rows == NULL)
         status = rsi_catalog_open_rows_locked(catalog, store, dimension);
     if (status == RAGSTORE_OK && !has_rows_of(catalog, dimension) && recorded == 0) {

@@ -8,8 +8,8 @@
  *
  * Everything here is derived from storage, made at the first search, and thrown away when memory
  * is short. Commits change it through rsi_catalog_changes, which are applied under the writer
- * lock in commit order; a change that cannot be applied makes the catalog stale, and the next
- * search makes a new one.
+ * lock in commit order; a change that cannot be applied, or that another process made, makes the
+ * catalog stale, and the next search makes a new one.
  *
  * Locking: acquire, then `lock` shared while reading. Lock order: writer, catalog, storage state.
  */
@@ -45,6 +45,7 @@ typedef struct rsi_catalog {
     rsi_bitset alive;
     rsi_lexical *lexical;
     rsi_rows *rows;
+    uint64_t rows_lease; /* rsi_storage_lease_count() when a transaction opened the rows; or 0 */
     char *rows_problem; /* why there are no rows although there should be; or NULL */
 } rsi_catalog;
 
@@ -53,6 +54,9 @@ int rsi_catalog_acquire(rsi_catalog **out, rsi_store *store, const char *entity_
                         const char *incarnation);
 void rsi_catalog_release(rsi_store *store, rsi_catalog *catalog); /* NULL is fine */
 void rsi_catalogs_free(rsi_store *store);
+/* Another process changed an entity (NULL: who knows which): its catalog is made again at the next
+ * search. The storage's callback; `store` is the rsi_store. */
+void rsi_catalogs_follow(void *store, const char *entity_id);
 
 /* The document of a chunk, or NULL. Under the lock. */
 const rsi_catalog_document *rsi_catalog_document_of(const rsi_catalog *catalog, int64_t chunk);

@@ -238,6 +238,8 @@ int rsi_catalog_open_rows_locked(rsi_catalog *catalog, rsi_store *store, uint32_
     rsi_path directory = rsi_path_in_entity(catalog->entity_id, "vector_store");
     rsi_free(catalog->rows_problem);
     catalog->rows_problem = NULL;
+    catalog->rows_lease =
+        rsi_tx_is_open(store->storage) ? rsi_storage_lease_count(store->storage) : 0;
     int status = rsi_rows_open(&catalog->rows, rsi_storage_root(store->storage), directory.text,
                                catalog->incarnation, dimension);
     if (status != RAGSTORE_E_DAMAGED)

@@ -7,17 +7,29 @@
 
 int rsi_store_open(rsi_store **out, const char *path, const rsi_store_options *options)
 {
+    rsi_storage_options storage_options = options->storage;
     *out = NULL;
     rsi_store *store = rsi_alloc_zeroed(sizeof *store);
     if (store == NULL)
         return RAGSTORE_E_NO_MEMORY;
     pthread_mutex_init(&store->catalogs_mutex, NULL);
     pthread_mutex_init(&store->upkeep_mutex, NULL);
+    pthread_mutex_init(&store->log_mutex, NULL);
+    store->opens = 1;
+    store->users = 1;
+    storage_options.keep_lease = options->background;
+    storage_options.followed = rsi_catalogs_follow;
+    storage_options.followed_user = store;
+    store->logs = options->log;
+    if (options->log != NULL) {
+        storage_options.log = rsi_store_log_pass;
+        storage_options.log_user = store;
+    }
     store->memory_limit_bytes = options->memory_limit_bytes;
     store->path = rsi_strdup(path);
     int status = store->path == NULL ? RAGSTORE_E_NO_MEMORY : RAGSTORE_OK;
     if (status == RAGSTORE_OK)
-        status = rsi_storage_open(&store->storage, path, &options->storage);
+        status = rsi_storage_open(&store->storage, path, &storage_options);
     if (status == RAGSTORE_OK && options->embedder != NULL)
         store->embedder = rsi_embedder_retain(options->embedder);
     if (status == RAGSTORE_OK && options->background && !rsi_storage_is_read_only(store->storage))
@@ -43,6 +55,8 @@ int rsi_store_close(rsi_store *store)
         bool did = true;
         while (status == RAGSTORE_OK && did)
             status = rsi_upkeep_step(store, true, &did);
+        if (status == RAGSTORE_E_BUSY)
+            status = RAGSTORE_OK; /* another process goes on, and will do it */
     }
     rsi_saved_error error;
     rsi_error_save(&error);
@@ -62,6 +76,7 @@ void rsi_store_free(rsi_store *store)
     rsi_map_free(&store->stale_indexes, NULL);
     pthread_mutex_destroy(&store->catalogs_mutex);
     pthread_mutex_destroy(&store->upkeep_mutex);
+    pthread_mutex_destroy(&store->log_mutex);
     rsi_free(store->path);
     rsi_free(store);
 }

@@ -16,11 +16,23 @@
 
 #include <pthread.h>
 
+/* A callback that hears the messages of a store; lives with its user. */
+typedef struct rsi_store_log {
+    void (*call)(void *user, int level, const char *message); /* NULL: none */
+    void *user;
+    struct rsi_store_log *next; /* under log_mutex */
+} rsi_store_log;
+
 typedef struct rsi_store {
     rsi_storage *storage;
     rsi_embedder *embedder; /* NULL: none */
     char *path;
     uint64_t memory_limit_bytes;
+    unsigned opens; /* users that have not closed (open_stores.c) */
+    unsigned users; /* that keep the memory (likewise) */
+
+    pthread_mutex_t log_mutex;
+    rsi_store_log *logs;
 
     pthread_mutex_t catalogs_mutex;
     rsi_map catalogs; /* entity id → rsi_catalog */
@@ -41,6 +53,7 @@ typedef struct rsi_store_options {
     uint64_t memory_limit_bytes; /* never 0 here */
     rsi_embedder *embedder;      /* retained; may be NULL */
     bool background;
+    rsi_store_log *log; /* hears instead of storage.log, until it is removed; or NULL */
 } rsi_store_options;
 
 int rsi_store_open(rsi_store **out, const char *path, const rsi_store_options *options);
@@ -53,9 +66,16 @@ uint64_t rsi_store_epoch(const rsi_store *store);
 int rsi_store_check_interrupt(const rsi_store *store, uint64_t epoch); /* INTERRUPTED or OK */
 void rsi_store_interrupt(rsi_store *store);
 
+/* ---- messages (store_log.c) ---- */
+
+void rsi_store_log_add(rsi_store *store, rsi_store_log *log);
+void rsi_store_log_remove(rsi_store *store, const rsi_store_log *log);
+/* Pass a message on; the storage's callback. */
+void rsi_store_log_pass(void *store, int level, const char *message);
+
 /* ---- upkeep (upkeep.c) ---- */
 
-int rsi_upkeep_start(rsi_store *store);
+int rsi_upkeep_start(rsi_store *store); /* nothing when it runs */
 void rsi_upkeep_stop(rsi_store *store);
 /* An entity's documents changed: its index files are to be written when there is time. */
 void rsi_upkeep_mark(rsi_store *store, const char *entity_id);

@@ -117,7 +117,9 @@ static void *run_upkeep(void *user)
     uint32_t wait_ms = TICK_MS;
     while (wait_a_moment(store, wait_ms)) {
         bool did = true;
-        int status = rsi_storage_flush(store->storage);
+        int status = rsi_storage_follow(store->storage);
+        if (status == RAGSTORE_OK)
+            status = rsi_storage_flush(store->storage);
         if (status == RAGSTORE_OK)
             status = rsi_upkeep_step(store, false, &did);
         wait_ms = status != RAGSTORE_OK ? RETRY_MS : did ? 1 : TICK_MS;
@@ -131,6 +133,8 @@ static void *run_upkeep(void *user)
 int rsi_upkeep_start(rsi_store *store)
 {
     pthread_condattr_t attributes;
+    if (store->upkeep_runs)
+        return RAGSTORE_OK;
     pthread_condattr_init(&attributes);
     pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
     pthread_cond_init(&store->upkeep_changed, &attributes);

@@ -38,6 +38,9 @@ int rsi_files_fail(int64_t negative_errno, const char *action, const char *path)
         return rsi_fail(RAGSTORE_E_DAMAGED, "files", "%s %s: not a regular file", action, path);
     case ENOTEMPTY:
         return rsi_fail_errno(RAGSTORE_E_EXISTS, system_errno, "files", "%s %s", action, path);
+    case EOPNOTSUPP:
+        return rsi_fail_errno(RAGSTORE_E_UNSUPPORTED, system_errno, "files", "%s %s", action,
+                              path);
     case EAGAIN:
         return rsi_fail_errno(RAGSTORE_E_BUSY, system_errno, "files", "%s %s", action, path);
     default:

@@ -49,6 +49,7 @@ typedef struct rsi_file_info {
 #define RSI_LOCK_NONE 0
 #define RSI_LOCK_SHARED 1
 #define RSI_LOCK_EXCLUSIVE 2
+#define RSI_LOCK_LOOK 3 /* take nothing: would EXCLUSIVE be granted? */
 
 typedef struct rsi_file_table {
     /* A handle >= 0, or -errno. `directory` is a handle, or -1 with RSI_OPEN_ROOT; "." is the
@@ -73,7 +74,8 @@ typedef struct rsi_file_table {
     /* Names without "." and ".."; a callback's non-zero return stops and is returned. */
     int (*list)(void *self, int handle, int (*each)(void *user, const char *name), void *user);
     /* Open-file-description lock on a byte range; -EAGAIN when another holds it. Where the
-     * kernel has none, the whole file is locked: hold one range to a handle. */
+     * kernel has none, the whole file is locked: hold one range to a handle, and LOOK is
+     * -EOPNOTSUPP. */
     int (*lock)(void *self, int handle, uint64_t start, uint64_t size, int kind);
     /* Read-only bytes 0..size of a file that nobody shortens; mapped, or copied. */
     int (*view)(void *self, int handle, size_t size, const void **bytes);
@@ -93,6 +95,7 @@ typedef struct rsi_file rsi_file;
 int rsi_root_open(rsi_root **out, const rsi_file_table *table, const char *path, bool create);
 void rsi_root_close(rsi_root *root);             /* NULL is fine */
 const char *rsi_root_path(const rsi_root *root); /* as given */
+int rsi_root_info(rsi_root *root, rsi_file_info *info);
 
 /* ---- whole files ---- */
 
@@ -127,8 +130,12 @@ int rsi_file_truncate(rsi_file *file, uint64_t size);
 int rsi_file_reserve(rsi_file *file, uint64_t size);
 int rsi_file_flush_data(rsi_file *file);
 int rsi_file_flush(rsi_file *file);
-/* BUSY when another holder has it, at once: waiting is the caller's. size 0: to the end. */
+/* BUSY when another holder has it, at once: waiting is the caller's. size 0: to the end. Any thread
+ * may LOOK while another one locks. */
 int rsi_file_lock(rsi_file *file, uint64_t start, uint64_t size, int kind);
+/* A file to lock ranges of: a child of fork() closes its copy at once, so that it keeps no lock. */
+int rsi_lock_file_open(rsi_file **out, rsi_root *root, const char *path, unsigned flags);
+void rsi_lock_file_close(rsi_file *file); /* NULL is fine */
 /* DAMAGED when the file is shorter. Only for files that nobody shortens (RELIABILITY D8). */
 int rsi_file_view(rsi_file *file, size_t size, const void **bytes);
 void rsi_file_unview(rsi_file *file, const void *bytes, size_t size);

@@ -212,6 +212,13 @@ static int whole_file_lock(int handle, int kind)
     return result_of(flock(handle, operation | LOCK_NB));
 }
 
+static int look_at_lock(int handle, struct flock *lock)
+{
+    if (fcntl(handle, F_OFD_GETLK, lock) != 0)
+        return errno == EINVAL ? -EOPNOTSUPP : -errno;
+    return lock->l_type == F_UNLCK ? 0 : -EAGAIN;
+}
+
 /* POSIX record locks are no substitute: they do not exclude within a process, and vanish when
  * any descriptor of the file is closed (RELIABILITY L1). */
 static int posix_lock(void *self, int handle, uint64_t start, uint64_t size, int kind)
@@ -227,6 +234,8 @@ static int posix_lock(void *self, int handle, uint64_t start, uint64_t size, int
         .l_start = (off_t)start,
         .l_len = (off_t)size,
     };
+    if (kind == RSI_LOCK_LOOK)
+        return look_at_lock(handle, &lock);
     if (fcntl(handle, F_OFD_SETLK, &lock) == 0)
         return 0;
     if (errno == EINVAL)

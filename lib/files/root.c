@@ -164,3 +164,9 @@ const char *rsi_root_path(const rsi_root *root)
 {
     return root->path;
 }
+
+int rsi_root_info(rsi_root *root, rsi_file_info *info)
+{
+    int result = root->table->info(root->table->self, root->handle, info);
+    return result < 0 ? rsi_files_fail(result, "look at", root->path) : RAGSTORE_OK;
+}

@@ -25,7 +25,11 @@
 
 typedef struct checkpoint {
     rsi_storage *storage;
+    bool is_alone; /* nobody else uses the storage yet: no locks */
     uint64_t base_sequence;
+    uint64_t manifest_generation; /* when it began; another process may overtake it */
+    uint64_t reloads;             /* likewise */
+    uint64_t generation;          /* of the journal when it ended */
     rsi_target *targets;
     size_t count;
     size_t capacity;
@@ -88,6 +92,7 @@ static int begin_journal(rsi_storage *storage)
     rsi_journal next;
     if (storage->journal.sequence == storage->journal_begin)
         return RAGSTORE_OK;
+    rsi_lease_publish_busy(storage); /* who dies here leaves a journal that nobody knows of */
     int status = rsi_journal_create(&next, storage->root, storage->journal.generation + 1,
                                     storage->journal.sequence, storage->manifest.store_id);
     if (status != RAGSTORE_OK)
@@ -219,7 +224,10 @@ static int begin_locked(checkpoint *point, bool *due)
     status = rsi_storage_flush_locked(storage);
     if (status == RAGSTORE_OK)
         status = begin_journal(storage);
+    rsi_lease_publish(storage);
     point->base_sequence = storage->journal.sequence;
+    point->manifest_generation = storage->manifest.generation;
+    point->reloads = storage->reloads;
     return status == RAGSTORE_OK ? collect_targets(point) : status;
 }
 
@@ -261,7 +269,7 @@ static int write_record(const checkpoint *point)
         return rsi_storage_poison(storage);
     if (status != RAGSTORE_OK)
         return status;
-    storage->needs_flush = false;
+    __atomic_store_n(&storage->needs_flush, false, __ATOMIC_RELAXED);
     __atomic_store_n(&storage->journal_bytes, storage->journal.size, __ATOMIC_RELAXED);
     return RAGSTORE_OK;
 }
@@ -313,20 +321,33 @@ static void leave_out_dead(checkpoint *point)
     point->count = kept;
 }
 
+/* Has another process written the files meanwhile? Then this checkpoint never was. */
+static bool is_overtaken(const checkpoint *point)
+{
+    return point->storage->manifest.generation != point->manifest_generation ||
+           point->storage->reloads != point->reloads;
+}
+
 static int settle_locked(checkpoint *point)
 {
     rsi_storage *storage = point->storage;
     rsi_group_drain(storage);
+    if (is_overtaken(point))
+        return RAGSTORE_OK;
     leave_out_dead(point);
     int status = rsi_storage_refusal(storage);
+    rsi_lease_publish_busy(storage);
     if (status == RAGSTORE_OK)
         status = write_record(point);
     for (size_t i = 0; status == RAGSTORE_OK && i < point->count; i++)
         status = rsi_target_settle(&point->targets[i], storage);
     if (status == RAGSTORE_OK)
         status = write_manifest(point);
+    if (status != RAGSTORE_E_FAILED) /* others were told of that */
+        rsi_lease_publish(storage);
     if (status == RAGSTORE_OK)
         storage->was_unclean = false;
+    point->generation = storage->journal.generation;
     return status;
 }
 
@@ -334,6 +355,8 @@ static int settle_locked(checkpoint *point)
 
 static int with_writer(checkpoint *point, int (*step)(checkpoint *point))
 {
+    if (point->is_alone)
+        return step(point);
     int status = rsi_writer_take(point->storage);
     if (status != RAGSTORE_OK)
         return status;
@@ -363,14 +386,14 @@ static int run(checkpoint *point)
         status = with_writer(point, settle_locked);
     for (size_t i = 0; status == RAGSTORE_OK && i < point->count; i++)
         rsi_target_keep_index(&point->targets[i], storage);
-    if (status == RAGSTORE_OK && !point->incomplete)
-        status = rsi_journals_remove_old(storage);
+    if (status == RAGSTORE_OK && !point->incomplete && point->generation > 0)
+        status = rsi_journals_remove_old(storage, point->generation);
     return status;
 }
 
-int rsi_storage_checkpoint(rsi_storage *storage)
+static int checkpoint_now(rsi_storage *storage, bool is_alone)
 {
-    checkpoint point = {.storage = storage};
+    checkpoint point = {.storage = storage, .is_alone = is_alone};
     pthread_mutex_lock(&storage->checkpointing);
     int status = run(&point);
     rsi_saved_error error;
@@ -381,4 +404,14 @@ int rsi_storage_checkpoint(rsi_storage *storage)
     rsi_error_restore(&error);
     pthread_mutex_unlock(&storage->checkpointing);
     return rsi_wrap(status, "checkpoint");
+}
+
+int rsi_storage_checkpoint(rsi_storage *storage)
+{
+    return checkpoint_now(storage, false);
+}
+
+int rsi_checkpoint_alone(rsi_storage *storage)
+{
+    return checkpoint_now(storage, true);
 }

@@ -305,5 +305,7 @@ int rsi_tx_write(rsi_tx *tx)
     if (!tx->has_left && status == RAGSTORE_OK)
         follow_up(storage);
     rsi_bytes_free(&commit.line);
+    if (tx->has_left)
+        rsi_lease_settle(storage);
     return status;
 }

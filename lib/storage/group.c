@@ -8,7 +8,8 @@
  * A transaction is put into the queue under the writer lock; most kinds give the lock up there,
  * so that the next one builds while the disk works. Whoever finds no leader leads: it takes all
  * that wait, appends their lines, flushes once, moves them into the tables in their order, and
- * lets their threads go. Nothing is visible, and nobody returns, before the flush.
+ * lets their threads go. Nothing is visible, and nobody returns, before the flush; other processes
+ * are told of it before that (lease.h).
  *
  * A transaction that touches a record of a commit in the queue waits until that is settled, so
  * that none builds on changes that may still fail.
@@ -28,6 +29,14 @@ void rsi_group_free(rsi_commit_queue *queue)
 {
     pthread_mutex_destroy(&queue->mutex);
     pthread_cond_destroy(&queue->moved);
+}
+
+bool rsi_group_is_idle(rsi_commit_queue *queue)
+{
+    pthread_mutex_lock(&queue->mutex);
+    bool is_idle = queue->flushing == NULL && queue->waiting == NULL;
+    pthread_mutex_unlock(&queue->mutex);
+    return is_idle;
 }
 
 void rsi_group_add(rsi_storage *storage, rsi_commit *commit)
@@ -91,11 +100,12 @@ static void write_batch(rsi_storage *storage, rsi_commit *first)
     if (!append_lines(storage, first))
         return;
     if (storage->options.durability == RAGSTORE_DURABILITY_NORMAL) {
-        storage->needs_flush = true;
+        __atomic_store_n(&storage->needs_flush, true, __ATOMIC_RELAXED);
     } else if (rsi_journal_flush(&storage->journal) != RAGSTORE_OK) {
         fail_all(first, rsi_storage_poison(storage));
         return;
     }
+    rsi_lease_publish(storage);
     pthread_rwlock_wrlock(&storage->state);
     for (rsi_commit *commit = first; commit != NULL; commit = commit->next)
         if (commit->status == RAGSTORE_OK)

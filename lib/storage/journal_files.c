@@ -54,10 +54,13 @@ int rsi_journal_files_read(rsi_journal_files *files, rsi_root *root, uint64_t fr
     return status;
 }
 
-int rsi_journal_files_scan(rsi_journal_files *files, rsi_journal_visitor *visit, void *user)
+int rsi_journal_files_scan(rsi_journal_files *files, bool with_ahead, rsi_journal_visitor *visit,
+                           void *user)
 {
     for (size_t i = 0; i < files->count; i++) {
         rsi_journal_file *file = &files->items[i];
+        if (file->is_ahead && !with_ahead)
+            continue;
         rsi_path path = rsi_path_journal(file->generation);
         int status = rsi_journal_scan(path.text, file->text.data, file->text.size,
                                       file->generation, visit, user, &file->valid_size);
@@ -105,6 +108,8 @@ static int remove_journal(rsi_storage *storage, uint64_t generation)
     rsi_bytes text = {0};
     size_t valid;
     int status = rsi_file_read_all(storage->root, path.text, SIZE_MAX / 2, &text);
+    if (status == RAGSTORE_E_NOT_FOUND)
+        return RAGSTORE_OK; /* another process removed it */
     if (status == RAGSTORE_OK)
         status = rsi_journal_scan(path.text, text.data, text.size, generation, remove_segments,
                                   storage, &valid);
@@ -116,20 +121,20 @@ static int remove_journal(rsi_storage *storage, uint64_t generation)
  * Journals before the last two generations that have been there for a while. The oldest goes first,
  * and durably before the next, so that a crash never leaves a gap between those that are there.
  */
-int rsi_journals_remove_old(rsi_storage *storage)
+int rsi_journals_remove_old(rsi_storage *storage, uint64_t generation)
 {
     const int64_t young = ((int64_t)time(NULL) - KEEP_JOURNAL_SECONDS) * 1000000000;
-    const uint64_t end = storage->journal.generation - 1;
+    const uint64_t end = generation - 1;
     uint64_t first = end;
     while (first > 1 && rsi_file_exists(storage->root, rsi_path_journal(first - 1).text))
         first--;
-    for (uint64_t generation = first; generation < end; generation++) {
+    for (uint64_t old = first; old < end; old++) {
         rsi_file_info info;
-        int status = rsi_file_info_of(storage->root, rsi_path_journal(generation).text, &info);
+        int status = rsi_file_info_of(storage->root, rsi_path_journal(old).text, &info);
         if (status == RAGSTORE_OK && info.modified_ns > young)
             break;
         if (status == RAGSTORE_OK)
-            status = remove_journal(storage, generation);
+            status = remove_journal(storage, old);
         if (status == RAGSTORE_OK)
             status = rsi_directory_flush(storage->root, RSI_PATH_API_STORAGE);
         if (status != RAGSTORE_OK)

@@ -9,6 +9,7 @@
  */
 #include "storage/storage_internal.h"
 
+#include "base/clock.h"
 #include "base/memory.h"
 #include "base/status.h"
 #include "storage/base.h"
@@ -18,6 +19,8 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+
+#define LOADS_AT_LEAST 20 /* beside a process that replaces files */
 
 /* ---- snapshots ---- */
 
@@ -78,7 +81,7 @@ static int stand_on_snapshot(rsi_storage *storage, rsi_space *space, const char 
         return parse_snapshot(storage, space, path);
     if (status != RAGSTORE_OK)
         return status;
-    if (!storage->read_only && rsi_base_is_large(base) &&
+    if (!storage->read_only && !storage->is_beside && rsi_base_is_large(base) &&
         rsi_base_keep_index(base, storage->root) != RAGSTORE_OK)
         rsi_storage_log(storage, RAGSTORE_LOG_WARNING, "%s has no index on disk: %s", path,
                         rsi_error_message());
@@ -111,6 +114,11 @@ static int accept_edit(rsi_storage *storage, rsi_space *space, const char *path)
 {
     if (!space->edited)
         return RAGSTORE_OK;
+    if (storage->is_beside)
+        return rsi_fail(RAGSTORE_E_CONFLICT, "storage",
+                        "%s is not as any process wrote it, while another one may write; undo the "
+                        "change, or close the store everywhere and open it again",
+                        path);
     if (space->last_sequence > space->base_sequence)
         return rsi_fail(RAGSTORE_E_CONFLICT, "storage",
                         "%s was changed by hand while commits up to sequence %" PRIu64
@@ -234,6 +242,22 @@ static int open_journal(rsi_storage *storage, const rsi_journal_files *files,
 
 /* ---- all of it ---- */
 
+/* Beside a writer, lines behind the end that it vouches for may be in the making. */
+static int leave_out_what_is_ahead(rsi_storage *storage, rsi_journal_files *files)
+{
+    rsi_hint hint = {0};
+    if (!storage->is_beside || storage->hint == NULL)
+        return RAGSTORE_OK;
+    int status = rsi_hint_read(&hint, storage->hint);
+    for (size_t i = 0; hint.state != RSI_HINT_NONE && i < files->count; i++) {
+        rsi_journal_file *file = &files->items[i];
+        if (file->generation == hint.generation && file->text.size > hint.end)
+            file->text.size = (size_t)hint.end;
+        file->is_ahead = file->generation > hint.generation;
+    }
+    return status;
+}
+
 /*
  * Are the files those that the manifest was written for, as stat() tells? Then all that is not in
  * them came after the checkpoint that wrote it, and older journals need not be read.
@@ -261,7 +285,9 @@ static int replay_all(rsi_storage *storage, rsi_journal_files *files, rsi_replay
         status = rsi_journal_files_read(files, storage->root, 0, UINT64_MAX);
     storage->first_read = files->count == 0 ? 0 : files->items[0].generation;
     if (status == RAGSTORE_OK)
-        status = rsi_journal_files_scan(files, rsi_replay_candidates, replay);
+        status = leave_out_what_is_ahead(storage, files);
+    if (status == RAGSTORE_OK)
+        status = rsi_journal_files_scan(files, true, rsi_replay_candidates, replay);
     if (status == RAGSTORE_OK)
         status = load_snapshot(storage, &storage->entities, RSI_PATH_ENTITIES,
                                &storage->manifest.entities);
@@ -271,7 +297,7 @@ static int replay_all(rsi_storage *storage, rsi_journal_files *files, rsi_replay
     if (status == RAGSTORE_OK)
         status = load_collections(storage);
     if (status == RAGSTORE_OK)
-        status = rsi_journal_files_scan(files, rsi_replay_line, replay);
+        status = rsi_journal_files_scan(files, false, rsi_replay_line, replay);
     if (status == RAGSTORE_OK)
         status = rsi_replay_check(replay);
     if (status == RAGSTORE_OK)
@@ -331,10 +357,6 @@ int rsi_storage_recover(rsi_storage *storage)
         status = replay_all(storage, &files, &replay);
     if (status == RAGSTORE_OK)
         status = complete_manifest(storage, &replay);
-    if (status == RAGSTORE_OK && storage->read_only) {
-        storage->work = replay.work; /* not to be done, but to find what it is about */
-        replay.work = (rsi_work_list){0};
-    }
     if (status != RAGSTORE_OK || storage->read_only)
         goto cleanup;
 
@@ -345,7 +367,7 @@ int rsi_storage_recover(rsi_storage *storage)
         status = rsi_storage_make_directories(storage);
     if (status == RAGSTORE_OK)
         status = rsi_work_recover(storage, &replay.work);
-    if (status == RAGSTORE_OK && unclean)
+    if (status == RAGSTORE_OK && unclean && !storage->is_beside)
         status = rsi_work_sweep(storage);
     if (status == RAGSTORE_OK && unclean)
         status = rsi_storage_each(storage, RSI_SPACE_ENTITIES, settle_chunk_file, storage);
@@ -353,11 +375,83 @@ int rsi_storage_recover(rsi_storage *storage)
         status = open_journal(storage, &files, &replay, unclean);
     /* what only a page cache showed must reach the disk before anything is built on it */
     if (status == RAGSTORE_OK && unclean)
-        status = rsi_storage_checkpoint(storage);
+        status = rsi_checkpoint_alone(storage);
     storage->journal_bytes = storage->journal.size;
 
 cleanup:
     rsi_replay_free(&replay);
     rsi_journal_files_free(&files);
     return rsi_wrap(status, "recover");
+}
+
+/* ---- beside others ---- */
+
+/* Nothing uses the tables yet. */
+static void forget_all(rsi_storage *storage)
+{
+    rsi_space_clear(&storage->entities);
+    rsi_space_clear(&storage->sessions);
+    rsi_map_free(&storage->collections, rsi_space_free_mapped);
+    rsi_map_free(&storage->chunks, rsi_space_free_mapped);
+    rsi_candidates_free(&storage->manifest.collections);
+    rsi_candidates_free(&storage->candidates);
+    rsi_work_list_free(&storage->foreign);
+    rsi_journal_close(&storage->journal);
+}
+
+/* Be ready to follow from where the journals end. */
+static int follow_from(rsi_storage *storage, const rsi_journal_files *files, const rsi_replay *replay)
+{
+    size_t last = files->count;
+    while (last > 0 && files->items[last - 1].is_ahead)
+        last--;
+    if (last == 0)
+        return RAGSTORE_OK;
+    const rsi_journal_file *file = &files->items[last - 1];
+    storage->seen =
+        (rsi_position){file->generation, file->valid_size, replay->last_sequence};
+    storage->journal.flushed = replay->last_flushed;
+    storage->journal_bytes = file->valid_size;
+    return rsi_file_open(&storage->journal.file, storage->root,
+                         rsi_path_journal(file->generation).text,
+                         storage->read_only ? RSI_OPEN_READ : RSI_OPEN_WRITE);
+}
+
+static int load_once(rsi_storage *storage)
+{
+    rsi_journal_files files = {0};
+    rsi_replay replay = {.storage = storage};
+    int status = rsi_manifest_read(&storage->manifest, storage->root);
+    if (status == RAGSTORE_OK)
+        status = replay_all(storage, &files, &replay);
+    if (status == RAGSTORE_OK)
+        status = complete_manifest(storage, &replay);
+    if (status == RAGSTORE_OK)
+        status = follow_from(storage, &files, &replay);
+    if (status == RAGSTORE_OK) {
+        storage->foreign = replay.work;
+        replay.work = (rsi_work_list){0};
+    }
+    rsi_replay_free(&replay);
+    rsi_journal_files_free(&files);
+    return status;
+}
+
+int rsi_storage_load(rsi_storage *storage)
+{
+    const int64_t deadline = rsi_monotonic_ms() + storage->options.busy_timeout_ms;
+    const bool is_scratch = storage->is_beside;
+    for (int attempt = 1;; attempt++) {
+        storage->is_beside = is_scratch || rsi_attach_has_company(storage);
+        int status = load_once(storage);
+        if (status == RAGSTORE_OK)
+            return status;
+        /* a writer may be replacing files, or may have come while they were read */
+        if (!storage->is_beside && !rsi_attach_has_company(storage))
+            return rsi_wrap(status, "read the store");
+        if (attempt > LOADS_AT_LEAST && rsi_monotonic_ms() >= deadline)
+            return rsi_wrap(status, "read the store beside another process");
+        forget_all(storage);
+        rsi_sleep_ms(attempt < 10 ? 2 : 20);
+    }
 }

@@ -13,6 +13,7 @@
 void rsi_replay_free(rsi_replay *replay)
 {
     rsi_work_list_free(&replay->work);
+    rsi_bytes_free(&replay->touched);
 }
 
 /* The text member at a place of an operation, or NULL. */
@@ -34,6 +35,37 @@ static bool has_texts(const rsi_json *op, size_t from, size_t to)
     return true;
 }
 
+/* ---- following another process ---- */
+
+/* Somebody may keep something of this entity. */
+static int touch(rsi_replay *replay, const char *space, const char *key)
+{
+    rsi_bytes *touched = &replay->touched;
+    const size_t size = strlen(key) + 1;
+    if (!replay->follows ||
+        (strcmp(space, RSI_SPACE_ENTITIES) != 0 && strcmp(space, RSI_SPACE_CHUNKS) != 0))
+        return RAGSTORE_OK;
+    if (touched->size >= size && memcmp(touched->data + touched->size - size, key, size) == 0 &&
+        (touched->size == size || touched->data[touched->size - size - 1] == '\0'))
+        return RAGSTORE_OK; /* the same again */
+    rsi_bytes_append(touched, key, size);
+    return rsi_bytes_status(touched);
+}
+
+/* No operation tells of a new entity's folders: its record does. */
+static int expect_folders(rsi_replay *replay, const char *space, const char *key,
+                          const rsi_json *value)
+{
+    char known[RSI_INCARNATION_HEX];
+    const char *incarnation = rsi_json_get_text(value, "incarnation");
+    if (!replay->follows || strcmp(space, RSI_SPACE_ENTITIES) != 0 || incarnation == NULL)
+        return RAGSTORE_OK;
+    if (rsi_entity_incarnation(known, replay->storage, key) == RAGSTORE_OK &&
+        strcmp(known, incarnation) == 0)
+        return RAGSTORE_OK;
+    return rsi_work_add(&replay->work, RSI_WORK_COME, key, incarnation, NULL);
+}
+
 /* ---- operations ---- */
 
 static int replay_record(rsi_replay *replay, uint64_t sequence, const rsi_json *op, bool drop)
@@ -43,10 +75,15 @@ static int replay_record(rsi_replay *replay, uint64_t sequence, const rsi_json *
     rsi_space *space = rsi_space_of(replay->storage, text_at(op, 1), text_at(op, 2));
     if (space == NULL)
         return rsi_error_code();
+    int status = touch(replay, text_at(op, 1), text_at(op, 2));
+    if (status == RAGSTORE_OK && !drop)
+        status = expect_folders(replay, text_at(op, 1), text_at(op, 2), rsi_json_at(op, 3));
+    if (status != RAGSTORE_OK)
+        return status;
     if (drop)
         return rsi_space_replay_record(space, sequence, text_at(op, 2), NULL, 0);
     rsi_bytes json = {0};
-    int status = rsi_json_dump(&json, rsi_json_at(op, 3));
+    status = rsi_json_dump(&json, rsi_json_at(op, 3));
     if (status == RAGSTORE_OK)
         status = rsi_space_replay_record(space, sequence, text_at(op, 2), json.data, json.size);
     rsi_bytes_free(&json);
@@ -74,6 +111,9 @@ static int replay_row(rsi_replay *replay, uint64_t sequence, const rsi_json *op,
     rsi_space *space = rsi_space_of(replay->storage, text_at(op, 1), text_at(op, 2));
     if (space == NULL)
         return rsi_error_code();
+    int status = touch(replay, text_at(op, 1), text_at(op, 2));
+    if (status != RAGSTORE_OK)
+        return status;
     if (drop)
         return rsi_space_replay_row(space, sequence, text_at(op, 2), (uint64_t)number, NULL, 0);
     return replay_row_value(space, sequence, text_at(op, 2), number, rsi_json_at(op, 4));
@@ -104,8 +144,8 @@ static int replay_segment_lines(rsi_space *space, uint64_t sequence, const rsi_b
 }
 
 /*
- * ["segment",entity,incarnation,name,size,sha256]: skipped when the entity's file already has it,
- * or when the entity of that incarnation is gone.
+ * ["segment",entity,incarnation,name,size,sha256]: skipped when the entity of that incarnation is
+ * gone, or when the entity's file already has it; unless that file was read before, and so lacks it.
  */
 static int replay_segment(rsi_replay *replay, uint64_t sequence, const rsi_json *op)
 {
@@ -119,11 +159,16 @@ static int replay_segment(rsi_replay *replay, uint64_t sequence, const rsi_json 
         (status == RAGSTORE_OK && strcmp(incarnation, text_at(op, 2)) != 0))
         return RAGSTORE_OK;
     rsi_entity_file file;
+    rsi_space *space = rsi_space_of(storage, RSI_SPACE_CHUNKS, entity_id);
+    if (space == NULL)
+        return RAGSTORE_E_NO_MEMORY;
+    if (status == RAGSTORE_OK)
+        status = touch(replay, RSI_SPACE_CHUNKS, entity_id);
     if (status == RAGSTORE_OK)
         status = rsi_entity_file_read(&file, storage->root, entity_id);
     if (status != RAGSTORE_OK)
         return status;
-    if (file.present && file.chunks.known && sequence <= file.chunks.base_sequence)
+    if (!space->loaded && file.present && file.chunks.known && sequence <= file.chunks.base_sequence)
         return RAGSTORE_OK;
 
     char below[96];
@@ -131,16 +176,14 @@ static int replay_segment(rsi_replay *replay, uint64_t sequence, const rsi_json 
     rsi_bytes text = {0};
     snprintf(below, sizeof below, "segments/%.80s", text_at(op, 3));
     rsi_path path = rsi_path_in_entity(entity_id, below);
-    rsi_space *space = rsi_space_of(storage, RSI_SPACE_CHUNKS, entity_id);
-    status = space == NULL ? RAGSTORE_E_NO_MEMORY
-                           : rsi_file_read_all(storage->root, path.text, SIZE_MAX / 2, &text);
+    status = rsi_file_read_all(storage->root, path.text, SIZE_MAX / 2, &text);
     if (status == RAGSTORE_OK) {
         rsi_sha256_hex(text.data, text.size, sha256);
         if (strcmp(sha256, text_at(op, 5)) != 0)
             status = rsi_space_mark_damaged(space, path.text, "is not as it was committed");
         else
             status = replay_segment_lines(space, sequence, &text);
-    } else if (status == RAGSTORE_E_NOT_FOUND) {
+    } else if (status == RAGSTORE_E_NOT_FOUND && !space->loaded) {
         status = rsi_space_mark_damaged(space, path.text, "is missing although a commit names it");
     }
     rsi_bytes_free(&text);
@@ -155,7 +198,7 @@ static int replay_gone(rsi_replay *replay, const rsi_json *op)
     if (chunks == NULL)
         return RAGSTORE_E_NO_MEMORY;
     rsi_space_clear(chunks);
-    return RAGSTORE_OK;
+    return touch(replay, RSI_SPACE_CHUNKS, text_at(op, 1));
 }
 
 /* Work that followed a commit which the snapshots do not hold yet. */
@@ -243,6 +286,8 @@ int rsi_replay_line(void *user, const rsi_journal_line *line)
     replay->any = true;
     if (line->sequence > replay->last_sequence)
         replay->last_sequence = line->sequence;
+    if (line->flushed > replay->last_flushed)
+        replay->last_flushed = line->flushed;
     return status;
 }
 
@@ -273,9 +318,9 @@ int rsi_replay_older_chunks(rsi_storage *storage, rsi_space *space)
     space->pending_capacity = 0;
     int status = rsi_journal_files_read(&files, storage->root, 0, storage->first_read);
     if (status == RAGSTORE_OK)
-        status = rsi_journal_files_scan(&files, rsi_replay_candidates, &replay);
+        status = rsi_journal_files_scan(&files, true, rsi_replay_candidates, &replay);
     if (status == RAGSTORE_OK)
-        status = rsi_journal_files_scan(&files, rsi_replay_line, &replay);
+        status = rsi_journal_files_scan(&files, true, rsi_replay_line, &replay);
     if (status == RAGSTORE_OK && count > 0)
         status = append_pending(space, waiting, count);
     if (status == RAGSTORE_OK) {

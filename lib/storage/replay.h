@@ -1,6 +1,9 @@
 /*
  * From journal lines to tables. Two walks: the first collects what checkpoint records say of
  * files, the second applies every operation that is newer than the file it belongs to.
+ *
+ * With `follows` the lines are of another process and the tables in use: the caller holds the state
+ * lock exclusively.
  */
 #ifndef RSI_STORAGE_REPLAY_H
 #define RSI_STORAGE_REPLAY_H
@@ -14,6 +17,9 @@ typedef struct rsi_replay {
     uint64_t first_sequence; /* of the first commit seen; 0: none */
     uint64_t last_sequence;  /* of the last line seen */
     bool any;
+    bool follows;
+    uint64_t last_flushed; /* the highest sequence that a line says is flushed */
+    rsi_bytes touched;     /* `follows`: entities whose rows or chunks changed, each with a NUL */
     char store_id[RSI_INCARNATION_HEX];
 } rsi_replay;
 

@@ -5,6 +5,7 @@
  */
 #include "storage/storage_internal.h"
 
+#include "base/clock.h"
 #include "base/memory.h"
 #include "base/status.h"
 #include "storage/base.h"
@@ -13,6 +14,8 @@
 
 #include <inttypes.h>
 #include <string.h>
+
+#define RELOADS 10 /* of a chunk file that another process may be replacing */
 
 void rsi_space_forget_pending(rsi_space *space)
 {
@@ -42,6 +45,12 @@ void rsi_space_free(rsi_space *space)
     rsi_free(space->name);
     if (space->free_watcher != NULL)
         space->free_watcher(space->table.watch_user);
+}
+
+void rsi_space_free_mapped(void *space)
+{
+    rsi_space_free(space);
+    rsi_free(space);
 }
 
 int rsi_space_mark_damaged(rsi_space *space, const char *path, const char *what)
@@ -120,7 +129,7 @@ int rsi_space_replay_row(rsi_space *space, uint64_t sequence, const char *key, u
     char *copy = json == NULL ? NULL : rsi_memdup0(json, size);
     if (json != NULL && copy == NULL)
         return RAGSTORE_E_NO_MEMORY;
-    if (space->entity_id != NULL) {
+    if (space->entity_id != NULL && !space->loaded) {
         int status = add_pending(space, sequence, number, copy, size);
         if (status != RAGSTORE_OK)
             rsi_free(copy);
@@ -257,6 +266,16 @@ static int load(rsi_storage *storage, rsi_space *space)
     return status == RAGSTORE_OK ? apply_pending(space) : status;
 }
 
+/* Another process may be replacing the files that were just read. */
+static bool may_be_replaced(rsi_storage *storage, int status)
+{
+    if (status != RAGSTORE_E_DAMAGED || rsi_lease_is_held(storage) ||
+        !rsi_attach_has_company(storage))
+        return false;
+    rsi_sleep_ms(1);
+    return true;
+}
+
 int rsi_space_load_locked(rsi_storage *storage, rsi_space *space)
 {
     if (space->loaded || space->entity_id == NULL)
@@ -264,6 +283,12 @@ int rsi_space_load_locked(rsi_storage *storage, rsi_space *space)
     if (space->damage != NULL)
         return rsi_fail(RAGSTORE_E_DAMAGED, "storage", "%s", space->damage);
     int status = load(storage, space);
+    for (int i = 0; i < RELOADS && may_be_replaced(storage, status); i++) {
+        rsi_table_free(&space->table);
+        status = rsi_follow_candidates(storage);
+        if (status == RAGSTORE_OK)
+            status = load(storage, space);
+    }
     if (status != RAGSTORE_OK) {
         rsi_saved_error error;
         rsi_error_save(&error);

@@ -16,10 +16,6 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Byte ranges of LOCK. */
-#define LOCK_WRITER 0
-#define LOCK_OPENERS 1
-
 void rsi_storage_log(rsi_storage *storage, int level, const char *format, ...)
 {
     if (storage->options.log == NULL)
@@ -65,7 +61,8 @@ int rsi_storage_refusal(rsi_storage *storage)
     return status;
 }
 
-int rsi_writer_take(rsi_storage *storage)
+/* The turn among the threads of this process. */
+static int take_turn(rsi_storage *storage)
 {
     struct timespec deadline;
     clock_gettime(CLOCK_MONOTONIC, &deadline);
@@ -77,10 +74,10 @@ int rsi_writer_take(rsi_storage *storage)
     }
     pthread_mutex_lock(&storage->mutex);
     int waited = 0;
-    while (storage->writer_taken && waited == 0)
+    while ((storage->writer_taken || storage->lease.is_asked) && waited == 0)
         waited = pthread_cond_timedwait(&storage->changed, &storage->mutex, &deadline);
     int status;
-    if (storage->writer_taken)
+    if (storage->writer_taken || storage->lease.is_asked)
         status = rsi_fail(RAGSTORE_E_BUSY, "storage",
                           "another thread has been writing for %u ms; try again, or allow a "
                           "longer busy_timeout_ms",
@@ -95,12 +92,43 @@ int rsi_writer_take(rsi_storage *storage)
     return status;
 }
 
-void rsi_writer_release(rsi_storage *storage)
+static void end_turn(rsi_storage *storage)
 {
     pthread_mutex_lock(&storage->mutex);
     storage->writer_taken = false;
     pthread_cond_signal(&storage->changed);
     pthread_mutex_unlock(&storage->mutex);
+}
+
+/* What another process left undone stays in the list, and keeps a checkpoint from passing it by. */
+static void finish_foreign_work(rsi_storage *storage)
+{
+    rsi_saved_error error;
+    rsi_error_save(&error);
+    if (rsi_work_run(storage) != RAGSTORE_OK)
+        rsi_storage_log(storage, RAGSTORE_LOG_WARNING, "will be tried again: %s",
+                        rsi_error_message());
+    rsi_error_restore(&error);
+}
+
+int rsi_writer_take(rsi_storage *storage)
+{
+    const int64_t deadline = rsi_monotonic_ms() + storage->options.busy_timeout_ms;
+    int status = take_turn(storage);
+    if (status != RAGSTORE_OK)
+        return status;
+    status = rsi_lease_take(storage, deadline);
+    if (status != RAGSTORE_OK)
+        end_turn(storage);
+    else if (storage->foreign.count > 0)
+        finish_foreign_work(storage);
+    return status;
+}
+
+void rsi_writer_release(rsi_storage *storage)
+{
+    end_turn(storage);
+    rsi_lease_settle(storage);
 }
 
 int rsi_storage_poison(rsi_storage *storage)
@@ -110,6 +138,7 @@ int rsi_storage_poison(rsi_storage *storage)
         snprintf(storage->failure, sizeof storage->failure, "%.*s",
                  (int)sizeof storage->failure - 1, rsi_error_message());
     pthread_mutex_unlock(&storage->mutex);
+    rsi_lease_publish_failure(storage);
     rsi_storage_log(storage, RAGSTORE_LOG_ERROR, "writing has stopped: %s", rsi_error_message());
     return rsi_fail(RAGSTORE_E_FAILED, "storage",
                     "%s; nothing more is written until the store is opened again",
@@ -135,7 +164,11 @@ static int init_locks(rsi_storage *storage)
     if (failed == 0)
         failed = pthread_cond_init(&storage->changed, &attributes);
     if (failed == 0)
+        failed = pthread_cond_init(&storage->lease.wake, &attributes);
+    if (failed == 0)
         failed = pthread_mutex_init(&storage->mutex, NULL);
+    if (failed == 0)
+        failed = pthread_mutex_init(&storage->follow_mutex, NULL);
     if (failed == 0)
         failed = pthread_rwlock_init(&storage->state, NULL);
     if (failed == 0)
@@ -144,51 +177,6 @@ static int init_locks(rsi_storage *storage)
         failed = rsi_group_init(&storage->queue);
     return failed == 0 ? RAGSTORE_OK
                        : rsi_fail_errno(RAGSTORE_E_NO_MEMORY, failed, "storage", "make a lock");
-}
-
-/* Lock a range of LOCK, waiting in growing steps until the deadline. */
-static int wait_for_lock(rsi_storage *storage, uint64_t start, uint64_t size, int kind)
-{
-    int64_t deadline = rsi_monotonic_ms() + storage->options.busy_timeout_ms;
-    uint32_t pause = 1;
-    for (;;) {
-        int status = rsi_file_lock(storage->lock, start, size, kind);
-        if (status != RAGSTORE_E_BUSY)
-            return status;
-        if (rsi_monotonic_ms() >= deadline)
-            return rsi_fail(RAGSTORE_E_BUSY, "storage",
-                            "%s is open in another process or handle (waited %u ms); close it "
-                            "there, or use another directory",
-                            rsi_root_path(storage->root), storage->options.busy_timeout_ms);
-        rsi_sleep_ms(pause);
-        pause = pause < 50 ? pause * 2 : 50;
-    }
-}
-
-/* Take the directory. The writer leaves a mark in LOCK that a clean close removes. */
-static int take_directory(rsi_storage *storage)
-{
-    static const char mark[] = "open for writing\n";
-    if ((storage->options.flags & RAGSTORE_OPEN_IMMUTABLE) != 0)
-        return RAGSTORE_OK;
-    unsigned mode = storage->read_only ? RSI_OPEN_READ : RSI_OPEN_WRITE | RSI_OPEN_CREATE;
-    int status = rsi_file_open(&storage->lock, storage->root, RSI_PATH_LOCK, mode);
-    if (status == RAGSTORE_E_NOT_FOUND && storage->read_only)
-        return RAGSTORE_OK; /* a copy without LOCK on a read-only medium */
-    if (status != RAGSTORE_OK)
-        return status;
-    if (storage->read_only)
-        return wait_for_lock(storage, LOCK_OPENERS, 1, RSI_LOCK_SHARED);
-    status = wait_for_lock(storage, LOCK_WRITER, 2, RSI_LOCK_EXCLUSIVE);
-    uint64_t size = 0;
-    if (status == RAGSTORE_OK)
-        status = rsi_file_size(storage->lock, &size);
-    storage->was_unclean = size > 0;
-    if (status == RAGSTORE_OK && size == 0)
-        status = rsi_file_write_at(storage->lock, mark, sizeof mark - 1, 0);
-    if (status == RAGSTORE_OK && size == 0) /* a power cut must not take the mark alone */
-        status = rsi_file_flush(storage->lock);
-    return status;
 }
 
 static int count_entry(void *user, const char *name, rsi_file_kind kind)
@@ -224,6 +212,38 @@ static int look_at_directory(rsi_storage *storage, bool *is_new)
     return RAGSTORE_OK;
 }
 
+static int open_commit_file(rsi_storage *storage)
+{
+    rsi_attachment *at = &storage->attachment;
+    int status = rsi_follow_open(storage, at->is_first);
+    if (status == RAGSTORE_OK || !at->is_first)
+        return status;
+    rsi_storage_log(storage, RAGSTORE_LOG_WARNING, "other processes are kept out: %s",
+                    rsi_error_message());
+    at->is_single = true;
+    return RAGSTORE_OK;
+}
+
+/* The first opener recovers; others, and readers, take the store as they find it. */
+static int read_store(rsi_storage *storage, bool is_new)
+{
+    const bool is_first = storage->attachment.is_first;
+    int status = RAGSTORE_OK;
+    if (is_first && is_new)
+        status = rsi_storage_create(storage);
+    if (is_first && status == RAGSTORE_OK)
+        status = rsi_storage_recover(storage);
+    if (status == RAGSTORE_OK && storage->follows)
+        status = open_commit_file(storage);
+    if (!is_first && status == RAGSTORE_OK)
+        status = rsi_storage_load(storage);
+    if (is_first && status == RAGSTORE_OK) {
+        rsi_lease_publish(storage);
+        status = rsi_attach_share(storage);
+    }
+    return status;
+}
+
 static int open_directory(rsi_storage *storage, const char *path)
 {
     const uint32_t flags = storage->options.flags;
@@ -233,17 +253,15 @@ static int open_directory(rsi_storage *storage, const char *path)
     if (status == RAGSTORE_OK)
         status = look_at_directory(storage, &is_new);
     if (status == RAGSTORE_OK)
-        status = take_directory(storage);
+        status = rsi_attach(storage, &storage->was_unclean);
     if (status == RAGSTORE_OK) /* another process may have made it while we waited */
         status = look_at_directory(storage, &is_new);
-    if (status == RAGSTORE_OK && is_new)
-        status = rsi_storage_create(storage);
     if (status == RAGSTORE_OK)
-        status = rsi_storage_recover(storage);
-    return status;
+        status = read_store(storage, is_new);
+    return status == RAGSTORE_OK ? rsi_lease_start(storage) : status;
 }
 
-int rsi_storage_open(rsi_storage **out, const char *path, const rsi_storage_options *options)
+int rsi_storage_make(rsi_storage **out, const rsi_storage_options *options)
 {
     *out = NULL;
     rsi_storage *storage = rsi_alloc_zeroed(sizeof *storage);
@@ -252,6 +270,8 @@ int rsi_storage_open(rsi_storage **out, const char *path, const rsi_storage_opti
     storage->options = *options;
     storage->read_only =
         (options->flags & (RAGSTORE_OPEN_READ_ONLY | RAGSTORE_OPEN_IMMUTABLE)) != 0;
+    storage->follows = (options->flags & RAGSTORE_OPEN_IMMUTABLE) == 0;
+    storage->attachment.slot = -1;
     storage->entities.layout = &rsi_layout_entities;
     storage->sessions.layout = &rsi_layout_sessions;
     storage->entities.loaded = true;
@@ -259,7 +279,20 @@ int rsi_storage_open(rsi_storage **out, const char *path, const rsi_storage_opti
     storage->last_commit_ms = rsi_monotonic_ms();
     int status = init_locks(storage);
     if (status == RAGSTORE_OK)
-        status = open_directory(storage, path);
+        *out = storage;
+    else
+        rsi_free(storage);
+    return status;
+}
+
+int rsi_storage_open(rsi_storage **out, const char *path, const rsi_storage_options *options)
+{
+    rsi_storage *storage;
+    *out = NULL;
+    int status = rsi_storage_make(&storage, options);
+    if (status != RAGSTORE_OK)
+        return status;
+    status = open_directory(storage, path);
     if (status != RAGSTORE_OK) {
         rsi_saved_error error;
         rsi_error_save(&error);
@@ -271,13 +304,47 @@ int rsi_storage_open(rsi_storage **out, const char *path, const rsi_storage_opti
     return RAGSTORE_OK;
 }
 
+/* The last one brings the files up to date and takes the mark away. */
+static int close_as_last(rsi_storage *storage)
+{
+    bool crashed = false;
+    int status = rsi_storage_checkpoint(storage);
+    if (status != RAGSTORE_OK || storage->work.count > 0 || storage->foreign.count > 0)
+        return status;
+    status = rsi_attach_crashed(storage, &crashed);
+    if (status == RAGSTORE_OK && crashed)
+        status = rsi_work_sweep(storage);
+    return status == RAGSTORE_OK ? rsi_attach_clean(storage) : status;
+}
+
+/* Others have it open: what is ours must be on the disk, the files are theirs to write. */
+static int close_beside(rsi_storage *storage)
+{
+    if (storage->work.count == 0 && !storage->needs_flush)
+        return RAGSTORE_OK;
+    int status = rsi_writer_take(storage);
+    if (status != RAGSTORE_OK)
+        return status;
+    status = rsi_work_run(storage);
+    if (status == RAGSTORE_OK)
+        status = rsi_storage_flush_locked(storage);
+    rsi_writer_release(storage);
+    return status;
+}
+
 int rsi_storage_close(rsi_storage *storage)
 {
     int status = RAGSTORE_OK;
+    rsi_lease_stop(storage);
     if (!storage->read_only && storage->failure[0] == '\0') {
-        status = rsi_storage_checkpoint(storage);
-        if (status == RAGSTORE_OK && storage->work.count == 0)
-            status = rsi_file_truncate(storage->lock, 0);
+        bool alone = rsi_attach_alone(storage, false);
+        if (!alone) {
+            status = close_beside(storage);
+            rsi_lease_settle(storage);
+            alone = rsi_attach_alone(storage, true);
+        }
+        if (alone && status == RAGSTORE_OK)
+            status = close_as_last(storage);
     }
     rsi_saved_error error;
     rsi_error_save(&error);
@@ -285,40 +352,45 @@ int rsi_storage_close(rsi_storage *storage)
     storage->closed = true;
     pthread_mutex_unlock(&storage->mutex);
     rsi_journal_close(&storage->journal);
-    rsi_file_close(storage->lock);
-    storage->lock = NULL;
+    rsi_file_close(storage->hint);
+    storage->hint = NULL;
+    rsi_attach_end(storage);
     rsi_root_close(storage->root);
     storage->root = NULL;
     rsi_error_restore(&error);
     return status;
 }
 
-static void free_mapped_space(void *value)
-{
-    rsi_space_free(value);
-    rsi_free(value);
-}
-
 void rsi_storage_free(rsi_storage *storage)
 {
     if (storage == NULL)
         return;
+    rsi_lease_stop(storage);
     rsi_journal_close(&storage->journal);
-    rsi_file_close(storage->lock);
+    rsi_file_close(storage->hint);
+    rsi_attach_end(storage);
     rsi_space_free(&storage->entities);
     rsi_space_free(&storage->sessions);
-    rsi_map_free(&storage->collections, free_mapped_space);
-    rsi_map_free(&storage->chunks, free_mapped_space);
+    rsi_map_free(&storage->collections, rsi_space_free_mapped);
+    rsi_map_free(&storage->chunks, rsi_space_free_mapped);
     rsi_candidates_free(&storage->manifest.collections);
     rsi_candidates_free(&storage->candidates);
     rsi_work_list_free(&storage->work);
+    rsi_work_list_free(&storage->foreign);
     rsi_root_close(storage->root);
     rsi_group_free(&storage->queue);
     pthread_rwlock_destroy(&storage->state);
     pthread_mutex_destroy(&storage->mutex);
     pthread_mutex_destroy(&storage->checkpointing);
+    pthread_mutex_destroy(&storage->follow_mutex);
     pthread_cond_destroy(&storage->changed);
+    pthread_cond_destroy(&storage->lease.wake);
     rsi_free(storage);
+}
+
+uint64_t rsi_storage_lease_count(const rsi_storage *storage)
+{
+    return __atomic_load_n(&storage->lease.count, __ATOMIC_RELAXED);
 }
 
 rsi_root *rsi_storage_root(rsi_storage *storage)
@@ -359,12 +431,15 @@ int rsi_storage_flush_locked(rsi_storage *storage)
         return RAGSTORE_OK;
     if (rsi_journal_flush(&storage->journal) != RAGSTORE_OK)
         return rsi_storage_poison(storage);
-    storage->needs_flush = false;
+    __atomic_store_n(&storage->needs_flush, false, __ATOMIC_RELAXED);
+    rsi_lease_publish(storage);
     return RAGSTORE_OK;
 }
 
 int rsi_storage_flush(rsi_storage *storage)
 {
+    if (!__atomic_load_n(&storage->needs_flush, __ATOMIC_RELAXED))
+        return rsi_storage_refusal(storage);
     int status = rsi_writer_take(storage);
     if (status != RAGSTORE_OK)
         return status;
@@ -380,7 +455,7 @@ void rsi_storage_forget_chunks(rsi_storage *storage, const char *entity_id)
     if (space != NULL && space->loaded && !space->must_write && space->pins == 0 &&
         space->last_sequence <= space->base_sequence) {
         rsi_map_remove(&storage->chunks, entity_id, strlen(entity_id));
-        free_mapped_space(space);
+        rsi_space_free_mapped(space);
     }
     pthread_rwlock_unlock(&storage->state);
 }

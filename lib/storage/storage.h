@@ -16,6 +16,9 @@
  * other threads see them when it commits. Beginning again on the same thread nests: the inner commit
  * or abort concerns what was done since, and only the outermost one reaches the disk.
  *
+ * Several processes may have the store open: transactions wait for each other, and what one commits
+ * the others see from their next rsi_storage_follow() or transaction on (follow.h).
+ *
  * Locking: writer, then state. Reads take the state lock shared for the time of a copy or visit;
  * visitors must not call back into storage for changes.
  */
@@ -44,6 +47,11 @@ typedef struct rsi_storage_options {
     uint32_t durability;      /* RAGSTORE_DURABILITY_…, never 0 here */
     uint32_t busy_timeout_ms; /* 0: do not wait */
     const rsi_file_table *files; /* NULL: the real one */
+    bool keep_lease; /* a thread may keep the writer lock between transactions (lease.h) */
+    /* Called when commits of another process have become visible: forget what is kept of this
+     * entity, or of all (NULL). Must not call into storage. */
+    void (*followed)(void *user, const char *entity_id);
+    void *followed_user;
     void (*log)(void *user, int level, const char *message); /* NULL: silent */
     void *log_user;
 } rsi_storage_options;
@@ -54,6 +62,12 @@ int rsi_storage_open(rsi_storage **out, const char *path, const rsi_storage_opti
  * memory still need stays until rsi_storage_free(). */
 int rsi_storage_close(rsi_storage *storage);
 void rsi_storage_free(rsi_storage *storage); /* NULL is fine */
+
+/* Make visible what other processes have committed; a call that reads begins with it. */
+int rsi_storage_follow(rsi_storage *storage);
+/* How often the writer lock came from elsewhere: while the number stays, nobody else has written. For
+ * a thread with a transaction. */
+uint64_t rsi_storage_lease_count(const rsi_storage *storage);
 
 rsi_root *rsi_storage_root(rsi_storage *storage);
 const char *rsi_storage_id(const rsi_storage *storage);

@@ -2,24 +2,30 @@
  * What the files of this room share: the storage object, its spaces, and the steps of its life.
  *
  *   rsi_storage
- *     ├─ root, lock           the directory and who may change it
+ *     ├─ root, attachment     the directory and who has it open (attach.h)
+ *     ├─ lease                the writer lock between processes (lease.h)
+ *     ├─ hint, seen           what other processes committed, and how far it was followed (follow.h)
  *     ├─ entities, sessions   spaces that are there from the start
  *     ├─ collections: name ─► a space of the application's own, from the start
  *     ├─ chunks: entity id ─► a space of chunk rows, from its first use
  *     ├─ journal              where commits go
- *     ├─ work                 file changes that follow a commit and have not succeeded yet; of a
- *     │                        read-only storage: those that its journals tell of
+ *     ├─ work, foreign        file changes that follow a commit, ours or another process's, and have
+ *     │                       not been seen to succeed yet
  *     └─ tx                   the running transaction, if any
  *
- * Lock order: writer (one transaction or checkpoint at a time), then state. `tx` and `work` belong
- * to the writer, who changes `work` under the mutex; spaces belong to the state lock, and only the writer and the leader of a group
+ * Lock order: checkpointing, writer (one transaction or checkpoint at a time), follow_mutex, state.
+ * `tx` and the lists of work belong to the writer, who changes the lists under the mutex; spaces
+ * belong to the state lock, and only the writer, followers and the leader of a group
  * commit change them.
  */
 #ifndef RSI_STORAGE_INTERNAL_H
 #define RSI_STORAGE_INTERNAL_H
 
 #include "files/paths.h"
+#include "storage/attach.h"
+#include "storage/follow.h"
 #include "storage/journal.h"
+#include "storage/lease.h"
 #include "storage/manifest.h"
 #include "storage/snapshot.h"
 #include "storage/storage.h"
@@ -87,11 +93,21 @@ typedef struct rsi_commit_queue {
 
 struct rsi_storage {
     rsi_root *root;
-    rsi_file *lock;
+    rsi_attachment attachment;
     rsi_storage_options options;
     bool read_only;
     bool was_unclean; /* the last writer did not close */
+    bool is_beside;   /* read while others may write */
     bool closed;
+    rsi_lease lease;
+
+    pthread_mutex_t follow_mutex; /* guards the six below */
+    bool follows;                 /* set at open */
+    rsi_file *hint;               /* the commit file; NULL: there is none */
+    uint64_t hint_inode;
+    int64_t hint_checked_ms;
+    rsi_position seen; /* the owner's of a lease, while it is held */
+    char seen_text[RSI_HINT_SIZE];
     rsi_manifest manifest;
 
     pthread_rwlock_t state;
@@ -110,10 +126,12 @@ struct rsi_storage {
     rsi_tx *tx;
     rsi_commit_queue queue;
     rsi_journal journal; /* the leader's while there is one, otherwise the writer's */
+    uint64_t reloads;       /* how often it was read again */
     uint64_t first_read;    /* the oldest journal that was read at open; 0: none */
     uint64_t journal_begin; /* the sequence with which the journal began */
     rsi_candidates candidates; /* what checkpoint records say of files; needed for late reads */
     rsi_work_list work;
+    rsi_work_list foreign; /* of other processes: done by now, unless one of them died */
     int64_t last_commit_ms; /* atomic */
     bool needs_flush;       /* durability normal: lines behind the last flush; as `journal` */
     uint64_t journal_bytes; /* atomic copy of journal.size */
@@ -121,7 +139,10 @@ struct rsi_storage {
 
 /* ---- storage.c ---- */
 
-/* Become the writer; BUSY after the timeout. Not for a thread that already is. */
+/* A storage that is not open. Freed by rsi_storage_free(). */
+int rsi_storage_make(rsi_storage **out, const rsi_storage_options *options);
+/* Become the writer, of all threads and processes; BUSY after the timeout. Not for a thread that
+ * already is. */
 int rsi_writer_take(rsi_storage *storage);
 void rsi_writer_release(rsi_storage *storage);
 bool rsi_writer_is_me(rsi_storage *storage);
@@ -135,6 +156,7 @@ int rsi_storage_poison(rsi_storage *storage);
 /* ---- space.c ---- */
 
 void rsi_space_free(rsi_space *space);
+void rsi_space_free_mapped(void *space); /* and its memory: for maps */
 /* A space by its name; a space of chunks is made when missing. NULL with the error set. */
 rsi_space *rsi_space_of(rsi_storage *storage, const char *name, const char *key);
 /* The path of a collection's file. */
@@ -163,6 +185,14 @@ int rsi_space_lock_for_reading(rsi_storage *storage, const char *name, const cha
 
 /* Read manifest, snapshots and journals of an open root; leaves the journal ready for appending. */
 int rsi_storage_recover(rsi_storage *storage);
+/* The same for a reader, or beside other processes: changes nothing, believes what they vouch for,
+ * and reads again while they replace files. */
+int rsi_storage_load(rsi_storage *storage);
+
+/* ---- reload.c ---- */
+
+/* Read an open storage's files again. `recover`: as after an unclean end. With follow_mutex held. */
+int rsi_storage_reload(rsi_storage *storage, bool recover);
 
 /* ---- create.c ---- */
 
@@ -173,20 +203,24 @@ int rsi_storage_make_directories(rsi_storage *storage);
 
 /* ---- checkpoint.c ---- */
 
+/* A checkpoint of a storage that nobody else uses yet. */
+int rsi_checkpoint_alone(rsi_storage *storage);
 /* *file_bytes (may be NULL): the size of the files that would be written anew. */
 bool rsi_checkpoint_has_work(rsi_storage *storage, uint64_t *file_bytes);
 
 /* ---- journal_files.c ---- */
 
-/* Remove the journals before the last two generations that have been there for a while. */
-int rsi_journals_remove_old(rsi_storage *storage);
+/* Remove the journals before the last two generations, of which `generation` is one, that have been
+ * there for a while. */
+int rsi_journals_remove_old(rsi_storage *storage, uint64_t generation);
 
 /* ---- work.c ---- */
 
 void rsi_work_list_free(rsi_work_list *list);
 int rsi_work_add(rsi_work_list *list, rsi_work_kind kind, const char *entity_id, const char *first,
                  const char *second);
-/* Do all that waits; what fails stays in the list. Under the writer lock. */
+/* Do all that waits, first what other processes may have left; what fails stays in its list. Under the
+ * writer lock. */
 int rsi_work_run(rsi_storage *storage);
 /* The same for work found in the journal at open, where parts may be done already. */
 int rsi_work_recover(rsi_storage *storage, rsi_work_list *list);

@@ -154,6 +154,23 @@ int rsi_table_watch(rsi_table *table, rsi_table_watcher *watch, void *user)
     return RAGSTORE_OK;
 }
 
+int rsi_table_replace(rsi_table *table, rsi_table *fresh)
+{
+    int status = RAGSTORE_OK;
+    if (table->watch != NULL)
+        status = rsi_table_watch(fresh, table->watch, table->watch_user);
+    if (status != RAGSTORE_OK)
+        return status;
+    const rsi_table old = *table;
+    *table = *fresh;
+    *fresh = old;
+    fresh->watch = NULL;
+    fresh->watch_user = NULL;
+    if (table->watch != NULL)
+        table->watch(table->watch_user, RSI_ORDER_ALL, NULL, 0, NULL, 0);
+    return RAGSTORE_OK;
+}
+
 int rsi_record_reserve(rsi_record *record, size_t more)
 {
     size_t needed;

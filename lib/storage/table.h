@@ -59,7 +59,9 @@ typedef struct rsi_place_in_order {
     rsi_record *record; /* NULL: dropped meanwhile */
 } rsi_place_in_order;
 
-/* json NULL: there was, or is, no value. Must not fail, and must not call into storage. */
+/* json NULL: there was, or is, no value. Neither, with RSI_ORDER_ALL: every record may have another
+ * value and another place. Must not fail, and must not call into storage. */
+#define RSI_ORDER_ALL UINT64_MAX
 typedef void rsi_table_watcher(void *user, uint64_t order, const char *old_json, size_t old_size,
                                const char *new_json, size_t new_size);
 
@@ -83,6 +85,9 @@ void rsi_table_free(rsi_table *table); /* leaves it empty and usable, still watc
 int rsi_table_begin(rsi_table *table, struct rsi_base *base);
 /* A watcher sees all changes from now on. On failure there is none. */
 int rsi_table_watch(rsi_table *table, rsi_table_watcher *watch, void *user);
+
+/* Take all that `fresh` has; the other way round for what was there. The watcher is told. */
+int rsi_table_replace(rsi_table *table, rsi_table *fresh);
 
 /* ---- changing ---- */
 

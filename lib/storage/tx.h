@@ -104,6 +104,7 @@ typedef struct rsi_commit {
 
 int rsi_group_init(rsi_commit_queue *queue); /* 0 or an errno */
 void rsi_group_free(rsi_commit_queue *queue);
+bool rsi_group_is_idle(rsi_commit_queue *queue);
 /* Take a place in the order of commits. Under the writer lock. */
 void rsi_group_add(rsi_storage *storage, rsi_commit *commit);
 /* Wait until it is durable and visible, or failed, leading when nobody does. */

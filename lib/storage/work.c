@@ -31,18 +31,26 @@ void rsi_work_list_free(rsi_work_list *list)
     memset(list, 0, sizeof *list);
 }
 
+static bool names_upload(rsi_path *path, const rsi_work_list *list, const char *entity_id,
+                         const char *name)
+{
+    for (size_t i = list->count; i-- > 0;) {
+        const rsi_work *work = &list->items[i];
+        if (work->kind == RSI_WORK_FILE && strcmp(work->second, name) == 0 &&
+            strcmp(work->entity_id, entity_id) == 0) {
+            *path = rsi_path_upload(entity_id, work->first);
+            return true;
+        }
+    }
+    return false;
+}
+
 bool rsi_storage_upload_waits(rsi_path *path, rsi_storage *storage, const char *entity_id,
                               const char *name)
 {
-    bool found = false;
     pthread_mutex_lock(&storage->mutex);
-    for (size_t i = storage->work.count; !found && i-- > 0;) {
-        const rsi_work *work = &storage->work.items[i];
-        found = work->kind == RSI_WORK_FILE && strcmp(work->second, name) == 0 &&
-                strcmp(work->entity_id, entity_id) == 0;
-        if (found)
-            *path = rsi_path_upload(entity_id, work->first);
-    }
+    bool found = names_upload(path, &storage->work, entity_id, name) ||
+                 names_upload(path, &storage->foreign, entity_id, name);
     pthread_mutex_unlock(&storage->mutex);
     return found;
 }
@@ -180,32 +188,7 @@ static int do_work(rsi_storage *storage, const rsi_work *work)
     return RAGSTORE_OK;
 }
 
-int rsi_work_run(rsi_storage *storage)
-{
-    rsi_work_list *list = &storage->work;
-    size_t done = 0;
-    /* files follow commits that are durable, also where commits need not be at once */
-    int status = list->count > 0 ? rsi_storage_flush_locked(storage) : RAGSTORE_OK;
-    if (status != RAGSTORE_OK)
-        return status;
-    /* in order: an id that goes and comes again must go first */
-    while (done < list->count) {
-        status = do_work(storage, &list->items[done]);
-        if (status != RAGSTORE_OK)
-            break;
-        done++;
-    }
-    pthread_mutex_lock(&storage->mutex);
-    for (size_t i = 0; i < done; i++)
-        free_work(&list->items[i]);
-    list->count -= done;
-    if (list->count > 0)
-        memmove(list->items, list->items + done, list->count * sizeof *list->items);
-    pthread_mutex_unlock(&storage->mutex);
-    return status;
-}
-
-/* ---- at open ---- */
+/* ---- at open, and of other processes ---- */
 
 typedef struct name_search {
     const char *name;
@@ -258,7 +241,9 @@ static int is_still_due(bool *due, rsi_storage *storage, const rsi_work *work)
         *due = status == RAGSTORE_E_NOT_FOUND;
         return *due ? RAGSTORE_OK : status;
     case RSI_WORK_COME:
-        break;
+        status = rsi_entity_incarnation(incarnation, storage, work->entity_id);
+        *due = status == RAGSTORE_OK && strcmp(incarnation, work->first) == 0;
+        return status == RAGSTORE_E_NOT_FOUND ? RAGSTORE_OK : status;
     }
     return RAGSTORE_OK;
 }
@@ -282,6 +267,68 @@ static int complete_folders(void *user, const char *entity_id, const char *json,
         return RAGSTORE_OK; /* a damaged record is told of where it is used */
     const rsi_work work = {RSI_WORK_COME, (char *)(uintptr_t)entity_id, incarnation, NULL};
     return do_work(storage, &work);
+}
+
+/* Is there something left of a piece of another process's work? Most has long been done. */
+static int is_left(bool *left, const rsi_storage *storage, const rsi_work *work)
+{
+    rsi_path path = work->kind == RSI_WORK_GONE   ? rsi_path_entity(work->entity_id)
+                    : work->kind == RSI_WORK_COME ? rsi_path_in_entity(work->entity_id, "entity.json")
+                                                  : rsi_path_upload(work->entity_id, work->first);
+    bool there;
+    int status = look_for(&there, storage->root, path.text);
+    *left = there != (work->kind == RSI_WORK_COME);
+    return status;
+}
+
+static int finish_one(rsi_storage *storage, const rsi_work *work)
+{
+    bool left;
+    bool due = false;
+    int status = is_left(&left, storage, work);
+    if (status == RAGSTORE_OK && left)
+        status = is_still_due(&due, storage, work);
+    if (status != RAGSTORE_OK || due)
+        return status == RAGSTORE_OK ? do_work(storage, work) : status;
+    /* done, but perhaps by a process that was killed before it was durable */
+    if (work->kind == RSI_WORK_FILE || work->kind == RSI_WORK_UNLINK)
+        status = settle_done(storage->root, rsi_path_uploads(work->entity_id).text);
+    return status;
+}
+
+/* In order: an id that goes and comes again must go first. */
+static int run_list(rsi_storage *storage, rsi_work_list *list,
+                    int (*run)(rsi_storage *storage, const rsi_work *work))
+{
+    size_t done = 0;
+    int status = RAGSTORE_OK;
+    while (done < list->count) {
+        status = run(storage, &list->items[done]);
+        if (status != RAGSTORE_OK)
+            break;
+        done++;
+    }
+    pthread_mutex_lock(&storage->mutex);
+    for (size_t i = 0; i < done; i++)
+        free_work(&list->items[i]);
+    list->count -= done;
+    if (list->count > 0)
+        memmove(list->items, list->items + done, list->count * sizeof *list->items);
+    pthread_mutex_unlock(&storage->mutex);
+    return status;
+}
+
+int rsi_work_run(rsi_storage *storage)
+{
+    if (storage->work.count == 0 && storage->foreign.count == 0)
+        return RAGSTORE_OK;
+    /* files follow commits that are durable, also where commits need not be at once */
+    int status = rsi_storage_flush_locked(storage);
+    if (status == RAGSTORE_OK)
+        status = run_list(storage, &storage->foreign, finish_one);
+    if (status == RAGSTORE_OK)
+        status = run_list(storage, &storage->work, do_work);
+    return status;
 }
 
 int rsi_work_recover(rsi_storage *storage, rsi_work_list *list)

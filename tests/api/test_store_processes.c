@@ -1,5 +1,5 @@
 /* One store and several processes: locks, readers, forks, rights, and what is left after a kill. */
-#include "api_fixture.h"
+#include "peer.h"
 
 #include <time.h>
 
@@ -15,13 +15,14 @@ static int open_with(ragstore_store **store, const char *path, uint32_t flags, u
 typedef struct attempt {
     const char *path;
     uint32_t flags;
+    uint32_t timeout_ms;
 } attempt;
 
 static int open_in_child(void *user)
 {
     const attempt *this = user;
     ragstore_store *store;
-    int status = open_with(&store, this->path, this->flags, RAGSTORE_NO_WAIT);
+    int status = open_with(&store, this->path, this->flags, this->timeout_ms);
     if (status == RAGSTORE_OK)
         status = ragstore_store_close(store);
     return -status;
@@ -29,56 +30,99 @@ static int open_in_child(void *user)
 
 static int try_in_child(void **state, uint32_t flags)
 {
-    attempt this = {store_path(state), flags};
+    attempt this = {store_path(state), flags, RAGSTORE_NO_WAIT};
     return -run_in_child(open_in_child, &this);
 }
 
 /* ---- locks ---- */
 
-static void store_lock__keeps_a_second_process_out(void **state)
+static void store_lock__lets_a_second_process_in(void **state)
 {
     ragstore_store *store = open_store(state);
-    assert_int_equal(try_in_child(state, 0), RAGSTORE_E_BUSY);
-    assert_int_equal(try_in_child(state, RAGSTORE_OPEN_READ_ONLY), RAGSTORE_E_BUSY);
+    assert_int_equal(try_in_child(state, 0), RAGSTORE_OK);
+    assert_int_equal(try_in_child(state, RAGSTORE_OPEN_READ_ONLY), RAGSTORE_OK);
+    assert_int_equal(try_in_child(state, RAGSTORE_OPEN_MUST_CREATE), RAGSTORE_E_EXISTS);
     ragstore_entity_free(make_entity(store, "still works"));
     assert_ok(ragstore_store_close(store));
     assert_int_equal(try_in_child(state, 0), RAGSTORE_OK);
 }
 
-static void store_lock__keeps_a_second_handle_of_the_same_process_out(void **state)
+static int64_t elapsed_ms(const struct timespec *from)
 {
-    ragstore_store *second;
-    ragstore_store *store = open_store(state);
-    assert_fails(RAGSTORE_E_BUSY, open_with(&second, store_path(state), 0, RAGSTORE_NO_WAIT));
-    assert_null(second);
-    assert_message_has("another process or handle");
-    /* closing what could not be opened has not let the lock go */
-    assert_int_equal(try_in_child(state, 0), RAGSTORE_E_BUSY);
-    assert_ok(ragstore_store_close(store));
-}
-
-static void store_lock__is_waited_for_as_long_as_asked(void **state)
-{
-    struct timespec from;
     struct timespec to;
-    ragstore_store *second;
-    ragstore_store *store = open_store(state);
-    clock_gettime(CLOCK_MONOTONIC, &from);
-    assert_fails(RAGSTORE_E_BUSY, open_with(&second, store_path(state), 0, 150));
     clock_gettime(CLOCK_MONOTONIC, &to);
-    int64_t waited_ms =
-        (int64_t)(to.tv_sec - from.tv_sec) * 1000 + (to.tv_nsec - from.tv_nsec) / 1000000;
-    assert_in_range(waited_ms, 149, 4000);
+    return (int64_t)(to.tv_sec - from->tv_sec) * 1000 + (to.tv_nsec - from->tv_nsec) / 1000000;
+}
+
+static void store_lock__of_a_writer_is_waited_for_as_long_as_asked(void **state)
+{
+    peer other;
+    struct timespec from;
+    ragstore_store *store;
+    ragstore_store_open_options options = RAGSTORE_STORE_OPEN_OPTIONS_INIT;
+    options.busy_timeout_ms = 150;
+    assert_ok(ragstore_store_open(&store, store_path(state), &options));
+    assert_ok(put_note(store, "mine", 1));
+    peer_start(&other, store_path(state), 0);
+    assert_int_equal(peer_do(&other, 'b', 1), RAGSTORE_OK);
+    clock_gettime(CLOCK_MONOTONIC, &from);
+    assert_fails(RAGSTORE_E_BUSY, put_note(store, "mine", 2));
+    assert_in_range(elapsed_ms(&from), 149, 4000);
+    assert_message_has("another process");
+    assert_message_has("busy_timeout_ms");
+    assert_int_equal(count_notes(store, "{}"), 1); /* reading waits for nobody */
+    assert_int_equal(peer_do(&other, 'c', 0), RAGSTORE_OK);
+    assert_ok(put_note(store, "mine", 2));
+    assert_int_equal(count_notes(store, "{}"), 2);
+    peer_end(&other);
     assert_ok(ragstore_store_close(store));
 }
 
-static void store_lock__of_readers_is_shared(void **state)
+/* What an idle process keeps is given up at once, also to those who do not wait. */
+static void store_lock__of_an_idle_process_is_given_up(void **state)
+{
+    peer other;
+    struct timespec from;
+    ragstore_store *store;
+    ragstore_store_open_options options = RAGSTORE_STORE_OPEN_OPTIONS_INIT;
+    options.busy_timeout_ms = RAGSTORE_NO_WAIT;
+    assert_ok(ragstore_store_open(&store, store_path(state), &options));
+    peer_start(&other, store_path(state), 0);
+    for (int i = 0; i < 20; i++) {
+        assert_int_equal(peer_do(&other, 'u', 1), RAGSTORE_OK);
+        clock_gettime(CLOCK_MONOTONIC, &from);
+        assert_ok(put_note(store, "mine", i));
+        assert_in_range(elapsed_ms(&from), 0, 1000);
+    }
+    peer_end(&other);
+    assert_ok(ragstore_store_close(store));
+}
+
+static void store_lock__readers_and_writers_go_together(void **state)
 {
     assert_ok(ragstore_store_close(open_store(state)));
     ragstore_store *reader = open_store_with(state, RAGSTORE_OPEN_READ_ONLY, NULL);
     assert_int_equal(try_in_child(state, RAGSTORE_OPEN_READ_ONLY), RAGSTORE_OK);
-    assert_int_equal(try_in_child(state, 0), RAGSTORE_E_BUSY);
+    assert_int_equal(try_in_child(state, 0), RAGSTORE_OK);
     assert_ok(ragstore_store_close(reader));
+}
+
+/* The mark goes with the last one, whoever that is. */
+static void store_lock__the_last_one_to_close_cleans_up(void **state)
+{
+    peer other;
+    struct stat seen;
+    char path[TEMPORARY_PATH_MAX];
+    temporary_join(path, state, "store/LOCK");
+    ragstore_store *store = open_store(state);
+    peer_start(&other, store_path(state), 0);
+    assert_int_equal(peer_do(&other, 'u', 1), RAGSTORE_OK);
+    assert_ok(ragstore_store_close(store));
+    assert_int_equal(stat(path, &seen), 0);
+    assert_true(seen.st_size > 0);
+    peer_end(&other);
+    assert_int_equal(stat(path, &seen), 0);
+    assert_int_equal(seen.st_size, 0);
 }
 
 static void store_lock__does_not_hinder_who_needs_none(void **state)
@@ -203,7 +247,7 @@ static void store_rights__a_directory_that_is_not_ours_to_write_is_refused(void 
     if (getuid() == 0)
         chown_all(store_path(state), NOBODY);
     assert_int_equal(chmod(store_path(state), 0555), 0);
-    attempt this = {store_path(state), 0};
+    attempt this = {store_path(state), 0, RAGSTORE_NO_WAIT};
     run_as_nobody = open_in_child;
     assert_int_equal(-run_in_child(give_up_root, &this), RAGSTORE_E_PERMISSION);
     assert_int_equal(temporary_count(store_path(state)), 0);
@@ -241,9 +285,9 @@ static void store_rights__a_write_protected_store_can_be_read(void **state)
         chown_all(store_path(state), NOBODY);
     set_modes(store_path(state), "a-w");
     run_as_nobody = read_in_child;
-    attempt writer = {store_path(state), 0};
-    attempt reader = {store_path(state), RAGSTORE_OPEN_READ_ONLY};
-    attempt immutable = {store_path(state), RAGSTORE_OPEN_IMMUTABLE};
+    attempt writer = {store_path(state), 0, RAGSTORE_NO_WAIT};
+    attempt reader = {store_path(state), RAGSTORE_OPEN_READ_ONLY, RAGSTORE_NO_WAIT};
+    attempt immutable = {store_path(state), RAGSTORE_OPEN_IMMUTABLE, RAGSTORE_NO_WAIT};
     int written = -run_in_child(give_up_root, &writer);
     int read = -run_in_child(give_up_root, &reader);
     int looked_at = -run_in_child(give_up_root, &immutable);
@@ -287,10 +331,59 @@ static void store_fork__the_child_is_refused_and_the_parent_goes_on(void **state
     assert_int_equal(run_in_child(use_inherited_handles, &handles), 6);
     add_text(handles.entity, "a.txt", "granite");
     assert_int_equal(count_hits(handles.entity, "granite"), 1);
-    assert_int_equal(try_in_child(state, 0), RAGSTORE_E_BUSY);
+    assert_int_equal(try_in_child(state, 0), RAGSTORE_OK); /* a child may open it for itself */
     ragstore_session_free(handles.session);
     ragstore_entity_free(handles.entity);
     assert_ok(ragstore_store_close(handles.store));
+}
+
+/* A child that does nothing keeps nothing: the store can be closed and opened elsewhere. */
+static void store_fork__a_forgotten_child_keeps_no_lock(void **state)
+{
+    int hold[2];
+    char byte;
+    ragstore_store *store = open_store(state);
+    assert_int_equal(pipe(hold), 0);
+    pid_t child = fork();
+    assert_true(child >= 0);
+    if (child == 0) {
+        close(hold[1]);
+        _exit(read(hold[0], &byte, 1) == 0 ? 0 : 1);
+    }
+    close(hold[0]);
+    assert_ok(ragstore_store_close(store));
+    assert_int_equal(try_in_child(state, 0), RAGSTORE_OK);
+    close(hold[1]);
+    int ended;
+    assert_int_equal(waitpid(child, &ended, 0), child);
+    assert_true(WIFEXITED(ended) && WEXITSTATUS(ended) == 0);
+}
+
+static int free_inherited_upload(void *user)
+{
+    ragstore_document *document;
+    ragstore_upload **uploads = user;
+    int refused = ragstore_upload_write(uploads[0], "x", 1) == RAGSTORE_E_CLOSED;
+    ragstore_upload_abort(uploads[0]);
+    refused += ragstore_upload_commit(&document, uploads[1]) == RAGSTORE_E_CLOSED;
+    return refused;
+}
+
+static void store_fork__freeing_in_the_child_takes_nothing_from_the_parent(void **state)
+{
+    ragstore_upload *uploads[2];
+    ragstore_store *store = open_store(state);
+    ragstore_entity *entity = make_entity(store, "acme");
+    for (size_t i = 0; i < COUNT(uploads); i++) {
+        assert_ok(ragstore_upload_begin(&uploads[i], entity, NULL));
+        assert_ok(ragstore_upload_write(uploads[i], i == 0 ? "granite" : "gneiss", i == 0 ? 7 : 6));
+    }
+    assert_int_equal(run_in_child(free_inherited_upload, uploads), 2);
+    for (size_t i = 0; i < COUNT(uploads); i++)
+        assert_ok(ragstore_upload_commit(NULL, uploads[i]));
+    assert_int_equal(count_hits(entity, "granite gneiss"), 2);
+    ragstore_entity_free(entity);
+    assert_ok(ragstore_store_close(store));
 }
 
 /* ---- kill ---- */
@@ -320,19 +413,80 @@ static void store_kill__what_was_acknowledged_is_there(void **state)
     assert_ok(ragstore_store_close(store));
 }
 
+/* Killed in the middle of a batch: nobody waits, and only the batch is lost. */
+static void store_kill__of_the_writer_blocks_nobody(void **state)
+{
+    peer other;
+    struct timespec from;
+    ragstore_store *store = open_store(state);
+    for (int i = 1; i <= 5; i++) {
+        peer_start(&other, store_path(state), 0);
+        assert_int_equal(peer_do(&other, 'u', 10), RAGSTORE_OK);
+        assert_int_equal(peer_do(&other, 'b', 1), RAGSTORE_OK);
+        peer_kill(&other);
+        clock_gettime(CLOCK_MONOTONIC, &from);
+        assert_ok(put_note(store, "mine", i));
+        assert_in_range(elapsed_ms(&from), 0, 2000);
+        assert_int_equal(count_notes(store, "{}"), 10 * i + 1);
+    }
+    assert_ok(ragstore_store_close(store));
+    store = open_store(state);
+    assert_int_equal(count_notes(store, "{}"), 51);
+    assert_ok(ragstore_store_close(store));
+}
+
+/* Killed at any moment of writing, with and without others that wait for it. */
+static void store_kill__at_any_moment_loses_nothing_acknowledged(void **state)
+{
+    char path[TEMPORARY_PATH_MAX];
+    int64_t acknowledged = 0;
+    snprintf(path, sizeof path, "%s", store_path(state));
+    ragstore_store *store = open_store(state);
+    ragstore_entity_free(make_entity(store, "acme"));
+    for (int round = 0; round < 20; round++) {
+        peer other;
+        peer_start(&other, path, 0);
+        assert_int_equal(peer_do(&other, round % 2 == 0 ? 'u' : 't', 3), RAGSTORE_OK);
+        acknowledged += round % 2 == 0 ? 3 : 0;
+        peer_tell(&other, round % 4 == 3 ? 'k' : 't', 1000);
+        struct timespec pause = {0, 300000L * (round + 1)};
+        nanosleep(&pause, NULL);
+        peer_kill(&other);
+        assert_ok(put_note(store, "mine", round));
+        assert_int_equal(count_notes(store, "{}"), acknowledged + 1);
+        assert_true(count_granite(store) >= 3 * (round / 2));
+        assert_ok(add_granite(store, round));
+    }
+    assert_ok(ragstore_store_close(store));
+    store = open_store(state);
+    assert_int_equal(count_notes(store, "{}"), acknowledged + 1);
+    json_t *report;
+    ragstore_buffer *buffer;
+    assert_ok(ragstore_store_check(&buffer, store));
+    report = take_json(buffer);
+    assert_member(report, "ok", "true");
+    json_decref(report);
+    assert_ok(ragstore_store_close(store));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(store_lock__keeps_a_second_process_out),
-        TEST(store_lock__keeps_a_second_handle_of_the_same_process_out),
-        TEST(store_lock__is_waited_for_as_long_as_asked),
-        TEST(store_lock__of_readers_is_shared),
+        TEST(store_lock__lets_a_second_process_in),
+        TEST(store_lock__of_a_writer_is_waited_for_as_long_as_asked),
+        TEST(store_lock__of_an_idle_process_is_given_up),
+        TEST(store_lock__readers_and_writers_go_together),
+        TEST(store_lock__the_last_one_to_close_cleans_up),
         TEST(store_lock__does_not_hinder_who_needs_none),
         TEST(store_read_only__reads_and_refuses_every_change),
         TEST(store_rights__a_directory_that_is_not_ours_to_write_is_refused),
         TEST(store_rights__a_write_protected_store_can_be_read),
         TEST(store_fork__the_child_is_refused_and_the_parent_goes_on),
+        TEST(store_fork__a_forgotten_child_keeps_no_lock),
+        TEST(store_fork__freeing_in_the_child_takes_nothing_from_the_parent),
         TEST(store_kill__what_was_acknowledged_is_there),
+        TEST(store_kill__of_the_writer_blocks_nobody),
+        TEST(store_kill__at_any_moment_loses_nothing_acknowledged),
     };
     return cmocka_run_group_tests_name("store_processes", tests, NULL, NULL);
 }

@@ -455,9 +455,11 @@ static int disk_lock_range(void *self, int handle, uint64_t start, uint64_t size
         const power_handle *other = &disk->handles[h];
         for (size_t i = 0; other != open && other->node == open->node && i < other->lock_count; i++)
             if (other->locks[i].start < end && start < other->locks[i].end &&
-                (kind == RSI_LOCK_EXCLUSIVE || other->locks[i].kind == RSI_LOCK_EXCLUSIVE))
+                (kind >= RSI_LOCK_EXCLUSIVE || other->locks[i].kind == RSI_LOCK_EXCLUSIVE))
                 return -EAGAIN;
     }
+    if (kind == RSI_LOCK_LOOK)
+        return 0;
     power_lock *old = open->locks;
     const size_t count = open->lock_count;
     open->locks = NULL;

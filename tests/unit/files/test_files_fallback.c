@@ -25,15 +25,16 @@
 
 #include <cmocka.h>
 
-/* From now on openat2 fails with `error`, and fcntl(F_OFD_SETLK) with EINVAL. */
+/* From now on openat2 fails with `error`, and fcntl(F_OFD_SETLK) and F_OFD_GETLK with EINVAL. */
 static bool forbid(unsigned error)
 {
     struct sock_filter rules[] = {
         BPF_STMT(BPF_LD | BPF_W | BPF_ABS, (unsigned)offsetof(struct seccomp_data, nr)),
         BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_openat2, 0, 1),
         BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | (error & SECCOMP_RET_DATA)),
-        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_fcntl, 0, 3),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_fcntl, 0, 4),
         BPF_STMT(BPF_LD | BPF_W | BPF_ABS, (unsigned)offsetof(struct seccomp_data, args[1])),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, F_OFD_GETLK, 1, 0),
         BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, F_OFD_SETLK, 0, 1),
         BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EINVAL),
         BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
@@ -155,6 +156,7 @@ static void files_fallback__locks_the_whole_file(void **state)
     assert_int_equal(rsi_file_lock(a, 0, 1, RSI_LOCK_EXCLUSIVE), RAGSTORE_OK);
     assert_int_equal(rsi_file_close(c), RAGSTORE_OK);
     assert_int_equal(rsi_file_lock(b, 5, 1, RSI_LOCK_SHARED), RAGSTORE_E_BUSY);
+    assert_int_equal(rsi_file_lock(b, 5, 1, RSI_LOCK_LOOK), RAGSTORE_E_UNSUPPORTED);
     assert_int_equal(rsi_file_lock(a, 0, 1, RSI_LOCK_SHARED), RAGSTORE_OK);
     assert_int_equal(rsi_file_lock(b, 0, 1, RSI_LOCK_SHARED), RAGSTORE_OK);
     assert_int_equal(rsi_file_lock(a, 0, 1, RSI_LOCK_NONE), RAGSTORE_OK);

@@ -119,7 +119,7 @@ static inline char *storage_text(rsi_storage *storage)
 /* Overwrite, cut or remove a file of the store behind its back. */
 static inline int storage_file(power_disk *disk, const char *path, unsigned flags)
 {
-    char full[RSI_PATH_MAX];
+    char full[RSI_PATH_MAX + 8];
     snprintf(full, sizeof full, "/store/%s", path);
     int handle = power_disk_table(disk)->open(disk, -1, full, RSI_OPEN_ROOT | flags);
     assert_true(handle >= 0);

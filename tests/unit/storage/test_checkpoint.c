@@ -14,6 +14,7 @@ typedef struct twins {
     power_disk *disk; /* of the one with checkpoints */
     power_disk *plain_disk;
     rsi_storage *storage;
+    rsi_storage *other; /* as of another process, on the same disk; NULL: none */
     rsi_storage *plain;
     uint64_t seed;
     uint64_t due; /* the operation of the running checkpoint before which steps are done; 0: none */
@@ -67,12 +68,20 @@ static char *print_store(rsi_storage *storage)
     return rsi_bytes_take(&p.text, NULL);
 }
 
-static void compare(const twins *t)
+static void compare_one(rsi_storage *storage, const char *plain)
 {
-    char *ours = print_store(t->storage);
-    char *plain = print_store(t->plain);
+    assert_int_equal(rsi_storage_follow(storage), RAGSTORE_OK);
+    char *ours = print_store(storage);
     assert_string_equal(ours, plain);
     rsi_free(ours);
+}
+
+static void compare(const twins *t)
+{
+    char *plain = print_store(t->plain);
+    compare_one(t->storage, plain);
+    if (t->other != NULL)
+        compare_one(t->other, plain);
     rsi_free(plain);
 }
 
@@ -145,7 +154,8 @@ static void do_steps(twins *t, unsigned count)
 {
     for (unsigned i = 0; i < count; i++) {
         const step s = choose_step(t);
-        do_step(t->storage, &s);
+        const bool by_other = t->other != NULL && power_random(&t->seed, 2) == 0;
+        do_step(by_other ? t->other : t->storage, &s);
         do_step(t->plain, &s);
     }
 }
@@ -168,11 +178,13 @@ static void interrupt(void *user, power_disk *disk, uint64_t operation)
     t->due = 0;
     t->interrupted++;
     do_steps(t, 1 + (unsigned)power_random(&t->seed, 6));
+    if (t->other != NULL && power_random(&t->seed, 3) == 0)
+        assert_int_equal(rsi_storage_checkpoint(t->other), RAGSTORE_OK);
     compare(t);
     t->inside = false;
 }
 
-static void twins_begin(twins *t, uint64_t seed, bool small)
+static void twins_begin(twins *t, uint64_t seed, bool small, bool has_other)
 {
     *t = (twins){.seed = seed};
     power_choose_small(small);
@@ -180,11 +192,16 @@ static void twins_begin(twins *t, uint64_t seed, bool small)
     t->plain_disk = storage_make(true);
     t->storage = storage_open_good(t->disk);
     t->plain = storage_open_good(t->plain_disk);
+    if (has_other)
+        t->other = storage_open_good(t->disk);
     power_disk_hook(t->disk, interrupt, t);
 }
 
 static void twins_end(twins *t)
 {
+    if (t->other != NULL)
+        assert_int_equal(rsi_storage_close(t->other), RAGSTORE_OK);
+    rsi_storage_free(t->other);
     assert_int_equal(rsi_storage_close(t->storage), RAGSTORE_OK);
     assert_int_equal(rsi_storage_close(t->plain), RAGSTORE_OK);
     rsi_storage_free(t->storage);
@@ -212,10 +229,10 @@ static void checkpoint(twins *t)
     compare(t);
 }
 
-static unsigned run_twins(uint64_t seed, bool small)
+static unsigned run_twins(uint64_t seed, bool small, bool has_other)
 {
     twins t;
-    twins_begin(&t, seed, small);
+    twins_begin(&t, seed, small, has_other);
     for (unsigned round = 0; round < 6; round++)
         checkpoint(&t);
     reopen(&t);
@@ -233,7 +250,7 @@ static void storage_checkpoint__lets_commits_go_on(void **state)
     (void)state;
     unsigned interrupted = 0;
     for (uint64_t seed = 1; seed <= 60; seed++)
-        interrupted += run_twins(seed, true);
+        interrupted += run_twins(seed, true, false);
     assert_true(interrupted > 100);
 }
 
@@ -242,8 +259,17 @@ static void storage_checkpoint__lets_commits_go_on_over_large_files(void **state
     (void)state;
     unsigned interrupted = 0;
     for (uint64_t seed = 1001; seed <= 1060; seed++)
-        interrupted += run_twins(seed, false);
+        interrupted += run_twins(seed, false, false);
     assert_true(interrupted > 100);
+}
+
+static void storage_checkpoint__lets_other_processes_commit_and_overtake(void **state)
+{
+    (void)state;
+    unsigned interrupted = 0;
+    for (uint64_t seed = 2001; seed <= 2100; seed++)
+        interrupted += run_twins(seed, seed % 2 == 0, true);
+    assert_true(interrupted > 150);
 }
 
 /* An index of a collection names documents by their places in the order. */
@@ -303,6 +329,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(storage_checkpoint__lets_commits_go_on),
         cmocka_unit_test(storage_checkpoint__lets_commits_go_on_over_large_files),
+        cmocka_unit_test(storage_checkpoint__lets_other_processes_commit_and_overtake),
         cmocka_unit_test(storage_checkpoint__keeps_places_and_tells_old_values),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -260,14 +260,17 @@ static void storage_open__leaves_a_directory_of_others_alone(void **state)
     power_disk_free(disk);
 }
 
-static void storage_open__is_busy_while_the_store_is_open(void **state)
+static void storage_open__is_busy_while_another_one_recovers_or_closes(void **state)
 {
     (void)state;
     rsi_storage *other;
-    power_disk *disk = power_disk_new();
-    rsi_storage *storage = storage_open_good(disk);
-    assert_error(storage_open_on(&other, power_disk_table(disk), 0), RAGSTORE_E_BUSY);
-    close_and_free(storage);
+    power_disk *disk = storage_make(true);
+    int handle = storage_file(disk, RSI_PATH_LOCK, RSI_OPEN_WRITE);
+    const rsi_file_table *table = power_disk_table(disk);
+    assert_int_equal(table->lock(disk, handle, 1, 1, RSI_LOCK_EXCLUSIVE), 0);
+    assert_error(storage_open_on(&other, table, 0), RAGSTORE_E_BUSY);
+    assert_non_null(strstr(rsi_error_message(), "opened or closed by another process"));
+    assert_int_equal(table->close(disk, handle), 0);
     close_and_free(storage_open_good(disk));
     power_disk_free(disk);
 }
@@ -403,7 +406,7 @@ int main(void)
         cmocka_unit_test(storage__does_not_find_what_is_not_there),
         cmocka_unit_test(storage_open__keeps_to_what_it_was_told),
         cmocka_unit_test(storage_open__leaves_a_directory_of_others_alone),
-        cmocka_unit_test(storage_open__is_busy_while_the_store_is_open),
+        cmocka_unit_test(storage_open__is_busy_while_another_one_recovers_or_closes),
         cmocka_unit_test(storage_open__read_only_changes_nothing),
         cmocka_unit_test(storage_open__misses_a_snapshot_that_was_there),
         cmocka_unit_test(storage_open__refuses_a_newer_format_untouched),

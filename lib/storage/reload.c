@@ -1,0 +1,128 @@
+/*
+ * Reading an open store again, from its files: when a follower cannot go on from where it is, and
+ * when a process that wrote has died halfway.
+ *
+ *   scratch storage  ── opened as any other would ──►  tables, journal, manifest
+ *        │ recover: the valid tail is copied and flushed, files half replaced are written again
+ *        ▼
+ *   the open one     takes over what differs; readers go on before and after, watchers are told
+ *
+ * Called by follow.c with follow_mutex held; `recover` by the owner of the writer byte only.
+ */
+#include "storage/storage_internal.h"
+
+#include "base/memory.h"
+#include "base/status.h"
+
+#include <string.h>
+
+/* ---- taking over, under the state lock held exclusively ---- */
+
+static int take_space(rsi_space *space, rsi_space *fresh)
+{
+    int status = rsi_table_replace(&space->table, &fresh->table);
+    if (status != RAGSTORE_OK)
+        return status;
+    space->base_sequence = fresh->base_sequence;
+    space->last_sequence = fresh->last_sequence;
+    space->edited = fresh->edited;
+    space->must_write = fresh->must_write;
+    return RAGSTORE_OK;
+}
+
+static int take_collections(rsi_storage *storage, rsi_storage *fresh)
+{
+    size_t position = 0;
+    rsi_slice name;
+    void *value;
+    int status = RAGSTORE_OK;
+    while (status == RAGSTORE_OK && rsi_map_next(&fresh->collections, &position, &name, &value))
+        if (rsi_collection_space_of(storage, name.data) == NULL)
+            status = rsi_error_code();
+    position = 0;
+    while (status == RAGSTORE_OK &&
+           rsi_map_next(&storage->collections, &position, &name, &value)) {
+        rsi_space nothing = {0};
+        rsi_space *other = rsi_map_get(&fresh->collections, name.data, name.size);
+        status = take_space(value, other == NULL ? &nothing : other);
+        rsi_table_free(&nothing.table);
+    }
+    return status;
+}
+
+/* Chunks are read from the files again when somebody needs them. */
+static void take_chunks(rsi_storage *storage, rsi_storage *fresh)
+{
+    const rsi_map old = storage->chunks;
+    storage->chunks = fresh->chunks;
+    fresh->chunks = old;
+}
+
+static void take_rest(rsi_storage *storage, rsi_storage *fresh)
+{
+    rsi_file *journal = storage->journal.file;
+    const rsi_manifest manifest = storage->manifest;
+    const rsi_candidates candidates = storage->candidates;
+    storage->journal = fresh->journal;
+    storage->manifest = fresh->manifest;
+    storage->candidates = fresh->candidates;
+    storage->seen = fresh->seen;
+    storage->needs_flush = fresh->needs_flush;
+    storage->journal_begin = fresh->journal_begin;
+    storage->first_read = fresh->first_read;
+    storage->reloads++;
+    fresh->journal.file = journal;
+    fresh->manifest = manifest;
+    fresh->candidates = candidates;
+}
+
+static int take_over(rsi_storage *storage, rsi_storage *fresh)
+{
+    pthread_rwlock_wrlock(&storage->state);
+    int status = take_space(&storage->entities, &fresh->entities);
+    if (status == RAGSTORE_OK)
+        status = take_space(&storage->sessions, &fresh->sessions);
+    if (status == RAGSTORE_OK)
+        status = take_collections(storage, fresh);
+    if (status == RAGSTORE_OK) {
+        take_chunks(storage, fresh);
+        take_rest(storage, fresh);
+    }
+    pthread_rwlock_unlock(&storage->state);
+    return status;
+}
+
+/* ---- reading ---- */
+
+int rsi_storage_reload(rsi_storage *storage, bool recover)
+{
+    rsi_storage *fresh;
+    rsi_storage_options options = storage->options;
+    options.keep_lease = false;
+    options.followed = NULL;
+    int status = rsi_storage_make(&fresh, &options);
+    if (status != RAGSTORE_OK)
+        return status;
+    fresh->root = storage->root;
+    fresh->hint = recover ? NULL : storage->hint;
+    fresh->is_beside = true;
+    fresh->was_unclean = recover;
+    fresh->attachment.is_single = true; /* the byte is ours, or nothing is written */
+    status = recover ? rsi_storage_recover(fresh) : rsi_storage_load(fresh);
+    if (status == RAGSTORE_OK)
+        status = take_over(storage, fresh);
+    if (status == RAGSTORE_OK) {
+        pthread_mutex_lock(&storage->mutex);
+        const rsi_work_list old = storage->foreign;
+        storage->foreign = fresh->foreign;
+        fresh->foreign = old;
+        pthread_mutex_unlock(&storage->mutex);
+    }
+    rsi_saved_error error;
+    rsi_error_save(&error);
+    fresh->hint = NULL;
+    fresh->root = NULL;
+    rsi_storage_free(fresh);
+    rsi_error_restore(&error);
+    return rsi_wrap(status, recover ? "make safe what another process left" : "read again");
+}

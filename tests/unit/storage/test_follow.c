@@ -1,0 +1,602 @@
+/*
+ * Several openers of one store: each is what another process would be, because locks belong to the
+ * open file. What one commits the others see; what one leaves behind when it dies is made safe.
+ */
+#include "storage_fixture.h"
+
+#include "harness/fault_files.h"
+#include "harness/fault_memory.h"
+
+#include <errno.h>
+
+#define COLLECTION "collections/books"
+
+static void assert_error(int status, int code)
+{
+    if (status != code)
+        fail_msg("%s instead of %s: %s", rsi_status_name(status), rsi_status_name(code),
+                 status == RAGSTORE_OK ? "" : rsi_error_message());
+}
+
+static void assert_good(int status)
+{
+    assert_error(status, RAGSTORE_OK);
+}
+
+static void close_and_free(rsi_storage *storage)
+{
+    assert_good(rsi_storage_close(storage));
+    rsi_storage_free(storage);
+}
+
+static int put_one(rsi_storage *storage, const char *space, const char *key, const char *json)
+{
+    rsi_tx *tx;
+    int status = rsi_tx_begin(&tx, storage);
+    return status == RAGSTORE_OK ? storage_end(tx, storage_put_text(tx, space, key, json)) : status;
+}
+
+static int put_number(rsi_storage *storage, int number)
+{
+    char key[32];
+    char json[128];
+    snprintf(key, sizeof key, "s%05d", number);
+    snprintf(json, sizeof json, "{\"session_id\":\"%s\",\"entity_id\":\"acme\"}", key);
+    return put_one(storage, RSI_SPACE_SESSIONS, key, json);
+}
+
+static int put_chunk(rsi_storage *storage, uint64_t number, const char *json)
+{
+    rsi_tx *tx;
+    int status = rsi_tx_begin(&tx, storage);
+    return status == RAGSTORE_OK
+               ? storage_end(tx, storage_row_text(tx, RSI_SPACE_CHUNKS, ENTITY, number, json))
+               : status;
+}
+
+/* Both hold the same, and so does what is opened when all are closed. */
+static void assert_same(rsi_storage *a, rsi_storage *b)
+{
+    assert_good(rsi_storage_follow(a));
+    assert_good(rsi_storage_follow(b));
+    char *left = storage_text(a);
+    char *right = storage_text(b);
+    assert_string_equal(left, right);
+    free(left);
+    free(right);
+}
+
+static void assert_has(rsi_storage *storage, const char *space, const char *key)
+{
+    rsi_bytes value = {0};
+    assert_good(rsi_storage_follow(storage));
+    int status = rsi_storage_get(&value, storage, space, key);
+    if (status != RAGSTORE_OK)
+        fail_msg("%s", rsi_error_message());
+    rsi_bytes_free(&value);
+}
+
+static void assert_sessions(rsi_storage *storage, size_t count)
+{
+    assert_good(rsi_storage_follow(storage));
+    assert_int_equal(rsi_storage_count(storage, RSI_SPACE_SESSIONS), count);
+}
+
+/* ---- following ---- */
+
+static void storage_follow__sees_what_the_other_commits(void **state)
+{
+    (void)state;
+    rsi_bytes value = {0};
+    power_disk *disk = power_disk_new();
+    rsi_storage *a = storage_open_good(disk);
+    rsi_storage *b = storage_open_good(disk);
+    assert_good(storage_commit_entity(a));
+    assert_has(b, RSI_SPACE_ENTITIES, ENTITY);
+    assert_good(storage_commit_session(b));
+    assert_has(a, RSI_SPACE_SESSIONS, "s1");
+    /* chunks that the reader has read already, and those that it has not */
+    assert_good(rsi_storage_row_get(&value, b, RSI_SPACE_CHUNKS, ENTITY, 0));
+    assert_string_equal(value.data, CHUNK_JSON);
+    assert_good(put_chunk(a, 1, "{\"doc_id\":\"d1\",\"text\":\"second\"}"));
+    assert_good(rsi_storage_follow(b));
+    rsi_bytes_clear(&value);
+    assert_good(rsi_storage_row_get(&value, b, RSI_SPACE_CHUNKS, ENTITY, 1));
+    assert_string_equal(value.data, "{\"doc_id\":\"d1\",\"text\":\"second\"}");
+    const char *space;
+    assert_good(rsi_storage_collection(&space, a, "books"));
+    assert_good(put_one(a, space, "b1", "{\"_id\":\"b1\"}"));
+    assert_has(b, COLLECTION, "b1");
+    assert_same(a, b);
+    rsi_bytes_free(&value);
+    close_and_free(a);
+    close_and_free(b);
+    assert_int_equal(power_disk_open_handles(disk), 0);
+    power_disk_free(disk);
+}
+
+static void storage_follow__writers_take_turns(void **state)
+{
+    (void)state;
+    power_disk *disk = power_disk_new();
+    rsi_storage *a = storage_open_good(disk);
+    rsi_storage *b = storage_open_good(disk);
+    for (int i = 0; i < 200; i++)
+        assert_good(put_number(i % 2 == 0 ? a : b, i));
+    assert_sessions(a, 200);
+    assert_sessions(b, 200);
+    assert_same(a, b);
+    close_and_free(b);
+    close_and_free(a);
+    a = storage_open_good(disk);
+    assert_sessions(a, 200);
+    close_and_free(a);
+    power_disk_free(disk);
+}
+
+static void storage_follow__sees_deletions_and_large_documents(void **state)
+{
+    (void)state;
+    rsi_tx *tx;
+    char *large = malloc(40001);
+    char json[40100];
+    uint64_t count;
+    memset(large, 'x', 40000);
+    large[40000] = '\0';
+    snprintf(json, sizeof json, "{\"doc_id\":\"d1\",\"text\":\"%s\"}", large);
+    free(large);
+    power_disk *disk = power_disk_new();
+    rsi_storage *a = storage_open_good(disk);
+    assert_good(storage_commit_entity(a));
+    rsi_storage *b = storage_open_good(disk);
+    for (int loaded = 0; loaded < 2; loaded++) { /* the second time b has the chunks in memory */
+        assert_good(rsi_tx_begin(&tx, a));
+        for (uint64_t i = 0; i < 3; i++)
+            assert_good(storage_row_text(tx, RSI_SPACE_CHUNKS, ENTITY, 10 + i, json));
+        assert_good(rsi_tx_commit(tx));
+        assert_good(rsi_storage_follow(b));
+        assert_good(rsi_storage_row_count(&count, NULL, b, RSI_SPACE_CHUNKS, ENTITY));
+        assert_int_equal(count, 4);
+        assert_good(rsi_tx_begin(&tx, a));
+        for (uint64_t i = 0; i < 3; i++)
+            assert_good(rsi_tx_row_drop(tx, RSI_SPACE_CHUNKS, ENTITY, 10 + i));
+        assert_good(rsi_tx_commit(tx));
+        assert_same(a, b);
+    }
+    assert_good(rsi_tx_begin(&tx, b));
+    assert_good(rsi_tx_drop(tx, RSI_SPACE_ENTITIES, ENTITY));
+    assert_good(rsi_tx_gone(tx, ENTITY, INCARNATION));
+    assert_good(rsi_tx_commit(tx));
+    assert_same(a, b);
+    assert_int_equal(rsi_storage_count(a, RSI_SPACE_ENTITIES), 0);
+    assert_good(storage_commit_entity(a));
+    assert_same(a, b);
+    close_and_free(a);
+    close_and_free(b);
+    power_disk_free(disk);
+}
+
+static void storage_follow__crosses_checkpoints(void **state)
+{
+    (void)state;
+    power_disk *disk = power_disk_new();
+    rsi_storage *a = storage_open_good(disk);
+    rsi_storage *b = storage_open_good(disk);
+    assert_good(storage_commit_entity(a));
+    int number = 0;
+    for (int i = 0; i < 3; i++) {
+        assert_good(put_number(a, number++));
+        assert_good(rsi_storage_checkpoint(a));
+        assert_good(put_number(a, number++));
+        assert_good(rsi_storage_checkpoint(a));
+        assert_good(put_number(b, number++)); /* over both at once */
+        assert_same(a, b);
+        assert_good(rsi_storage_checkpoint(b));
+    }
+    assert_sessions(a, (size_t)number);
+    close_and_free(a);
+    close_and_free(b);
+    a = storage_open_good(disk);
+    assert_sessions(a, (size_t)number);
+    close_and_free(a);
+    power_disk_free(disk);
+}
+
+/* What another one's checkpoint has written is not written again. */
+static void storage_follow__knows_what_the_others_checkpoint_wrote(void **state)
+{
+    (void)state;
+    int64_t quiet_ms;
+    uint64_t file_bytes;
+    power_disk *disk = power_disk_new();
+    rsi_storage *a = storage_open_good(disk);
+    rsi_storage *b = storage_open_good(disk);
+    assert_good(put_number(a, 1));
+    assert_good(rsi_storage_follow(b));
+    assert_true(rsi_storage_checkpoint_due(b, &quiet_ms, &file_bytes));
+    assert_good(rsi_storage_checkpoint(a));
+    assert_good(rsi_storage_follow(b));
+    assert_false(rsi_storage_checkpoint_due(b, &quiet_ms, &file_bytes));
+    close_and_free(a);
+    close_and_free(b);
+    power_disk_free(disk);
+}
+
+static void storage_follow__reads_again_when_the_journals_are_gone(void **state)
+{
+    (void)state;
+    rsi_bytes value = {0};
+    power_disk *disk = power_disk_new();
+    power_disk_back_date(disk, 3600);
+    rsi_storage *a = storage_open_good(disk);
+    assert_good(storage_commit_entity(a));
+    rsi_storage *b = storage_open_good(disk);
+    rsi_storage *reader;
+    assert_good(storage_open_on(&reader, power_disk_table(disk), RAGSTORE_OPEN_READ_ONLY));
+    assert_good(put_number(a, 1));
+    assert_has(b, RSI_SPACE_SESSIONS, "s00001");
+    for (int i = 2; i < 8; i++) {
+        assert_good(put_number(a, i));
+        if (i == 4) {
+            rsi_tx *tx;
+            assert_good(rsi_tx_begin(&tx, a));
+            assert_good(rsi_tx_drop(tx, RSI_SPACE_SESSIONS, "s00001"));
+            assert_good(rsi_tx_commit(tx));
+        }
+        assert_good(rsi_storage_checkpoint(a));
+    }
+    assert_same(a, b);
+    assert_error(rsi_storage_get(&value, b, RSI_SPACE_SESSIONS, "s00001"), RAGSTORE_E_NOT_FOUND);
+    assert_same(a, reader);
+    assert_good(put_number(b, 9));
+    assert_good(put_number(a, 10));
+    assert_same(a, b);
+    assert_same(a, reader);
+    rsi_bytes_free(&value);
+    close_and_free(reader);
+    close_and_free(a);
+    close_and_free(b);
+    a = storage_open_good(disk);
+    assert_sessions(a, 8);
+    close_and_free(a);
+    power_disk_free(disk);
+}
+
+static void storage_follow__a_reader_follows_and_writes_nothing(void **state)
+{
+    (void)state;
+    rsi_tx *tx;
+    rsi_storage *reader;
+    power_disk *disk = storage_make(true);
+    rsi_storage *a = storage_open_good(disk);
+    assert_good(storage_open_on(&reader, power_disk_table(disk), RAGSTORE_OPEN_READ_ONLY));
+    assert_good(put_number(a, 1));
+    assert_sessions(reader, 2);
+    assert_good(rsi_storage_checkpoint(a));
+    assert_good(put_number(a, 2));
+    assert_sessions(reader, 3);
+    assert_error(rsi_tx_begin(&tx, reader), RAGSTORE_E_READ_ONLY);
+    close_and_free(a);
+    /* somebody else opens, cleanly, and goes on in the same journal */
+    a = storage_open_good(disk);
+    assert_good(put_number(a, 3));
+    assert_sessions(reader, 4);
+    close_and_free(a);
+    assert_sessions(reader, 4);
+    close_and_free(reader);
+    power_disk_free(disk);
+}
+
+static void count_call(void *user, const char *entity_id)
+{
+    if (entity_id != NULL && strcmp(entity_id, ENTITY) == 0)
+        ++*(int *)user;
+}
+
+static void storage_follow__tells_which_entities_were_touched(void **state)
+{
+    (void)state;
+    int calls = 0;
+    rsi_storage *b;
+    power_disk *disk = power_disk_new();
+    rsi_storage *a = storage_open_good(disk);
+    const rsi_storage_options options = {.durability = RAGSTORE_DURABILITY_FULL,
+                                         .files = power_disk_table(disk),
+                                         .followed = count_call,
+                                         .followed_user = &calls};
+    assert_good(rsi_storage_open(&b, "/store", &options));
+    assert_good(storage_commit_entity(a));
+    assert_good(rsi_storage_follow(b));
+    assert_int_equal(calls, 1);
+    assert_good(put_number(a, 1));
+    assert_good(rsi_storage_follow(b));
+    assert_int_equal(calls, 1);
+    assert_good(put_chunk(a, 1, CHUNK_JSON));
+    assert_good(put_chunk(b, 2, CHUNK_JSON)); /* a writer is told, too; not of its own */
+    assert_int_equal(calls, 2);
+    close_and_free(a);
+    close_and_free(b);
+    power_disk_free(disk);
+}
+
+/* ---- the commit file ---- */
+
+static void storage_commit_file__may_be_missing_or_damaged(void **state)
+{
+    (void)state;
+    static const char garbage[] = "this is not what it was";
+    power_disk *disk = power_disk_new();
+    rsi_storage *a = storage_open_good(disk);
+    rsi_storage *b = storage_open_good(disk);
+    int number = 0;
+    for (int i = 0; i < 2; i++) {
+        assert_good(put_number(a, number++));
+        assert_sessions(b, (size_t)number);
+        if (i == 0)
+            storage_remove(disk, RSI_PATH_COMMIT);
+        else
+            storage_write_file(disk, RSI_PATH_COMMIT, garbage, sizeof garbage);
+        assert_good(rsi_storage_follow(b));
+        rsi_storage *c = storage_open_good(disk); /* beside both */
+        assert_sessions(c, (size_t)number);
+        assert_good(put_number(c, number++));
+        assert_good(put_number(b, number++));
+        assert_good(put_number(a, number++));
+        assert_sessions(a, (size_t)number);
+        assert_sessions(b, (size_t)number);
+        assert_sessions(c, (size_t)number);
+        close_and_free(c);
+    }
+    close_and_free(a);
+    close_and_free(b);
+    storage_remove(disk, RSI_PATH_COMMIT);
+    a = storage_open_good(disk);
+    assert_sessions(a, (size_t)number);
+    close_and_free(a);
+    power_disk_free(disk);
+}
+
+/* ---- others that die ---- */
+
+static void storage_follow__a_killed_owner_blocks_nobody(void **state)
+{
+    (void)state;
+    rsi_tx *tx;
+    rsi_tx *other;
+    power_disk *disk = storage_make(true);
+    rsi_storage *a = storage_open_good(disk);
+    rsi_storage *b = storage_open_good(disk);
+    assert_good(put_number(a, 1));
+    assert_good(rsi_tx_begin(&tx, a));
+    assert_good(storage_put_text(tx, RSI_SPACE_SESSIONS, "never", SESSION_JSON));
+    assert_error(rsi_tx_begin(&other, b), RAGSTORE_E_BUSY);
+    assert_true(strstr(rsi_error_message(), "another process") != NULL);
+    rsi_tx_abort(tx);
+    assert_good(rsi_tx_begin(&tx, a));
+    rsi_storage_free(a); /* its locks go with its files */
+    assert_good(put_number(b, 2));
+    assert_sessions(b, 3);
+    close_and_free(b);
+    /* the one that was killed is remembered, and what it left is swept */
+    a = storage_open_good(disk);
+    assert_sessions(a, 3);
+    close_and_free(a);
+    power_disk_free(disk);
+    free(tx); /* its memory is all that a kill leaves here */
+}
+
+/* The commit was flushed, and the process died before it told anybody. */
+static void storage_follow__what_a_dying_process_left_is_made_safe(void **state)
+{
+    (void)state;
+    rsi_storage *a;
+    fault_files faults;
+    power_disk *disk = storage_make(true);
+    fault_files_init(&faults, power_disk_table(disk));
+    assert_good(storage_open_on(&a, &faults.table, 0));
+    rsi_storage *b = storage_open_good(disk);
+    assert_good(put_number(a, 1));
+    fault_files_fail(&faults, FAULT_WRITE, 2, EIO, true); /* the line, then the commit file */
+    assert_good(put_number(a, 2));
+    rsi_storage_free(a);
+    assert_sessions(b, 2); /* nobody vouches for the last one yet */
+    assert_good(put_number(b, 3));
+    assert_sessions(b, 4);
+    close_and_free(b);
+    b = storage_open_good(disk);
+    assert_sessions(b, 4);
+    close_and_free(b);
+    power_disk_free(disk);
+}
+
+static rsi_path newest_journal(power_disk *disk)
+{
+    unsigned newest = 0;
+    int root = storage_file(disk, ".", RSI_OPEN_DIRECTORY);
+    for (unsigned i = 1; i < 20; i++) {
+        rsi_file_info info;
+        if (power_disk_table(disk)->info_at(disk, root, rsi_path_journal(i).text, &info) == 0)
+            newest = i;
+    }
+    power_disk_table(disk)->close(disk, root);
+    return rsi_path_journal(newest);
+}
+
+/* Half a line: the process died while it wrote. */
+static void storage_follow__a_torn_line_of_a_dead_process_is_cut(void **state)
+{
+    (void)state;
+    char text[8192];
+    power_disk *disk = storage_make(true);
+    rsi_storage *a = storage_open_good(disk);
+    rsi_storage *b = storage_open_good(disk);
+    assert_good(put_number(a, 1));
+    rsi_storage_free(a);
+    const rsi_path last = newest_journal(disk);
+    size_t size = storage_read_file(disk, last.text, text, sizeof text);
+    memcpy(text + size, "[\"RSJ1 000", 10);
+    storage_write_file(disk, last.text, text, size + 10);
+    assert_good(put_number(b, 2));
+    assert_sessions(b, 3);
+    close_and_free(b);
+    b = storage_open_good(disk);
+    assert_sessions(b, 3);
+    close_and_free(b);
+    power_disk_free(disk);
+}
+
+static void storage_follow__a_failed_flush_elsewhere_is_made_safe(void **state)
+{
+    (void)state;
+    rsi_storage *a;
+    fault_files faults;
+    power_disk *disk = storage_make(true);
+    fault_files_init(&faults, power_disk_table(disk));
+    assert_good(storage_open_on(&a, &faults.table, 0));
+    rsi_storage *b = storage_open_good(disk);
+    assert_good(put_number(a, 1));
+    fault_files_fail(&faults, FAULT_FLUSH_DATA, 1, EIO, true);
+    assert_error(put_number(a, 2), RAGSTORE_E_FAILED);
+    fault_files_disarm(&faults);
+    assert_sessions(a, 2);
+    assert_good(put_number(b, 3)); /* the one that failed may be there or not; it is */
+    assert_sessions(b, 4);
+    assert_same(a, b); /* reading goes on where writing has stopped */
+    assert_error(put_number(a, 4), RAGSTORE_E_FAILED);
+    assert_good(rsi_storage_close(a));
+    rsi_storage_free(a);
+    assert_good(put_number(b, 5));
+    close_and_free(b);
+    b = storage_open_good(disk);
+    assert_sessions(b, 5);
+    close_and_free(b);
+    power_disk_free(disk);
+}
+
+/* A checkpoint fails at each of its file operations, and its process dies there. */
+static void storage_follow__a_checkpoint_of_a_dying_process_is_completed(void **state)
+{
+    (void)state;
+    for (int64_t n = 1;; n++) {
+        rsi_storage *a;
+        fault_files faults;
+        power_disk *disk = storage_make(true);
+        fault_files_init(&faults, power_disk_table(disk));
+        assert_good(storage_open_on(&a, &faults.table, 0));
+        rsi_storage *b = storage_open_good(disk);
+        assert_good(put_number(a, 1));
+        assert_good(put_chunk(a, 7, CHUNK_JSON));
+        assert_good(rsi_storage_follow(b));
+        fault_files_fail(&faults, FAULT_ANY, n, EIO, true);
+        int status = rsi_storage_checkpoint(a);
+        bool struck = fault_files_struck(&faults);
+        assert_true(struck || status == RAGSTORE_OK);
+        fault_files_disarm(&faults);
+        rsi_storage_free(a);
+        int put = put_number(b, 2);
+        if (put != RAGSTORE_OK)
+            fail_msg("operation %d: %s", (int)n, rsi_error_message());
+        assert_sessions(b, 3);
+        uint64_t count;
+        assert_good(rsi_storage_row_count(&count, NULL, b, RSI_SPACE_CHUNKS, ENTITY));
+        assert_int_equal(count, 2);
+        int closed = rsi_storage_close(b);
+        if (closed != RAGSTORE_OK)
+            fail_msg("operation %d: close: %s", (int)n, rsi_error_message());
+        rsi_storage_free(b);
+        b = storage_open_good(disk);
+        assert_sessions(b, 3);
+        assert_good(rsi_storage_row_count(&count, NULL, b, RSI_SPACE_CHUNKS, ENTITY));
+        assert_int_equal(count, 2);
+        close_and_free(b);
+        power_disk_free(disk);
+        if (!struck)
+            break;
+        assert_true(n < 500);
+    }
+}
+
+/* The files of an upload and of a new entity are another process's to name and make; when it died,
+ * the next writer does it. */
+static void storage_follow__finishes_the_file_work_of_the_dead(void **state)
+{
+    (void)state;
+    rsi_tx *tx;
+    rsi_storage *a;
+    fault_files faults;
+    power_disk *disk = power_disk_new();
+    fault_files_init(&faults, power_disk_table(disk));
+    assert_good(storage_open_on(&a, &faults.table, 0));
+    rsi_storage *b = storage_open_good(disk);
+    assert_good(storage_commit_entity(a));
+    int handle = storage_file(disk, "uploads/acme/.incoming-1", RSI_OPEN_WRITE | RSI_OPEN_CREATE);
+    power_disk_table(disk)->close(disk, handle);
+    assert_good(rsi_tx_begin(&tx, a));
+    assert_good(storage_row_text(tx, RSI_SPACE_ENTITIES, ENTITY, 3,
+                                 "{\"doc_id\":\"d2\",\"stored_name\":\"a.txt\"}"));
+    assert_good(rsi_tx_file(tx, ENTITY, ".incoming-1", "a.txt"));
+    fault_files_fail(&faults, FAULT_RENAME, 1, EIO, true);
+    assert_good(rsi_tx_commit(tx));
+    rsi_storage_free(a);
+    assert_good(put_number(b, 1));
+    handle = storage_file(disk, "uploads/acme/a.txt", RSI_OPEN_READ);
+    power_disk_table(disk)->close(disk, handle);
+    close_and_free(b);
+    power_disk_free(disk);
+}
+
+/* ---- faults of the follower ---- */
+
+static void storage_follow__survives_each_allocation_that_fails(void **state)
+{
+    (void)state;
+    for (uint64_t n = 1;; n++) {
+        power_disk *disk = storage_make(true);
+        rsi_storage *a = storage_open_good(disk);
+        rsi_storage *b = storage_open_good(disk);
+        rsi_bytes value = {0};
+        assert_good(rsi_storage_row_get(&value, b, RSI_SPACE_CHUNKS, ENTITY, 0));
+        rsi_bytes_free(&value);
+        assert_good(put_number(a, 1));
+        assert_good(put_chunk(a, 1, CHUNK_JSON));
+        assert_good(rsi_storage_checkpoint(a));
+        assert_good(put_number(a, 2));
+        fault_memory_install();
+        fault_memory_fail(n, false);
+        int status = rsi_storage_follow(b);
+        bool struck = fault_memory_failed();
+        fault_memory_restore();
+        if (status != RAGSTORE_OK)
+            assert_int_equal(status, RAGSTORE_E_NO_MEMORY);
+        assert_same(a, b);
+        close_and_free(a);
+        close_and_free(b);
+        power_disk_free(disk);
+        if (!struck)
+            break;
+        assert_true(n < 5000);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(storage_follow__sees_what_the_other_commits),
+        cmocka_unit_test(storage_follow__writers_take_turns),
+        cmocka_unit_test(storage_follow__sees_deletions_and_large_documents),
+        cmocka_unit_test(storage_follow__crosses_checkpoints),
+        cmocka_unit_test(storage_follow__knows_what_the_others_checkpoint_wrote),
+        cmocka_unit_test(storage_follow__reads_again_when_the_journals_are_gone),
+        cmocka_unit_test(storage_follow__a_reader_follows_and_writes_nothing),
+        cmocka_unit_test(storage_follow__tells_which_entities_were_touched),
+        cmocka_unit_test(storage_commit_file__may_be_missing_or_damaged),
+        cmocka_unit_test(storage_follow__a_killed_owner_blocks_nobody),
+        cmocka_unit_test(storage_follow__what_a_dying_process_left_is_made_safe),
+        cmocka_unit_test(storage_follow__a_torn_line_of_a_dead_process_is_cut),
+        cmocka_unit_test(storage_follow__a_failed_flush_elsewhere_is_made_safe),
+        cmocka_unit_test(storage_follow__a_checkpoint_of_a_dying_process_is_completed),
+        cmocka_unit_test(storage_follow__finishes_the_file_work_of_the_dead),
+        cmocka_unit_test(storage_follow__survives_each_allocation_that_fails),
+    };
+    return cmocka_run_group_tests_name("follow", tests, NULL, NULL);
+}
