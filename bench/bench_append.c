@@ -167,6 +167,7 @@ static rsi_storage *open_store(bool full)
     rsi_storage_options options = {
         .durability = full ? RAGSTORE_DURABILITY_FULL : RAGSTORE_DURABILITY_NORMAL,
         .busy_timeout_ms = 60000,
+        .keep_lease = true,
         .files = &counting};
     snprintf(path, sizeof path, "%s/store", place);
     if (rsi_storage_open(&storage, path, &options) != RAGSTORE_OK)

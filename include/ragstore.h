@@ -13,8 +13,11 @@
  *   queries and updates of ragstore_query(7).
  *
  * CAVEATS, before anything else
- *   - A store is used by one process at a time; a second opener waits for
- *     busy_timeout_ms and then gets BUSY. Processes that only read may share it.
+ *   - Several processes may have a store open, all of them may write, and what a call
+ *     has acknowledged in one the next call in any other sees. Changes wait for each
+ *     other up to busy_timeout_ms and then give BUSY; reading waits for nobody. A
+ *     process that dies keeps nothing locked. A batch holds up the writers of all
+ *     processes until it ends.
  *   - A second open of a directory in one process shares what the first one opened.
  *     Durability, model, memory limit and busy timeout must be the same: CONFLICT names
  *     the one that differs. Each handle is closed on its own.
@@ -124,7 +127,7 @@ RAGSTORE_API const char *ragstore_version_text(void);
 /* Resources */
 #define RAGSTORE_E_NO_MEMORY (-40)
 #define RAGSTORE_E_TOO_LARGE (-41)       /* over a documented limit */
-#define RAGSTORE_E_BUSY (-42)            /* another process or thread holds it; the deadline passed */
+#define RAGSTORE_E_BUSY (-42)            /* another process or thread is writing; the deadline passed */
 #define RAGSTORE_E_DISK_FULL (-43)       /* no space or quota left; nothing was changed */
 #define RAGSTORE_E_INTERRUPTED (-44)     /* stopped by ragstore_store_interrupt() or by a callback */
 /* System */
@@ -467,7 +470,8 @@ RAGSTORE_API void ragstore_store_open_options_init(ragstore_store_open_options *
 
 /**
  * Open a store, and make it first when the directory is missing or empty.
- * A directory that holds other things is left alone. After a crash the store is recovered here.
+ * A directory that holds other things is left alone. After a crash the store is recovered here, by the
+ * first process that opens it to write; later ones open it as it is.
  * One that this process has open already is shared; a handle opened for reading refuses changes all
  * the same, and each handle's log callback is called until that handle is closed.
  *
@@ -479,9 +483,9 @@ RAGSTORE_API void ragstore_store_open_options_init(ragstore_store_open_options *
  *            shared.
  * Lifetime:  none.
  * Threads:   any thread.
- * Errors:    NOT_FOUND, EXISTS, BUSY (another process has it open), CONFLICT (this process has it
- *            open with another option), VERSION, READ_ONLY, DISK_FULL, common.
- * Blocking:  waits up to busy_timeout_ms for another process; replays the journal.
+ * Errors:    NOT_FOUND, EXISTS, BUSY (another process is opening, recovering or closing it), CONFLICT
+ *            (this process has it open with another option), VERSION, READ_ONLY, DISK_FULL, common.
+ * Blocking:  waits up to busy_timeout_ms for a process that opens or closes it; replays the journal.
  * Since:     0.1
  */
 RAGSTORE_API int ragstore_store_open(ragstore_store **out, const char *path,
@@ -489,7 +493,8 @@ RAGSTORE_API int ragstore_store_open(ragstore_store **out, const char *path,
 
 /**
  * Close a store: bring its JSON files up to date, release the directory, free the handle. While
- * another handle of this process has it open, only this handle goes.
+ * another handle of this process has it open, only this handle goes; while another process has, that
+ * one brings the files up to date.
  * Handles of its entities, sessions and so on may be freed later, in any order; their calls answer
  * CLOSED.
  * An error tells that the files could not be brought up to date; the journal has everything all the

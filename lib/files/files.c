@@ -224,6 +224,18 @@ int rsi_file_size(rsi_file *file, uint64_t *size)
     return RAGSTORE_OK;
 }
 
+int rsi_file_is_linked(rsi_file *file, bool *linked)
+{
+    rsi_file_info info;
+
+    *linked = false;
+    int result = file->table->info(file->table->self, file->handle, &info);
+    if (result < 0)
+        return rsi_files_fail(result, "look at", file->path);
+    *linked = info.links > 0;
+    return RAGSTORE_OK;
+}
+
 int rsi_file_read_at(rsi_file *file, void *out, size_t size, uint64_t offset)
 {
     int64_t count = rsi_files_read_raw(file->table, file->handle, out, size, offset);

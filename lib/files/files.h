@@ -124,6 +124,7 @@ int rsi_file_open(rsi_file **out, rsi_root *root, const char *path, unsigned fla
 int rsi_file_close(rsi_file *file); /* NULL is fine; reports the close's error */
 const char *rsi_file_path(const rsi_file *file);
 int rsi_file_size(rsi_file *file, uint64_t *size);
+int rsi_file_is_linked(rsi_file *file, bool *linked); /* or was its last name taken away? */
 int rsi_file_read_at(rsi_file *file, void *out, size_t size, uint64_t offset); /* all, or DAMAGED */
 int rsi_file_write_at(rsi_file *file, const void *data, size_t size, uint64_t offset); /* all */
 int rsi_file_truncate(rsi_file *file, uint64_t size);

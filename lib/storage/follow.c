@@ -10,39 +10,30 @@
 #include <string.h>
 
 #define JOURNAL_MAX ((size_t)1 << 40)
-#define CHECK_PATH_MS 1000 /* between two looks whether the commit file is still that of the path */
+#define CHECK_FILE_MS 1000 /* between two looks of a reader whether the commit file was removed */
 
 /* ---- the commit file ---- */
 
 int rsi_follow_open(rsi_storage *storage, bool make)
 {
-    rsi_file_info info;
     unsigned mode = storage->read_only ? RSI_OPEN_READ
                     : make             ? RSI_OPEN_WRITE | RSI_OPEN_CREATE
                                        : RSI_OPEN_WRITE;
     rsi_file_close(storage->hint);
     storage->hint = NULL;
-    storage->hint_inode = 0;
     storage->hint_checked_ms = rsi_monotonic_ms();
     int status = rsi_file_open(&storage->hint, storage->root, RSI_PATH_COMMIT, mode);
-    if (status == RAGSTORE_OK)
-        status = rsi_file_info_of(storage->root, RSI_PATH_COMMIT, &info);
-    if (status == RAGSTORE_OK)
-        storage->hint_inode = info.inode;
     return status == RAGSTORE_E_NOT_FOUND && !make ? RAGSTORE_OK : status;
 }
 
 /* Somebody may have removed the file, or put another in its place. */
-static int check_hint_path(rsi_storage *storage, bool make)
+static int check_hint_file(rsi_storage *storage, bool make)
 {
-    rsi_file_info info;
+    bool linked = false;
     storage->hint_checked_ms = rsi_monotonic_ms();
-    int status = rsi_file_info_of(storage->root, RSI_PATH_COMMIT, &info);
-    if (status == RAGSTORE_OK && storage->hint != NULL && info.inode == storage->hint_inode)
-        return RAGSTORE_OK;
-    return status == RAGSTORE_OK || status == RAGSTORE_E_NOT_FOUND
-               ? rsi_follow_open(storage, make)
-               : status;
+    int status =
+        storage->hint == NULL ? RAGSTORE_OK : rsi_file_is_linked(storage->hint, &linked);
+    return status != RAGSTORE_OK || linked ? status : rsi_follow_open(storage, make);
 }
 
 void rsi_follow_note(rsi_storage *storage, const rsi_position *at, const rsi_hint *hint)
@@ -267,8 +258,8 @@ int rsi_storage_follow(rsi_storage *storage)
         return RAGSTORE_OK;
     pthread_mutex_lock(&storage->follow_mutex);
     int status = RAGSTORE_OK;
-    if (storage->hint == NULL || rsi_monotonic_ms() - storage->hint_checked_ms > CHECK_PATH_MS)
-        status = check_hint_path(storage, false);
+    if (storage->hint == NULL || rsi_monotonic_ms() - storage->hint_checked_ms > CHECK_FILE_MS)
+        status = check_hint_file(storage, false);
     if (status == RAGSTORE_OK && storage->hint != NULL && !rsi_lease_is_held(storage)) {
         status = rsi_file_read_at(storage->hint, text, sizeof text, 0);
         if (status == RAGSTORE_E_DAMAGED)
@@ -295,7 +286,7 @@ static int follow_to_write_locked(rsi_storage *storage, bool *rescued)
 {
     rsi_hint hint = {0};
     bool sound = false;
-    int status = check_hint_path(storage, true);
+    int status = check_hint_file(storage, true);
     if (status == RAGSTORE_OK)
         status = rsi_hint_read(&hint, storage->hint);
     if (status != RAGSTORE_OK)

@@ -101,10 +101,9 @@ struct rsi_storage {
     bool closed;
     rsi_lease lease;
 
-    pthread_mutex_t follow_mutex; /* guards the six below */
+    pthread_mutex_t follow_mutex; /* guards the five below */
     bool follows;                 /* set at open */
     rsi_file *hint;               /* the commit file; NULL: there is none */
-    uint64_t hint_inode;
     int64_t hint_checked_ms;
     rsi_position seen; /* the owner's of a lease, while it is held */
     char seen_text[RSI_HINT_SIZE];

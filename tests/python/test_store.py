@@ -53,12 +53,13 @@ def test_store_read_only__refuses_changes_and_searches(directory):
             store.create_entity("other")
 
 
-def test_store_held_by_another_process__is_busy_after_the_deadline(directory):
+def test_store_held_by_another_process__is_shared_and_busy_while_it_writes(directory):
     Store(directory).close()
     program = (
         "import sys, ragstore\n"
-        "with ragstore.Store(sys.argv[1]):\n"
-        "    print('open', flush=True)\n"
+        "with ragstore.Store(sys.argv[1]) as store, store.batch():\n"
+        "    store.create_entity('theirs')\n"
+        "    print('writing', flush=True)\n"
         "    sys.stdin.read()\n"
     )
     holder = subprocess.Popen(
@@ -68,15 +69,18 @@ def test_store_held_by_another_process__is_busy_after_the_deadline(directory):
         env={**__import__("os").environ, "PYTHONPATH": str(ROOT / "examples" / "python")},
     )
     try:
-        assert holder.stdout.readline() == b"open\n"
-        with pytest.raises(ragstore.BusyError):
-            Store(directory, busy_timeout=0)
-        with pytest.raises(ragstore.BusyError):
-            Store(directory, busy_timeout=0.2)
+        assert holder.stdout.readline() == b"writing\n"
+        for timeout in (0, 0.2):
+            with Store(directory, busy_timeout=timeout) as store:
+                assert store.entities() == []
+                with pytest.raises(ragstore.BusyError):
+                    store.create_entity("ours")
     finally:
         holder.communicate(timeout=30)
     assert holder.returncode == 0
-    Store(directory, busy_timeout=0).close()
+    with Store(directory, busy_timeout=0) as store:
+        store.create_entity("ours")
+        assert {entity["entity_id"] for entity in store.entities()} == {"theirs", "ours"}
 
 
 def test_store_describe__counts(store):

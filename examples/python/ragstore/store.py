@@ -43,7 +43,7 @@ class Store(Handle):
                     keyword only
     must_exist      fail with NotFoundError instead of making a store
     must_create     fail with ExistsError instead of opening one
-    read_only       change nothing; several readers may share the store
+    read_only       change nothing; what writers commit is seen
     immutable       take no lock and write nothing: nobody changes the directory
     background      False starts no thread; call maintain() now and then
     durability      "full": what returned survives a power cut; "normal": a power cut may cost the
