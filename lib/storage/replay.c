@@ -5,6 +5,7 @@
 #include "base/status.h"
 #include "json/json.h"
 #include "storage/journal_files.h"
+#include "storage/journal_op.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -16,10 +17,9 @@ void rsi_replay_free(rsi_replay *replay)
     rsi_bytes_free(&replay->touched);
 }
 
-/* The text member at a place of an operation, or NULL. */
-static const char *text_at(const rsi_json *op, size_t place)
+static const char *text_at(const rsi_journal_op *op, size_t place)
 {
-    return rsi_json_text(rsi_json_at(op, place));
+    return rsi_journal_op_text(op, place);
 }
 
 static int malformed(const char *name)
@@ -27,7 +27,7 @@ static int malformed(const char *name)
     return rsi_fail(RAGSTORE_E_DAMAGED, "storage", "a malformed \"%s\" operation", name);
 }
 
-static bool has_texts(const rsi_json *op, size_t from, size_t to)
+static bool has_texts(const rsi_journal_op *op, size_t from, size_t to)
 {
     for (size_t i = from; i <= to; i++)
         if (text_at(op, i) == NULL)
@@ -53,101 +53,103 @@ static int touch(rsi_replay *replay, const char *space, const char *key)
 }
 
 /* No operation tells of a new entity's folders: its record does. */
-static int expect_folders(rsi_replay *replay, const char *space, const char *key,
-                          const rsi_json *value)
+static int expect_folders(rsi_replay *replay, const rsi_journal_op *op)
 {
     char known[RSI_INCARNATION_HEX];
-    const char *incarnation = rsi_json_get_text(value, "incarnation");
-    if (!replay->follows || strcmp(space, RSI_SPACE_ENTITIES) != 0 || incarnation == NULL)
+    rsi_bytes incarnation = {0};
+    if (!replay->follows || strcmp(text_at(op, 1), RSI_SPACE_ENTITIES) != 0)
         return RAGSTORE_OK;
-    if (rsi_entity_incarnation(known, replay->storage, key) == RAGSTORE_OK &&
-        strcmp(known, incarnation) == 0)
-        return RAGSTORE_OK;
-    return rsi_work_add(&replay->work, RSI_WORK_COME, key, incarnation, NULL);
+    int status = rsi_journal_op_member(&incarnation, op, 3, "incarnation");
+    if (status == RAGSTORE_OK && incarnation.size > 0 &&
+        (rsi_entity_incarnation(known, replay->storage, text_at(op, 2)) != RAGSTORE_OK ||
+         strcmp(known, incarnation.data) != 0))
+        status =
+            rsi_work_add(&replay->work, RSI_WORK_COME, text_at(op, 2), incarnation.data, NULL);
+    rsi_bytes_free(&incarnation);
+    return status;
 }
 
 /* ---- operations ---- */
 
-static int replay_record(rsi_replay *replay, uint64_t sequence, const rsi_json *op, bool drop)
+static int replay_record(rsi_replay *replay, uint64_t sequence, const rsi_journal_op *op,
+                         bool drop)
 {
-    if (!has_texts(op, 1, 2) || (!drop && !rsi_json_is_object(rsi_json_at(op, 3))))
+    rsi_slice json = {NULL, 0};
+    int status = drop ? RAGSTORE_OK : rsi_journal_op_object(&json, op, 3);
+    if (status != RAGSTORE_OK)
+        return status;
+    if (!has_texts(op, 1, 2) || (!drop && json.data == NULL))
         return malformed(text_at(op, 0));
     rsi_space *space = rsi_space_of(replay->storage, text_at(op, 1), text_at(op, 2));
     if (space == NULL)
         return rsi_error_code();
-    int status = touch(replay, text_at(op, 1), text_at(op, 2));
+    status = touch(replay, text_at(op, 1), text_at(op, 2));
     if (status == RAGSTORE_OK && !drop)
-        status = expect_folders(replay, text_at(op, 1), text_at(op, 2), rsi_json_at(op, 3));
+        status = expect_folders(replay, op);
+    return status == RAGSTORE_OK
+               ? rsi_space_replay_record(space, sequence, text_at(op, 2), json.data, json.size)
+               : status;
+}
+
+static int replay_row(rsi_replay *replay, uint64_t sequence, const rsi_journal_op *op, bool drop)
+{
+    const int64_t number = rsi_journal_op_number(op, 3);
+    rsi_slice json = {NULL, 0};
+    int status = drop ? RAGSTORE_OK : rsi_journal_op_object(&json, op, 4);
     if (status != RAGSTORE_OK)
         return status;
-    if (drop)
-        return rsi_space_replay_record(space, sequence, text_at(op, 2), NULL, 0);
-    rsi_bytes json = {0};
-    status = rsi_json_dump(&json, rsi_json_at(op, 3));
-    if (status == RAGSTORE_OK)
-        status = rsi_space_replay_record(space, sequence, text_at(op, 2), json.data, json.size);
-    rsi_bytes_free(&json);
-    return status;
-}
-
-static int replay_row_value(rsi_space *space, uint64_t sequence, const char *key, int64_t number,
-                            const rsi_json *value)
-{
-    rsi_bytes json = {0};
-    int status = rsi_json_dump(&json, value);
-    if (status == RAGSTORE_OK)
-        status =
-            rsi_space_replay_row(space, sequence, key, (uint64_t)number, json.data, json.size);
-    rsi_bytes_free(&json);
-    return status;
-}
-
-static int replay_row(rsi_replay *replay, uint64_t sequence, const rsi_json *op, bool drop)
-{
-    int64_t number = rsi_json_integer(rsi_json_at(op, 3), -1);
-    if (!has_texts(op, 1, 2) || number < 0 ||
-        (!drop && !rsi_json_is_object(rsi_json_at(op, 4))))
+    if (!has_texts(op, 1, 2) || number < 0 || (!drop && json.data == NULL))
         return malformed(text_at(op, 0));
     rsi_space *space = rsi_space_of(replay->storage, text_at(op, 1), text_at(op, 2));
     if (space == NULL)
         return rsi_error_code();
-    int status = touch(replay, text_at(op, 1), text_at(op, 2));
-    if (status != RAGSTORE_OK)
-        return status;
-    if (drop)
-        return rsi_space_replay_row(space, sequence, text_at(op, 2), (uint64_t)number, NULL, 0);
-    return replay_row_value(space, sequence, text_at(op, 2), number, rsi_json_at(op, 4));
+    status = touch(replay, text_at(op, 1), text_at(op, 2));
+    return status == RAGSTORE_OK ? rsi_space_replay_row(space, sequence, text_at(op, 2),
+                                                        (uint64_t)number, json.data, json.size)
+                                 : status;
 }
 
-/* The lines of a segment file: [number,{chunk}] */
+/* [number,{chunk}] */
+static int replay_segment_line(rsi_space *space, uint64_t sequence, rsi_journal_op *row,
+                               const char *line, size_t size)
+{
+    rsi_json_view view;
+    rsi_slice json;
+    int status = rsi_json_view_of_text(&view, line, size);
+    if (status == RAGSTORE_OK)
+        status = rsi_journal_op_read(row, &view);
+    if (status == RAGSTORE_OK)
+        status = rsi_journal_op_object(&json, row, 1);
+    if (status != RAGSTORE_OK)
+        return status;
+    const int64_t number = rsi_journal_op_number(row, 0);
+    return number < 0 || json.data == NULL
+               ? malformed("segment")
+               : rsi_space_replay_row(space, sequence, space->entity_id, (uint64_t)number,
+                                      json.data, json.size);
+}
+
 static int replay_segment_lines(rsi_space *space, uint64_t sequence, const rsi_bytes *text)
 {
+    rsi_journal_op row = {.count = 0};
     size_t offset = 0;
-    while (offset < text->size) {
+    int status = RAGSTORE_OK;
+    while (status == RAGSTORE_OK && offset < text->size) {
         const char *line = text->data + offset;
         const char *end = memchr(line, '\n', text->size - offset);
         size_t size = end == NULL ? text->size - offset : (size_t)(end - line);
-        rsi_json *row;
-        int status = rsi_json_parse(&row, line, size, RSI_JSON_DEPTH_STORED + 2);
-        if (status != RAGSTORE_OK)
-            return status;
-        int64_t number = rsi_json_integer(rsi_json_at(row, 0), -1);
-        status = number < 0 ? malformed("segment")
-                            : replay_row_value(space, sequence, space->entity_id, number,
-                                               rsi_json_at(row, 1));
-        rsi_json_free(row);
-        if (status != RAGSTORE_OK)
-            return status;
+        status = replay_segment_line(space, sequence, &row, line, size);
         offset += size + 1;
     }
-    return RAGSTORE_OK;
+    rsi_journal_op_free(&row);
+    return status;
 }
 
 /*
  * ["segment",entity,incarnation,name,size,sha256]: skipped when the entity of that incarnation is
  * gone, or when the entity's file already has it; unless that file was read before, and so lacks it.
  */
-static int replay_segment(rsi_replay *replay, uint64_t sequence, const rsi_json *op)
+static int replay_segment(rsi_replay *replay, uint64_t sequence, const rsi_journal_op *op)
 {
     rsi_storage *storage = replay->storage;
     if (!has_texts(op, 1, 3) || text_at(op, 5) == NULL || strchr(text_at(op, 3), '/') != NULL)
@@ -190,7 +192,7 @@ static int replay_segment(rsi_replay *replay, uint64_t sequence, const rsi_json 
     return status;
 }
 
-static int replay_gone(rsi_replay *replay, const rsi_json *op)
+static int replay_gone(rsi_replay *replay, const rsi_journal_op *op)
 {
     if (!has_texts(op, 1, 2))
         return malformed("gone");
@@ -202,7 +204,7 @@ static int replay_gone(rsi_replay *replay, const rsi_json *op)
 }
 
 /* Work that followed a commit which the snapshots do not hold yet. */
-static int collect_work(rsi_replay *replay, uint64_t sequence, const rsi_json *op,
+static int collect_work(rsi_replay *replay, uint64_t sequence, const rsi_journal_op *op,
                         rsi_work_kind kind)
 {
     if (!has_texts(op, 1, kind == RSI_WORK_FILE ? 3 : 2))
@@ -214,7 +216,7 @@ static int collect_work(rsi_replay *replay, uint64_t sequence, const rsi_json *o
 }
 
 /* Does it concern the chunks of the one entity that is asked for? */
-static bool is_left_out(const rsi_replay *replay, const rsi_json *op)
+static bool is_left_out(const rsi_replay *replay, const rsi_journal_op *op)
 {
     const char *name = text_at(op, 0);
     const char *space = text_at(op, 1);
@@ -229,7 +231,17 @@ static bool is_left_out(const rsi_replay *replay, const rsi_json *op)
            strcmp(text_at(op, 2), replay->only_chunks_of) != 0;
 }
 
-static int replay_op(rsi_replay *replay, uint64_t sequence, const rsi_json *op)
+static int replay_begin(rsi_replay *replay, const rsi_journal_op *op)
+{
+    rsi_bytes id = {0};
+    int status = rsi_journal_op_member(&id, op, 1, "store_id");
+    if (status == RAGSTORE_OK && id.size > 0 && id.size < sizeof replay->store_id)
+        memcpy(replay->store_id, id.data, id.size + 1);
+    rsi_bytes_free(&id);
+    return status;
+}
+
+static int replay_op(rsi_replay *replay, uint64_t sequence, const rsi_journal_op *op)
 {
     const char *name = text_at(op, 0);
     int status = RAGSTORE_OK;
@@ -255,34 +267,42 @@ static int replay_op(rsi_replay *replay, uint64_t sequence, const rsi_json *op)
         status = replay_gone(replay, op);
         return status == RAGSTORE_OK ? collect_work(replay, sequence, op, RSI_WORK_GONE) : status;
     }
-    if (strcmp(name, "begin") == 0) {
-        const char *id = rsi_json_get_text(rsi_json_at(op, 1), "store_id");
-        if (id != NULL && strlen(id) < sizeof replay->store_id)
-            memcpy(replay->store_id, id, strlen(id) + 1);
-        return RAGSTORE_OK;
-    }
+    if (strcmp(name, "begin") == 0)
+        return replay_begin(replay, op);
     if (strcmp(name, "extent") == 0 || strcmp(name, "checkpoint") == 0)
         return RAGSTORE_OK; /* rows are found by their own headers; checkpoints in the first walk */
     return rsi_fail(RAGSTORE_E_VERSION, "storage",
                     "an operation \"%s\" that this version does not know", name);
 }
 
+/* The operations behind the head. */
+static int replay_ops(rsi_replay *replay, const rsi_journal_line *line)
+{
+    rsi_journal_op op = {.count = 0};
+    rsi_json_view ops;
+    rsi_json_view member;
+    int status = rsi_json_view_of_text(&ops, line->text, line->size);
+    rsi_json_cursor cursor = rsi_json_walk(&ops);
+    int found = status == RAGSTORE_OK ? rsi_json_next(&cursor, &member) : status;
+    while (found > 0 && status == RAGSTORE_OK && (found = rsi_json_next(&cursor, &member)) > 0) {
+        status = rsi_journal_op_read(&op, &member);
+        if (status == RAGSTORE_OK)
+            status = replay_op(replay, line->sequence, &op);
+    }
+    rsi_journal_op_free(&op);
+    return found < 0 ? found : status;
+}
+
 int rsi_replay_line(void *user, const rsi_journal_line *line)
 {
     rsi_replay *replay = user;
-    rsi_json *ops;
     if (replay->any && line->sequence > replay->last_sequence + 1)
         return rsi_fail(RAGSTORE_E_DAMAGED, "storage",
                         "commits %" PRIu64 " to %" PRIu64 " are missing: a journal is not there",
                         replay->last_sequence + 1, line->sequence - 1);
-    int status = rsi_json_parse(&ops, line->text, line->size, RSI_JSON_DEPTH_STORED + 4);
-    if (status != RAGSTORE_OK)
-        return status;
     if (!replay->any)
         replay->first_sequence = line->sequence;
-    for (size_t i = 1; status == RAGSTORE_OK && i < rsi_json_count(ops); i++)
-        status = replay_op(replay, line->sequence, rsi_json_at(ops, i));
-    rsi_json_free(ops);
+    int status = replay_ops(replay, line);
     replay->any = true;
     if (line->sequence > replay->last_sequence)
         replay->last_sequence = line->sequence;
@@ -345,7 +365,7 @@ static int collect_candidates(rsi_candidates *candidates, const rsi_json *target
 {
     for (size_t i = 0; i < rsi_json_count(targets); i++) {
         const rsi_json *target = rsi_json_at(targets, i);
-        const char *path = text_at(target, 0);
+        const char *path = rsi_json_text(rsi_json_at(target, 0));
         for (size_t place = 1; place <= 2; place++) {
             rsi_file_state state;
             int status = path == NULL ? malformed("checkpoint")
