@@ -16,7 +16,7 @@ ROOM_query := distinct.c expression.c field_path.c group.c ordering.c pipeline.c
     regex.c update_apply.c update_arrays.c update_compile.c update_edit.c value_order.c
 
 ROOM_storage := check.c checkpoint.c collection_space.c commit.c create.c group.c journal.c manifest.c \
-    read.c recover.c replay.c scan.c snapshot.c space.c storage.c table.c tx.c work.c
+    read.c recover.c replay.c reserve.c scan.c snapshot.c space.c storage.c table.c tx.c work.c
 
 ROOM_vectors := index_faiss.c kernel.c kernel_avx2.c rows.c rows_append.c rows_block.c rows_search.c \
     rows_walk.c

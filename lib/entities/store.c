@@ -43,6 +43,8 @@ int rsi_store_close(rsi_store *store)
         bool did = true;
         while (status == RAGSTORE_OK && did)
             status = rsi_upkeep_step(store, true, &did);
+        if (status == RAGSTORE_E_DISK_FULL)
+            status = RAGSTORE_OK; /* what is derived can wait; commits are in the journal */
     }
     rsi_saved_error error;
     rsi_error_save(&error);

@@ -38,6 +38,12 @@ int rsi_files_fail(int64_t negative_errno, const char *action, const char *path)
         return rsi_fail(RAGSTORE_E_DAMAGED, "files", "%s %s: not a regular file", action, path);
     case ENOTEMPTY:
         return rsi_fail_errno(RAGSTORE_E_EXISTS, system_errno, "files", "%s %s", action, path);
+    case ENOSPC:
+    case EDQUOT:
+        return rsi_fail_errno(RAGSTORE_E_DISK_FULL, system_errno, "files",
+                              "%s %s: the disk or the quota is full: delete documents, sessions or "
+                              "entities, or make room otherwise, and try again",
+                              action, path);
     case EAGAIN:
         return rsi_fail_errno(RAGSTORE_E_BUSY, system_errno, "files", "%s %s", action, path);
     default:

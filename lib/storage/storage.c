@@ -184,6 +184,8 @@ static int take_directory(rsi_storage *storage)
     storage->was_unclean = size > 0;
     if (status == RAGSTORE_OK && size == 0)
         status = rsi_file_write_at(storage->lock, mark, sizeof mark - 1, 0);
+    if (status == RAGSTORE_E_DISK_FULL && rsi_reserve_release(storage))
+        status = rsi_file_write_at(storage->lock, mark, sizeof mark - 1, 0);
     if (status == RAGSTORE_OK && size == 0) /* a power cut must not take the mark alone */
         status = rsi_file_flush(storage->lock);
     return status;
@@ -276,6 +278,11 @@ int rsi_storage_close(rsi_storage *storage)
         status = rsi_storage_checkpoint(storage);
         if (status == RAGSTORE_OK && storage->work.count == 0)
             status = rsi_file_truncate(storage->lock, 0);
+        if (status == RAGSTORE_E_DISK_FULL) { /* the journal has everything; the mark stays */
+            rsi_storage_log(storage, RAGSTORE_LOG_WARNING, "closed with its journal: %s",
+                            rsi_error_message());
+            status = RAGSTORE_OK;
+        }
     }
     rsi_saved_error error;
     rsi_error_save(&error);
@@ -353,7 +360,11 @@ int rsi_storage_checkpoint(rsi_storage *storage)
     int status = rsi_writer_take(storage);
     if (status != RAGSTORE_OK)
         return status;
-    status = rsi_checkpoint_locked(storage);
+    status = rsi_reserve_require(storage);
+    if (status == RAGSTORE_OK)
+        status = rsi_checkpoint_locked(storage);
+    if (status == RAGSTORE_OK)
+        rsi_reserve_fill(storage);
     rsi_writer_release(storage);
     return rsi_wrap(status, "checkpoint");
 }

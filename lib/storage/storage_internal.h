@@ -110,6 +110,7 @@ struct rsi_storage {
     rsi_candidates candidates; /* what checkpoint records say of files; needed for late reads */
     rsi_work_list work;
     int64_t last_commit_ms; /* atomic */
+    bool lacks_reserve;     /* atomic; see reserve.c */
     bool needs_flush;       /* durability normal: lines behind the last flush; as `journal` */
     uint64_t journal_bytes; /* atomic copy of journal.size */
 };
@@ -171,6 +172,15 @@ int rsi_storage_make_directories(rsi_storage *storage);
 /* Under the writer lock. */
 int rsi_checkpoint_locked(rsi_storage *storage);
 bool rsi_checkpoint_has_work(rsi_storage *storage);
+
+/* ---- reserve.c ---- */
+
+/* Keep room for deleting and closing on a full disk, when there is any. */
+void rsi_reserve_fill(rsi_storage *storage);
+/* DISK_FULL when it is gone and there is no room for it: only deleting is allowed. */
+int rsi_reserve_require(rsi_storage *storage);
+/* Give it back to the disk; false when there was none. The thread's error stays as it is. */
+bool rsi_reserve_release(rsi_storage *storage);
 
 /* ---- work.c ---- */
 

@@ -180,6 +180,11 @@ static int do_work(rsi_storage *storage, const rsi_work *work)
     return RAGSTORE_OK;
 }
 
+static bool removes(const rsi_work *work)
+{
+    return work->kind == RSI_WORK_UNLINK || work->kind == RSI_WORK_GONE;
+}
+
 int rsi_work_run(rsi_storage *storage)
 {
     rsi_work_list *list = &storage->work;
@@ -191,6 +196,9 @@ int rsi_work_run(rsi_storage *storage)
     /* in order: an id that goes and comes again must go first */
     while (done < list->count) {
         status = do_work(storage, &list->items[done]);
+        if (status == RAGSTORE_E_DISK_FULL && removes(&list->items[done]) &&
+            rsi_reserve_release(storage))
+            status = do_work(storage, &list->items[done]);
         if (status != RAGSTORE_OK)
             break;
         done++;
@@ -263,6 +271,15 @@ static int is_still_due(bool *due, rsi_storage *storage, const rsi_work *work)
     return RAGSTORE_OK;
 }
 
+/* What a full disk prevents is done when there is room again. */
+static int put_off(rsi_storage *storage, const rsi_work *work, int status)
+{
+    if (status != RAGSTORE_E_DISK_FULL)
+        return status;
+    rsi_storage_log(storage, RAGSTORE_LOG_WARNING, "will be tried again: %s", rsi_error_message());
+    return rsi_work_add(&storage->work, work->kind, work->entity_id, work->first, work->second);
+}
+
 /* Folders come after the commit of their entity and no operation tells of them: what a crash
  * prevented is seen by the entity file, which is written last. Only an entity without documents can
  * be so new. */
@@ -281,7 +298,7 @@ static int complete_folders(rsi_storage *storage)
         if (rsi_entity_incarnation(incarnation, storage, record->key) != RAGSTORE_OK)
             continue; /* a damaged record is told of where it is used */
         const rsi_work work = {RSI_WORK_COME, record->key, incarnation, NULL};
-        status = do_work(storage, &work);
+        status = put_off(storage, &work, do_work(storage, &work));
     }
     return status;
 }
@@ -292,7 +309,7 @@ int rsi_work_recover(rsi_storage *storage, rsi_work_list *list)
         bool due;
         int status = is_still_due(&due, storage, &list->items[i]);
         if (status == RAGSTORE_OK && due)
-            status = do_work(storage, &list->items[i]);
+            status = put_off(storage, &list->items[i], do_work(storage, &list->items[i]));
         if (status != RAGSTORE_OK)
             return rsi_wrap(status, "finish what a crash cut short");
     }
