@@ -203,8 +203,11 @@ TEST_ENVIRONMENT = RAGSTORE_SHARED_DATA='$(SHARED_DATA)' RAGSTORE_MODEL="$$(tool
 PYTHON = $$(tools/setup.sh print-python)
 
 .PHONY: all check check-unit check-crash check-faults check-campaigns check-api check-query check-http check-python check-docs \
-        check-layers check-install check-asan setup setup-check quickstart install uninstall clean help \
+        check-layers check-install check-asan check-tsan check-long setup setup-check quickstart install uninstall clean help \
         bench bench-quality format
+
+tsan_tests := $(filter-out unit/storage/test_storage_damage,$(patsubst tests/%.c,%,$(wildcard tests/unit/storage/test_*.c))) \
+              api/test_lifetime api/test_session api/test_collection_store
 
 check: ## set up what is missing, build, run all tests
 	@tools/setup.sh status check >/dev/null 2>&1 || tools/setup.sh check
@@ -246,6 +249,15 @@ check-layers: $(bypass_test) ## check which room uses which, and who touches fil
 
 check-install: all ## install, build the examples against the copy, uninstall
 	@tests/run.sh install
+
+check-long: tests ## the campaigns for hours, in slices that go on where the last one ended (LONG, MINUTES, SEED)
+	@tests/campaigns/long.sh
+
+check-tsan: ## storage and the threads of the public calls under the thread sanitizer
+	@$(MAKE) --no-print-directory -j2 VARIANT=tsan $(tsan_tests:%=build/tsan/tests/%)
+	@for test in $(tsan_tests); do echo "  $$test"; \
+	    OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 TSAN_OPTIONS="halt_on_error=1 $$TSAN_OPTIONS" \
+	    timeout 900 build/tsan/tests/$$test >build/tsan/log 2>&1 || { tail -n 60 build/tsan/log; exit 1; }; done
 
 check-asan: ## unit and API tests under the address and undefined-behaviour sanitizers
 	@$(MAKE) --no-print-directory -j2 VARIANT=asan tests

@@ -57,6 +57,8 @@ int rsi_store_close(rsi_store *store)
             status = rsi_upkeep_step(store, true, &did);
         if (status == RAGSTORE_E_BUSY)
             status = RAGSTORE_OK; /* another process goes on, and will do it */
+        if (status == RAGSTORE_E_DISK_FULL)
+            status = RAGSTORE_OK; /* what is derived can wait; commits are in the journal */
     }
     rsi_saved_error error;
     rsi_error_save(&error);

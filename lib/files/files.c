@@ -41,6 +41,12 @@ int rsi_files_fail(int64_t negative_errno, const char *action, const char *path)
     case EOPNOTSUPP:
         return rsi_fail_errno(RAGSTORE_E_UNSUPPORTED, system_errno, "files", "%s %s", action,
                               path);
+    case ENOSPC:
+    case EDQUOT:
+        return rsi_fail_errno(RAGSTORE_E_DISK_FULL, system_errno, "files",
+                              "%s %s: the disk or the quota is full: delete documents, sessions or "
+                              "entities, or make room otherwise, and try again",
+                              action, path);
     case EAGAIN:
         return rsi_fail_errno(RAGSTORE_E_BUSY, system_errno, "files", "%s %s", action, path);
     default:

@@ -59,8 +59,8 @@ typedef struct rsi_file_table {
     int64_t (*read)(void *self, int handle, void *out, size_t size, uint64_t offset);
     int64_t (*write)(void *self, int handle, const void *data, size_t size, uint64_t offset);
     int (*truncate)(void *self, int handle, uint64_t size);
-    /* Allocate blocks up to size, which becomes the file's when it was smaller, read as zeros;
-     * 0 and no change on file systems that cannot. */
+    /* Hold blocks for so many bytes; the file's size and bytes stay as they are. 0 and no change on
+     * file systems that cannot. */
     int (*reserve)(void *self, int handle, uint64_t size);
     int (*flush_data)(void *self, int handle); /* fdatasync */
     int (*flush)(void *self, int handle);      /* fsync; also of directories */

@@ -65,7 +65,7 @@ static int posix_reserve(void *self, int handle, uint64_t size)
     (void)self;
     if (size > INT64_MAX)
         return -EFBIG;
-    if (size == 0 || fallocate(handle, 0, 0, (off_t)size) == 0)
+    if (size == 0 || fallocate(handle, FALLOC_FL_KEEP_SIZE, 0, (off_t)size) == 0)
         return 0;
     return errno == EOPNOTSUPP || errno == ENOSYS ? 0 : -errno;
 }

@@ -4,7 +4,7 @@
  *   data/
  *   ├── ragstore.json  LOCK
  *   ├── api_storage/{entities.json, chat_sessions.json, collections/<name>.json,
- *   │                journal-<generation>.ndjson, commit}
+ *   │                journal-<generation>.ndjson, commit, reserve}
  *   ├── uploads/{entity}/{name}
  *   ├── entity_scoped/entities/{entity}/{entity.json, doc_to_chunks.json, chunk_metadata.json,
  *   │                                    segments/, vector_store/{rows-<n>.rsv, index.faiss}}
@@ -30,6 +30,7 @@
 #define RSI_PATH_LOCK "LOCK"
 #define RSI_PATH_API_STORAGE "api_storage"
 #define RSI_PATH_COMMIT "api_storage/commit"
+#define RSI_PATH_RESERVE "api_storage/reserve"
 #define RSI_PATH_ENTITIES "api_storage/entities.json"
 #define RSI_PATH_SESSIONS "api_storage/chat_sessions.json"
 #define RSI_PATH_COLLECTIONS "api_storage/collections"

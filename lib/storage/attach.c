@@ -97,6 +97,8 @@ static int leave_mark(rsi_storage *storage, bool *was_unclean)
     *was_unclean = size > 0;
     if (status == RAGSTORE_OK && size == 0)
         status = rsi_file_write_at(lock, mark, sizeof mark - 1, 0);
+    if (status == RAGSTORE_E_DISK_FULL && rsi_reserve_release(storage))
+        status = rsi_file_write_at(lock, mark, sizeof mark - 1, 0);
     if (status == RAGSTORE_OK && size == 0) /* a power cut must not take the mark alone */
         status = rsi_file_flush(lock);
     return status;

@@ -223,6 +223,8 @@ static int begin_locked(checkpoint *point, bool *due)
         return status;
     status = rsi_storage_flush_locked(storage);
     if (status == RAGSTORE_OK)
+        status = rsi_reserve_require(storage);
+    if (status == RAGSTORE_OK)
         status = begin_journal(storage);
     rsi_lease_publish(storage);
     point->base_sequence = storage->journal.sequence;
@@ -345,8 +347,10 @@ static int settle_locked(checkpoint *point)
         status = write_manifest(point);
     if (status != RAGSTORE_E_FAILED) /* others were told of that */
         rsi_lease_publish(storage);
-    if (status == RAGSTORE_OK)
+    if (status == RAGSTORE_OK) {
         storage->was_unclean = false;
+        rsi_reserve_fill(storage);
+    }
     point->generation = storage->journal.generation;
     return status;
 }

@@ -256,11 +256,26 @@ static bool may_leave(const rsi_tx *tx)
     return true;
 }
 
+static bool only_removes(const rsi_tx *tx)
+{
+    for (size_t i = 0; i < tx->op_count; i++) {
+        const rsi_op *op = &tx->ops[i];
+        const bool removes = op->kind == RSI_OP_DROP || op->kind == RSI_OP_DROP_ROW ||
+                             (op->kind == RSI_OP_WORK &&
+                              (op->work == RSI_WORK_UNLINK || op->work == RSI_WORK_GONE));
+        if (!removes)
+            return false;
+    }
+    return true;
+}
+
 /* Everything that can fail without a trace on the disk. */
 static int prepare(rsi_tx *tx, rsi_bytes *line)
 {
     rsi_storage *storage = tx->storage;
     int status = rsi_storage_refusal(storage);
+    if (status == RAGSTORE_OK && !only_removes(tx))
+        status = rsi_reserve_require(storage);
     if (status == RAGSTORE_OK)
         status = encode_ops(line, tx);
     if (status == RAGSTORE_OK)
@@ -285,7 +300,7 @@ int rsi_tx_write(rsi_tx *tx)
 {
     rsi_storage *storage = tx->storage;
     const size_t work_before = storage->work.count;
-    rsi_commit commit = {.tx = tx};
+    rsi_commit commit = {.tx = tx, .only_removes = only_removes(tx)};
     const bool leaves = may_leave(tx);
     if (!leaves)
         rsi_group_drain(storage);

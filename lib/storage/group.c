@@ -64,6 +64,17 @@ static void fail_all(rsi_commit *first, int status)
     }
 }
 
+/* Who makes room by deleting may use what is kept for that. */
+static int append_line(rsi_storage *storage, const rsi_commit *commit, bool *broken)
+{
+    const rsi_bytes *line = &commit->line;
+    int status = rsi_journal_append(&storage->journal, line->data, line->size, true, broken);
+    if (status == RAGSTORE_E_DISK_FULL && !*broken && commit->only_removes &&
+        rsi_reserve_release(storage))
+        status = rsi_journal_append(&storage->journal, line->data, line->size, true, broken);
+    return status;
+}
+
 /* Append the lines. One that cannot be written fails its commit alone. False: none was written,
  * or the journal is broken. */
 static bool append_lines(rsi_storage *storage, rsi_commit *first)
@@ -72,8 +83,7 @@ static bool append_lines(rsi_storage *storage, rsi_commit *first)
     bool any = false;
     for (rsi_commit *commit = first; commit != NULL; commit = commit->next) {
         bool broken;
-        commit->status =
-            rsi_journal_append(journal, commit->line.data, commit->line.size, true, &broken);
+        commit->status = append_line(storage, commit, &broken);
         commit->sequence = journal->sequence;
         any = any || commit->status == RAGSTORE_OK;
         if (commit->status != RAGSTORE_OK)

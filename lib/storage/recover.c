@@ -196,6 +196,23 @@ static int cut_tail(rsi_storage *storage, const rsi_journal_file *last)
     return status == RAGSTORE_OK ? closed : status;
 }
 
+/* Without room for a copy: the same bytes over themselves, which reach the disk as new ones would. */
+static int rewrite_in_place(rsi_storage *storage, const rsi_journal_file *last)
+{
+    rsi_file *file;
+    int status = rsi_file_open(&file, storage->root, rsi_path_journal(last->generation).text,
+                               RSI_OPEN_WRITE);
+    if (status != RAGSTORE_OK)
+        return status;
+    status = rsi_file_write_at(file, last->text.data, last->valid_size, 0);
+    if (status == RAGSTORE_OK)
+        status = rsi_file_truncate(file, last->valid_size);
+    if (status == RAGSTORE_OK)
+        status = rsi_file_flush(file);
+    int closed = rsi_file_close(file);
+    return status == RAGSTORE_OK ? closed : status;
+}
+
 /*
  * Make the newest journal's valid part safe before anything is built on it. After an unclean end a
  * page cache may show lines that never reached the disk, and pages whose flush failed count as
@@ -208,30 +225,41 @@ static int secure_tail(rsi_storage *storage, const rsi_journal_files *files, boo
         return RAGSTORE_OK;
     if (!unclean)
         return cut_tail(storage, last);
-    return rsi_file_replace(storage->root, rsi_path_journal(last->generation).text,
-                            last->text.data, last->valid_size);
+    int status = rsi_file_replace(storage->root, rsi_path_journal(last->generation).text,
+                                  last->text.data, last->valid_size);
+    return status == RAGSTORE_E_DISK_FULL ? rewrite_in_place(storage, last) : status;
 }
 
-/* Go on with the newest journal when it can be trusted as it is, or start a new one. */
+static int continue_journal(rsi_storage *storage, const rsi_journal_file *last,
+                            const rsi_replay *replay)
+{
+    rsi_journal *journal = &storage->journal;
+    journal->generation = last->generation;
+    journal->sequence = replay->last_sequence;
+    journal->flushed = replay->last_sequence;
+    journal->size = last->valid_size;
+    storage->journal_begin = journal->sequence;
+    return rsi_file_open(&journal->file, storage->root, rsi_path_journal(last->generation).text,
+                         RSI_OPEN_WRITE);
+}
+
+/* Go on with the newest journal when it can be trusted as it is, or start a new one. On a full disk
+ * the old one will do: it has just been written again. */
 static int open_journal(rsi_storage *storage, const rsi_journal_files *files,
                         const rsi_replay *replay, bool unclean)
 {
     rsi_journal *journal = &storage->journal;
     const rsi_journal_file *last = files->count == 0 ? NULL : &files->items[files->count - 1];
-    if (last != NULL && last->valid_size > 0 && !unclean) {
-        journal->generation = last->generation;
-        journal->sequence = replay->last_sequence;
-        journal->flushed = replay->last_sequence;
-        journal->size = last->valid_size;
-        storage->journal_begin = journal->sequence;
-        return rsi_file_open(&journal->file, storage->root,
-                             rsi_path_journal(last->generation).text, RSI_OPEN_WRITE);
-    }
+    const bool has_lines = last != NULL && last->valid_size > 0;
+    if (has_lines && !unclean)
+        return continue_journal(storage, last, replay);
     uint64_t generation = storage->manifest.generation;
     if (last != NULL && last->generation > generation)
         generation = last->generation;
     int status = rsi_journal_create(journal, storage->root, generation + 1, replay->last_sequence,
                                 storage->manifest.store_id);
+    if (status == RAGSTORE_E_DISK_FULL && has_lines)
+        return continue_journal(storage, last, replay);
     storage->journal_begin = journal->sequence;
     if (status == RAGSTORE_OK)
         status = rsi_journal_flush(journal);
@@ -348,6 +376,36 @@ static int settle_chunk_file(void *user, const char *entity_id, const char *json
     return RAGSTORE_OK;
 }
 
+/* Everything that changes the disk before the journal can be appended to. */
+static int prepare_disk(rsi_storage *storage, const rsi_journal_files *files, rsi_replay *replay,
+                        bool unclean)
+{
+    int status = secure_tail(storage, files, unclean);
+    if (status == RAGSTORE_OK && unclean)
+        status = rsi_storage_make_directories(storage);
+    if (status == RAGSTORE_OK)
+        status = rsi_work_recover(storage, &replay->work);
+    if (status == RAGSTORE_OK && unclean && !storage->is_beside)
+        status = rsi_work_sweep(storage);
+    if (status == RAGSTORE_OK && unclean)
+        status = rsi_storage_each(storage, RSI_SPACE_ENTITIES, settle_chunk_file, storage);
+    if (status == RAGSTORE_OK)
+        status = open_journal(storage, files, replay, unclean);
+    return status;
+}
+
+/* What only a page cache showed must reach the disk before anything is built on it. A full disk
+ * leaves that to a later checkpoint: nothing goes before one. */
+static int bring_up_to_date(rsi_storage *storage)
+{
+    int status = rsi_checkpoint_alone(storage);
+    if (status != RAGSTORE_E_DISK_FULL)
+        return status;
+    rsi_storage_log(storage, RAGSTORE_LOG_WARNING, "opened with its journal: %s",
+                    rsi_error_message());
+    return RAGSTORE_OK;
+}
+
 int rsi_storage_recover(rsi_storage *storage)
 {
     rsi_journal_files files = {0};
@@ -362,20 +420,13 @@ int rsi_storage_recover(rsi_storage *storage)
 
     const bool unclean = storage->was_unclean || !storage->manifest.present ||
                          rsi_checkpoint_has_work(storage, NULL);
-    status = secure_tail(storage, &files, unclean);
+    status = prepare_disk(storage, &files, &replay, unclean);
+    if (status == RAGSTORE_E_DISK_FULL && rsi_reserve_release(storage))
+        status = prepare_disk(storage, &files, &replay, unclean);
     if (status == RAGSTORE_OK && unclean)
-        status = rsi_storage_make_directories(storage);
+        status = bring_up_to_date(storage);
     if (status == RAGSTORE_OK)
-        status = rsi_work_recover(storage, &replay.work);
-    if (status == RAGSTORE_OK && unclean && !storage->is_beside)
-        status = rsi_work_sweep(storage);
-    if (status == RAGSTORE_OK && unclean)
-        status = rsi_storage_each(storage, RSI_SPACE_ENTITIES, settle_chunk_file, storage);
-    if (status == RAGSTORE_OK)
-        status = open_journal(storage, &files, &replay, unclean);
-    /* what only a page cache showed must reach the disk before anything is built on it */
-    if (status == RAGSTORE_OK && unclean)
-        status = rsi_checkpoint_alone(storage);
+        rsi_reserve_fill(storage);
     storage->journal_bytes = storage->journal.size;
 
 cleanup:

@@ -345,6 +345,11 @@ int rsi_storage_close(rsi_storage *storage)
         }
         if (alone && status == RAGSTORE_OK)
             status = close_as_last(storage);
+        if (status == RAGSTORE_E_DISK_FULL) { /* the journal has everything; the mark stays */
+            rsi_storage_log(storage, RAGSTORE_LOG_WARNING, "closed with its journal: %s",
+                            rsi_error_message());
+            status = RAGSTORE_OK;
+        }
     }
     rsi_saved_error error;
     rsi_error_save(&error);

@@ -132,6 +132,7 @@ struct rsi_storage {
     rsi_work_list work;
     rsi_work_list foreign; /* of other processes: done by now, unless one of them died */
     int64_t last_commit_ms; /* atomic */
+    bool lacks_reserve;     /* atomic; see reserve.c */
     bool needs_flush;       /* durability normal: lines behind the last flush; as `journal` */
     uint64_t journal_bytes; /* atomic copy of journal.size */
 };
@@ -212,6 +213,15 @@ bool rsi_checkpoint_has_work(rsi_storage *storage, uint64_t *file_bytes);
 /* Remove the journals before the last two generations, of which `generation` is one, that have been
  * there for a while. */
 int rsi_journals_remove_old(rsi_storage *storage, uint64_t generation);
+
+/* ---- reserve.c ---- */
+
+/* Keep room for deleting and closing on a full disk, when there is any. */
+void rsi_reserve_fill(rsi_storage *storage);
+/* DISK_FULL when it is gone and there is no room for it: only deleting is allowed. */
+int rsi_reserve_require(rsi_storage *storage);
+/* Give it back to the disk; false when there was none. The thread's error stays as it is. */
+bool rsi_reserve_release(rsi_storage *storage);
 
 /* ---- work.c ---- */
 

@@ -95,6 +95,7 @@ void rsi_tx_apply_locked(rsi_tx *tx, uint64_t sequence);
 typedef struct rsi_commit {
     rsi_tx *tx;
     rsi_bytes line; /* its operations */
+    bool only_removes; /* so that it may use the reserve */
     uint64_t sequence;
     int status;
     rsi_saved_error error;

@@ -188,6 +188,11 @@ static int do_work(rsi_storage *storage, const rsi_work *work)
     return RAGSTORE_OK;
 }
 
+static bool removes(const rsi_work *work)
+{
+    return work->kind == RSI_WORK_UNLINK || work->kind == RSI_WORK_GONE;
+}
+
 /* ---- at open, and of other processes ---- */
 
 typedef struct name_search {
@@ -248,6 +253,15 @@ static int is_still_due(bool *due, rsi_storage *storage, const rsi_work *work)
     return RAGSTORE_OK;
 }
 
+/* What a full disk prevents is done when there is room again. */
+static int put_off(rsi_storage *storage, const rsi_work *work, int status)
+{
+    if (status != RAGSTORE_E_DISK_FULL)
+        return status;
+    rsi_storage_log(storage, RAGSTORE_LOG_WARNING, "will be tried again: %s", rsi_error_message());
+    return rsi_work_add(&storage->work, work->kind, work->entity_id, work->first, work->second);
+}
+
 /* Folders come after the commit of their entity and no operation tells of them: what a crash
  * prevented is seen by the entity file, which is written last. Only an entity without documents can
  * be so new. */
@@ -266,7 +280,7 @@ static int complete_folders(void *user, const char *entity_id, const char *json,
     if (rsi_entity_incarnation(incarnation, storage, entity_id) != RAGSTORE_OK)
         return RAGSTORE_OK; /* a damaged record is told of where it is used */
     const rsi_work work = {RSI_WORK_COME, (char *)(uintptr_t)entity_id, incarnation, NULL};
-    return do_work(storage, &work);
+    return put_off(storage, &work, do_work(storage, &work));
 }
 
 /* Is there something left of a piece of another process's work? Most has long been done. */
@@ -304,6 +318,9 @@ static int run_list(rsi_storage *storage, rsi_work_list *list,
     int status = RAGSTORE_OK;
     while (done < list->count) {
         status = run(storage, &list->items[done]);
+        if (status == RAGSTORE_E_DISK_FULL && removes(&list->items[done]) &&
+            rsi_reserve_release(storage))
+            status = run(storage, &list->items[done]);
         if (status != RAGSTORE_OK)
             break;
         done++;
@@ -337,7 +354,7 @@ int rsi_work_recover(rsi_storage *storage, rsi_work_list *list)
         bool due;
         int status = is_still_due(&due, storage, &list->items[i]);
         if (status == RAGSTORE_OK && due)
-            status = do_work(storage, &list->items[i]);
+            status = put_off(storage, &list->items[i], do_work(storage, &list->items[i]));
         if (status != RAGSTORE_OK)
             return rsi_wrap(status, "finish what a crash cut short");
     }

@@ -191,6 +191,23 @@ void power_disk_back_date(power_disk *disk, int64_t seconds)
     disk->back_dated_ns = seconds * 1000000000;
 }
 
+void power_disk_limit(power_disk *disk, uint64_t bytes)
+{
+    disk->limit = bytes;
+}
+
+uint64_t power_disk_used(const power_disk *disk)
+{
+    uint64_t used = 0;
+    for (size_t i = 0; i < disk->node_count; i++) {
+        const power_node *node = disk->nodes[i];
+        const uint64_t blocks = (node->now.size + POWER_BLOCK - 1) / POWER_BLOCK * POWER_BLOCK;
+        if (node->linked)
+            used += (blocks > node->reserved ? blocks : node->reserved) + POWER_NAME_BYTES;
+    }
+    return used;
+}
+
 void power_disk_split_renames(power_disk *disk)
 {
     disk->split_renames = true;
@@ -368,6 +385,7 @@ static size_t copy_tree(power_disk *to, const power_disk *from, size_t node,
     size_t copy = power_node_add(to, old->is_directory);
     to->nodes[copy]->number = old->number;
     to->nodes[copy]->modified_ns = old->modified_ns;
+    to->nodes[copy]->reserved = old->reserved;
     if (!old->is_directory) {
         cut_bytes(&to->nodes[copy]->durable, old, choice);
         power_bytes_copy(&to->nodes[copy]->now, &to->nodes[copy]->durable);
@@ -386,6 +404,7 @@ power_disk *power_disk_cut(const power_disk *disk, uint64_t seed)
     power_disk *after = make_disk();
     after->clock_ns = disk->clock_ns;
     after->back_dated_ns = disk->back_dated_ns;
+    after->limit = disk->limit;
     power_names *names = cut_names(disk, &choice);
     copy_tree(after, disk, 0, names, &choice);
     for (size_t i = 0; i < disk->node_count; i++)
@@ -409,6 +428,7 @@ static void copy_node(power_disk *to, const power_node *from)
     node->number = from->number;
     node->linked = from->linked;
     node->modified_ns = from->modified_ns;
+    node->reserved = from->reserved;
     power_bytes_copy(&node->now, &from->now);
     power_bytes_copy(&node->durable, &from->durable);
     node->change_count = from->change_count;
@@ -429,6 +449,7 @@ power_disk *power_disk_kill(const power_disk *disk)
     power_disk *after = make_disk();
     after->clock_ns = disk->clock_ns;
     after->back_dated_ns = disk->back_dated_ns;
+    after->limit = disk->limit;
     after->order = disk->order;
     after->split_renames = disk->split_renames;
     for (size_t i = 0; i < disk->node_count; i++)

@@ -61,6 +61,10 @@ size_t power_disk_views(const power_disk *disk);
 const char *power_disk_name(const power_disk *disk, int handle);
 /* Files changed from now on seem to be this much older, so that what waits for age happens. */
 void power_disk_back_date(power_disk *disk, int64_t seconds);
+/* No more than so many bytes fit on it from now on, counted in whole blocks: writing more gives
+ * ENOSPC. 0: no limit. power_disk_used() is what is taken now. */
+void power_disk_limit(power_disk *disk, uint64_t bytes);
+uint64_t power_disk_used(const power_disk *disk);
 /* A defect for tests of the tests: a cut may show half of a rename. */
 void power_disk_split_renames(power_disk *disk);
 

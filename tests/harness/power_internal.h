@@ -13,6 +13,8 @@
 #include "harness/power_disk.h"
 
 #define POWER_SECTOR 512u
+#define POWER_BLOCK 4096u
+#define POWER_NAME_BYTES 64u /* that a file or directory takes by being there */
 #define NO_NODE SIZE_MAX
 #define FIRST_HANDLE 1000 /* no number that a descriptor of the process is likely to have */
 
@@ -46,6 +48,7 @@ typedef struct power_node {
     int64_t modified_ns;
     power_bytes now;
     power_bytes durable;
+    uint64_t reserved; /* bytes for which blocks are held */
     power_change *changes;
     size_t change_count;
     power_names names_now;
@@ -96,6 +99,7 @@ struct power_disk {
     int64_t clock_ns;
     int64_t back_dated_ns;
     size_t views;
+    uint64_t limit; /* bytes that fit on it; 0: no end */
     bool split_renames;
     power_hook *hook;
     void *hook_user;

@@ -123,6 +123,11 @@ static int add_handle(power_disk *disk, size_t node, const char *path, bool writ
     return FIRST_HANDLE + (int)index;
 }
 
+static bool has_room(const power_disk *disk, uint64_t more)
+{
+    return disk->limit == 0 || power_disk_used(disk) + more <= disk->limit;
+}
+
 /* ---- opening ---- */
 
 static int disk_open(void *self, int directory, const char *path, unsigned flags)
@@ -138,6 +143,8 @@ static int disk_open(void *self, int directory, const char *path, unsigned flags
     if (node == NO_NODE) {
         if (!(flags & RSI_OPEN_CREATE))
             return -ENOENT;
+        if (!has_room(disk, POWER_NAME_BYTES))
+            return -ENOSPC;
         begin_operation(disk);
         node = power_node_add(disk, false);
         disk->nodes[node]->modified_ns = tick(disk);
@@ -196,6 +203,9 @@ static int64_t disk_write(void *self, int handle, const void *data, size_t size,
         return result;
     if (size == 0)
         return 0;
+    const uint64_t blocks = (node->now.size + POWER_BLOCK - 1) / POWER_BLOCK * POWER_BLOCK;
+    if (offset + size > blocks && !has_room(self, offset + size - blocks))
+        return -ENOSPC;
     begin_operation(self);
     record_change(self, node, data, size, offset);
     power_bytes_write(&node->now, data, size, offset);
@@ -220,7 +230,15 @@ static int disk_reserve(void *self, int handle, uint64_t size)
     power_node *node = writable_node(self, handle, &result);
     if (node == NULL)
         return result;
-    return size <= node->now.size ? 0 : disk_truncate(self, handle, size);
+    if (size <= node->reserved)
+        return 0;
+    const uint64_t before = node->reserved;
+    node->reserved = size;
+    if (!has_room(self, 0)) {
+        node->reserved = before;
+        return -ENOSPC;
+    }
+    return 0;
 }
 
 /* ---- flushing ---- */
@@ -427,6 +445,8 @@ static int disk_make_directory(void *self, int directory, const char *path)
         return result;
     if (named(disk, parent, name) != NO_NODE)
         return -EEXIST;
+    if (!has_room(disk, POWER_NAME_BYTES))
+        return -ENOSPC;
     begin_operation(disk);
     size_t node = power_node_add(disk, true);
     disk->nodes[node]->modified_ns = tick(disk);
