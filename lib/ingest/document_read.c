@@ -122,8 +122,13 @@ static int read_content(rsi_bytes *out, rsi_store *store, const char *entity_id,
         return rsi_fail(RAGSTORE_E_NOT_FOUND, "ingest",
                         "document \"%s\" was made of chunks and has no file", document->doc_id);
     rsi_path path = rsi_path_upload(entity_id, document->stored_name);
-    int status = rsi_file_read_all(rsi_storage_root(store->storage), path.text,
-                                   (size_t)RSI_DOCUMENT_MAX, out);
+    rsi_root *root = rsi_storage_root(store->storage);
+    int status = rsi_file_read_all(root, path.text, (size_t)RSI_DOCUMENT_MAX, out);
+    for (unsigned i = 0; status == RAGSTORE_E_NOT_FOUND; i++) {
+        if (!rsi_storage_await_files(store->storage, i))
+            break;
+        status = rsi_file_read_all(root, path.text, (size_t)RSI_DOCUMENT_MAX, out);
+    }
     if (status == RAGSTORE_E_NOT_FOUND)
         return rsi_fail(RAGSTORE_E_DAMAGED, "ingest",
                         "%s is missing; upload the file again to mend it", path.text);

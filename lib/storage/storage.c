@@ -16,6 +16,9 @@
 #include <stdio.h>
 #include <string.h>
 
+#define AWAIT_ATTEMPTS 20 /* of a reader that waits for a file of another process */
+#define AWAIT_MS 10
+
 void rsi_storage_log(rsi_storage *storage, int level, const char *format, ...)
 {
     if (storage->options.log == NULL)
@@ -383,6 +386,21 @@ void rsi_storage_free(rsi_storage *storage)
     pthread_cond_destroy(&storage->changed);
     pthread_cond_destroy(&storage->lease.wake);
     rsi_free(storage);
+}
+
+bool rsi_storage_await_files(rsi_storage *storage, unsigned attempt)
+{
+    if (storage->read_only) {
+        if (attempt >= AWAIT_ATTEMPTS || !rsi_attach_has_company(storage))
+            return false;
+        rsi_sleep_ms(AWAIT_MS);
+        return true;
+    }
+    /* whoever committed holds the writer lock until its files have their names */
+    if (attempt > 0 || rsi_writer_is_me(storage) || rsi_writer_take(storage) != RAGSTORE_OK)
+        return false;
+    rsi_writer_release(storage);
+    return true;
 }
 
 uint64_t rsi_storage_lease_count(const rsi_storage *storage)

@@ -63,6 +63,9 @@ void rsi_storage_free(rsi_storage *storage); /* NULL is fine */
 
 /* Make visible what other processes have committed; a call that reads begins with it. */
 int rsi_storage_follow(rsi_storage *storage);
+/* A file that a visible commit names is not there: its name may only be on the way, or left to do by a
+ * process that died. See to that, or wait a moment; false when there is no use in looking again. */
+bool rsi_storage_await_files(rsi_storage *storage, unsigned attempt);
 /* How often the writer lock came from elsewhere: while the number stays, nobody else has written. For
  * a thread with a transaction. */
 uint64_t rsi_storage_lease_count(const rsi_storage *storage);
