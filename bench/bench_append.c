@@ -5,7 +5,8 @@
  *   bench_append [directory] [rounds]
  *
  * Prints one JSON object a line: commits a second (median, smallest and largest of the rounds),
- * flushes for each commit, and the ratio to the rival. Each round measures all ways one after the
+ * flushes for each commit, and the ratio to the rival; first for threads of one process, then for two
+ * processes of one thread each, with the smaller one's share. Each round measures all ways one after the
  * other, in the other order in every second round. The directory should be on a real disk.
  */
 #include "base/status.h"
@@ -22,6 +23,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -206,6 +208,76 @@ static double measure(way how, int threads, double *flushes_each)
     return (double)r.commits / seconds;
 }
 
+/* ---- two processes ---- */
+
+#define PROCESSES 2
+
+/* In a child, with a store or database of its own on the same files, when all have opened theirs. */
+static void work_alone(way how, int index, int answers, int starts)
+{
+    uint64_t commits = 0;
+    run r = {.how = how, .threads = 1};
+    next_key = ((uint64_t)index + 1) << 40 | next_key;
+    if (how == RAGSTORE_FULL || how == RAGSTORE_NORMAL)
+        r.storage = open_store(how == RAGSTORE_FULL);
+    if (write(answers, &commits, sizeof commits) != sizeof commits || read(starts, &commits, 1) != 1)
+        _exit(1);
+    r.until = now() + SECONDS;
+    work(&r);
+    commits = r.commits;
+    if (write(answers, &commits, sizeof commits) != sizeof commits)
+        _exit(1);
+    _exit(r.storage == NULL || rsi_storage_close(r.storage) == RAGSTORE_OK ? 0 : 1);
+}
+
+static uint64_t answer_of(int answers)
+{
+    uint64_t commits;
+    if (read(answers, &commits, sizeof commits) != sizeof commits)
+        fail("process", "no answer");
+    return commits;
+}
+
+/* Commits a second of all; *least: the smallest share of one. */
+static double measure_processes_once(way how, double *least)
+{
+    pid_t ids[PROCESSES];
+    int answers[2];
+    int starts[2];
+    uint64_t sum = 0;
+    uint64_t smallest = UINT64_MAX;
+    if (how == RIVAL_FULL || how == RIVAL_NORMAL)
+        sqlite3_close(open_sqlite(how == RIVAL_FULL)); /* makes the table */
+    if (pipe(answers) != 0 || pipe(starts) != 0)
+        fail("pipe", strerror(errno));
+    for (int i = 0; i < PROCESSES; i++) {
+        ids[i] = fork();
+        if (ids[i] < 0)
+            fail("fork", strerror(errno));
+        if (ids[i] == 0)
+            work_alone(how, i, answers[1], starts[0]);
+    }
+    for (int i = 0; i < PROCESSES; i++)
+        (void)answer_of(answers[0]);
+    if (write(starts[1], "go", PROCESSES) != PROCESSES)
+        fail("pipe", strerror(errno));
+    for (int i = 0; i < PROCESSES; i++) {
+        int status;
+        uint64_t commits = answer_of(answers[0]);
+        sum += commits;
+        smallest = commits < smallest ? commits : smallest;
+        if (waitpid(ids[i], &status, 0) < 0 || status != 0)
+            fail("process", "ended badly");
+    }
+    close(answers[0]);
+    close(answers[1]);
+    close(starts[0]);
+    close(starts[1]);
+    next_key += sum;
+    *least = (double)smallest / (double)sum;
+    return (double)sum / SECONDS;
+}
+
 /* ---- rounds ---- */
 
 static int compare(const void *a, const void *b)
@@ -249,6 +321,29 @@ static void measure_threads(int threads, int rounds)
     }
 }
 
+static void measure_processes(int rounds)
+{
+    double rates[WAYS][ROUNDS_MAX];
+    double least[WAYS];
+    for (int round = 0; round < rounds; round++)
+        for (int i = 0; i < RAW; i++) {
+            way how = (way)(round % 2 == 0 ? i : RAW - 1 - i);
+            rates[how][round] = measure_processes_once(how, &least[how]);
+        }
+    for (int i = 0; i < RAW; i++) {
+        qsort(rates[i], (size_t)rounds, sizeof(double), compare);
+        double median = rates[i][rounds / 2];
+        printf("{\"bench\":\"append\",\"processes\":%d,\"way\":\"%s\",\"commits_per_s\":%.0f,"
+               "\"min\":%.0f,\"max\":%.0f,\"least_share\":%.2f",
+               PROCESSES, names[i], median, rates[i][0], rates[i][rounds - 1], least[i]);
+        if (i >= RIVAL_FULL)
+            printf("}\n");
+        else
+            printf(",\"ratio_to_sqlite\":%.2f}\n", median / rates[i + RIVAL_FULL][rounds / 2]);
+        fflush(stdout);
+    }
+}
+
 int main(int argc, char **argv)
 {
     static const int threads[] = {1, 2, 4, 8, 16};
@@ -264,6 +359,8 @@ int main(int argc, char **argv)
         measure_threads(threads[i], rounds);
         clear_place();
     }
+    measure_processes(rounds);
+    clear_place();
     if (rmdir(place) != 0)
         fail(place, strerror(errno));
     return 0;

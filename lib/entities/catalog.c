@@ -122,6 +122,14 @@ static void drop_stale(rsi_store *store, rsi_catalog *catalog)
     pthread_mutex_unlock(&store->catalogs_mutex);
 }
 
+/* Index files may have been written from what this catalog holds, after the other process wrote
+ * newer ones: they are looked at again. */
+static void overtake_locked(rsi_store *store, rsi_catalog *catalog)
+{
+    rsi_upkeep_mark(store, catalog->entity_id);
+    make_stale_locked(store, catalog);
+}
+
 void rsi_catalogs_follow(void *user, const char *entity_id)
 {
     rsi_store *store = user;
@@ -131,10 +139,10 @@ void rsi_catalogs_follow(void *user, const char *entity_id)
     if (entity_id != NULL) {
         rsi_catalog *catalog = rsi_map_get(&store->catalogs, entity_id, strlen(entity_id));
         if (catalog != NULL)
-            make_stale_locked(store, catalog);
+            overtake_locked(store, catalog);
     } else {
         while (rsi_map_next(&store->catalogs, &position, NULL, &value)) {
-            make_stale_locked(store, value);
+            overtake_locked(store, value);
             position = 0; /* it is out of the map */
         }
     }

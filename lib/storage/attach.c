@@ -209,6 +209,8 @@ void rsi_attach_end(rsi_storage *storage)
 {
     rsi_saved_error error;
     rsi_error_save(&error);
+    if (storage->attachment.lock != NULL) /* a child that is just being forked may have it open */
+        (void)rsi_file_lock(storage->attachment.lock, 0, 0, RSI_LOCK_NONE);
     rsi_lock_file_close(storage->attachment.lock);
     storage->attachment.lock = NULL;
     rsi_error_restore(&error);

@@ -29,7 +29,7 @@ typedef struct checkpoint {
     uint64_t base_sequence;
     uint64_t manifest_generation; /* when it began; another process may overtake it */
     uint64_t reloads;             /* likewise */
-    uint64_t generation;          /* of the journal when it ended */
+    uint64_t generation; /* of the journal that began with it: all that the files lack is there */
     rsi_target *targets;
     size_t count;
     size_t capacity;
@@ -212,12 +212,22 @@ static int collect_targets(checkpoint *point)
     return status;
 }
 
+/* Another process may have finished a checkpoint. */
+static int look_at_manifest(const checkpoint *point)
+{
+    rsi_storage *storage = point->storage;
+    return point->is_alone || !rsi_attach_has_company(storage) ? RAGSTORE_OK
+                                                               : rsi_follow_manifest(storage);
+}
+
 /* *due: is there anything to write? */
 static int begin_locked(checkpoint *point, bool *due)
 {
     rsi_storage *storage = point->storage;
     rsi_group_drain(storage);
-    int status = rsi_work_run(storage);
+    int status = look_at_manifest(point);
+    if (status == RAGSTORE_OK)
+        status = rsi_work_run(storage);
     *due = rsi_checkpoint_has_work(storage, NULL) || !storage->manifest.present || storage->was_unclean;
     if (status != RAGSTORE_OK || !*due)
         return status;
@@ -230,6 +240,7 @@ static int begin_locked(checkpoint *point, bool *due)
     point->base_sequence = storage->journal.sequence;
     point->manifest_generation = storage->manifest.generation;
     point->reloads = storage->reloads;
+    point->generation = storage->journal.generation;
     return status == RAGSTORE_OK ? collect_targets(point) : status;
 }
 
@@ -294,7 +305,7 @@ static int write_manifest(const checkpoint *point)
     rsi_manifest manifest = storage->manifest;
     manifest.entities = point->targets[0].new;
     manifest.sessions = point->targets[1].new;
-    manifest.generation = storage->journal.generation;
+    manifest.generation = point->generation;
     manifest.present = true;
     manifest.collections = (rsi_candidates){0};
     int status = list_collections(&manifest.collections, point);
@@ -334,10 +345,11 @@ static int settle_locked(checkpoint *point)
 {
     rsi_storage *storage = point->storage;
     rsi_group_drain(storage);
-    if (is_overtaken(point))
-        return RAGSTORE_OK;
+    int status = look_at_manifest(point);
+    if (status != RAGSTORE_OK || is_overtaken(point))
+        return status;
     leave_out_dead(point);
-    int status = rsi_storage_refusal(storage);
+    status = rsi_storage_refusal(storage);
     rsi_lease_publish_busy(storage);
     if (status == RAGSTORE_OK)
         status = write_record(point);
@@ -351,7 +363,6 @@ static int settle_locked(checkpoint *point)
         storage->was_unclean = false;
         rsi_reserve_fill(storage);
     }
-    point->generation = storage->journal.generation;
     return status;
 }
 
@@ -390,7 +401,7 @@ static int run(checkpoint *point)
         status = with_writer(point, settle_locked);
     for (size_t i = 0; status == RAGSTORE_OK && i < point->count; i++)
         rsi_target_keep_index(&point->targets[i], storage);
-    if (status == RAGSTORE_OK && !point->incomplete && point->generation > 0)
+    if (status == RAGSTORE_OK && !point->incomplete)
         status = rsi_journals_remove_old(storage, point->generation);
     return status;
 }

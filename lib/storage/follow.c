@@ -112,7 +112,7 @@ static void raise_chunk_bases(rsi_storage *storage)
     }
 }
 
-static int adopt_manifest(rsi_storage *storage)
+int rsi_follow_manifest(rsi_storage *storage)
 {
     rsi_manifest fresh;
     int status = rsi_manifest_read(&fresh, storage->root);
@@ -175,7 +175,7 @@ static int read_journals(rsi_storage *storage, rsi_replay *replay, const rsi_hin
     if (status == RAGSTORE_OK && storage->seen.generation == hint->generation)
         status = read_on(storage, replay, hint->end);
     if (status == RAGSTORE_OK && crossed)
-        status = adopt_manifest(storage);
+        status = rsi_follow_manifest(storage);
     return status;
 }
 

@@ -16,6 +16,7 @@
 #include <stdio.h>
 #include <string.h>
 
+
 void rsi_storage_log(rsi_storage *storage, int level, const char *format, ...)
 {
     if (storage->options.log == NULL)

@@ -20,6 +20,7 @@
  *   g  how many messages it has
  *   b  begin a batch and put a document into "notes"; c commits it
  *   k  checkpoint (export)
+ *   v  add so many vectors to "acme" in a batch that is aborted
  *   e  delete the entity "acme"
  */
 #ifndef TESTS_API_PEER_H
@@ -111,6 +112,15 @@ static inline int add_granite(ragstore_store *store, int64_t number)
     return status;
 }
 
+static inline int add_vector(ragstore_entity *entity, int number)
+{
+    char chunks[128];
+    float vector[64] = {0};
+    vector[number] = 1.0f;
+    snprintf(chunks, sizeof chunks, "[{\"text\":\"number %d\"}]", number);
+    return ragstore_document_add_chunks(NULL, entity, chunks, vector, 64, NULL);
+}
+
 /* ---- the child ---- */
 
 typedef struct peer_state {
@@ -181,6 +191,22 @@ static inline int64_t peer_session(peer_state *is, char what, int64_t times)
     return answer;
 }
 
+static inline int64_t peer_abort_vectors(ragstore_store *store, int64_t count)
+{
+    ragstore_batch *batch;
+    ragstore_entity *entity;
+    int status = ragstore_entity_open(&entity, store, "acme");
+    if (status == RAGSTORE_OK)
+        status = ragstore_batch_begin(&batch, store);
+    if (status != RAGSTORE_OK)
+        return status;
+    for (int i = 0; status == RAGSTORE_OK && i < count; i++)
+        status = add_vector(entity, i);
+    ragstore_batch_abort(batch);
+    ragstore_entity_free(entity);
+    return status;
+}
+
 static inline int64_t peer_obey(peer_state *is, const peer_order *order)
 {
     char filter[64];
@@ -214,6 +240,8 @@ static inline int64_t peer_obey(peer_state *is, const peer_order *order)
         return ragstore_batch_commit(is->batch);
     case 'k':
         return ragstore_store_export(is->store);
+    case 'v':
+        return peer_abort_vectors(is->store, order->number);
     case 'e':
         return ragstore_entity_delete(NULL, is->store, "acme");
     default:

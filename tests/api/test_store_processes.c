@@ -107,22 +107,25 @@ static void store_lock__readers_and_writers_go_together(void **state)
     assert_ok(ragstore_store_close(reader));
 }
 
+static int64_t lock_size(void **state)
+{
+    struct stat seen;
+    char path[TEMPORARY_PATH_MAX];
+    assert_int_equal(stat(temporary_join(path, state, "store/LOCK"), &seen), 0);
+    return seen.st_size;
+}
+
 /* The mark goes with the last one, whoever that is. */
 static void store_lock__the_last_one_to_close_cleans_up(void **state)
 {
     peer other;
-    struct stat seen;
-    char path[TEMPORARY_PATH_MAX];
-    temporary_join(path, state, "store/LOCK");
     ragstore_store *store = open_store(state);
     peer_start(&other, store_path(state), 0);
     assert_int_equal(peer_do(&other, 'u', 1), RAGSTORE_OK);
     assert_ok(ragstore_store_close(store));
-    assert_int_equal(stat(path, &seen), 0);
-    assert_true(seen.st_size > 0);
+    assert_true(lock_size(state) > 0);
     peer_end(&other);
-    assert_int_equal(stat(path, &seen), 0);
-    assert_int_equal(seen.st_size, 0);
+    assert_int_equal(lock_size(state), 0);
 }
 
 static void store_lock__does_not_hinder_who_needs_none(void **state)
@@ -337,6 +340,55 @@ static void store_fork__the_child_is_refused_and_the_parent_goes_on(void **state
     assert_ok(ragstore_store_close(handles.store));
 }
 
+/* In a process that will be killed: hold every lock, leave a child behind that does nothing. */
+static void open_and_fork(const char *path, int ready, int hold)
+{
+    char byte;
+    ragstore_store *store;
+    ragstore_batch *batch;
+    int mine[2];
+    if (open_with(&store, path, 0, RAGSTORE_NO_WAIT) != RAGSTORE_OK || pipe(mine) != 0 ||
+        ragstore_batch_begin(&batch, store) != RAGSTORE_OK)
+        _exit(1);
+    pid_t child = fork();
+    if (child == 0) {
+        (void)!write(mine[1], "c", 1); /* now the handlers of the fork have run */
+        _exit(read(hold, &byte, 1) == 1 ? 0 : 1);
+    }
+    (void)!read(mine[0], &byte, 1);
+    (void)!write(ready, "r", 1);
+    pause();
+}
+
+static void store_fork__the_child_of_a_killed_process_keeps_no_lock(void **state)
+{
+    int ready[2];
+    int hold[2];
+    char byte;
+    int ended;
+    assert_ok(ragstore_store_close(open_store(state)));
+    assert_int_equal(pipe(ready), 0);
+    assert_int_equal(pipe(hold), 0);
+    pid_t child = fork();
+    assert_true(child >= 0);
+    if (child == 0) {
+        close(hold[1]);
+        open_and_fork(store_path(state), ready[1], hold[0]);
+    }
+    assert_int_equal(read(ready[0], &byte, 1), 1);
+    assert_int_equal(kill(child, SIGKILL), 0);
+    assert_int_equal(waitpid(child, &ended, 0), child);
+    ragstore_store *store = open_store_with(state, 0, NULL);
+    int written = put_note(store, "mine", 1);
+    assert_ok(ragstore_store_close(store));
+    close(hold[1]); /* which ends the forgotten one */
+    close(hold[0]);
+    close(ready[0]);
+    close(ready[1]);
+    assert_int_equal(written, RAGSTORE_OK);
+    assert_int_equal(lock_size(state), 0); /* nobody else was there when it was closed */
+}
+
 /* A child that does nothing keeps nothing: the store can be closed and opened elsewhere. */
 static void store_fork__a_forgotten_child_keeps_no_lock(void **state)
 {
@@ -353,6 +405,7 @@ static void store_fork__a_forgotten_child_keeps_no_lock(void **state)
     close(hold[0]);
     assert_ok(ragstore_store_close(store));
     assert_int_equal(try_in_child(state, 0), RAGSTORE_OK);
+    assert_int_equal(lock_size(state), 0);
     close(hold[1]);
     int ended;
     assert_int_equal(waitpid(child, &ended, 0), child);
@@ -435,6 +488,28 @@ static void store_kill__of_the_writer_blocks_nobody(void **state)
     assert_ok(ragstore_store_close(store));
 }
 
+/* Killed while it waits for the lock: nobody gives way to the dead. */
+static void store_kill__of_who_waits_blocks_nobody(void **state)
+{
+    peer other;
+    ragstore_batch *batch;
+    struct timespec from;
+    struct timespec pause = {0, 5000000};
+    ragstore_store *store = open_store(state);
+    peer_start(&other, store_path(state), 0);
+    assert_ok(ragstore_batch_begin(&batch, store));
+    assert_ok(put_note(store, "mine", 0));
+    peer_tell(&other, 'u', 1);
+    nanosleep(&pause, NULL); /* it may wait by now, or not yet */
+    peer_kill(&other);
+    clock_gettime(CLOCK_MONOTONIC, &from);
+    assert_ok(ragstore_batch_commit(batch));
+    assert_ok(put_note(store, "mine", 1));
+    assert_in_range(elapsed_ms(&from), 0, 2000);
+    assert_int_equal(count_notes(store, "{}"), 1);
+    assert_ok(ragstore_store_close(store));
+}
+
 /* Killed at any moment of writing, with and without others that wait for it. */
 static void store_kill__at_any_moment_loses_nothing_acknowledged(void **state)
 {
@@ -482,10 +557,12 @@ int main(void)
         TEST(store_rights__a_directory_that_is_not_ours_to_write_is_refused),
         TEST(store_rights__a_write_protected_store_can_be_read),
         TEST(store_fork__the_child_is_refused_and_the_parent_goes_on),
+        TEST(store_fork__the_child_of_a_killed_process_keeps_no_lock),
         TEST(store_fork__a_forgotten_child_keeps_no_lock),
         TEST(store_fork__freeing_in_the_child_takes_nothing_from_the_parent),
         TEST(store_kill__what_was_acknowledged_is_there),
         TEST(store_kill__of_the_writer_blocks_nobody),
+        TEST(store_kill__of_who_waits_blocks_nobody),
         TEST(store_kill__at_any_moment_loses_nothing_acknowledged),
     };
     return cmocka_run_group_tests_name("store_processes", tests, NULL, NULL);

@@ -422,6 +422,35 @@ static rsi_path newest_journal(power_disk *disk)
     return rsi_path_journal(newest);
 }
 
+/* Who opens beside a writer believes what it vouches for, and no more. */
+static void storage_follow__an_opener_believes_what_is_vouched_for(void **state)
+{
+    (void)state;
+    rsi_storage *a;
+    rsi_storage *reader;
+    fault_files faults;
+    power_disk *disk = storage_make(true);
+    fault_files_init(&faults, power_disk_table(disk));
+    assert_good(storage_open_on(&a, &faults.table, 0));
+    assert_good(put_number(a, 1));
+    fault_files_fail(&faults, FAULT_WRITE, 2, EIO, false); /* the commit file */
+    assert_good(put_number(a, 2));
+    rsi_storage *b = storage_open_good(disk);
+    assert_good(storage_open_on(&reader, power_disk_table(disk), RAGSTORE_OPEN_READ_ONLY));
+    assert_sessions(b, 2);
+    assert_sessions(reader, 2);
+    assert_good(put_number(b, 3)); /* made safe, and told */
+    assert_sessions(b, 4);
+    assert_same(a, b);
+    assert_same(reader, b);
+    assert_good(put_number(a, 4));
+    assert_same(a, b);
+    close_and_free(reader);
+    close_and_free(a);
+    close_and_free(b);
+    power_disk_free(disk);
+}
+
 /* Half a line: the process died while it wrote. */
 static void storage_follow__a_torn_line_of_a_dead_process_is_cut(void **state)
 {
@@ -592,6 +621,7 @@ int main(void)
         cmocka_unit_test(storage_commit_file__may_be_missing_or_damaged),
         cmocka_unit_test(storage_follow__a_killed_owner_blocks_nobody),
         cmocka_unit_test(storage_follow__what_a_dying_process_left_is_made_safe),
+        cmocka_unit_test(storage_follow__an_opener_believes_what_is_vouched_for),
         cmocka_unit_test(storage_follow__a_torn_line_of_a_dead_process_is_cut),
         cmocka_unit_test(storage_follow__a_failed_flush_elsewhere_is_made_safe),
         cmocka_unit_test(storage_follow__a_checkpoint_of_a_dying_process_is_completed),
