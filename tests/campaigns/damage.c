@@ -346,7 +346,8 @@ static bool may_be_edited(const file *of)
 static bool is_derived(const file *of)
 {
     return contains(of, "index.faiss") || contains(of, "doc_to_chunks") || contains(of, ".rsx") ||
-           contains(of, "lexical") || contains(of, "LOCK") || contains(of, "logs/");
+           contains(of, "lexical") || contains(of, "api_storage/commit") ||
+           contains(of, "api_storage/reserve") || contains(of, "LOCK") || contains(of, "logs/");
 }
 
 /* ---- one damage ---- */

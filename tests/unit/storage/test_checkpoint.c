@@ -219,6 +219,19 @@ static void reopen(twins *t)
     compare(t);
 }
 
+/* What is there when all processes are killed now. */
+static void compare_after_kill(const twins *t)
+{
+    char *plain = print_store(t->plain);
+    power_disk *disk = power_disk_kill(t->disk);
+    rsi_storage *storage = storage_open_good(disk);
+    compare_one(storage, plain);
+    assert_int_equal(rsi_storage_close(storage), RAGSTORE_OK);
+    rsi_storage_free(storage);
+    power_disk_free(disk);
+    rsi_free(plain);
+}
+
 /* Steps, then a checkpoint with more of them somewhere inside. */
 static void checkpoint(twins *t)
 {
@@ -227,6 +240,7 @@ static void checkpoint(twins *t)
     assert_int_equal(rsi_storage_checkpoint(t->storage), RAGSTORE_OK);
     t->due = 0;
     compare(t);
+    compare_after_kill(t);
 }
 
 static unsigned run_twins(uint64_t seed, bool small, bool has_other)

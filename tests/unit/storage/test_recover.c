@@ -79,10 +79,11 @@ static void storage_recover__cuts_a_torn_tail_before_it_appends(void **state)
     memset(bytes + size, 'x', 700); /* longer than any line that follows */
     storage_write_file(disk, JOURNAL_2, bytes, size + 700);
     storage = storage_open_good(disk);
+    char after[8192];
+    assert_int_equal(storage_read_file(disk, JOURNAL_2, after, sizeof after), size);
     put_session(storage, "s2");
     put_session(storage, "s3");
     rsi_storage_free(storage);
-    char after[8192];
     size_t valid = storage_read_file(disk, JOURNAL_2, after, sizeof after);
     assert_null(memmem(after, valid, "xxxx", 4));
     storage = storage_open_good(disk);
