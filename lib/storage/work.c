@@ -112,7 +112,9 @@ static int remove_upload(rsi_root *root, const rsi_work *work)
     return status == RAGSTORE_OK ? settle_done(root, directory.text) : status;
 }
 
-/* Move a folder out of the way under a name of ours, then remove it with all below it. */
+/* Move a folder out of the way under a name of ours, then remove it with all below it. When something
+ * has that name already the folder has gone before, and what stands in its place came later: from a
+ * backup, by hand. */
 static int remove_folder(rsi_root *root, const char *path, const char *parent,
                          const char *incarnation)
 {
@@ -122,6 +124,8 @@ static int remove_folder(rsi_root *root, const char *path, const char *parent,
     int status = look_for(&there, root, path);
     if (status == RAGSTORE_OK)
         status = there ? rsi_file_rename(root, path, gone) : settle_done(root, parent);
+    if (status == RAGSTORE_E_EXISTS)
+        status = settle_done(root, parent);
     return status == RAGSTORE_OK ? rsi_directory_remove(root, gone) : status;
 }
 

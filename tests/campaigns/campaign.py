@@ -98,12 +98,13 @@ def read_store(path: Path, seed: int, flags: str, ranges: list[tuple[int, int]])
     return json.loads(done.stdout)
 
 
-def expect_order(log: list[tuple[int, int]], steps: list[int]) -> None:
-    """A prefix of the commit order: who has a step has all that was acknowledged before it began."""
+def expect_order(log: list[tuple[int, int]], steps: list[int], least: list[int]) -> None:
+    """A prefix of the commit order: who has a step has all that was acknowledged before it began.
+    Where several numbers of steps leave the same, the one that says less counts."""
     begun_after = {}  # (worker, step) → how long the log was when the step began
     for place, (worker, step) in enumerate(log):
         begun_after[worker, step + 1] = place + 1
-    before = max((begun_after.get((worker, step), 0) for worker, step in enumerate(steps)), default=0)
+    before = max((begun_after.get((worker, step), 0) for worker, step in enumerate(least)), default=0)
     for worker, step in log[:before]:
         if steps[worker] < step:
             raise Wrong(f"step {step} of worker {worker} is missing, but a later step of another one "

@@ -35,7 +35,7 @@ campaign power_cut $((20 * long))
 # simulated power cuts: a slice is one seed, and the next one is in the state file
 next=$(cat "$state/crash-seed" 2>/dev/null || echo "$seed")
 printf 'crash, seeds from %d\n' "$next"
-end=$((SECONDS + minutes * 60))
+end=$(awk -v now="$SECONDS" -v minutes="$minutes" 'BEGIN { print int(now + minutes * 60) }')
 while [ "$next" -lt $((seed + 20 * long)) ] && [ "$SECONDS" -lt "$end" ]; do
     RAGSTORE_CRASH_SEED=$next RAGSTORE_CRASH_FACTOR=4 build/release/tests/crash/test_power_cut >"$state/crash.log" 2>&1 ||
         { cat "$state/crash.log"; failed=1; break; }

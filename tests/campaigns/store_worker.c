@@ -110,7 +110,8 @@ static int write_store(const char *path, uint64_t seed, unsigned first, char **d
 
 /* ---- reading ---- */
 
-/* After how many steps is a worker's part of the store as it is? */
+/* After how many steps is a worker's part of the store as it is? A row that came and went leaves no
+ * trace, so there may be several answers: the most steps, and the fewest ("least"). */
 static json_t *find_place(ragstore_store *store, uint64_t seed, unsigned worker, const char *range)
 {
     model found;
@@ -122,15 +123,21 @@ static json_t *find_place(ragstore_store *store, uint64_t seed, unsigned worker,
     const uint64_t high = strtoull(rest + 1, NULL, 10);
     if (!workload_read(&found, store, worker, problem))
         return json_pack("{s:n, s:s}", "steps", "problem", problem);
+    json_int_t least = -1;
+    json_int_t most = -1;
     model_at(&at, seed, worker, low);
     for (uint64_t i = low;; i++) {
-        if (workload_equal(&at, &found))
-            return json_pack("{s:I}", "steps", (json_int_t)i);
+        if (workload_equal(&at, &found)) {
+            most = (json_int_t)i;
+            least = least < 0 ? most : least;
+        }
         if (i >= high)
             break;
         step next = workload_step(&at, seed, worker, i + 1);
         workload_note(&at, &next);
     }
+    if (most >= 0)
+        return json_pack("{s:I, s:I}", "steps", most, "least", least);
     model_at(&at, seed, worker, low);
     workload_describe(problem, sizeof problem, &found);
     workload_describe(text, 500, &at);

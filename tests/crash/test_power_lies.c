@@ -13,7 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define TRIES 6
+#define TRIES 40 /* half a rename is seen only in the cut between two flushes of an upload */
 
 static uint64_t first_seed;
 

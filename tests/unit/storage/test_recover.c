@@ -466,6 +466,37 @@ static void storage_recover__a_new_entity_takes_no_old_folder(void **state)
     power_disk_free(disk);
 }
 
+/* The removal of an entity is cut short, and somebody restores its uploads before the next open. */
+static void storage_recover__leaves_what_was_restored_where_an_entity_went(void **state)
+{
+    (void)state;
+    fault_files faults;
+    rsi_storage *storage;
+    rsi_tx *tx;
+    power_disk *disk = storage_make(true);
+    fault_files_init(&faults, power_disk_table(disk));
+    assert_int_equal(storage_open_on(&storage, &faults.table, 0), RAGSTORE_OK);
+    assert_int_equal(commit_upload(disk, storage, 5, "a.txt"), RAGSTORE_OK);
+    assert_int_equal(rsi_tx_begin(&tx, storage), RAGSTORE_OK);
+    int status = rsi_tx_drop(tx, RSI_SPACE_ENTITIES, ENTITY);
+    if (status == RAGSTORE_OK)
+        status = rsi_tx_gone(tx, ENTITY, INCARNATION);
+    fault_files_fail(&faults, FAULT_REMOVE, 1, EIO, true);
+    assert_int_equal(storage_end(tx, status), RAGSTORE_OK);
+    fault_files_disarm(&faults);
+    assert_int_equal(rsi_file_rename(rsi_storage_root(storage), "uploads/" ENTITY,
+                                     "uploads/.gone-" INCARNATION),
+                     RAGSTORE_OK);
+    assert_int_equal(rsi_directory_make(rsi_storage_root(storage), "uploads/" ENTITY), RAGSTORE_OK);
+    make_file(disk, UPLOAD, "restored");
+    rsi_storage_free(storage);
+    storage = storage_open_good(disk);
+    assert_true(is_there(disk, UPLOAD));
+    assert_false(is_there(disk, "uploads/.gone-" INCARNATION));
+    close_and_free(storage);
+    power_disk_free(disk);
+}
+
 static void storage_recover__takes_no_file_of_another_entity(void **state)
 {
     (void)state;
@@ -503,6 +534,7 @@ int main(void)
         cmocka_unit_test(storage_recover__makes_the_folders_of_an_entity_that_came),
         cmocka_unit_test(storage_recover__removes_no_upload_that_has_the_name_again),
         cmocka_unit_test(storage_recover__a_new_entity_takes_no_old_folder),
+        cmocka_unit_test(storage_recover__leaves_what_was_restored_where_an_entity_went),
         cmocka_unit_test(storage_recover__takes_no_file_of_another_entity),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
