@@ -117,6 +117,7 @@ int rsi_target_write(rsi_target *at, rsi_storage *storage)
         return status;
     rsi_saved_error error;
     rsi_error_save(&error);
+    (void)rsi_storage_follow(storage); /* another process may have deleted the entity */
     pthread_rwlock_rdlock(&storage->state);
     bool alive = rsi_target_is_alive(at, storage);
     pthread_rwlock_unlock(&storage->state);

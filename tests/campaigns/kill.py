@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Kill writing processes at random moments; nothing that they acknowledged may be lost.
 
-Writers with four threads each tell every acknowledged call through a pipe before the next one. They
+Two processes with four writing threads each tell every acknowledged call through a pipe before the next one. They
 are killed with SIGKILL: while the store is opened and recovered, or some time after their first
 acknowledgement. Then the store is opened and compared with what was acknowledged, which the killed
 processes cannot influence any more:
@@ -14,7 +14,7 @@ Every third time the store is only opened for reading, so that the next writers 
 killed at that.
 
     make check-campaigns                       200 cycles
-    tests/campaigns/kill.py --cycles 100000 --processes 2
+    tests/campaigns/kill.py --cycles 100000 --processes 4
 """
 
 from __future__ import annotations
@@ -83,4 +83,4 @@ def compare(store: Path, seed: int, done: list[int], flags: str, totals: dict) -
 
 if __name__ == "__main__":
     sys.exit(run("kill", 200, cycle, __doc__,
-                 lambda parser: parser.add_argument("--processes", type=int, default=1)))
+                 lambda parser: parser.add_argument("--processes", type=int, default=2)))

@@ -286,6 +286,65 @@ static void storage_checkpoint__lets_other_processes_commit_and_overtake(void **
     assert_true(interrupted > 150);
 }
 
+/* ---- an entity that another process deletes ---- */
+
+typedef struct deleting {
+    rsi_storage *other;
+    uint64_t due;
+    bool done;
+} deleting;
+
+static void delete_entity(void *user, power_disk *disk, uint64_t operation)
+{
+    deleting *d = user;
+    rsi_tx *tx;
+    (void)disk;
+    if (d->done || operation < d->due)
+        return;
+    d->done = true;
+    if (rsi_tx_begin(&tx, d->other) != RAGSTORE_OK) { /* the checkpoint has the writer's byte */
+        d->done = false;
+        return;
+    }
+    int status = rsi_tx_drop(tx, RSI_SPACE_ENTITIES, ENTITY);
+    if (status == RAGSTORE_OK)
+        status = rsi_tx_gone(tx, ENTITY, INCARNATION);
+    assert_int_equal(storage_end(tx, status), RAGSTORE_OK);
+}
+
+static void storage_checkpoint__leaves_out_an_entity_that_another_process_deletes(void **state)
+{
+    (void)state;
+    unsigned deleted = 0;
+    for (uint64_t due = 1; due <= 50; due++) {
+        rsi_tx *tx;
+        deleting d = {.due = UINT64_MAX};
+        power_disk *disk = storage_make(true);
+        rsi_storage *storage = storage_open_good(disk);
+        d.other = storage_open_good(disk);
+        assert_int_equal(rsi_tx_begin(&tx, storage), RAGSTORE_OK);
+        int status = storage_row_text(tx, RSI_SPACE_CHUNKS, ENTITY, 7, CHUNK_JSON);
+        assert_int_equal(storage_end(tx, status), RAGSTORE_OK);
+        power_disk_hook(disk, delete_entity, &d);
+        d.due = power_disk_operations(disk) + due;
+        if (rsi_storage_checkpoint(storage) != RAGSTORE_OK)
+            fail_msg("deleted before operation %d: %s", (int)due, rsi_error_message());
+        d.due = UINT64_MAX;
+        power_disk_hook(disk, NULL, NULL);
+        deleted += d.done;
+        assert_int_equal(rsi_storage_follow(storage), RAGSTORE_OK);
+        assert_int_equal(rsi_storage_count(storage, RSI_SPACE_ENTITIES), d.done ? 0 : 1);
+        assert_int_equal(rsi_storage_close(storage), RAGSTORE_OK);
+        assert_int_equal(rsi_storage_close(d.other), RAGSTORE_OK);
+        rsi_storage_free(storage);
+        rsi_storage_free(d.other);
+        power_disk_free(disk);
+    }
+    assert_true(deleted > 4);
+}
+
+/* ---- what watchers see ---- */
+
 /* An index of a collection names documents by their places in the order. */
 static void follow(void *user, uint64_t order, const char *old_json, size_t old_size,
                    const char *new_json, size_t new_size)
@@ -344,6 +403,7 @@ int main(void)
         cmocka_unit_test(storage_checkpoint__lets_commits_go_on),
         cmocka_unit_test(storage_checkpoint__lets_commits_go_on_over_large_files),
         cmocka_unit_test(storage_checkpoint__lets_other_processes_commit_and_overtake),
+        cmocka_unit_test(storage_checkpoint__leaves_out_an_entity_that_another_process_deletes),
         cmocka_unit_test(storage_checkpoint__keeps_places_and_tells_old_values),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
