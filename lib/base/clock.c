@@ -39,3 +39,16 @@ void rsi_sleep_us(uint32_t us)
     struct timespec wait = {(time_t)(us / 1000000), (long)(us % 1000000) * 1000L};
     nanosleep(&wait, NULL);
 }
+
+struct timespec rsi_monotonic_after_ms(uint32_t ms)
+{
+    struct timespec moment;
+    clock_gettime(CLOCK_MONOTONIC, &moment);
+    moment.tv_sec += ms / 1000;
+    moment.tv_nsec += (long)(ms % 1000) * 1000000L;
+    if (moment.tv_nsec >= 1000000000L) {
+        moment.tv_sec++;
+        moment.tv_nsec -= 1000000000L;
+    }
+    return moment;
+}

@@ -3,6 +3,7 @@
 #define RSI_BASE_CLOCK_H
 
 #include <stdint.h>
+#include <time.h>
 
 #define RSI_TIME_TEXT 32
 
@@ -11,6 +12,8 @@ void rsi_time_now_text(char out[RSI_TIME_TEXT]);
 
 int64_t rsi_monotonic_ms(void);
 int64_t rsi_monotonic_us(void);
+/* The moment so long from now, for a condition that waits by CLOCK_MONOTONIC. */
+struct timespec rsi_monotonic_after_ms(uint32_t ms);
 void rsi_sleep_ms(uint32_t ms);
 void rsi_sleep_us(uint32_t us);
 

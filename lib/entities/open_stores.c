@@ -1,12 +1,12 @@
 /* Sharing the stores that are open: see open_stores.h. */
 #include "entities/open_stores.h"
 
+#include "base/clock.h"
 #include "base/memory.h"
 #include "base/status.h"
 
 #include <errno.h>
 #include <string.h>
-#include <time.h>
 
 typedef enum entry_state {
     ENTRY_OPENING,
@@ -161,24 +161,11 @@ static int identify(entry *wanted, const char *path, const rsi_store_options *op
     return status;
 }
 
-static struct timespec deadline_after(uint32_t wait_ms)
-{
-    struct timespec until;
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_sec += wait_ms / 1000;
-    until.tv_nsec += (long)(wait_ms % 1000) * 1000000L;
-    if (until.tv_nsec >= 1000000000L) {
-        until.tv_sec++;
-        until.tv_nsec -= 1000000000L;
-    }
-    return until;
-}
-
 /* Share an open store, or put an entry of our own into the list: *mine. */
 static int find_or_announce(rsi_store **out, entry **mine, const entry *wanted,
                             const rsi_store_options *options)
 {
-    const struct timespec until = deadline_after(options->storage.busy_timeout_ms);
+    const struct timespec until = rsi_monotonic_after_ms(options->storage.busy_timeout_ms);
     int status = RAGSTORE_OK;
     int waited = 0;
     *mine = NULL;

@@ -9,6 +9,7 @@
  */
 #include "entities/store.h"
 
+#include "base/clock.h"
 #include "base/memory.h"
 #include "base/status.h"
 #include "entities/export.h"
@@ -94,14 +95,7 @@ int rsi_upkeep_step(rsi_store *store, bool now, bool *did)
 /* Sleep until it is time to look again; false when the store closes. */
 static bool wait_a_moment(rsi_store *store, uint32_t wait_ms)
 {
-    struct timespec until;
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_sec += wait_ms / 1000;
-    until.tv_nsec += (long)(wait_ms % 1000) * 1000000L;
-    if (until.tv_nsec >= 1000000000L) {
-        until.tv_sec++;
-        until.tv_nsec -= 1000000000L;
-    }
+    const struct timespec until = rsi_monotonic_after_ms(wait_ms);
     pthread_mutex_lock(&store->upkeep_mutex);
     int waited = 0;
     while (!store->upkeep_stops && waited != ETIMEDOUT)

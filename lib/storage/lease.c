@@ -162,13 +162,7 @@ static void *keep(void *user)
             pthread_cond_wait(&lease->wake, &storage->mutex);
             continue;
         }
-        struct timespec until;
-        clock_gettime(CLOCK_MONOTONIC, &until);
-        until.tv_nsec += 1000000L;
-        if (until.tv_nsec >= 1000000000L) {
-            until.tv_sec++;
-            until.tv_nsec -= 1000000000L;
-        }
+        const struct timespec until = rsi_monotonic_after_ms(1);
         pthread_cond_timedwait(&lease->wake, &storage->mutex, &until);
         if (lease->held && !storage->writer_taken && !storage->attachment.is_single)
             settle_locked(storage, rsi_monotonic_us());

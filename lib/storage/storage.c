@@ -65,14 +65,7 @@ int rsi_storage_refusal(rsi_storage *storage)
 /* The turn among the threads of this process. */
 static int take_turn(rsi_storage *storage)
 {
-    struct timespec deadline;
-    clock_gettime(CLOCK_MONOTONIC, &deadline);
-    deadline.tv_sec += storage->options.busy_timeout_ms / 1000;
-    deadline.tv_nsec += (long)(storage->options.busy_timeout_ms % 1000) * 1000000L;
-    if (deadline.tv_nsec >= 1000000000L) {
-        deadline.tv_sec++;
-        deadline.tv_nsec -= 1000000000L;
-    }
+    const struct timespec deadline = rsi_monotonic_after_ms(storage->options.busy_timeout_ms);
     pthread_mutex_lock(&storage->mutex);
     int waited = 0;
     while ((storage->writer_taken || storage->lease.is_asked) && waited == 0)

@@ -4,7 +4,11 @@
 #include "base/memory.h"
 #include "base/status.h"
 
+#include <stddef.h>
 #include <string.h>
+
+_Static_assert(offsetof(rsi_row, number) == 0 && offsetof(rsi_place_in_order, order) == 0,
+               "first_from() finds the number of an element at its beginning");
 
 static bool has_values(const rsi_table *table)
 {
@@ -183,18 +187,27 @@ int rsi_record_reserve(rsi_record *record, size_t more)
 
 /* ---- order ---- */
 
-size_t rsi_table_position(const rsi_table *table, uint64_t order)
+/* The first of `count` elements whose number is not below `wanted`; their numbers, which come first in
+ * each, ascend. */
+static size_t first_from(const void *elements, size_t count, size_t size, uint64_t wanted)
 {
     size_t low = 0;
-    size_t high = table->sequence_count;
+    size_t high = count;
     while (low < high) {
         size_t middle = low + (high - low) / 2;
-        if (table->sequence[middle].order < order)
+        uint64_t number;
+        memcpy(&number, (const char *)elements + middle * size, sizeof number);
+        if (number < wanted)
             low = middle + 1;
         else
             high = middle;
     }
     return low;
+}
+
+size_t rsi_table_position(const rsi_table *table, uint64_t order)
+{
+    return first_from(table->sequence, table->sequence_count, sizeof *table->sequence, order);
 }
 
 /* Put a record at the end. There is room: at most half of all places are taken by living ones. */
@@ -261,16 +274,7 @@ void rsi_table_drop(rsi_table *table, rsi_record *record, uint64_t sequence)
 
 size_t rsi_record_row_from(const rsi_record *record, uint64_t number)
 {
-    size_t low = 0;
-    size_t high = record->row_count;
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        if (record->rows[middle].number < number)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low;
+    return first_from(record->rows, record->row_count, sizeof *record->rows, number);
 }
 
 void rsi_record_set_row(rsi_record *record, uint64_t number, char *json, size_t size,
