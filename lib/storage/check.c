@@ -355,6 +355,7 @@ int rsi_storage_check(rsi_storage *storage, rsi_finding_visitor *visit, void *us
         status = tell(&c, -1, NULL, "the file is missing");
     else if (strcmp(manifest.store_id, storage->manifest.store_id) != 0)
         status = tell(&c, -1, NULL, "it belongs to another store");
+    rsi_candidates_free(&manifest.collections);
     if (status == RAGSTORE_OK)
         status = check_snapshot(&c, &storage->entities, RSI_PATH_ENTITIES,
                                 &storage->manifest.entities);
