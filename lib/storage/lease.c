@@ -83,6 +83,53 @@ void rsi_lease_settle(rsi_storage *storage)
     pthread_mutex_unlock(&storage->mutex);
 }
 
+/* ---- the keeper ---- */
+
+static void *keep(void *user)
+{
+    rsi_storage *storage = user;
+    rsi_lease *lease = &storage->lease;
+    pthread_mutex_lock(&storage->mutex);
+    while (!lease->keeper_stops) {
+        if (!lease->held) {
+            pthread_cond_wait(&lease->wake, &storage->mutex);
+            continue;
+        }
+        const struct timespec until = rsi_monotonic_after_ms(1);
+        pthread_cond_timedwait(&lease->wake, &storage->mutex, &until);
+        if (lease->held && !storage->writer_taken && !storage->attachment.is_single)
+            settle_locked(storage, rsi_monotonic_us());
+    }
+    pthread_mutex_unlock(&storage->mutex);
+    return NULL;
+}
+
+/* From the first lease on. Without a thread the byte is given up at the end of each transaction. */
+static void start_keeper_locked(rsi_storage *storage)
+{
+    rsi_lease *lease = &storage->lease;
+    if (lease->keeper_runs || lease->keeper_stops || !storage->options.keep_lease ||
+        storage->attachment.is_single)
+        return;
+    if (pthread_create(&lease->keeper, NULL, keep, storage) != 0)
+        return;
+    pthread_setname_np(lease->keeper, "ragstore-lease");
+    lease->keeper_runs = true;
+}
+
+void rsi_lease_stop(rsi_storage *storage)
+{
+    rsi_lease *lease = &storage->lease;
+    pthread_mutex_lock(&storage->mutex);
+    lease->keeper_stops = true;
+    const bool runs = lease->keeper_runs;
+    pthread_cond_signal(&lease->wake);
+    pthread_mutex_unlock(&storage->mutex);
+    if (runs)
+        pthread_join(lease->keeper, NULL);
+    lease->keeper_runs = false;
+}
+
 /* ---- taking it ---- */
 
 /* Who asked us to give way comes first, if it is quick. */
@@ -141,6 +188,7 @@ int rsi_lease_take(rsi_storage *storage, int64_t deadline_ms)
         lease->is_asked = false;
         __atomic_add_fetch(&lease->count, 1, __ATOMIC_RELAXED);
         __atomic_store_n(&lease->held, true, __ATOMIC_RELEASE);
+        start_keeper_locked(storage);
         if (lease->keeper_runs)
             pthread_cond_signal(&lease->wake);
     } else {
@@ -148,52 +196,6 @@ int rsi_lease_take(rsi_storage *storage, int64_t deadline_ms)
     }
     pthread_mutex_unlock(&storage->mutex);
     return status;
-}
-
-/* ---- the keeper ---- */
-
-static void *keep(void *user)
-{
-    rsi_storage *storage = user;
-    rsi_lease *lease = &storage->lease;
-    pthread_mutex_lock(&storage->mutex);
-    while (!lease->keeper_stops) {
-        if (!lease->held) {
-            pthread_cond_wait(&lease->wake, &storage->mutex);
-            continue;
-        }
-        const struct timespec until = rsi_monotonic_after_ms(1);
-        pthread_cond_timedwait(&lease->wake, &storage->mutex, &until);
-        if (lease->held && !storage->writer_taken && !storage->attachment.is_single)
-            settle_locked(storage, rsi_monotonic_us());
-    }
-    pthread_mutex_unlock(&storage->mutex);
-    return NULL;
-}
-
-int rsi_lease_start(rsi_storage *storage)
-{
-    rsi_lease *lease = &storage->lease;
-    if (!storage->options.keep_lease || storage->read_only || storage->attachment.is_single)
-        return RAGSTORE_OK;
-    int failed = pthread_create(&lease->keeper, NULL, keep, storage);
-    if (failed != 0)
-        return rsi_fail_errno(RAGSTORE_E_NO_MEMORY, failed, "storage", "start a thread");
-    pthread_setname_np(lease->keeper, "ragstore-lease");
-    lease->keeper_runs = true;
-    return RAGSTORE_OK;
-}
-
-void rsi_lease_stop(rsi_storage *storage)
-{
-    rsi_lease *lease = &storage->lease;
-    pthread_mutex_lock(&storage->mutex);
-    lease->keeper_stops = true;
-    pthread_cond_signal(&lease->wake);
-    pthread_mutex_unlock(&storage->mutex);
-    if (lease->keeper_runs)
-        pthread_join(lease->keeper, NULL);
-    lease->keeper_runs = false;
 }
 
 /* ---- what the others may believe ---- */

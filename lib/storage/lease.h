@@ -37,8 +37,8 @@ typedef struct rsi_lease {
     bool keeper_stops; /* under the mutex */
 } rsi_lease;
 
-int rsi_lease_start(rsi_storage *storage); /* the keeper, when the options ask for it */
-void rsi_lease_stop(rsi_storage *storage); /* and give the byte up */
+/* End the keeper, which the first lease starts when the options ask for it. */
+void rsi_lease_stop(rsi_storage *storage);
 
 bool rsi_lease_is_held(const rsi_storage *storage);
 /* Hold the byte, and know what was committed before. By the thread whose turn it is. BUSY after the

@@ -252,7 +252,7 @@ static int open_directory(rsi_storage *storage, const char *path)
         status = look_at_directory(storage, &is_new);
     if (status == RAGSTORE_OK)
         status = read_store(storage, is_new);
-    return status == RAGSTORE_OK ? rsi_lease_start(storage) : status;
+    return status;
 }
 
 int rsi_storage_make(rsi_storage **out, const rsi_storage_options *options)
