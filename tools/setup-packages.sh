@@ -49,6 +49,12 @@ abigail-tools      command abidiff
 strace             command strace
 jq                 command jq
 EOF
+    # only root can mount what they make
+    [ "$(id -u)" -eq 0 ] || return 0
+    cat <<EOF
+xfsprogs           file    /usr/sbin/mkfs.xfs
+btrfs-progs        file    /usr/sbin/mkfs.btrfs
+EOF
 }
 
 # there KIND NAME

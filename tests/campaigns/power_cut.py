@@ -24,6 +24,17 @@ THREADS = 4
 KINDS = ["ext4", "xfs", "btrfs"]
 
 
+def stop(pid: int) -> None:
+    """Stop a process, and wait until each of its threads stands still: a flush is not interrupted."""
+    os.kill(pid, signal.SIGSTOP)
+    for _ in range(10_000):
+        states = [stat.read_text().rpartition(")")[2].split()[0] for stat in Path(f"/proc/{pid}/task").glob("*/stat")]
+        if all(state == "T" for state in states):
+            return
+        time.sleep(0.001)
+    raise Wrong(f"process {pid} does not stop: {states}")
+
+
 def cut(kind: str, chance: random.Random, directory: Path, totals: dict) -> None:
     seed = chance.randrange(1 << 30)
     copy = directory / f"cut-{kind}"
@@ -32,7 +43,7 @@ def cut(kind: str, chance: random.Random, directory: Path, totals: dict) -> None
         writer = start_writer(disk.path / "store", seed, 0, done)
         writer.wait_for_first()
         time.sleep(chance.random() * 0.6)
-        os.kill(writer.process.pid, signal.SIGSTOP)
+        stop(writer.process.pid)
         writer.read()
         for worker, step in writer.acknowledged:
             done[worker] = step
