@@ -29,6 +29,7 @@ typedef struct checkpoint {
     uint64_t base_sequence;
     uint64_t manifest_generation; /* when it began; another process may overtake it */
     uint64_t reloads;             /* likewise */
+    bool is_settled;     /* the files are in place */
     uint64_t generation; /* of the journal that began with it: all that the files lack is there */
     rsi_target *targets;
     size_t count;
@@ -341,6 +342,16 @@ static bool is_overtaken(const checkpoint *point)
            point->storage->reloads != point->reloads;
 }
 
+/* Files may be in place of which the manifest does not know: the next checkpoint writes them again. */
+static void write_again(const checkpoint *point)
+{
+    pthread_rwlock_wrlock(&point->storage->state);
+    for (size_t i = 0; i < point->count; i++)
+        if (point->targets[i].writes)
+            rsi_target_space(&point->targets[i], point->storage)->must_write = true;
+    pthread_rwlock_unlock(&point->storage->state);
+}
+
 static int settle_locked(checkpoint *point)
 {
     rsi_storage *storage = point->storage;
@@ -359,11 +370,14 @@ static int settle_locked(checkpoint *point)
         status = write_manifest(point);
     if (status != RAGSTORE_E_FAILED) /* others were told of that */
         rsi_lease_publish(storage);
-    if (status == RAGSTORE_OK) {
-        storage->was_unclean = false;
-        rsi_reserve_fill(storage);
+    if (status != RAGSTORE_OK) {
+        write_again(point);
+        return status;
     }
-    return status;
+    point->is_settled = true;
+    storage->was_unclean = false;
+    rsi_reserve_fill(storage);
+    return RAGSTORE_OK;
 }
 
 /* ---- all of it ---- */
@@ -399,9 +413,11 @@ static int run(checkpoint *point)
         status = rsi_target_write(&point->targets[i], storage);
     if (status == RAGSTORE_OK)
         status = with_writer(point, settle_locked);
-    for (size_t i = 0; status == RAGSTORE_OK && i < point->count; i++)
+    if (status != RAGSTORE_OK || !point->is_settled)
+        return status;
+    for (size_t i = 0; i < point->count; i++)
         rsi_target_keep_index(&point->targets[i], storage);
-    if (status == RAGSTORE_OK && !point->incomplete)
+    if (!point->incomplete)
         status = rsi_journals_remove_old(storage, point->generation);
     return status;
 }

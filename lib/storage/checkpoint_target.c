@@ -37,7 +37,7 @@ int rsi_target_begin(rsi_target *at, rsi_storage *storage, rsi_space *space, con
     return status;
 }
 
-static rsi_space *space_of(const rsi_target *at, rsi_storage *storage)
+rsi_space *rsi_target_space(const rsi_target *at, rsi_storage *storage)
 {
     return at->space != NULL ? at->space
                              : rsi_map_get(&storage->chunks, at->entity_id, strlen(at->entity_id));
@@ -47,7 +47,7 @@ bool rsi_target_is_alive(const rsi_target *at, rsi_storage *storage)
 {
     char incarnation[RSI_INCARNATION_HEX];
     return at->kind != RSI_TARGET_CHUNKS ||
-           (space_of(at, storage) != NULL &&
+           (rsi_target_space(at, storage) != NULL &&
             rsi_entity_incarnation(incarnation, storage, at->entity_id) == RAGSTORE_OK &&
             strcmp(incarnation, at->incarnation) == 0);
 }
@@ -135,7 +135,7 @@ int rsi_target_write(rsi_target *at, rsi_storage *storage)
 static void take_base(rsi_target *at, rsi_storage *storage)
 {
     pthread_rwlock_wrlock(&storage->state);
-    rsi_space *space = space_of(at, storage);
+    rsi_space *space = rsi_target_space(at, storage);
     if (at->base != NULL && space->loaded &&
         rsi_table_rebase(&space->table, rsi_base_retain(at->base), at->new.base_sequence) !=
             RAGSTORE_OK)

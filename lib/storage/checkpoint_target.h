@@ -35,6 +35,8 @@ typedef struct rsi_target {
 int rsi_target_begin(rsi_target *at, rsi_storage *storage, rsi_space *space, const char *path,
                      const rsi_file_state *old, bool writes, uint64_t base_sequence);
 int rsi_target_write(rsi_target *at, rsi_storage *storage);
+/* Its space; of a target that is alive. Under the state lock. */
+rsi_space *rsi_target_space(const rsi_target *at, rsi_storage *storage);
 bool rsi_target_is_alive(const rsi_target *at, rsi_storage *storage);
 int rsi_target_settle(rsi_target *at, rsi_storage *storage);
 /* An index that cannot be written is made again when the file is opened. */

@@ -5,7 +5,11 @@
 #include "storage_fixture.h"
 
 #include "base/memory.h"
+#include "base/digest.h"
+#include "harness/fault_files.h"
 #include "harness/power_explore.h"
+
+#include <errno.h>
 
 #define KEYS 6
 #define MESSAGES 4
@@ -343,6 +347,41 @@ static void storage_checkpoint__leaves_out_an_entity_that_another_process_delete
     assert_true(deleted > 4);
 }
 
+/* ---- a manifest that cannot be written ---- */
+
+static void put_document(rsi_storage *storage, const char *key, const char *json)
+{
+    rsi_tx *tx;
+    assert_int_equal(rsi_tx_begin(&tx, storage), RAGSTORE_OK);
+    int status = json == NULL ? rsi_tx_drop(tx, RSI_SPACE_COLLECTIONS "c", key)
+                              : storage_put_text(tx, RSI_SPACE_COLLECTIONS "c", key, json);
+    assert_int_equal(storage_end(tx, status), RAGSTORE_OK);
+}
+
+static void storage_checkpoint__writes_again_what_the_manifest_does_not_know(void **state)
+{
+    (void)state;
+    fault_files faults;
+    rsi_storage *storage;
+    char sha256[RSI_SHA256_HEX];
+    char text[8192];
+    power_disk *disk = storage_make(true);
+    fault_files_init(&faults, power_disk_table(disk));
+    assert_int_equal(storage_open_on(&storage, &faults.table, 0), RAGSTORE_OK);
+    put_document(storage, "a", "{\"n\":1}");
+    fault_files_fail(&faults, FAULT_RENAME, 2, EIO, false); /* the collection's, then this */
+    assert_int_equal(rsi_storage_checkpoint(storage), RAGSTORE_E_IO);
+    fault_files_disarm(&faults);
+    assert_int_equal(rsi_storage_checkpoint(storage), RAGSTORE_OK);
+    size_t size = storage_read_file(disk, "api_storage/collections/c.json", text, sizeof text);
+    rsi_sha256_hex(text, size, sha256);
+    size = storage_read_file(disk, RSI_PATH_MANIFEST, text, sizeof text);
+    assert_non_null(memmem(text, size, sha256, sizeof sha256 - 1));
+    assert_int_equal(rsi_storage_close(storage), RAGSTORE_OK);
+    rsi_storage_free(storage);
+    power_disk_free(disk);
+}
+
 /* ---- what watchers see ---- */
 
 /* An index of a collection names documents by their places in the order. */
@@ -358,15 +397,6 @@ static void follow(void *user, uint64_t order, const char *old_json, size_t old_
 static void free_nothing(void *user)
 {
     (void)user;
-}
-
-static void put_document(rsi_storage *storage, const char *key, const char *json)
-{
-    rsi_tx *tx;
-    assert_int_equal(rsi_tx_begin(&tx, storage), RAGSTORE_OK);
-    int status = json == NULL ? rsi_tx_drop(tx, RSI_SPACE_COLLECTIONS "c", key)
-                              : storage_put_text(tx, RSI_SPACE_COLLECTIONS "c", key, json);
-    assert_int_equal(storage_end(tx, status), RAGSTORE_OK);
 }
 
 static void storage_checkpoint__keeps_places_and_tells_old_values(void **state)
@@ -404,6 +434,7 @@ int main(void)
         cmocka_unit_test(storage_checkpoint__lets_commits_go_on_over_large_files),
         cmocka_unit_test(storage_checkpoint__lets_other_processes_commit_and_overtake),
         cmocka_unit_test(storage_checkpoint__leaves_out_an_entity_that_another_process_deletes),
+        cmocka_unit_test(storage_checkpoint__writes_again_what_the_manifest_does_not_know),
         cmocka_unit_test(storage_checkpoint__keeps_places_and_tells_old_values),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
