@@ -562,6 +562,52 @@ RAGSTORE_API int ragstore_store_check(ragstore_buffer **out, ragstore_store *sto
  */
 RAGSTORE_API int ragstore_store_export(ragstore_store *store);
 
+typedef struct ragstore_store_compact_options {
+    size_t struct_size;
+    /* Called now and then; a return other than 0 cancels the call. total is 0 while unknown. */
+    int32_t (*progress)(void *user, const char *stage, uint64_t done, uint64_t total);
+    void *progress_user;
+} ragstore_store_compact_options;
+
+#define RAGSTORE_STORE_COMPACT_OPTIONS_INIT {sizeof(ragstore_store_compact_options), NULL, NULL}
+
+/**
+ * Fill an options struct with the defaults.
+ *
+ * @param options  not NULL
+ *
+ * Ownership: none.
+ * Lifetime:  none.
+ * Threads:   any thread.
+ * Errors:    none.
+ * Blocking:  never.
+ * Since:     0.1
+ */
+RAGSTORE_API void ragstore_store_compact_options_init(ragstore_store_compact_options *options);
+
+/**
+ * Take what was deleted out of every file, and give its space back.
+ *
+ * Afterwards no text that was deleted before the call is in any file of the store, except what
+ * repair has moved to quarantine/. Others may read and write meanwhile. A backup that somebody is
+ * just making with tar may miss journals and should be made again.
+ *
+ * @param out      may be NULL; set to a JSON object on success: bytes_before, bytes_after (of all
+ *                 files but uploads), quarantine (names in quarantine/, which stay)
+ * @param store    not NULL
+ * @param options  NULL for the defaults: nobody is told how far it is
+ *
+ * Ownership: caller owns *out, free with ragstore_buffer_free().
+ * Lifetime:  none.
+ * Threads:   any thread, without a batch of its own.
+ * Errors:    WRONG_STATE (this thread has a batch), DAMAGED (an entity cannot be read: the journals
+ *            stay, the rest was done), READ_ONLY, DISK_FULL, BUSY, INTERRUPTED, common.
+ * Blocking:  reads the chunks of each entity; writers wait as for a checkpoint.
+ * Since:     0.1
+ */
+RAGSTORE_API int ragstore_store_compact(ragstore_buffer **out, ragstore_store *store,
+                                        const ragstore_store_compact_options *options);
+
 /**
  * Do waiting background work (checkpoints, index files) on the calling thread.
  *

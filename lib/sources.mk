@@ -30,7 +30,8 @@ ROOM_embed := bert_characters.c bert_config.c embedder.c encoder.c kernels.c mod
     model_locate.c multiply_x86.c safetensors.c vocabulary.c weights.c wordpiece.c \
     wordpiece_config.c
 
-ROOM_entities := catalog.c catalog_load.c check.c entity.c entity_describe.c export.c open_stores.c store.c store_log.c upkeep.c
+ROOM_entities := catalog.c catalog_load.c check.c compact.c entity.c entity_describe.c export.c \
+    open_stores.c store.c store_log.c upkeep.c
 
 ROOM_search := filter.c fusion.c hit_details.c search.c
 
@@ -47,5 +48,5 @@ ROOM_collections := collection.c collection_aggregate.c collection_change.c coll
 
 ROOM_agent := answer_score.c answer_terms.c answer_units.c extractive.c session.c session_messages.c
 
-ROOM_api := api_check.c api_collection.c api_document.c api_entity.c api_errors.c api_index.c \
+ROOM_api := api_check.c api_compact.c api_collection.c api_document.c api_entity.c api_errors.c api_index.c \
     api_model.c api_options.c api_search.c api_session.c api_store.c handles.c

@@ -35,6 +35,7 @@
 #define RSI_PATH_SESSIONS "api_storage/chat_sessions.json"
 #define RSI_PATH_COLLECTIONS "api_storage/collections"
 #define RSI_PATH_UPLOADS "uploads"
+#define RSI_PATH_QUARANTINE "quarantine"
 #define RSI_INCOMING_PREFIX ".incoming-" /* of an upload that is not committed yet */
 #define RSI_PATH_ENTITY_PARENT "entity_scoped"
 #define RSI_PATH_ENTITY_ROOT RSI_PATH_ENTITY_PARENT "/entities"

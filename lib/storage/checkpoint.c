@@ -7,7 +7,7 @@
  *   4  writer lock   rename the temporaries, flush the directories, write the entity files, then the
  *                    manifest; the new files become the bases of the tables
  *   5                write the indexes of large files; remove journals that are older than N and
- *                    older than 15 minutes
+ *                    older than 15 minutes, or, to compact, all but N+1
  *
  * Cut short before 3 it never happened; after 3 each file is good in its old and in its new form.
  * Freezing copies what the journal holds, not what the files do. One at a time: `checkpointing` is
@@ -23,9 +23,12 @@
 #include <string.h>
 #include <time.h>
 
+#define COMPACT_TRIES 10 /* while other processes write the files, too */
+
 typedef struct checkpoint {
     rsi_storage *storage;
     bool is_alone; /* nobody else uses the storage yet: no locks */
+    bool compacts; /* no older journal is to stay, even if the files are as they should be */
     uint64_t base_sequence;
     uint64_t manifest_generation; /* when it began; another process may overtake it */
     uint64_t reloads;             /* likewise */
@@ -229,7 +232,8 @@ static int begin_locked(checkpoint *point, bool *due)
     int status = look_at_manifest(point);
     if (status == RAGSTORE_OK)
         status = rsi_work_run(storage);
-    *due = rsi_checkpoint_has_work(storage, NULL) || !storage->manifest.present || storage->was_unclean;
+    *due = point->compacts || rsi_checkpoint_has_work(storage, NULL) ||
+           !storage->manifest.present || storage->was_unclean;
     if (status != RAGSTORE_OK || !*due)
         return status;
     status = rsi_storage_flush_locked(storage);
@@ -417,21 +421,22 @@ static int run(checkpoint *point)
         return status;
     for (size_t i = 0; i < point->count; i++)
         rsi_target_keep_index(&point->targets[i], storage);
-    if (!point->incomplete)
-        status = rsi_journals_remove_old(storage, point->generation);
-    return status;
+    if (point->incomplete)
+        return RAGSTORE_OK;
+    return point->compacts ? rsi_journals_remove_before(storage, point->generation)
+                           : rsi_journals_remove_old(storage, point->generation);
 }
 
-static int checkpoint_now(rsi_storage *storage, bool is_alone)
+static int checkpoint_now(checkpoint *point)
 {
-    checkpoint point = {.storage = storage, .is_alone = is_alone};
+    rsi_storage *storage = point->storage;
     pthread_mutex_lock(&storage->checkpointing);
-    int status = run(&point);
+    int status = run(point);
     rsi_saved_error error;
     rsi_error_save(&error);
-    for (size_t i = 0; i < point.count; i++)
-        rsi_target_free(&point.targets[i], storage);
-    rsi_free(point.targets);
+    for (size_t i = 0; i < point->count; i++)
+        rsi_target_free(&point->targets[i], storage);
+    rsi_free(point->targets);
     rsi_error_restore(&error);
     pthread_mutex_unlock(&storage->checkpointing);
     return rsi_wrap(status, "checkpoint");
@@ -439,10 +444,30 @@ static int checkpoint_now(rsi_storage *storage, bool is_alone)
 
 int rsi_storage_checkpoint(rsi_storage *storage)
 {
-    return checkpoint_now(storage, false);
+    checkpoint point = {.storage = storage};
+    return checkpoint_now(&point);
+}
+
+int rsi_storage_compact(rsi_storage *storage)
+{
+    int status = RAGSTORE_OK;
+    for (int i = 0; i < COMPACT_TRIES; i++) {
+        checkpoint point = {.storage = storage, .compacts = true};
+        status = checkpoint_now(&point);
+        if (status == RAGSTORE_OK && point.incomplete)
+            return rsi_fail(RAGSTORE_E_DAMAGED, "storage",
+                            "the chunks of an entity cannot be read, so the journals stay: what was "
+                            "deleted is still in them; a check names the entity");
+        if (status != RAGSTORE_OK || point.is_settled)
+            return status;
+    }
+    return rsi_fail(RAGSTORE_E_BUSY, "storage",
+                    "other processes have written the files %d times meanwhile; try again",
+                    COMPACT_TRIES);
 }
 
 int rsi_checkpoint_alone(rsi_storage *storage)
 {
-    return checkpoint_now(storage, true);
+    checkpoint point = {.storage = storage, .is_alone = true};
+    return checkpoint_now(&point);
 }

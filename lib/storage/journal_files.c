@@ -118,19 +118,23 @@ static int remove_journal(rsi_storage *storage, uint64_t generation)
 }
 
 /*
- * Journals before the last two generations that have been there for a while. The oldest goes first,
- * and durably before the next, so that a crash never leaves a gap between those that are there.
+ * Journals before `end` that have not been written to since `young`. The oldest goes first, and
+ * durably before the next, so that a crash never leaves a gap between those that are there.
  */
-int rsi_journals_remove_old(rsi_storage *storage, uint64_t generation)
+static int remove_journals(rsi_storage *storage, uint64_t end, int64_t young)
 {
-    const int64_t young = ((int64_t)time(NULL) - KEEP_JOURNAL_SECONDS) * 1000000000;
-    const uint64_t end = generation - 1;
+    rsi_file_info info;
     uint64_t first = end;
-    while (first > 1 && rsi_file_exists(storage->root, rsi_path_journal(first - 1).text))
-        first--;
+    int status = RAGSTORE_OK;
+    while (status == RAGSTORE_OK && first > 1) {
+        status = rsi_file_info_of(storage->root, rsi_path_journal(first - 1).text, &info);
+        if (status == RAGSTORE_OK)
+            first--;
+    }
+    if (status != RAGSTORE_OK && status != RAGSTORE_E_NOT_FOUND)
+        return status;
     for (uint64_t old = first; old < end; old++) {
-        rsi_file_info info;
-        int status = rsi_file_info_of(storage->root, rsi_path_journal(old).text, &info);
+        status = rsi_file_info_of(storage->root, rsi_path_journal(old).text, &info);
         if (status == RAGSTORE_OK && info.modified_ns > young)
             break;
         if (status == RAGSTORE_OK)
@@ -141,4 +145,15 @@ int rsi_journals_remove_old(rsi_storage *storage, uint64_t generation)
             return status;
     }
     return RAGSTORE_OK;
+}
+
+int rsi_journals_remove_old(rsi_storage *storage, uint64_t generation)
+{
+    return remove_journals(storage, generation - 1,
+                           ((int64_t)time(NULL) - KEEP_JOURNAL_SECONDS) * 1000000000);
+}
+
+int rsi_journals_remove_before(rsi_storage *storage, uint64_t generation)
+{
+    return remove_journals(storage, generation, INT64_MAX);
 }

@@ -188,6 +188,10 @@ int rsi_tx_on_end(rsi_tx *tx, void (*done)(void *user, bool committed), void *us
 bool rsi_storage_checkpoint_due(rsi_storage *storage, int64_t *quiet_ms, uint64_t *file_bytes);
 /* Bring the JSON files up to date; writers go on meanwhile. BUSY, READ_ONLY, FAILED, DISK_FULL. */
 int rsi_storage_checkpoint(rsi_storage *storage);
+/* A checkpoint that leaves no older journal: what was deleted before is in no file any more. A backup
+ * that is just being made with tar may find that journals are missing. DAMAGED: chunks cannot be
+ * read, so the journals stay. Otherwise as rsi_storage_checkpoint(). */
+int rsi_storage_compact(rsi_storage *storage);
 /* Flush what durability `normal` has not flushed yet. */
 int rsi_storage_flush(rsi_storage *storage);
 /* Forget an entity's chunk rows in memory if they can be read again. */

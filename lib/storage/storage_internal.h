@@ -213,6 +213,8 @@ bool rsi_checkpoint_has_work(rsi_storage *storage, uint64_t *file_bytes);
 /* Remove the journals before the last two generations, of which `generation` is one, that have been
  * there for a while. */
 int rsi_journals_remove_old(rsi_storage *storage, uint64_t generation);
+/* Remove all journals before `generation`. */
+int rsi_journals_remove_before(rsi_storage *storage, uint64_t generation);
 
 /* ---- reserve.c ---- */
 

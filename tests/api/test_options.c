@@ -21,6 +21,7 @@ static void options__are_equal_by_macro_and_by_function(void **state)
 {
     (void)state;
     INIT_IS_THE_MACRO(ragstore_store_open_options, RAGSTORE_STORE_OPEN_OPTIONS_INIT);
+    INIT_IS_THE_MACRO(ragstore_store_compact_options, RAGSTORE_STORE_COMPACT_OPTIONS_INIT);
     INIT_IS_THE_MACRO(ragstore_entity_create_options, RAGSTORE_ENTITY_CREATE_OPTIONS_INIT);
     INIT_IS_THE_MACRO(ragstore_entity_update_options, RAGSTORE_ENTITY_UPDATE_OPTIONS_INIT);
     INIT_IS_THE_MACRO(ragstore_list_options, RAGSTORE_LIST_OPTIONS_INIT);
@@ -98,6 +99,11 @@ static int call_document_add_chunks(stage *on, const void *options)
     return ragstore_document_add_chunks(NULL, on->entity, "[{\"text\": \"one\"}]", NULL, 0, options);
 }
 
+static int call_store_compact(stage *on, const void *options)
+{
+    return ragstore_store_compact(NULL, on->store, options);
+}
+
 static int call_document_list(stage *on, const void *options)
 {
     ragstore_buffer *buffer;
@@ -154,6 +160,7 @@ static const struct {
     size_t size; /* of today's struct */
 } calls[] = {
     {"ragstore_store_open", call_store_open, sizeof(ragstore_store_open_options)},
+    {"ragstore_store_compact", call_store_compact, sizeof(ragstore_store_compact_options)},
     {"ragstore_entity_create", call_entity_create, sizeof(ragstore_entity_create_options)},
     {"ragstore_entity_update", call_entity_update, sizeof(ragstore_entity_update_options)},
     {"ragstore_entity_list", call_entity_list, sizeof(ragstore_list_options)},

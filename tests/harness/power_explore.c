@@ -19,7 +19,8 @@ const char *power_step_name(power_step step)
     static const char *const names[POWER_STEPS] = {
         "entity-new", "entity-put",   "entity-gone", "document-add", "document-drop",
         "session-put", "message",     "session-drop", "segment",     "batch",
-        "abort",      "checkpoint",   "flush",       "reopen",       "kill"};
+        "abort",      "checkpoint",   "compact",     "flush",        "reopen",
+        "kill"};
     return step < POWER_STEPS ? names[step] : "?";
 }
 
@@ -432,9 +433,11 @@ bool power_explorer_step(power_explorer *explorer, power_step step)
     int status;
     switch (step) {
     case STEP_CHECKPOINT:
+    case STEP_COMPACT:
     case STEP_FLUSH:
-        status = step == STEP_FLUSH ? rsi_storage_flush(explorer->storage)
-                                    : rsi_storage_checkpoint(explorer->storage);
+        status = step == STEP_FLUSH     ? rsi_storage_flush(explorer->storage)
+                 : step == STEP_COMPACT ? rsi_storage_compact(explorer->storage)
+                                        : rsi_storage_checkpoint(explorer->storage);
         if (status != RAGSTORE_OK)
             return power_explorer_fail(explorer, "%s: %s", power_step_name(step),
                                        rsi_error_message());

@@ -28,6 +28,7 @@ typedef enum power_step {
     STEP_BATCH,   /* several of the above, one of them in a nested transaction, one taken back */
     STEP_ABORT,
     STEP_CHECKPOINT,
+    STEP_COMPACT,
     STEP_FLUSH,
     STEP_REOPEN, /* after a clean close */
     STEP_KILL,   /* the process dies, the disk goes on */

@@ -213,3 +213,16 @@ def test_check__names_a_changed_upload(store, directory):
     (finding,) = store.check()["findings"]
     assert finding["file"] == "uploads/acme/keeper.txt"
     assert "not the" in finding["problem"]
+
+
+def test_compact__takes_deleted_text_out_of_every_file(store, directory):
+    entity = store.create_entity("acme")
+    document = entity.add("SECRETWORD is in this text", filename="secret.txt")
+    entity.delete_document(document.id)
+    stages = []
+    report = store.compact(progress=lambda stage, done, total: stages.append(stage))
+    assert report["bytes_after"] < report["bytes_before"]
+    assert report["quarantine"] == []
+    assert stages == ["entities", "files"]
+    files = [path for path in directory.rglob("*") if path.is_file()]
+    assert files and all(b"SECRETWORD" not in path.read_bytes() for path in files)

@@ -131,6 +131,14 @@ class store_open_options(_Options):
     ]
 
 
+class store_compact_options(_Options):
+    _fields_ = [
+        ("struct_size", c_size_t),
+        ("progress", progress_callback),
+        ("progress_user", c_void_p),
+    ]
+
+
 class entity_create_options(_Options):
     _fields_ = [
         ("struct_size", c_size_t),
@@ -279,6 +287,8 @@ TABLE: list[tuple[str, list[Any], Any, Any]] = [
     ("ragstore_store_describe", [_P(buffer_p), store_p], c_int, _status),
     ("ragstore_store_check", [_P(buffer_p), store_p], c_int, _status),
     ("ragstore_store_export", [store_p], c_int, _status),
+    ("ragstore_store_compact_options_init", [_P(store_compact_options)], None, None),
+    ("ragstore_store_compact", [_P(buffer_p), store_p, _P(store_compact_options)], c_int, _status),
     ("ragstore_store_maintain", [store_p, c_uint32], c_int, _status),
     ("ragstore_store_interrupt", [store_p], c_int, _status),
     # batch

@@ -12,9 +12,11 @@ from types import TracebackType
 from typing import Any
 
 from . import _convert, _ffi
+from ._convert import Callbacks
 from ._ffi import lib
 from ._handle import Handle
 from .collection import Collection
+from .document import Progress
 from .entity import Entity, list_options
 from .errors import BY_STATUS, WrongStateError, closed, invalid
 from .model import Model
@@ -128,6 +130,23 @@ class Store(Handle):
         """Bring every JSON file and index.faiss up to date with the journal."""
         with self._use() as pointer:
             lib.ragstore_store_export(pointer)
+
+    def compact(self, *, progress: Progress | None = None) -> dict[str, Any]:
+        """Take what was deleted out of every file: bytes_before, bytes_after, quarantine.
+
+        progress  called with (stage, done, total) now and then; False cancels
+        """
+        callbacks = Callbacks()
+
+        def report(stage: bytes | None, done: int, total: int) -> Any:
+            # Called without a progress function too, so that Ctrl-C ends a long call.
+            return progress((stage or b"").decode(), done, total) if progress else None
+
+        options = _ffi.store_compact_options(
+            progress=callbacks.wrap(_ffi.progress_callback, report)
+        )
+        with callbacks, self._use() as pointer:
+            return _convert.describe("ragstore_store_compact", pointer, ctypes.byref(options))
 
     def maintain(self, budget: float = 0.0) -> None:
         """Do waiting background work on this thread for about `budget` seconds; 0: one piece."""

@@ -1,0 +1,27 @@
+/*
+ * Compaction: what was deleted goes from the files, not only from the answers.
+ *
+ *   1  the derived files of every entity, made from what is alive
+ *   2  a checkpoint that leaves no older journal (storage)
+ *
+ * Others read and write meanwhile.
+ */
+#ifndef RSI_ENTITIES_COMPACT_H
+#define RSI_ENTITIES_COMPACT_H
+
+#include "entities/store.h"
+
+typedef struct rsi_compaction {
+    /* Called now and then; a return other than 0 ends it as INTERRUPTED. NULL: nobody listens. */
+    int32_t (*progress)(void *user, const char *stage, uint64_t done, uint64_t total);
+    void *progress_user;
+    uint64_t bytes_before; /* of all files but uploads and what the library does not own */
+    uint64_t bytes_after;
+    rsi_bytes quarantine; /* names in quarantine/, which stay, each with its NUL; freed by the caller */
+} rsi_compaction;
+
+/* DAMAGED: what belongs to an entity cannot be read, so the journals stay; the rest was done. BUSY,
+ * INTERRUPTED, DISK_FULL, FAILED. */
+int rsi_store_compact(rsi_compaction *compaction, rsi_store *store);
+
+#endif
