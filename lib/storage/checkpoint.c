@@ -112,6 +112,7 @@ static int begin_journal(rsi_storage *storage)
         rsi_error_restore(&error);
         return status;
     }
+    rsi_journal_trim(&storage->journal);
     rsi_journal_close(&storage->journal);
     storage->journal = next;
     storage->journal_begin = next.sequence;

@@ -64,7 +64,7 @@ static int apply(rsi_storage *storage, rsi_replay *replay, const char *data, siz
     pthread_rwlock_unlock(&storage->state);
     seen->offset += valid;
     seen->sequence = replay->last_sequence;
-    if (status == RAGSTORE_OK && valid != size)
+    if (status == RAGSTORE_OK && !rsi_journal_is_filler(data + valid, size - valid))
         status = rsi_fail(RAGSTORE_E_DAMAGED, "storage",
                           "%s: byte %" PRIu64 ": a commit that was acknowledged cannot be read",
                           path.text, seen->offset);
@@ -273,12 +273,21 @@ int rsi_storage_follow(rsi_storage *storage)
 
 /* ---- the writer ---- */
 
-/* Does the journal end where the commit file says? */
+/* Does the journal end where the commit file says? Whoever died while it wrote began a line there. */
 static int check_end(rsi_storage *storage, bool *sound)
 {
+    char next[RSI_JOURNAL_HEAD];
+    const uint64_t end = storage->seen.offset;
     uint64_t size;
     int status = rsi_file_size(storage->journal.file, &size);
-    *sound = status == RAGSTORE_OK && size == storage->seen.offset;
+    *sound = false;
+    if (status != RAGSTORE_OK || size < end)
+        return status;
+    storage->journal.reserved = size;
+    size_t ahead = size - end < sizeof next ? (size_t)(size - end) : sizeof next;
+    if (ahead > 0)
+        status = rsi_file_read_at(storage->journal.file, next, ahead, end);
+    *sound = status == RAGSTORE_OK && rsi_journal_is_filler(next, ahead);
     return status;
 }
 

@@ -17,6 +17,11 @@
 #define AT_LENGTH 60
 #define AT_CRC 71
 
+#define FILL_BYTES ((size_t)64 << 10) /* ahead at a time: bench_append measures it */
+#define FILL_LINE_MAX ((size_t)8 << 10) /* longer lines make no use of it */
+
+uint64_t rsi_journal_fill_from = 4 << 10;
+
 static const char no_crc[] = "00000000";
 
 bool rsi_journal_is_named(const char *name, uint64_t *generation)
@@ -54,6 +59,37 @@ static int encode_line(rsi_bytes *line, const rsi_journal *journal, uint64_t seq
     return RAGSTORE_OK;
 }
 
+/* Newlines behind a line that does not fit into those that are there. Without memory for them the
+ * file grows by the line. */
+static void add_filler(rsi_bytes *line, const rsi_journal *journal)
+{
+    const size_t size = line->size;
+    const uint64_t end = journal->size + size;
+    if (end <= journal->reserved || end < rsi_journal_fill_from || size > FILL_LINE_MAX)
+        return;
+    if (!rsi_bytes_reserve(line, FILL_BYTES))
+        return;
+    memset(line->data + size, '\n', FILL_BYTES);
+    line->size = size + FILL_BYTES;
+}
+
+/* On failure the file ends behind the last valid line; what lay ahead is gone. */
+static int write_line(rsi_journal *journal, const rsi_bytes *line, bool *broken)
+{
+    int status = rsi_file_write_at(journal->file, line->data, line->size, journal->size);
+    if (status == RAGSTORE_OK) {
+        if (journal->size + line->size > journal->reserved)
+            journal->reserved = journal->size + line->size;
+        return status;
+    }
+    rsi_saved_error error;
+    rsi_error_save(&error);
+    *broken = rsi_file_truncate(journal->file, journal->size) != RAGSTORE_OK;
+    journal->reserved = journal->size;
+    rsi_error_restore(&error);
+    return status;
+}
+
 int rsi_journal_append(rsi_journal *journal, const char *ops, size_t size, bool is_commit,
                        bool *broken)
 {
@@ -63,20 +99,40 @@ int rsi_journal_append(rsi_journal *journal, const char *ops, size_t size, bool 
     int status = encode_line(&line, journal, sequence, ops, size);
     if (status != RAGSTORE_OK)
         goto cleanup;
-    status = rsi_file_write_at(journal->file, line.data, line.size, journal->size);
-    if (status != RAGSTORE_OK) {
-        rsi_saved_error error;
-        rsi_error_save(&error);
-        *broken = rsi_file_truncate(journal->file, journal->size) != RAGSTORE_OK;
-        rsi_error_restore(&error);
-        goto cleanup;
+    const size_t length = line.size;
+    add_filler(&line, journal);
+    status = write_line(journal, &line, broken);
+    if (status == RAGSTORE_E_DISK_FULL && !*broken && line.size > length) {
+        line.size = length; /* the line alone may find room */
+        status = write_line(journal, &line, broken);
     }
-    journal->size += line.size;
+    if (status != RAGSTORE_OK)
+        goto cleanup;
+    journal->size += length;
     journal->sequence = sequence;
 
 cleanup:
     rsi_bytes_free(&line);
     return status;
+}
+
+void rsi_journal_trim(rsi_journal *journal)
+{
+    rsi_saved_error error;
+    if (journal->file == NULL || journal->reserved <= journal->size)
+        return;
+    rsi_error_save(&error);
+    if (rsi_file_truncate(journal->file, journal->size) == RAGSTORE_OK)
+        journal->reserved = journal->size;
+    rsi_error_restore(&error);
+}
+
+bool rsi_journal_is_filler(const char *data, size_t size)
+{
+    for (size_t i = 0; i < size; i++)
+        if (data[i] != '\n' && data[i] != '\0')
+            return false;
+    return true;
 }
 
 int rsi_journal_flush(rsi_journal *journal)

@@ -9,6 +9,13 @@
  *
  * The head has a fixed width, so that a line is checked and placed without parsing JSON. Lines
  * that change nothing ("begin", "checkpoint") carry the sequence of the commit before them.
+ *
+ *   lines ──────────────────────────────► newlines ────────►
+ *   0                                size            reserved
+ *
+ * A journal that grows has newlines ahead of its lines: a flush of bytes that replace others needs
+ * no change of the file's size, which makes it half as expensive on many disks. They are cut when
+ * the journal is left. To a reader they mean the end, and so do zeros.
  * Used under the writer lock only.
  */
 #ifndef RSI_STORAGE_JOURNAL_H
@@ -26,7 +33,11 @@ typedef struct rsi_journal {
     uint64_t sequence; /* of the last commit, in this generation or an older one */
     uint64_t flushed;  /* the highest sequence known to be on disk */
     uint64_t size;     /* bytes of valid lines */
+    uint64_t reserved; /* bytes of the file */
 } rsi_journal;
+
+/* A journal of at least so many bytes has newlines ahead. */
+extern uint64_t rsi_journal_fill_from;
 
 /* Is this the name of a journal in api_storage/, and of which generation? */
 bool rsi_journal_is_named(const char *name, uint64_t *generation);
@@ -44,6 +55,10 @@ void rsi_journal_close(rsi_journal *journal);
 int rsi_journal_append(rsi_journal *journal, const char *ops, size_t size, bool is_commit,
                        bool *broken);
 int rsi_journal_flush(rsi_journal *journal);
+/* Cut what lies ahead: nothing is appended any more. A failure does no harm. */
+void rsi_journal_trim(rsi_journal *journal);
+/* Is there no line in these bytes, nor a part of one? */
+bool rsi_journal_is_filler(const char *data, size_t size);
 
 typedef struct rsi_journal_line {
     uint64_t generation;

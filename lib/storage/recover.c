@@ -183,9 +183,11 @@ static int cut_tail(rsi_storage *storage, const rsi_journal_file *last)
         return RAGSTORE_OK;
     rsi_path path = rsi_path_journal(last->generation);
     rsi_file *file;
-    rsi_storage_log(storage, RAGSTORE_LOG_WARNING,
-                    "%s: %zu bytes behind byte %zu were never acknowledged and are cut", path.text,
-                    last->text.size - last->valid_size, last->valid_size);
+    if (!rsi_journal_is_filler(last->text.data + last->valid_size,
+                               last->text.size - last->valid_size))
+        rsi_storage_log(storage, RAGSTORE_LOG_WARNING,
+                        "%s: %zu bytes behind byte %zu were never acknowledged and are cut",
+                        path.text, last->text.size - last->valid_size, last->valid_size);
     int status = rsi_file_open(&file, storage->root, path.text, RSI_OPEN_WRITE);
     if (status != RAGSTORE_OK)
         return status;
@@ -238,6 +240,7 @@ static int continue_journal(rsi_storage *storage, const rsi_journal_file *last,
     journal->sequence = replay->last_sequence;
     journal->flushed = replay->last_sequence;
     journal->size = last->valid_size;
+    journal->reserved = last->valid_size;
     storage->journal_begin = journal->sequence;
     return rsi_file_open(&journal->file, storage->root, rsi_path_journal(last->generation).text,
                          RSI_OPEN_WRITE);

@@ -5,6 +5,7 @@
 #include "files/paths.h"
 #include "harness/power_internal.h"
 #include "storage/base.h"
+#include "storage/journal.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -101,6 +102,7 @@ static bool compare_live(power_explorer *explorer, const char *when)
 void power_choose_small(bool in_memory)
 {
     rsi_base_small_bytes = in_memory ? (uint64_t)64 << 10 : 0;
+    rsi_journal_fill_from = in_memory ? (uint64_t)4 << 10 : 0;
 }
 
 bool power_explorer_open(power_explorer *explorer)

@@ -6,6 +6,7 @@
 
 #include "harness/fault_files.h"
 #include "harness/fault_memory.h"
+#include "harness/power_explore.h"
 
 #include <errno.h>
 
@@ -474,6 +475,41 @@ static void storage_follow__a_torn_line_of_a_dead_process_is_cut(void **state)
     power_disk_free(disk);
 }
 
+/* Newlines ahead of the lines are no line of a dead process; what one wrote over them is. */
+static void storage_follow__tells_newlines_ahead_from_a_torn_line(void **state)
+{
+    (void)state;
+    static char text[1 << 18];
+    power_disk *disk = storage_make(true);
+    power_choose_small(false);
+    rsi_storage *a = storage_open_good(disk);
+    rsi_storage *b = storage_open_good(disk);
+    assert_good(put_number(a, 1));
+    const rsi_path first = newest_journal(disk);
+    assert_true(storage_read_file(disk, first.text, text, sizeof text) > 10000);
+    assert_good(put_number(b, 2));
+    assert_good(put_number(a, 3));
+    rsi_storage_free(a); /* killed, but not while it wrote */
+    assert_good(put_number(b, 4));
+    assert_string_equal(newest_journal(disk).text, first.text);
+    assert_sessions(b, 5);
+    a = storage_open_good(disk);
+    assert_good(put_number(a, 5));
+    rsi_storage_free(a);
+    size_t size = storage_read_file(disk, first.text, text, sizeof text);
+    memcpy(strstr(text, "\n\n") + 1, "[\"RSJ1 000", 10);
+    storage_write_file(disk, first.text, text, size);
+    assert_good(put_number(b, 6));
+    assert_string_not_equal(newest_journal(disk).text, first.text);
+    assert_sessions(b, 7);
+    close_and_free(b);
+    power_choose_small(true);
+    b = storage_open_good(disk);
+    assert_sessions(b, 7);
+    close_and_free(b);
+    power_disk_free(disk);
+}
+
 static void storage_follow__a_failed_flush_elsewhere_is_made_safe(void **state)
 {
     (void)state;
@@ -623,6 +659,7 @@ int main(void)
         cmocka_unit_test(storage_follow__what_a_dying_process_left_is_made_safe),
         cmocka_unit_test(storage_follow__an_opener_believes_what_is_vouched_for),
         cmocka_unit_test(storage_follow__a_torn_line_of_a_dead_process_is_cut),
+        cmocka_unit_test(storage_follow__tells_newlines_ahead_from_a_torn_line),
         cmocka_unit_test(storage_follow__a_failed_flush_elsewhere_is_made_safe),
         cmocka_unit_test(storage_follow__a_checkpoint_of_a_dying_process_is_completed),
         cmocka_unit_test(storage_follow__finishes_the_file_work_of_the_dead),

@@ -211,6 +211,78 @@ static void storage_journal__is_broken_when_a_bad_end_cannot_be_cut(void **state
     assert_true(broken);
 }
 
+/* ---- newlines ahead ---- */
+
+#define FILL_FROM 400
+
+static void storage_journal__that_grows_has_newlines_ahead(void **state)
+{
+    place *at = *state;
+    const uint64_t usual = rsi_journal_fill_from;
+    rsi_journal_fill_from = FILL_FROM;
+    unsigned lines = 1;
+    while (at->journal.size < FILL_FROM) {
+        rsi_bytes text = read_journal(at);
+        assert_int_equal(text.size, at->journal.size); /* a small one is as long as its lines */
+        rsi_bytes_free(&text);
+        commit(at, "[\"a\"]");
+        lines++;
+    }
+    rsi_bytes text = read_journal(at);
+    const size_t size = text.size;
+    assert_int_equal(size, at->journal.reserved);
+    assert_true(size > at->journal.size + 10000);
+    expect(&text, RAGSTORE_OK, lines, (size_t)at->journal.size);
+    assert_true(rsi_journal_is_filler(text.data + at->journal.size, size - at->journal.size));
+    assert_false(rsi_journal_is_filler(text.data + at->journal.size - 2, 2));
+    memset(text.data + at->journal.size, 0, 100); /* as some disks leave it */
+    expect(&text, RAGSTORE_OK, lines, (size_t)at->journal.size);
+    assert_true(rsi_journal_is_filler(text.data + at->journal.size, size - at->journal.size));
+    rsi_bytes_free(&text);
+
+    while (at->journal.reserved == size) { /* until they are used up */
+        commit(at, "[\"a\"]");
+        lines++;
+    }
+    text = read_journal(at);
+    assert_true(text.size > size);
+    expect(&text, RAGSTORE_OK, lines, (size_t)at->journal.size);
+    rsi_bytes_free(&text);
+
+    rsi_journal_trim(&at->journal);
+    text = read_journal(at);
+    expect(&text, RAGSTORE_OK, lines, text.size);
+    rsi_bytes_free(&text);
+    rsi_journal_fill_from = usual;
+}
+
+static void storage_journal__finds_room_for_a_line_where_there_is_none_for_newlines(void **state)
+{
+    place *at = *state;
+    const uint64_t usual = rsi_journal_fill_from;
+    rsi_journal_fill_from = 0;
+    fault_files_fail(&at->faults, FAULT_WRITE, 1, ENOSPC, false);
+    commit(at, "[\"a\"]");
+    assert_true(fault_files_struck(&at->faults));
+    fault_files_disarm(&at->faults);
+    rsi_bytes text = read_journal(at);
+    expect(&text, RAGSTORE_OK, 2, text.size);
+    rsi_bytes_free(&text);
+    commit(at, "[\"b\"]"); /* there is room again */
+    text = read_journal(at);
+    expect(&text, RAGSTORE_OK, 3, (size_t)at->journal.size);
+    assert_true(text.size > at->journal.size);
+    rsi_bytes_free(&text);
+    fault_files_fail(&at->faults, FAULT_WRITE, 1, ENOSPC, true);
+    while (append(at, "[\"c\"]") == RAGSTORE_OK) /* into what was there */
+        ;
+    fault_files_disarm(&at->faults);
+    text = read_journal(at);
+    assert_int_equal(text.size, at->journal.size);
+    rsi_bytes_free(&text);
+    rsi_journal_fill_from = usual;
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -222,6 +294,8 @@ int main(void)
         TEST(storage_journal__believes_no_length),
         TEST(storage_journal__is_as_before_after_a_line_that_failed),
         TEST(storage_journal__is_broken_when_a_bad_end_cannot_be_cut),
+        TEST(storage_journal__that_grows_has_newlines_ahead),
+        TEST(storage_journal__finds_room_for_a_line_where_there_is_none_for_newlines),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
