@@ -88,7 +88,8 @@ static int take_slot(rsi_storage *storage)
                           SLOTS, rsi_root_path(storage->root));
 }
 
-/* The first opener leaves its mark before it changes anything. */
+/* The first opener leaves its mark before it changes anything; it is flushed when there is something
+ * to change. */
 static int leave_mark(rsi_storage *storage, bool *was_unclean)
 {
     rsi_file *lock = storage->attachment.lock;
@@ -99,8 +100,16 @@ static int leave_mark(rsi_storage *storage, bool *was_unclean)
         status = rsi_file_write_at(lock, mark, sizeof mark - 1, 0);
     if (status == RAGSTORE_E_DISK_FULL && rsi_reserve_release(storage))
         status = rsi_file_write_at(lock, mark, sizeof mark - 1, 0);
-    if (status == RAGSTORE_OK && size == 0) /* a power cut must not take the mark alone */
-        status = rsi_file_flush(lock);
+    return status;
+}
+
+int rsi_attach_secure(rsi_storage *storage)
+{
+    rsi_attachment *at = &storage->attachment;
+    if (!at->text_waits)
+        return RAGSTORE_OK;
+    int status = rsi_file_flush(at->lock); /* a power cut must not take the mark alone */
+    at->text_waits = status != RAGSTORE_OK;
     return status;
 }
 
@@ -124,6 +133,7 @@ int rsi_attach(rsi_storage *storage, bool *was_unclean)
     status = enter(storage);
     if (status != RAGSTORE_OK)
         return status;
+    at->text_waits = true;
     return at->is_first ? leave_mark(storage, was_unclean) : take_slot(storage);
 }
 

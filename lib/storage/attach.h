@@ -33,11 +33,14 @@ typedef struct rsi_attachment {
     bool is_single;    /* for good: ranges cannot be locked, or others cannot be told of commits */
     int slot;          /* -1: none */
     bool slot_tells;   /* of somebody who was killed before us */
+    bool text_waits;   /* what the text tells of us may not be on the disk yet */
 } rsi_attachment;
 
 /* Take the directory: the first opener exclusively, others beside it. *was_unclean: a first opener
  * found that the last ones did not close. BUSY when it is being opened or closed for too long. */
 int rsi_attach(rsi_storage *storage, bool *was_unclean);
+/* Let the text survive a power cut: before the first change of the store's files. */
+int rsi_attach_secure(rsi_storage *storage);
 /* The first opener has recovered: let others in. */
 int rsi_attach_share(rsi_storage *storage);
 /* Is a process attached that may write, other than this one? */

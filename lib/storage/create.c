@@ -34,7 +34,9 @@ int rsi_storage_make_directories(rsi_storage *storage)
 int rsi_storage_create(rsi_storage *storage)
 {
     rsi_manifest *manifest = &storage->manifest;
-    int status = rsi_storage_make_directories(storage);
+    int status = rsi_attach_secure(storage);
+    if (status == RAGSTORE_OK)
+        status = rsi_storage_make_directories(storage);
     if (status == RAGSTORE_OK)
         status = rsi_random_hex(manifest->store_id, RSI_INCARNATION_HEX - 1);
     if (status == RAGSTORE_OK)

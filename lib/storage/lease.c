@@ -182,6 +182,8 @@ int rsi_lease_take(rsi_storage *storage, int64_t deadline_ms)
             return status;
         status = rsi_follow_to_write(storage);
     }
+    if (status == RAGSTORE_OK)
+        status = rsi_attach_secure(storage);
     pthread_mutex_lock(&storage->mutex);
     if (status == RAGSTORE_OK) {
         lease->taken_us = lease->used_us = rsi_monotonic_us();

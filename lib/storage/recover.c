@@ -423,7 +423,10 @@ int rsi_storage_recover(rsi_storage *storage)
 
     const bool unclean = storage->was_unclean || !storage->manifest.present ||
                          rsi_checkpoint_has_work(storage, NULL);
-    status = prepare_disk(storage, &files, &replay, unclean);
+    if (unclean)
+        status = rsi_attach_secure(storage);
+    if (status == RAGSTORE_OK)
+        status = prepare_disk(storage, &files, &replay, unclean);
     if (status == RAGSTORE_E_DISK_FULL && rsi_reserve_release(storage))
         status = prepare_disk(storage, &files, &replay, unclean);
     if (status == RAGSTORE_OK && unclean)
