@@ -64,21 +64,11 @@ int rsi_session_read(rsi_session_record *record, rsi_store *store, const char *s
 
 /* ---- making ---- */
 
-static int count_session(void *user, const char *key, const char *json, size_t size)
-{
-    (void)key;
-    (void)json;
-    (void)size;
-    ++*(uint64_t *)user;
-    return RAGSTORE_OK;
-}
-
 /* "Chat N", N = sessions of the entity + 1. */
 static int default_name(char name[32], rsi_store *store, const char *entity_id)
 {
     uint64_t count = 0;
-    int status = rsi_storage_each_where(store->storage, RSI_SPACE_SESSIONS, "entity_id", entity_id,
-                                        count_session, &count);
+    int status = rsi_storage_count_sessions_of(&count, store->storage, entity_id);
     snprintf(name, 32, "Chat %" PRIu64, count + 1);
     return status;
 }
@@ -260,8 +250,7 @@ int rsi_session_list(rsi_bytes *out, rsi_store *store, const char *entity_id,
     session_list list = {.incarnation = incarnation, .match = match};
     int status = rsi_entity_read(&entity, store, entity_id, incarnation);
     if (status == RAGSTORE_OK)
-        status = rsi_storage_each_where(store->storage, RSI_SPACE_SESSIONS, "entity_id", entity_id,
-                                        collect_session, &list);
+        status = rsi_storage_sessions_of(store->storage, entity_id, collect_session, &list);
     if (status == RAGSTORE_OK) {
         rsi_json_writer writer = rsi_json_writer_of(out);
         rsi_json_begin_array(&writer);

@@ -315,8 +315,7 @@ static int collect_session(void *user, const char *key, const char *json, size_t
 static int drop_sessions(uint64_t *dropped, rsi_store *store, rsi_tx *tx, const char *entity_id)
 {
     session_list list = {0};
-    int status = rsi_storage_each_where(store->storage, RSI_SPACE_SESSIONS, "entity_id", entity_id,
-                                        collect_session, &list);
+    int status = rsi_storage_sessions_of(store->storage, entity_id, collect_session, &list);
     for (size_t at = 0; status == RAGSTORE_OK && at < list.names.size;
          at += strlen(list.names.data + at) + 1)
         status = rsi_tx_drop(tx, RSI_SPACE_SESSIONS, list.names.data + at);

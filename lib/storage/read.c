@@ -108,45 +108,6 @@ int rsi_storage_keys(rsi_bytes *keys, size_t *unreadable, rsi_storage *storage, 
     return visit_all(storage, space, unreadable, collect_key, keys);
 }
 
-typedef struct where_visit {
-    const char *field;
-    const char *value;
-    rsi_bytes literal; /* `"field":"value"` as compact JSON has it */
-    rsi_record_visitor *visit;
-    void *user;
-} where_visit;
-
-static int visit_if_equal(void *user, const char *key, const char *json, size_t size)
-{
-    const where_visit *where = user;
-    if (memmem(json, size, where->literal.data, where->literal.size) == NULL)
-        return RAGSTORE_OK;
-    rsi_json *value;
-    int status = rsi_json_parse(&value, json, size, RSI_JSON_DEPTH_STORED);
-    if (status != RAGSTORE_OK)
-        return status;
-    const char *found = rsi_json_get_text(value, where->field);
-    bool equal = found != NULL && strcmp(found, where->value) == 0;
-    rsi_json_free(value);
-    return equal ? where->visit(where->user, key, json, size) : RAGSTORE_OK;
-}
-
-int rsi_storage_each_where(rsi_storage *storage, const char *space, const char *field,
-                           const char *value, rsi_record_visitor *visit, void *user)
-{
-    where_visit where = {.field = field, .value = value, .visit = visit, .user = user};
-    rsi_json_writer writer = rsi_json_writer_of(&where.literal);
-    rsi_json_text_value(&writer, field, strlen(field));
-    rsi_bytes_append_char(&where.literal, ':');
-    writer.needs_comma = false;
-    rsi_json_text_value(&writer, value, strlen(value));
-    int status = rsi_bytes_status(&where.literal);
-    if (status == RAGSTORE_OK)
-        status = rsi_storage_each(storage, space, visit_if_equal, &where);
-    rsi_bytes_free(&where.literal);
-    return status;
-}
-
 size_t rsi_storage_count(rsi_storage *storage, const char *space)
 {
     const rsi_tx *tx = rsi_tx_view_all(storage);

@@ -70,6 +70,22 @@ static int scan_listed(rsi_scan *scan, rsi_storage *storage, rsi_table_walk *wal
     return status;
 }
 
+int rsi_scan_listed_locked(rsi_scan *scan, rsi_storage *storage, const rsi_space *from,
+                           const rsi_tx *tx, const char *space, rsi_record_visitor *visit,
+                           void *user)
+{
+    rsi_table_walk *walk;
+    if (tx != NULL && tx->overlay_count == 0)
+        tx = NULL; /* it has changed nothing yet */
+    int status = rsi_table_walk_begin(&walk, &from->table, 0);
+    if (status == RAGSTORE_OK)
+        status = scan_listed(scan, storage, walk, tx, space, SIZE_MAX, visit, user);
+    rsi_table_walk_end(walk);
+    if (status == RAGSTORE_OK && tx != NULL)
+        status = visit_changed(tx, from, space, true, visit, user);
+    return status;
+}
+
 int rsi_storage_scan(rsi_scan *scan, rsi_storage *storage, const char *space, size_t max_records,
                      rsi_record_visitor *visit, void *user)
 {

@@ -89,9 +89,10 @@ int rsi_storage_get(rsi_bytes *value, rsi_storage *storage, const char *space, c
 typedef int rsi_record_visitor(void *user, const char *key, const char *json, size_t size);
 int rsi_storage_each(rsi_storage *storage, const char *space, rsi_record_visitor *visit,
                      void *user);
-/* The same for records whose member `field` is the string `value`. */
-int rsi_storage_each_where(rsi_storage *storage, const char *space, const char *field,
-                           const char *value, rsi_record_visitor *visit, void *user);
+/* The same for the sessions of an entity, without a look at others. */
+int rsi_storage_sessions_of(rsi_storage *storage, const char *entity_id, rsi_record_visitor *visit,
+                            void *user);
+int rsi_storage_count_sessions_of(uint64_t *count, rsi_storage *storage, const char *entity_id);
 size_t rsi_storage_count(rsi_storage *storage, const char *space);
 /* The keys of all records, one behind the other, each with its NUL. *unreadable counts those that
  * are damaged and left out; NULL: the first of them is an error. */

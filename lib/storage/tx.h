@@ -84,6 +84,11 @@ bool rsi_tx_touches(const rsi_tx *tx, const char *space, const char *key);
 int rsi_tx_visit_item(const rsi_table_item *item, rsi_storage *storage, const rsi_tx *tx,
                       const char *space, rsi_record_visitor *visit, void *user);
 
+/* All records of a list, and those that the transaction (or NULL) changed. With the state locked. */
+int rsi_scan_listed_locked(rsi_scan *scan, rsi_storage *storage, const rsi_space *from,
+                           const rsi_tx *tx, const char *space, rsi_record_visitor *visit,
+                           void *user);
+
 /* Make all of it durable, then visible. Does not free. The writer lock may be given up. */
 int rsi_tx_write(rsi_tx *tx);
 /* Move the overlays into their tables. Cannot fail once their places were made. */

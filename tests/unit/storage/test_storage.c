@@ -101,9 +101,7 @@ static void storage__visits_in_order_and_stops_when_told(void **state)
     assert_int_equal(rsi_storage_each(storage, RSI_SPACE_SESSIONS, see_record, &first), 17);
     assert_string_equal(first.keys, "s1 ");
     seen some = {0};
-    assert_int_equal(rsi_storage_each_where(storage, RSI_SPACE_SESSIONS, "entity_id", ENTITY,
-                                            see_record, &some),
-                     0);
+    assert_int_equal(rsi_storage_sessions_of(storage, ENTITY, see_record, &some), 0);
     assert_string_equal(some.keys, "s1 ");
     seen rows = {0};
     assert_int_equal(
