@@ -282,7 +282,7 @@ static int check_journal(checking *c, uint64_t generation)
                                   &valid);
     if (status != RAGSTORE_OK)
         status = tell_error(c, status, (int64_t)valid, NULL);
-    else if (valid < text.size)
+    else if (!rsi_journal_is_filler(text.data + valid, text.size - valid))
         status = tell(c, (int64_t)valid, NULL,
                       "what follows was never acknowledged; the next open for writing cuts it");
     rsi_bytes_free(&text);

@@ -62,6 +62,23 @@ static bool names(const json_t *report, const char *file, const char *record)
     return false;
 }
 
+/* A journal that grows has newlines behind its lines: they are no torn commit. */
+static void check__a_store_that_is_being_written_is_whole(void **state)
+{
+    char name[32];
+    char text[64];
+    ragstore_store *store = open_store_with(state, RAGSTORE_OPEN_NO_BACKGROUND, NULL);
+    ragstore_entity *entity = make_entity(store, "acme");
+    for (int i = 0; i < 20; i++) {
+        snprintf(name, sizeof name, "n%d.txt", i);
+        snprintf(text, sizeof text, "Note number %d about gulls.", i);
+        add_text(entity, name, text);
+    }
+    ragstore_entity_free(entity);
+    expect_whole(store, 1, 20);
+    assert_ok(ragstore_store_close(store));
+}
+
 static void check__a_whole_store_is_whole(void **state)
 {
     ragstore_store *store = open_store(state);
@@ -261,6 +278,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(check__a_whole_store_is_whole),
+        TEST(check__a_store_that_is_being_written_is_whole),
         TEST(check__finds_each_changed_byte),
         TEST(check__finds_each_changed_byte_of_a_journal),
         TEST(check__names_the_record_that_was_changed),
