@@ -1897,8 +1897,9 @@ RAGSTORE_API int ragstore_index_open(ragstore_index **out, ragstore_entity *enti
 RAGSTORE_API void ragstore_index_free(ragstore_index *index);
 
 /**
- * Describe an index as a JSON object: kind ("exact"), metric, dimension, count, embedder, file
- * (path of index.faiss below the store, or null while it is not there).
+ * Describe an index as a JSON object: kind ("exact", "codes" or "partition": how it is searched now),
+ * metric, dimension, count, embedder, file (path of index.faiss below the store, or null while it is
+ * not there).
  *
  * @param out  set to UTF-8 JSON text, to NULL on failure
  * @param index  not NULL

@@ -84,10 +84,14 @@ static int describe(rsi_bytes *out, const ragstore_index *index)
         rsi_path file = rsi_path_in_entity(index->entity_id, "vector_store/index.faiss");
         pthread_rwlock_rdlock(&catalog->lock);
         size_t count = catalog->alive.count;
+        const size_t lists = catalog->codes == NULL ? 0 : rsi_quantised_lists(catalog->codes);
         pthread_rwlock_unlock(&catalog->lock);
         rsi_json_writer writer = rsi_json_writer_of(out);
         rsi_json_begin_object(&writer);
-        rsi_json_put_text(&writer, "kind", "exact");
+        rsi_json_put_text(&writer, "kind",
+                          lists == 0   ? "exact"
+                          : lists == 1 ? "codes"
+                                       : "partition");
         rsi_json_put_text(&writer, "metric", "ip");
         rsi_json_put_integer(&writer, "dimension", record.dimension);
         rsi_json_put_integer(&writer, "count", (int64_t)count);
@@ -136,8 +140,8 @@ static int search_one(int64_t *chunk_numbers, float *scores, rsi_catalog *catalo
 {
     size_t count = 0;
     int status = catalog->rows == NULL ? RAGSTORE_OK
-                                       : rsi_rows_search(room, &count, catalog->rows, query, k,
-                                                         &catalog->alive);
+                                       : rsi_catalog_search_locked(room, &count, catalog, query, k,
+                                                                   &catalog->alive);
     for (size_t i = 0; i < k; i++) {
         chunk_numbers[i] = i < count ? room[i].chunk : -1;
         scores[i] = i < count ? room[i].score : NAN;

@@ -3,6 +3,7 @@
  *
  *   checkpoint      when a small store has been quiet for a moment, or the journal has grown in
  *                   proportion to the files that would be written anew
+ *   codes           quantised indexes of entities with many vectors
  *   index files     index.faiss and doc_to_chunks.json of entities whose documents changed
  *
  * One thread of the library does it, or the host through ragstore_store_maintain().
@@ -81,8 +82,14 @@ int rsi_upkeep_step(rsi_store *store, bool now, bool *did)
     bool is_quiet = now || quiet_ms >= QUIET_MS;
     if (due && is_worth_it(store, is_quiet, file_bytes))
         return rsi_storage_checkpoint(store->storage);
+    int status = rsi_catalogs_code(store, did);
+    if (status == RAGSTORE_E_INTERRUPTED) /* the store closes */
+        return RAGSTORE_OK;
+    if (status != RAGSTORE_OK || *did)
+        return status;
+    *did = true;
     if (is_quiet && take_stale_index(store, &entity_id)) {
-        int status = write_index_files(store, entity_id);
+        status = write_index_files(store, entity_id);
         rsi_free(entity_id);
         return status;
     }

@@ -137,8 +137,8 @@ static int run_vector_leg(search *s, size_t depth)
     s->vector_hits = rsi_alloc_array(depth, sizeof *s->vector_hits);
     if (s->vector_hits == NULL)
         return RAGSTORE_E_NO_MEMORY;
-    int status = rsi_rows_search(s->vector_hits, &s->vector_count, s->catalog->rows, s->vector,
-                                 depth, &s->allowed);
+    int status = rsi_catalog_search_locked(s->vector_hits, &s->vector_count, s->catalog, s->vector,
+                                           depth, &s->allowed);
     return status == RAGSTORE_E_DAMAGED ? search_intact_rows(s, depth) : status;
 }
 
