@@ -1955,19 +1955,50 @@ RAGSTORE_API int ragstore_index_vector(float *vector, ragstore_index *index, int
                                        size_t dimension);
 
 /**
- * Write vector_store/index.faiss anew from the rows, so that it is exact now.
+ * Write vector_store/index.faiss anew from the rows, so that it is exact now. Entities of up to
+ * 20,000 vectors have it without being asked, a moment after a checkpoint.
  *
  * @param index  not NULL
  *
  * Ownership: none.
  * Lifetime:  none.
  * Threads:   any thread.
- * Errors:    NOT_FOUND, READ_ONLY, UNSUPPORTED (this processor cannot run the built-in FAISS),
- *            DISK_FULL, common.
+ * Errors:    NOT_FOUND, READ_ONLY, DISK_FULL, common.
  * Blocking:  waits for the disk: returns when the change survives a power cut.
  * Since:     0.1
  */
 RAGSTORE_API int ragstore_index_export(ragstore_index *index);
+
+/**
+ * Take the vectors of a FAISS file into an entity: as one document with a chunk for each vector, in
+ * one commit. Flat files, and IDMap and IDMap2 over Flat, with inner product or L2, are read, by code
+ * that believes nothing in them; FAISS itself never sees the file. It is read once and may go.
+ * chunks_json gives the chunks' texts: a JSON array with an object for each vector, in the file's
+ * order, as ragstore_document_add_chunks() takes them, without vectors. When it is NULL, a chunk's
+ * text is "vector 17", where 17 is the vector's id in the file, or its place, from 0, in one without
+ * ids. The same number is the member faiss_id of the chunk's metadata, unless that has one already.
+ * Chunk numbers are the store's own. Vectors are brought to length 1 and compared by inner product,
+ * which ranks like the file's metric when they had length 1 before.
+ *
+ * @param out  NULL, or set to the document, to NULL on failure
+ * @param entity  not NULL; its vectors must have the file's dimension, or it has no documents yet
+ * @param path  of the file, anywhere on disk; at most 1,000,000 vectors and 4 GiB
+ * @param chunks_json  NULL, or UTF-8 JSON text, at most 256 MiB
+ * @param options  NULL for the defaults; the file name is that of the path
+ *
+ * Ownership: caller owns *out, free with ragstore_document_free(); everything else is copied.
+ * Lifetime:  none.
+ * Threads:   any thread.
+ * Errors:    NOT_FOUND (file, or entity), INVALID_DATA (not a FAISS file, damaged, another dimension,
+ *            a vector that is not finite or 0, an id that is negative or there twice), UNSUPPORTED
+ *            (another kind of FAISS index or metric), EMBEDDER (the entity's documents have no
+ *            vectors), TOO_LARGE, CONFLICT, BUSY, READ_ONLY, DISK_FULL, common.
+ * Blocking:  reads the file; waits for the disk: returns when the change survives a power cut.
+ * Since:     0.1
+ */
+RAGSTORE_API int ragstore_index_import(ragstore_document **out, ragstore_entity *entity,
+                                       const char *path, const char *chunks_json,
+                                       const ragstore_document_add_options *options);
 
 /* ------------------ collection -------------------------------------------------- */
 

@@ -5,8 +5,8 @@ ROOMS := base files json query storage vectors lexical embed entities search ing
 
 ROOM_base := bitset.c bytes.c clock.c digest.c hits.c map.c memory.c process.c sha256_x86.c status.c utf8.c
 
-ROOM_files := directories.c files.c files_posix.c files_posix_open.c lock_file.c paths.c root.c upload_names.c \
-    whole_files.c
+ROOM_files := directories.c files.c files_posix.c files_posix_open.c lock_file.c outside_file.c paths.c root.c \
+    upload_names.c whole_files.c
 
 ROOM_json := json_dump.c json_edit.c json_number.c json_parse.c json_read.c json_scan.c \
     json_scan_avx2.c json_view.c json_view_text.c json_write.c
@@ -20,9 +20,9 @@ ROOM_storage := attach.c base.c base_index.c base_read.c base_scan.c check.c che
     journal_files.c journal_op.c lease.c manifest.c read.c recover.c reload.c replay.c reserve.c scan.c \
     sessions_of.c snapshot.c snapshot_write.c space.c storage.c table.c table_freeze.c table_read.c tx.c work.c
 
-ROOM_vectors := centroids.c code_scan.c code_scan_avx2.c code_scan_avx512.c index_faiss.c kernel.c \
-    kernel_avx2.c quantised.c quantised_search.c rotation.c rows.c rows_append.c rows_block.c rows_search.c \
-    rows_walk.c
+ROOM_vectors := centroids.c code_scan.c code_scan_avx2.c code_scan_avx512.c faiss_file.c faiss_layout.c \
+    faiss_processor.c index_faiss.c kernel.c kernel_avx2.c quantised.c quantised_search.c rotation.c rows.c \
+    rows_append.c rows_block.c rows_search.c rows_walk.c
 
 ROOM_lexical := analyzer.c bm25.c chunk_slots.c dictionary.c fold.c lexical.c lexical_compact.c \
     postings.c stop_words.c text_segments.c word_cache.c
@@ -37,7 +37,7 @@ ROOM_entities := catalog.c catalog_codes.c catalog_load.c check.c compact.c enti
 ROOM_search := filter.c fusion.c hit_details.c search.c
 
 ROOM_ingest := chunk.c chunk_heading.c chunk_sentences.c chunk_split.c chunk_tokens.c document.c \
-    document_commit.c document_prepare.c document_read.c document_upload.c extract.c \
+    document_commit.c document_import.c document_prepare.c document_read.c document_upload.c extract.c \
     extract_binary.c extract_csv.c extract_csv_read.c extract_decode.c extract_encoding.c \
     extract_html.c extract_html_entities.c extract_html_scan.c extract_html_table.c \
     extract_html_write.c extract_json.c extract_kind.c extract_markdown.c extract_plain.c \

@@ -244,3 +244,28 @@ int ragstore_index_export(ragstore_index *index)
     rsi_catalog_release(store, catalog);
     return rsi_core_leave(index->core, status);
 }
+
+int ragstore_index_import(ragstore_document **out, ragstore_entity *entity, const char *path,
+                          const char *chunks_json, const ragstore_document_add_options *options)
+{
+    ragstore_document_add_options given;
+    rsi_added added;
+    if (out != NULL)
+        *out = NULL;
+    int status = rsi_check_not_null(path, __func__, "path");
+    if (status == RAGSTORE_OK)
+        status = rsi_take_options(&given, sizeof given, options, __func__);
+    if (status == RAGSTORE_OK)
+        status = rsi_check_handle(entity, RSI_MAGIC_ENTITY, __func__);
+    if (status == RAGSTORE_OK)
+        status = rsi_core_enter_to_write(entity->core, __func__);
+    if (status != RAGSTORE_OK)
+        return status;
+    rsi_document_fields fields = rsi_document_fields_of(&given);
+    status = rsi_document_import(&added, entity->core->store, entity->id, entity->incarnation, path,
+                                 chunks_json, &fields);
+    if (status == RAGSTORE_OK && out != NULL)
+        status = rsi_document_open_handle(out, entity->core, entity->id, entity->incarnation,
+                                          added.doc_id, &added);
+    return rsi_core_leave(entity->core, status);
+}

@@ -160,6 +160,9 @@ void rsi_buffer_fill(ragstore_buffer *buffer, rsi_bytes *bytes);
 /* Hand a byte string over as a buffer; bytes is emptied. */
 int rsi_buffer_from(ragstore_buffer **out, rsi_bytes *bytes);
 
+/* A document's fields as the caller gave them: borrowed from the options. */
+rsi_document_fields rsi_document_fields_of(const ragstore_document_add_options *given);
+
 int rsi_document_open_handle(ragstore_document **out, rsi_core *core, const char *entity_id,
                              const char *incarnation, const char *doc_id, const rsi_added *added);
 

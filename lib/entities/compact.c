@@ -92,7 +92,7 @@ static int compact_entities(const rsi_compaction *compaction, rsi_store *store,
         if (status == RAGSTORE_OK)
             status = rsi_store_check_interrupt(store, epoch);
         if (status == RAGSTORE_OK)
-            status = rsi_export_entity(store, ids.data + at);
+            status = rsi_export_entity(store, ids.data + at, RSI_EXPORT_UNASKED);
         if (status == RAGSTORE_E_DAMAGED && !*damaged) {
             *damaged = true;
             rsi_error_save(damage);

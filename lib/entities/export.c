@@ -20,31 +20,63 @@ static void stamp_of(char stamp[96], const rsi_catalog *catalog)
     snprintf(stamp, 96, "%s-%zu-%08" PRIx32, catalog->incarnation, catalog->alive.count, crc);
 }
 
-static int write_index_locked(rsi_store *store, rsi_catalog *catalog)
+static int write_index_locked(rsi_store *store, rsi_catalog *catalog, const rsi_path *path)
 {
     char stamp[96];
-    bool current = false;
+    rsi_faiss_state state;
     rsi_root *root = rsi_storage_root(store->storage);
-    rsi_path path = rsi_path_in_entity(catalog->entity_id, "vector_store/index.faiss");
     stamp_of(stamp, catalog);
-    int status = rsi_faiss_is_current(&current, root, path.text, stamp);
-    if (status == RAGSTORE_OK && !current)
-        status = rsi_faiss_write(root, path.text, catalog->rows, &catalog->alive, stamp);
+    int status = rsi_faiss_check(&state, root, path->text, catalog->rows, &catalog->alive, stamp);
+    if (status == RAGSTORE_OK && state == RSI_FAISS_DAMAGED)
+        rsi_storage_log(store->storage, RAGSTORE_LOG_WARNING,
+                        "%s is damaged; it is written again from the vectors", path->text);
+    if (status == RAGSTORE_OK && state != RSI_FAISS_CURRENT)
+        status = rsi_faiss_write(root, path->text, catalog->rows, &catalog->alive, stamp);
     return status;
+}
+
+/* A file that was asked for once and has vectors of then: nobody should take it for today's. */
+static int drop_stale_index_locked(rsi_store *store, rsi_catalog *catalog, const rsi_path *path)
+{
+    char stamp[96];
+    rsi_faiss_state state;
+    rsi_root *root = rsi_storage_root(store->storage);
+    if (!rsi_file_exists(root, path->text))
+        return RAGSTORE_OK;
+    stamp_of(stamp, catalog);
+    int status = rsi_faiss_look(&state, root, path->text, stamp);
+    if (status == RAGSTORE_OK && state != RSI_FAISS_CURRENT)
+        status = rsi_faiss_remove(root, path->text);
+    return status;
+}
+
+static int export_index_locked(rsi_store *store, rsi_catalog *catalog, rsi_export_scope scope)
+{
+    rsi_path path = rsi_path_in_entity(catalog->entity_id, "vector_store/index.faiss");
+    return scope == RSI_EXPORT_ALL || catalog->alive.count <= RSI_EXPORT_UNASKED_MAX
+               ? write_index_locked(store, catalog, &path)
+               : drop_stale_index_locked(store, catalog, &path);
 }
 
 int rsi_export_index(rsi_store *store, rsi_catalog *catalog)
 {
-    const char *reason;
     int status;
-    if (!rsi_faiss_available(&reason))
-        return rsi_fail(RAGSTORE_E_UNSUPPORTED, "entities", "%s", reason);
     pthread_rwlock_rdlock(&catalog->lock);
     if (catalog->rows == NULL)
         status = rsi_fail(RAGSTORE_E_EMBEDDER, "entities", "entity \"%s\" has no vectors",
                           catalog->entity_id);
     else
-        status = write_index_locked(store, catalog);
+        status = export_index_locked(store, catalog, RSI_EXPORT_ALL);
+    pthread_rwlock_unlock(&catalog->lock);
+    return rsi_wrap(status, "write index.faiss of \"%s\"", catalog->entity_id);
+}
+
+static int export_index_if_any(rsi_store *store, rsi_catalog *catalog, rsi_export_scope scope)
+{
+    int status = RAGSTORE_OK;
+    pthread_rwlock_rdlock(&catalog->lock);
+    if (catalog->rows != NULL)
+        status = export_index_locked(store, catalog, scope);
     pthread_rwlock_unlock(&catalog->lock);
     return rsi_wrap(status, "write index.faiss of \"%s\"", catalog->entity_id);
 }
@@ -77,17 +109,16 @@ static int write_documents(rsi_store *store, rsi_catalog *catalog)
     pthread_rwlock_unlock(&catalog->lock);
     int status = rsi_bytes_status(&text);
     if (status == RAGSTORE_OK)
-        status = rsi_file_replace(rsi_storage_root(store->storage), path.text, text.data,
-                                  text.size);
+        status =
+            rsi_file_replace(rsi_storage_root(store->storage), path.text, text.data, text.size);
     rsi_bytes_free(&text);
     return rsi_wrap(status, "write %s", path.text);
 }
 
-int rsi_export_entity(rsi_store *store, const char *entity_id)
+int rsi_export_entity(rsi_store *store, const char *entity_id, rsi_export_scope scope)
 {
     rsi_entity_record record;
     rsi_catalog *catalog = NULL;
-    const char *reason;
     int status = rsi_entity_read(&record, store, entity_id, NULL);
     if (status == RAGSTORE_OK)
         status = rsi_catalog_acquire(&catalog, store, entity_id, record.incarnation);
@@ -96,19 +127,10 @@ int rsi_export_entity(rsi_store *store, const char *entity_id)
         rsi_upkeep_unmark(store, entity_id); /* also the mark that loading it just made */
         status = write_documents(store, catalog);
     }
-    if (status == RAGSTORE_OK) {
-        pthread_rwlock_rdlock(&catalog->lock);
-        bool has_rows = catalog->rows != NULL;
-        pthread_rwlock_unlock(&catalog->lock);
-        if (has_rows && rsi_faiss_available(&reason))
-            status = rsi_export_index(store, catalog);
-        else if (has_rows)
-            rsi_storage_log(store->storage, RAGSTORE_LOG_INFO, "index.faiss is not written: %s",
-                            reason);
-    }
+    if (status == RAGSTORE_OK)
+        status = export_index_if_any(store, catalog, scope);
     rsi_catalog_release(store, catalog);
-    if (status == RAGSTORE_E_DISK_FULL || status == RAGSTORE_E_IO ||
-        status == RAGSTORE_E_NO_MEMORY)
+    if (status == RAGSTORE_E_DISK_FULL || status == RAGSTORE_E_IO || status == RAGSTORE_E_NO_MEMORY)
         rsi_upkeep_mark(store, entity_id); /* may work later */
     return status;
 }
@@ -118,7 +140,7 @@ int rsi_export_all(rsi_store *store)
     rsi_bytes ids = {0};
     int status = rsi_storage_keys(&ids, NULL, store->storage, RSI_SPACE_ENTITIES);
     for (size_t at = 0; status == RAGSTORE_OK && at < ids.size; at += strlen(ids.data + at) + 1) {
-        status = rsi_export_entity(store, ids.data + at);
+        status = rsi_export_entity(store, ids.data + at, RSI_EXPORT_ALL);
         if (status == RAGSTORE_E_NOT_FOUND)
             status = RAGSTORE_OK;
     }

@@ -7,12 +7,22 @@
 
 #include "entities/catalog.h"
 
-/* Write both, unless they are up to date. UNSUPPORTED where this processor cannot run FAISS is not
- * an error here: the file is left out and the log says so. */
-int rsi_export_entity(rsi_store *store, const char *entity_id);
-/* Write index.faiss; every reason not to is an error. */
+/* Of how many vectors an entity has index.faiss without being asked: above, the rows would be
+ * stored twice for nothing. */
+#define RSI_EXPORT_UNASKED_MAX 20000
+
+typedef enum rsi_export_scope {
+    RSI_EXPORT_UNASKED, /* index.faiss up to RSI_EXPORT_UNASKED_MAX vectors; one of more stays as
+                         * long as it is current, and is removed afterwards */
+    RSI_EXPORT_ALL,     /* whatever the size */
+} rsi_export_scope;
+
+/* Write both, unless they are up to date. One that is damaged is told of in the log, and written.
+ */
+int rsi_export_entity(rsi_store *store, const char *entity_id, rsi_export_scope scope);
+/* Write index.faiss, whatever its size. EMBEDDER for an entity without vectors. */
 int rsi_export_index(rsi_store *store, rsi_catalog *catalog);
-/* Write the files of all entities that need it. */
+/* Write the files of all entities that need it, whatever their size. */
 int rsi_export_all(rsi_store *store);
 
 #endif

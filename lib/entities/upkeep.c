@@ -4,7 +4,8 @@
  *   checkpoint      when a small store has been quiet for a moment, or the journal has grown in
  *                   proportion to the files that would be written anew
  *   codes           quantised indexes of entities with many vectors
- *   index files     index.faiss and doc_to_chunks.json of entities whose documents changed
+ *   index files     index.faiss (up to RSI_EXPORT_UNASKED_MAX vectors) and doc_to_chunks.json of
+ *                   entities whose documents changed
  *
  * One thread of the library does it, or the host through ragstore_store_maintain().
  */
@@ -59,7 +60,11 @@ static bool take_stale_index(rsi_store *store, char **entity_id)
 
 static int write_index_files(rsi_store *store, const char *entity_id)
 {
-    int status = rsi_export_entity(store, entity_id);
+    int status = rsi_export_entity(store, entity_id, RSI_EXPORT_UNASKED);
+    if (status == RAGSTORE_E_DAMAGED) { /* the rest of the store goes on, and can be closed */
+        rsi_storage_log(store->storage, RAGSTORE_LOG_ERROR, "%s", rsi_error_message());
+        return RAGSTORE_OK;
+    }
     return status == RAGSTORE_E_NOT_FOUND ? RAGSTORE_OK : status; /* deleted meanwhile */
 }
 

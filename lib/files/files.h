@@ -121,6 +121,10 @@ int rsi_file_remove(rsi_root *root, const char *path);
 /* ---- open files ---- */
 
 int rsi_file_open(rsi_file **out, rsi_root *root, const char *path, unsigned flags);
+/* Open a file outside every store for reading, by any path of the host's, links followed: what a
+ * caller hands over to be taken in. Others may change it meanwhile. NOT_FOUND; INVALID_ARGUMENT
+ * when it is not a regular file. */
+int rsi_file_open_outside(rsi_file **out, rsi_root *root, const char *path);
 int rsi_file_close(rsi_file *file); /* NULL is fine; reports the close's error */
 const char *rsi_file_path(const rsi_file *file);
 int rsi_file_size(rsi_file *file, uint64_t *size);

@@ -267,7 +267,7 @@ int rsi_document_add_chunks(rsi_added *added, rsi_store *store, const char *enti
     memset(added, 0, sizeof *added);
     if (rsi_storage_is_read_only(store->storage))
         return rsi_fail(RAGSTORE_E_READ_ONLY, "ingest", "the store was opened for reading only");
-    if (strlen(chunks_json) > (size_t)256 << 20)
+    if (strlen(chunks_json) > RSI_CHUNKS_JSON_MAX)
         return rsi_fail(RAGSTORE_E_TOO_LARGE, "ingest", "chunks of over 256 MiB; send fewer at once");
     int status = rsi_document_check_fields(fields);
     if (status == RAGSTORE_OK)

@@ -13,6 +13,9 @@
 
 #define RSI_DOCUMENT_MAX ((uint64_t)1 << 30)
 #define RSI_CHUNKS_AT_ONCE 10000
+#define RSI_CHUNKS_JSON_MAX ((size_t)256 << 20)
+#define RSI_IMPORT_VECTORS_MAX 1000000          /* of one file: they are one line of the journal */
+#define RSI_IMPORT_BYTES_MAX ((uint64_t)4 << 30) /* likewise; they are held in memory */
 
 typedef struct rsi_document_fields {
     const char *filename;      /* all may be NULL */
@@ -45,6 +48,11 @@ int rsi_document_add_chunks(rsi_added *added, rsi_store *store, const char *enti
                             const char *incarnation, const char *chunks_json,
                             const float *vectors, size_t dimension,
                             const rsi_document_fields *fields);
+/* Add the vectors of a FAISS file outside the store, each with a chunk: of chunks_json, or, when it is
+ * NULL, one that names its id (document_import.c). */
+int rsi_document_import(rsi_added *added, rsi_store *store, const char *entity_id,
+                        const char *incarnation, const char *path, const char *chunks_json,
+                        const rsi_document_fields *fields);
 int rsi_document_delete(rsi_store *store, const char *entity_id, const char *incarnation,
                         const char *doc_id);
 

@@ -32,6 +32,16 @@ void rsi_prepared_free(rsi_prepared *prepared);
 /* May a call bring these chunks, with vectors of that many numbers beside them (0: none)? */
 int rsi_chunk_list_check(const rsi_json *list, size_t dimension);
 
+/* Read them: texts and what belongs to them, without vectors. */
+int rsi_chunk_list_read(rsi_prepared *prepared, const rsi_json *list);
+/* Settle what the caller's own vectors are of: prepared->embedder and ->dimension. *embedder is the
+ * model that can make further ones of the same kind, or NULL. EMBEDDER, INVALID_DATA. */
+int rsi_settle_own_vectors(rsi_prepared *prepared, const rsi_embedder **embedder,
+                           const rsi_store *store, const rsi_entity_record *entity,
+                           size_t dimension);
+/* Bring the caller's vector of chunk i to length 1; INVALID_DATA when it is not finite, or 0. */
+int rsi_vector_take(float *vector, size_t dimension, size_t i);
+
 /* Extract, chunk and embed a document's bytes. */
 int rsi_prepare_bytes(rsi_prepared *prepared, rsi_store *store, const rsi_entity_record *entity,
                       const rsi_bytes *bytes, const rsi_document_fields *fields);

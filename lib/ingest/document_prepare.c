@@ -134,17 +134,28 @@ static int embed_chunks(rsi_prepared *prepared, rsi_store *store, const rsi_embe
     return rsi_wrap(status, "embed");
 }
 
-/* Room for a vector of each chunk, of this embedder. */
-static int make_room_for_vectors(rsi_prepared *prepared, const char *embedder, uint32_t dimension)
+static int note_embedder(rsi_prepared *prepared, const char *embedder, uint32_t dimension)
 {
-    size_t numbers;
-    if (!rsi_mul_size(prepared->count, dimension, &numbers))
-        return rsi_fail_no_memory();
-    prepared->vectors = rsi_alloc_array(numbers, sizeof *prepared->vectors);
     prepared->embedder = rsi_strdup(embedder);
     prepared->dimension = dimension;
-    return prepared->vectors == NULL || prepared->embedder == NULL ? RAGSTORE_E_NO_MEMORY
-                                                                   : RAGSTORE_OK;
+    return prepared->embedder == NULL ? RAGSTORE_E_NO_MEMORY : RAGSTORE_OK;
+}
+
+/* Room for a vector of each chunk, of the embedder that was noted. */
+static int make_room_for_vectors(rsi_prepared *prepared)
+{
+    size_t numbers;
+    if (!rsi_mul_size(prepared->count, prepared->dimension, &numbers))
+        return rsi_fail_no_memory();
+    prepared->vectors = rsi_alloc_array(numbers, sizeof *prepared->vectors);
+    return prepared->vectors == NULL ? RAGSTORE_E_NO_MEMORY : RAGSTORE_OK;
+}
+
+static int make_room_for_model(rsi_prepared *prepared, const rsi_embedder *embedder)
+{
+    int status = note_embedder(prepared, rsi_embedder_fingerprint(embedder),
+                               rsi_embedder_dimension(embedder));
+    return status == RAGSTORE_OK ? make_room_for_vectors(prepared) : status;
 }
 
 /* ---- bytes ---- */
@@ -209,8 +220,7 @@ int rsi_prepare_bytes(rsi_prepared *prepared, rsi_store *store, const rsi_entity
         status = cut_into_chunks(prepared, &extracted, embedder, fields);
     }
     if (status == RAGSTORE_OK && embedder != NULL)
-        status = make_room_for_vectors(prepared, rsi_embedder_fingerprint(embedder),
-                                       rsi_embedder_dimension(embedder));
+        status = make_room_for_model(prepared, embedder);
     if (status == RAGSTORE_OK && embedder != NULL)
         status = embed_chunks(prepared, store, embedder, NULL, fields);
     rsi_extracted_free(&extracted);
@@ -262,8 +272,7 @@ static int read_chunk(rsi_new_chunk *chunk, const rsi_json *value, size_t i)
     return RAGSTORE_OK;
 }
 
-/* Make a caller's vector finite and of length 1. */
-static int take_vector(float *vector, size_t dimension, size_t i)
+int rsi_vector_take(float *vector, size_t dimension, size_t i)
 {
     double sum = 0;
     for (size_t d = 0; d < dimension; d++) {
@@ -292,7 +301,7 @@ static int read_vector(rsi_prepared *prepared, const rsi_json *value, size_t i)
             return bad_chunk(i, "\"vector\" is not an array of numbers");
         vector[d] = (float)rsi_json_number(number, 0);
     }
-    return take_vector(vector, prepared->dimension, i);
+    return rsi_vector_take(vector, prepared->dimension, i);
 }
 
 /* The dimension of the vectors that the caller gives; 0: none. */
@@ -308,34 +317,40 @@ static size_t given_dimension(const rsi_json *list, const float *vectors, size_t
     return 0;
 }
 
-/* Decide what the vectors of this add are of, and make room for them. */
-static int settle_vectors(rsi_prepared *prepared, const rsi_embedder **embedder,
-                          const rsi_store *store, const rsi_entity_record *entity, size_t given)
+int rsi_settle_own_vectors(rsi_prepared *prepared, const rsi_embedder **embedder,
+                           const rsi_store *store, const rsi_entity_record *entity,
+                           size_t dimension)
 {
     char own[32];
     *embedder = NULL;
-    if (given == 0) {
-        int status = choose_embedder(embedder, store, entity);
-        return status != RAGSTORE_OK || *embedder == NULL
-                   ? status
-                   : make_room_for_vectors(prepared, rsi_embedder_fingerprint(*embedder),
-                                           rsi_embedder_dimension(*embedder));
-    }
     bool unsettled = entity->next_row == 0; /* nothing in it depends on an embedder yet */
     if (!unsettled && entity->embedder == NULL)
         return rsi_fail(RAGSTORE_E_EMBEDDER, "ingest",
                         "entity \"%s\" has documents without vectors; give vectors to a new entity",
                         entity->id);
-    bool fits = entity->embedder != NULL && entity->dimension == given;
+    bool fits = entity->embedder != NULL && entity->dimension == dimension;
     if (!unsettled && !fits)
         return rsi_fail(RAGSTORE_E_INVALID_DATA, "ingest",
-                        "the vectors have %zu numbers, those of entity \"%s\" have %u", given,
+                        "the vectors have %zu numbers, those of entity \"%s\" have %u", dimension,
                         entity->id, entity->dimension);
     if (fits && store->embedder != NULL &&
         strcmp(entity->embedder, rsi_embedder_fingerprint(store->embedder)) == 0)
         *embedder = store->embedder;
-    snprintf(own, sizeof own, RSI_OWN_VECTORS "%zu", given);
-    return make_room_for_vectors(prepared, fits ? entity->embedder : own, (uint32_t)given);
+    snprintf(own, sizeof own, RSI_OWN_VECTORS "%zu", dimension);
+    return note_embedder(prepared, fits ? entity->embedder : own, (uint32_t)dimension);
+}
+
+/* Decide what the vectors of this add are of, and make room for them. */
+static int settle_vectors(rsi_prepared *prepared, const rsi_embedder **embedder,
+                          const rsi_store *store, const rsi_entity_record *entity, size_t given)
+{
+    int status = given == 0 ? choose_embedder(embedder, store, entity)
+                            : rsi_settle_own_vectors(prepared, embedder, store, entity, given);
+    if (status != RAGSTORE_OK)
+        return status;
+    if (given != 0)
+        return make_room_for_vectors(prepared);
+    return *embedder == NULL ? RAGSTORE_OK : make_room_for_model(prepared, *embedder);
 }
 
 static int take_vectors(rsi_prepared *prepared, bool *has_vector, const rsi_json *list,
@@ -348,7 +363,7 @@ static int take_vectors(rsi_prepared *prepared, bool *has_vector, const rsi_json
         if (vectors != NULL) {
             memcpy(prepared->vectors + i * dimension, vectors + i * dimension,
                    dimension * sizeof *vectors);
-            status = take_vector(prepared->vectors + i * dimension, dimension, i);
+            status = rsi_vector_take(prepared->vectors + i * dimension, dimension, i);
             has_vector[i] = true;
         } else if (value != NULL && !rsi_json_is_null(value)) {
             status = read_vector(prepared, value, i);
@@ -380,7 +395,7 @@ int rsi_chunk_list_check(const rsi_json *list, size_t dimension)
     return RAGSTORE_OK;
 }
 
-static int read_chunk_list(rsi_prepared *prepared, const rsi_json *list)
+int rsi_chunk_list_read(rsi_prepared *prepared, const rsi_json *list)
 {
     size_t count = rsi_json_count(list);
     prepared->chunks = rsi_alloc_array(count, sizeof *prepared->chunks);
@@ -412,7 +427,7 @@ int rsi_prepare_chunks(rsi_prepared *prepared, rsi_store *store, const rsi_entit
         status = rsi_chunk_list_check(list, given);
     }
     if (status == RAGSTORE_OK)
-        status = read_chunk_list(prepared, list);
+        status = rsi_chunk_list_read(prepared, list);
     if (status == RAGSTORE_OK)
         status = settle_vectors(prepared, &embedder, store, entity, given);
     if (status == RAGSTORE_OK && prepared->vectors != NULL) {

@@ -8,182 +8,151 @@
  *                                  stamp <what it was derived from>
  *                                  crc32c <8 digits, of the lines above>
  *
- * FAISS writes through a stream of ours, because to a full disk it reports success (RELIABILITY
- * F3). The order is: the index into a temporary file, flushed; the .sum replaced; the index renamed
- * into place. So whatever fails first leaves the old pair as it was, and a crash between the last
- * two steps leaves a .sum that does not match, which is not current.
+ * The bytes are laid out here (faiss_layout.h) and never by FAISS, which reports success to a full
+ * disk (RELIABILITY F3) and needs all vectors a second time in memory. They follow from the rows
+ * alone, so an old file is checked by comparing it with what would be written now: whatever
+ * happened to it, and to its checksum, only the true bytes are called current.
  *
- * The only file that includes FAISS's headers. Nothing of FAISS is called before the processor was
- * asked. Built with RSI_FAISS_BASELINE when FAISS was compiled for the baseline processor. Locking:
- * as a search (the rows must not change meanwhile); one writer of a path at a time.
+ *   rows ──► emit() ──► piece ──► write_piece()     into a temporary file
+ *                             └─► compare_piece()   with the file that is there
+ *
+ * The order of writing is: the index into a temporary file, flushed; the .sum replaced; the index
+ * renamed into place. So whatever fails first leaves the old pair as it was, and a crash between
+ * the last two steps leaves a .sum that does not match, which is not current.
+ *
+ * Locking: as a search (the rows must not change meanwhile); one writer of a path at a time.
  */
 #include "vectors/rows_internal.h"
 
 #include "base/digest.h"
 #include "base/memory.h"
 #include "base/status.h"
+#include "vectors/faiss_layout.h"
 
-#if __has_include(<faiss/c_api/Index_c.h>)
-#include <faiss/c_api/Index_c.h>
-#include <faiss/c_api/error_c.h>
-#include <faiss/c_api/index_factory_c.h>
-#include <faiss/c_api/index_io_c.h>
-#else
-#include <c_api/Index_c.h>
-#include <c_api/error_c.h>
-#include <c_api/index_factory_c.h>
-#include <c_api/index_io_c.h>
-#endif
-
-#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
-#if defined(__x86_64__) && !defined(RSI_FAISS_BASELINE)
-#include <cpuid.h>
-#endif
-
-#define SLICE 4096 /* rows handed over in one call */
+#define PIECE ((size_t)64 << 10)
 #define SUM_MAX 2048
+#define CRC_LINE 16 /* bytes of the last line of a .sum */
 
-_Static_assert(sizeof(idx_t) == sizeof(int64_t), "FAISS's ids hold chunk numbers");
+/* ---- the bytes of the index, a piece at a time ---- */
 
-#if defined(__x86_64__) && !defined(RSI_FAISS_BASELINE)
-/* x86-64-v3, as the psABI defines it; the operating system's part is in the compiler's check. */
-static bool processor_is_v3(void)
-{
-    unsigned a, b, c, d;
-    if (!__builtin_cpu_supports("avx2") || !__builtin_cpu_supports("fma") ||
-        !__builtin_cpu_supports("bmi") || !__builtin_cpu_supports("bmi2"))
-        return false;
-    if (!__get_cpuid(1, &a, &b, &c, &d) || (c & bit_MOVBE) == 0 || (c & bit_F16C) == 0)
-        return false;
-    return __get_cpuid(0x80000001u, &a, &b, &c, &d) && (c & bit_LZCNT) != 0;
-}
-#else
-static bool processor_is_v3(void)
-{
-    return true;
-}
-#endif
+typedef struct piecewise {
+    rsi_file *file;
+    int (*pass_on)(struct piecewise *to);
+    rsi_sha256 sha;       /* of the bytes in the file */
+    unsigned char *piece; /* PIECE bytes of what the index has to be */
+    unsigned char *found; /* as many of what it is; NULL when writing */
+    size_t used;          /* of the piece */
+    uint64_t offset;      /* of the piece in the file */
+    bool differs;
+} piecewise;
 
-bool rsi_faiss_available(const char **reason)
+static int write_piece(piecewise *to)
 {
-    bool available = processor_is_v3();
-    if (reason != NULL)
-        *reason = available ? NULL : "this processor is below x86-64-v3, which FAISS was built for";
-    return available;
+    rsi_sha256_add(&to->sha, to->piece, to->used);
+    return rsi_file_write_at(to->file, to->piece, to->used, to->offset);
 }
 
-/* FAISS's text is its own until its next call: it is copied here. */
-static int fail_in_faiss(const char *what)
+static int compare_piece(piecewise *to)
 {
-    const char *text = faiss_get_last_error();
-    return rsi_fail(RAGSTORE_E_INTERNAL, "vectors", "FAISS could not %s: %s", what,
-                    text != NULL ? text : "it does not say why");
+    int status = rsi_file_read_at(to->file, to->found, to->used, to->offset);
+    if (status != RAGSTORE_OK)
+        return status;
+    rsi_sha256_add(&to->sha, to->found, to->used);
+    to->differs = to->differs || memcmp(to->piece, to->found, to->used) != 0;
+    return RAGSTORE_OK;
 }
 
-static int add_stretch(FaissIndex *index, const rsi_rows_stretch *stretch, uint32_t dimension,
-                       idx_t *ids)
+static int pass_piece_on(piecewise *to)
 {
-    for (size_t done = 0; done < stretch->count;) {
-        size_t count = stretch->count - done < SLICE ? stretch->count - done : SLICE;
-        for (size_t i = 0; i < count; i++)
-            ids[i] = stretch->first_chunk + (int64_t)(done + i);
-        if (faiss_Index_add_with_ids(index, (idx_t)count, stretch->first + done * dimension, ids) !=
-            0)
-            return fail_in_faiss("add vectors");
-        done += count;
+    int status = to->pass_on(to);
+    to->offset += to->used;
+    to->used = 0;
+    return status;
+}
+
+static int emit(piecewise *to, const void *data, size_t size)
+{
+    const unsigned char *from = data;
+    while (size > 0) {
+        const size_t part = size < PIECE - to->used ? size : PIECE - to->used;
+        memcpy(to->piece + to->used, from, part);
+        to->used += part;
+        from += part;
+        size -= part;
+        if (to->used == PIECE) {
+            int status = pass_piece_on(to);
+            if (status != RAGSTORE_OK)
+                return status;
+        }
     }
     return RAGSTORE_OK;
 }
 
-static int build_index(FaissIndex **out, rsi_rows *rows, const rsi_bitset *allowed)
+/* What is done with a run of rows that lie one behind the other. */
+typedef int stretch_user(piecewise *to, const rsi_rows_stretch *stretch, uint32_t dimension);
+
+static int emit_vectors(piecewise *to, const rsi_rows_stretch *stretch, uint32_t dimension)
 {
-    *out = NULL;
-    FaissIndex *index = NULL;
-    idx_t *ids = rsi_alloc_array(SLICE, sizeof *ids);
-    if (ids == NULL)
-        return RAGSTORE_E_NO_MEMORY;
+    return emit(to, stretch->first, stretch->count * dimension * sizeof(float));
+}
+
+static int emit_ids(piecewise *to, const rsi_rows_stretch *stretch, uint32_t dimension)
+{
     int status = RAGSTORE_OK;
-    if (faiss_index_factory(&index, (int)rsi_rows_dimension(rows), "IDMap,Flat",
-                            METRIC_INNER_PRODUCT) != 0) {
-        index = NULL;
-        status = fail_in_faiss("make an index");
-        goto cleanup;
+    (void)dimension;
+    for (size_t i = 0; status == RAGSTORE_OK && i < stretch->count; i++) {
+        const int64_t id = stretch->first_chunk + (int64_t)i;
+        status = emit(to, &id, sizeof id);
     }
+    return status;
+}
+
+/* Walk through the rows of a set; *count is how many there are. `use` may be NULL. */
+static int each_stretch(uint64_t *count, rsi_rows *rows, const rsi_bitset *allowed,
+                        stretch_user *use, piecewise *to)
+{
     rsi_rows_cursor cursor;
     rsi_rows_stretch stretch;
+    int status;
+    *count = 0;
     rsi_rows_cursor_init(&cursor, rows, allowed);
-    idx_t added = 0;
     while ((status = rsi_rows_cursor_next(&cursor, &stretch)) > 0) {
-        status = add_stretch(index, &stretch, rsi_rows_dimension(rows), ids);
+        *count += stretch.count;
+        status = use == NULL ? RAGSTORE_OK : use(to, &stretch, rsi_rows_dimension(rows));
         if (status != RAGSTORE_OK)
-            goto cleanup;
-        added += (idx_t)stretch.count;
+            return status;
     }
-    if (status < 0)
-        goto cleanup;
-    if (faiss_Index_ntotal(index) != added) {
-        status = rsi_fail(RAGSTORE_E_INTERNAL, "vectors", "FAISS lost vectors");
-        goto cleanup;
-    }
-    *out = index;
-    index = NULL;
-
-cleanup:
-    if (index != NULL)
-        faiss_Index_free(index);
-    rsi_free(ids);
     return status;
 }
 
-/* ---- the stream that FAISS writes to ---- */
-
-typedef struct stream {
-    rsi_file *file;
-    uint64_t size;
-    rsi_sha256 sha;
-    int status; /* the first failure, whose error is kept in `error` */
-    rsi_saved_error error;
-} stream;
-
-static ssize_t stream_write(void *cookie, const char *data, size_t size)
+static int lay_out(rsi_faiss_layout *layout, rsi_rows *rows, const rsi_bitset *allowed)
 {
-    stream *to = cookie;
-    if (to->status == RAGSTORE_OK) {
-        to->status = rsi_file_write_at(to->file, data, size, to->size);
-        if (to->status != RAGSTORE_OK)
-            rsi_error_save(&to->error);
-    }
-    if (to->status != RAGSTORE_OK) {
-        errno = EIO;
-        return 0; /* how such a stream tells an error */
-    }
-    rsi_sha256_add(&to->sha, data, size);
-    to->size += size;
-    return (ssize_t)size;
+    uint64_t count;
+    int status = each_stretch(&count, rows, allowed, NULL, NULL);
+    return status == RAGSTORE_OK ? rsi_faiss_layout_make(layout, rsi_rows_dimension(rows), count)
+                                 : status;
 }
 
-static int write_index(const FaissIndex *index, stream *to)
+/* Pass all bytes of the index on. */
+static int emit_index(piecewise *to, const rsi_faiss_layout *layout, rsi_rows *rows,
+                      const rsi_bitset *allowed)
 {
-    cookie_io_functions_t functions = {.write = stream_write};
-    FILE *file = fopencookie(to, "w", functions);
-    if (file == NULL)
-        return rsi_fail_no_memory();
-    int status = RAGSTORE_OK;
-    if (faiss_write_index(index, file) != 0)
-        status = fail_in_faiss("write an index");
-    bool failed = fflush(file) != 0 || ferror(file) != 0;
-    failed = fclose(file) != 0 || failed;
-    if (to->status != RAGSTORE_OK) {
-        rsi_error_restore(&to->error);
-        return to->status;
-    }
-    if (status == RAGSTORE_OK && failed)
-        status = rsi_fail(RAGSTORE_E_IO, "vectors", "%s: writing failed", rsi_file_path(to->file));
-    return status;
+    unsigned char head[RSI_FAISS_HEAD_MAX];
+    uint64_t count;
+    rsi_sha256_begin(&to->sha);
+    int status = emit(to, head, rsi_faiss_layout_head(head, layout));
+    if (status == RAGSTORE_OK)
+        status = each_stretch(&count, rows, allowed, emit_vectors, to);
+    if (status == RAGSTORE_OK)
+        status = emit(to, &layout->count, sizeof layout->count);
+    if (status == RAGSTORE_OK)
+        status = each_stretch(&count, rows, allowed, emit_ids, to);
+    return status == RAGSTORE_OK && to->used > 0 ? pass_piece_on(to) : status;
 }
 
 /* ---- the .sum file ---- */
@@ -233,21 +202,41 @@ static int check_stamp(const char *stamp)
                     "a stamp is 1 to %d printable ASCII characters", RSI_FAISS_STAMP_MAX - 1);
 }
 
-/* ---- writing and checking ---- */
+/* Does a .sum, itself intact, say that the file was made for this stamp? And how large it was. */
+static bool sum_names(uint64_t *size, const rsi_bytes *found, const char *stamp)
+{
+    static const char begin[] = "ragstore-faiss 1\nsize ";
+    char line[RSI_FAISS_STAMP_MAX + 16];
+    char crc_line[CRC_LINE + 1];
+    if (found->size < sizeof begin + CRC_LINE || memcmp(found->data, begin, sizeof begin - 1) != 0)
+        return false;
+    const size_t checked = found->size - CRC_LINE;
+    snprintf(crc_line, sizeof crc_line, "crc32c %08" PRIx32 "\n",
+             rsi_crc32c(0, found->data, checked));
+    if (memcmp(found->data + checked, crc_line, CRC_LINE) != 0)
+        return false;
+    int length = snprintf(line, sizeof line, "\nstamp %s\n", stamp);
+    *size = strtoull(found->data + sizeof begin - 1, NULL, 10);
+    return memmem(found->data, checked, line, (size_t)length) != NULL;
+}
+
+/* ---- writing ---- */
 
 /* Write, flush and close the temporary file, and say what it holds. */
-static int write_temporary(rsi_root *root, const char *temporary, const FaissIndex *index,
-                           uint64_t *size, char sha256[RSI_SHA256_HEX])
+static int write_temporary(rsi_root *root, const char *temporary, const rsi_faiss_layout *layout,
+                           rsi_rows *rows, const rsi_bitset *allowed, char sha256[RSI_SHA256_HEX])
 {
-    stream to = {.status = RAGSTORE_OK};
-    rsi_sha256_begin(&to.sha);
+    piecewise to = {.pass_on = write_piece};
+    to.piece = rsi_alloc(PIECE);
+    if (to.piece == NULL)
+        return RAGSTORE_E_NO_MEMORY;
     int status = rsi_file_open(&to.file, root, temporary,
                                RSI_OPEN_WRITE | RSI_OPEN_CREATE | RSI_OPEN_EXCLUSIVE);
-    if (status != RAGSTORE_OK)
-        return status;
-    status = write_index(index, &to);
+    if (status == RAGSTORE_OK)
+        status = emit_index(&to, layout, rows, allowed);
     if (status == RAGSTORE_OK)
         status = rsi_file_flush(to.file);
+    rsi_free(to.piece);
     if (status != RAGSTORE_OK) {
         rsi_saved_error saved;
         rsi_error_save(&saved);
@@ -255,7 +244,6 @@ static int write_temporary(rsi_root *root, const char *temporary, const FaissInd
         rsi_error_restore(&saved);
         return status;
     }
-    *size = to.size;
     rsi_sha256_end_hex(&to.sha, sha256);
     return rsi_file_close(to.file);
 }
@@ -279,25 +267,20 @@ static int put_in_place(rsi_root *root, const char *path, const char *temporary,
 int rsi_faiss_write(rsi_root *root, const char *path, rsi_rows *rows, const rsi_bitset *allowed,
                     const char *stamp)
 {
-    const char *reason;
-    if (!rsi_faiss_available(&reason))
-        return rsi_fail(RAGSTORE_E_UNSUPPORTED, "vectors", "write %s: %s", path, reason);
     rsi_path temporary;
-    FaissIndex *index = NULL;
-    uint64_t size = 0;
+    rsi_faiss_layout layout;
     char sha256[RSI_SHA256_HEX];
     int status = check_stamp(stamp);
     if (status == RAGSTORE_OK)
         status = temporary_path(&temporary, path);
     if (status == RAGSTORE_OK)
-        status = build_index(&index, rows, allowed);
+        status = lay_out(&layout, rows, allowed);
     if (status != RAGSTORE_OK)
         return rsi_wrap(status, "write %s", path);
 
-    status = write_temporary(root, temporary.text, index, &size, sha256);
-    faiss_Index_free(index);
+    status = write_temporary(root, temporary.text, &layout, rows, allowed, sha256);
     if (status == RAGSTORE_OK)
-        status = put_in_place(root, path, temporary.text, size, sha256, stamp);
+        status = put_in_place(root, path, temporary.text, layout.file_size, sha256, stamp);
     if (status != RAGSTORE_OK) {
         rsi_saved_error saved;
         rsi_error_save(&saved);
@@ -307,48 +290,109 @@ int rsi_faiss_write(rsi_root *root, const char *path, rsi_rows *rows, const rsi_
     return rsi_wrap(status, "write %s", path);
 }
 
+int rsi_faiss_remove(rsi_root *root, const char *path)
+{
+    rsi_path sum;
+    int status = sum_path(&sum, path);
+    if (status == RAGSTORE_OK)
+        status = rsi_file_remove(root, path);
+    if (status == RAGSTORE_OK)
+        status = rsi_file_remove(root, sum.text);
+    return status;
+}
+
+/* ---- checking ---- */
+
 /* Something that says "there is no intact file" rather than "it could not be found out". */
-static bool means_absent(int status)
+static bool means_damage(int status)
 {
     return status == RAGSTORE_E_NOT_FOUND || status == RAGSTORE_E_TOO_LARGE ||
            status == RAGSTORE_E_DAMAGED;
 }
 
-/* Does the .sum name this stamp at all? Saves reading the index when it does not. */
-static bool names_stamp(const rsi_bytes *found, const char *stamp)
+/* Read the .sum, and look whether a file of the size that it names is there. */
+static int look(rsi_faiss_state *state, rsi_bytes *sum, rsi_root *root, const char *path,
+                const char *stamp)
 {
-    char line[RSI_FAISS_STAMP_MAX + 16];
-    int length = snprintf(line, sizeof line, "\nstamp %s\n", stamp);
-    return memmem(found->data, found->size, line, (size_t)length) != NULL;
-}
-
-int rsi_faiss_is_current(bool *current, rsi_root *root, const char *path, const char *stamp)
-{
-    *current = false;
-    rsi_path sum;
+    rsi_path at;
+    rsi_file_info info;
+    uint64_t size = 0;
+    *state = RSI_FAISS_STALE;
     int status = check_stamp(stamp);
     if (status == RAGSTORE_OK)
-        status = sum_path(&sum, path);
+        status = sum_path(&at, path);
     if (status != RAGSTORE_OK)
         return status;
-
-    uint64_t size;
-    char sha256[RSI_SHA256_HEX];
-    rsi_bytes found = {0};
-    rsi_bytes expected = {0};
-    status = rsi_file_read_all(root, sum.text, SUM_MAX, &found);
-    if (status != RAGSTORE_OK || !names_stamp(&found, stamp))
-        goto cleanup;
-    status = rsi_file_sha256(root, path, &size, sha256);
+    status = rsi_file_read_all(root, at.text, SUM_MAX, sum);
     if (status != RAGSTORE_OK)
-        goto cleanup;
-    sum_text(&expected, size, sha256, stamp);
-    status = rsi_bytes_status(&expected);
-    *current = status == RAGSTORE_OK && expected.size == found.size &&
-               memcmp(expected.data, found.data, found.size) == 0;
+        return means_damage(status) ? RAGSTORE_OK : status;
+    if (!sum_names(&size, sum, stamp))
+        return RAGSTORE_OK;
+    status = rsi_file_info_of(root, path, &info);
+    if (status == RAGSTORE_OK)
+        *state = info.size == size ? RSI_FAISS_CURRENT : RSI_FAISS_DAMAGED;
+    else if (status == RAGSTORE_E_DAMAGED)
+        *state = RSI_FAISS_DAMAGED;
+    return means_damage(status) ? RAGSTORE_OK : status;
+}
 
-cleanup:
-    rsi_bytes_free(&found);
+int rsi_faiss_look(rsi_faiss_state *state, rsi_root *root, const char *path, const char *stamp)
+{
+    rsi_bytes sum = {0};
+    int status = look(state, &sum, root, path, stamp);
+    rsi_bytes_free(&sum);
+    return rsi_wrap(status, "look at %s", path);
+}
+
+/* Read the whole file beside what it has to be. */
+static int compare(bool *same, rsi_root *root, const char *path, const rsi_bytes *sum,
+                   rsi_rows *rows, const rsi_bitset *allowed, const char *stamp)
+{
+    rsi_faiss_layout layout;
+    char sha256[RSI_SHA256_HEX];
+    rsi_bytes expected = {0};
+    piecewise to = {.pass_on = compare_piece};
+    uint64_t size = 0;
+    *same = false;
+    int status = lay_out(&layout, rows, allowed);
+    if (status != RAGSTORE_OK)
+        return status;
+    to.piece = rsi_alloc(PIECE);
+    to.found = rsi_alloc(PIECE);
+    status = to.piece == NULL || to.found == NULL
+                 ? RAGSTORE_E_NO_MEMORY
+                 : rsi_file_open(&to.file, root, path, RSI_OPEN_READ);
+    if (status == RAGSTORE_OK)
+        status = rsi_file_size(to.file, &size);
+    if (status == RAGSTORE_OK && size == layout.file_size) {
+        status = emit_index(&to, &layout, rows, allowed);
+        rsi_sha256_end_hex(&to.sha, sha256);
+        sum_text(&expected, size, sha256, stamp);
+        if (status == RAGSTORE_OK)
+            status = rsi_bytes_status(&expected);
+        *same = status == RAGSTORE_OK && !to.differs && expected.size == sum->size &&
+                memcmp(expected.data, sum->data, sum->size) == 0;
+    }
+    rsi_file_close(to.file); /* it was only read */
     rsi_bytes_free(&expected);
-    return means_absent(status) ? RAGSTORE_OK : rsi_wrap(status, "check %s", path);
+    rsi_free(to.piece);
+    rsi_free(to.found);
+    return status;
+}
+
+int rsi_faiss_check(rsi_faiss_state *state, rsi_root *root, const char *path, rsi_rows *rows,
+                    const rsi_bitset *allowed, const char *stamp)
+{
+    rsi_bytes sum = {0};
+    bool same;
+    int status = look(state, &sum, root, path, stamp);
+    if (status == RAGSTORE_OK && *state == RSI_FAISS_CURRENT) {
+        status = compare(&same, root, path, &sum, rows, allowed, stamp);
+        if (status != RAGSTORE_OK || !same)
+            *state = RSI_FAISS_DAMAGED;
+        if (means_damage(status)) /* of the file; or of the rows, as writing it will say */
+            status = RAGSTORE_OK;
+    }
+    rsi_bytes_free(&sum);
+    return rsi_wrap(status, "check %s", path);
 }

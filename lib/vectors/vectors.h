@@ -85,20 +85,33 @@ int rsi_rows_missing(rsi_bitset *missing, rsi_rows *rows, const rsi_bitset *want
 
 #define RSI_FAISS_STAMP_MAX 512
 
-/* Can this build and processor call FAISS? Otherwise *reason (static text) says why not. */
+/* Can this build and processor call FAISS? Otherwise *reason (static text) says why not. Nothing of
+ * FAISS is called before this was asked. */
 bool rsi_faiss_available(const char **reason);
 
 /*
- * Write `path` (…/index.faiss) and `path`.sum for the rows of `allowed`: through FAISS's C API into
- * a stream of ours, then as rsi_file_replace() does it. Members of `allowed` without a row are
- * passed over. `stamp` is one line of printable ASCII, at most RSI_FAISS_STAMP_MAX - 1 bytes, that
- * identifies what the file was derived from; it goes into the .sum file. A failure or a crash
- * leaves the old pair, the new one, or two files that do not match and so are not current.
- * UNSUPPORTED where FAISS is not available.
+ * Write `path` (…/index.faiss) and `path`.sum for the rows of `allowed`, the way rsi_file_replace()
+ * does it. Members of `allowed` without a row are passed over. `stamp` is one line of printable
+ * ASCII, at most RSI_FAISS_STAMP_MAX - 1 bytes, that identifies what the file was derived from; it
+ * goes into the .sum file. A failure or a crash leaves the old pair, the new one, or two files that
+ * do not match and so are not current. Needs no FAISS.
  */
 int rsi_faiss_write(rsi_root *root, const char *path, rsi_rows *rows, const rsi_bitset *allowed,
                     const char *stamp);
-/* Is there an intact file (size and digest as in .sum) made for this stamp? */
-int rsi_faiss_is_current(bool *current, rsi_root *root, const char *path, const char *stamp);
+/* Remove both files; missing ones are fine. */
+int rsi_faiss_remove(rsi_root *root, const char *path);
+
+typedef enum rsi_faiss_state {
+    RSI_FAISS_CURRENT,
+    RSI_FAISS_STALE,   /* not there, or made for another stamp */
+    RSI_FAISS_DAMAGED, /* made for this stamp, but not what it was or should be */
+} rsi_faiss_state;
+
+/* Look at the .sum and the size only: CURRENT means that it claims to be. */
+int rsi_faiss_look(rsi_faiss_state *state, rsi_root *root, const char *path, const char *stamp);
+/* Read the whole file: CURRENT means that it has exactly the bytes that rsi_faiss_write() would
+ * write now, and their digest in its .sum. */
+int rsi_faiss_check(rsi_faiss_state *state, rsi_root *root, const char *path, rsi_rows *rows,
+                    const rsi_bitset *allowed, const char *stamp);
 
 #endif

@@ -247,6 +247,46 @@ static void index_export__writes_the_file_anew(void **state)
     strike_stage(&on);
 }
 
+static void count_damages(void *user, int level, const char *message)
+{
+    unsigned *damages = user;
+    *damages += level == RAGSTORE_LOG_WARNING && strstr(message, "index.faiss is damaged") != NULL;
+}
+
+static void index_export__tells_of_a_damaged_file_once(void **state)
+{
+    char path[TEMPORARY_PATH_MAX];
+    size_t size;
+    size_t again_size;
+    unsigned damages = 0;
+    stage on;
+    set_stage(&on, state);
+    assert_ok(ragstore_index_export(on.index));
+    strike_stage(&on);
+    temporary_join(path, state, "store/entity_scoped/entities/acme/vector_store/index.faiss");
+    char *bytes = temporary_read(path, &size);
+    bytes[size - 1] ^= 1;
+    temporary_write(path, bytes, size);
+    bytes[size - 1] ^= 1;
+
+    ragstore_store_open_options options = RAGSTORE_STORE_OPEN_OPTIONS_INIT;
+    options.flags = RAGSTORE_OPEN_NO_BACKGROUND;
+    options.log = count_damages;
+    options.log_user = &damages;
+    assert_ok(ragstore_store_open(&on.store, store_path(state), &options));
+    on.entity = open_entity(on.store, "acme");
+    assert_ok(ragstore_index_open(&on.index, on.entity));
+    for (int round = 0; round < 3; round++)
+        assert_ok(ragstore_index_export(on.index));
+    strike_stage(&on);
+    assert_int_equal(damages, 1);
+    char *again = temporary_read(path, &again_size);
+    assert_int_equal(size, again_size);
+    assert_memory_equal(bytes, again, size);
+    free(bytes);
+    free(again);
+}
+
 static void index_export__of_a_read_only_store_is_refused(void **state)
 {
     ragstore_index *index;
@@ -431,6 +471,7 @@ int main(void)
         TEST(index_open__needs_vectors),
         TEST(index__of_a_deleted_entity_is_not_found),
         TEST(index_export__writes_the_file_anew),
+        TEST(index_export__tells_of_a_damaged_file_once),
         TEST(index_export__of_a_read_only_store_is_refused),
         TEST(index_search__agrees_with_the_models_vectors),
     };

@@ -259,10 +259,7 @@ def test_index_export__is_read_by_faiss(vector_entity, axes, directory):
     numpy = pytest.importorskip("numpy")
     faiss = pytest.importorskip("faiss")
     index = vector_entity.index()
-    try:
-        index.export()
-    except ragstore.UnsupportedError as error:
-        pytest.skip(str(error))
+    index.export()
     read = faiss.read_index(str(directory / index.describe()["file"]))
     assert read.ntotal == 4
     query = numpy.asarray(axes[1:2], dtype=numpy.float32)
@@ -270,3 +267,21 @@ def test_index_export__is_read_by_faiss(vector_entity, axes, directory):
     ours = index.search(query, k=3)
     assert numbers[0][0] == ours[0][0][0] == 1
     assert numpy.allclose(scores, ours[1])
+
+
+def test_import_faiss__takes_vectors_texts_and_ids(vector_store, vector_entity, axes, directory):
+    exported = vector_entity.index()
+    exported.export()
+    path = directory / exported.describe()["file"]
+    for number, chunks in enumerate([None, ["zero", "one", {"text": "two"}, "three"]]):
+        entity = vector_store.create_entity(f"imported{number}")
+        document = entity.import_faiss(path, chunks, source="elsewhere")
+        assert document.describe()["chunks_count"] == 4
+        assert document.describe()["filename"] == "index.faiss"
+        hit = entity.search("", vector=exported.vector(2), mode="vector", k=1)[0]
+        assert hit.content == ("vector 2" if chunks is None else "two")
+        assert hit.metadata["faiss_id"] == 2
+    with pytest.raises(ragstore.NotFoundError):
+        vector_entity.import_faiss(directory / "nothing.faiss")
+    with pytest.raises(ragstore.InvalidDataError):
+        vector_entity.import_faiss(directory / "ragstore.json")

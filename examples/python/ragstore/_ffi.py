@@ -384,6 +384,9 @@ TABLE: list[tuple[str, list[Any], Any, Any]] = [
      c_int, _status),
     ("ragstore_index_vector", [_P(c_float), index_p, c_int64, c_size_t], c_int, _status),
     ("ragstore_index_export", [index_p], c_int, _status),
+    ("ragstore_index_import",
+     [_P(document_p), entity_p, c_char_p, c_char_p, _P(document_add_options)],
+     c_int, _status),
     # collection and cursor
     ("ragstore_collection_find_options_init", [_P(collection_find_options)], None, None),
     ("ragstore_collection_update_options_init", [_P(collection_update_options)], None, None),

@@ -131,6 +131,35 @@ class Entity(Handle):
             )
             return Document(out, self)
 
+    def import_faiss(
+        self,
+        path: str | os.PathLike[str],
+        chunks: Iterable[str | Mapping[str, Any]] | None = None,
+        **options: Any,
+    ) -> Document:
+        """Add the vectors of a FAISS file (Flat, or IDMap over Flat), a chunk for each.
+
+        chunks   for each vector of the file, in its order, a text, or a dict with text and any of
+                 metadata, page, start, end; without them a chunk's text is "vector" and its id
+
+        The id of a vector in the file is the member faiss_id of its chunk's metadata. Options as of
+        add().
+        """
+        json_text = None
+        if chunks is not None:
+            json_text = _convert.json_text(
+                [{"text": one} if isinstance(one, str) else _plain_chunk(one) for one in chunks],
+                "chunks",
+            )
+        out = _ffi.document_p()
+        callbacks = Callbacks()
+        struct = add_options(callbacks, **options)
+        with callbacks, self._use() as pointer:
+            lib.ragstore_index_import(
+                ctypes.byref(out), pointer, os.fsencode(path), json_text, ctypes.byref(struct)
+            )
+            return Document(out, self)
+
     def upload(
         self,
         *,

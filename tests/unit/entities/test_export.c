@@ -3,15 +3,6 @@
 
 #define BELOW "entity_scoped/entities/" ACME "/"
 
-static bool has_faiss(void)
-{
-    const char *reason;
-    if (rsi_faiss_available(&reason))
-        return true;
-    print_message("index.faiss is not tested: %s\n", reason);
-    return false;
-}
-
 static void expect_documents(void **state, const char *expected)
 {
     char path[TEMPORARY_PATH_MAX];
@@ -30,12 +21,12 @@ static void entities_export__writes_both_files(void **state)
     open_store_begin(&s, state, NULL);
     rsi_added one = add_pair(&s, "one");
     rsi_added two = add_pair(&s, "two");
-    assert_int_equal(rsi_export_entity(s.store, ACME), 0);
+    assert_int_equal(rsi_export_entity(s.store, ACME, RSI_EXPORT_UNASKED), 0);
     snprintf(expected, sizeof expected, "{\n\"%s\": [0,1],\n\"%s\": [2,3]\n}\n", one.doc_id,
              two.doc_id);
     expect_documents(state, expected);
     temporary_join(path, state, BELOW "vector_store/index.faiss");
-    assert_int_equal(temporary_exists(path), has_faiss());
+    assert_true(temporary_exists(path));
     assert_int_equal(rsi_document_delete(s.store, ACME, s.incarnation, one.doc_id), 0);
     assert_int_equal(rsi_export_all(s.store), 0);
     snprintf(expected, sizeof expected, "{\n\"%s\": [2,3]\n}\n", two.doc_id);
@@ -48,10 +39,6 @@ static void entities_export__writes_an_index_only_when_it_changed(void **state)
     open_store s;
     char path[TEMPORARY_PATH_MAX];
     open_store_begin(&s, state, NULL);
-    if (!has_faiss()) {
-        open_store_end(&s);
-        skip();
-    }
     add_pair(&s, "one");
     rsi_catalog *catalog = acquire(&s);
     assert_int_equal(rsi_export_index(s.store, catalog), 0);
@@ -72,14 +59,73 @@ static void entities_export__of_a_keyword_only_entity_is_the_documents_alone(voi
     char path[TEMPORARY_PATH_MAX];
     open_store_begin(&s, state, NULL);
     open_store_add_text(&s, "a.txt", "some words", NULL);
-    assert_int_equal(rsi_export_entity(s.store, ACME), 0);
+    assert_int_equal(rsi_export_entity(s.store, ACME, RSI_EXPORT_UNASKED), 0);
     assert_true(temporary_exists(temporary_join(path, state, BELOW "doc_to_chunks.json")));
     assert_false(temporary_exists(temporary_join(path, state, BELOW "vector_store/index.faiss")));
     rsi_catalog *catalog = acquire(&s);
-    int status = rsi_export_index(s.store, catalog);
-    assert_true(status == RAGSTORE_E_EMBEDDER || status == RAGSTORE_E_UNSUPPORTED);
+    assert_int_equal(rsi_export_index(s.store, catalog), RAGSTORE_E_EMBEDDER);
     rsi_catalog_release(s.store, catalog);
-    assert_int_equal(rsi_export_entity(s.store, "nobody"), RAGSTORE_E_NOT_FOUND);
+    assert_int_equal(rsi_export_entity(s.store, "nobody", RSI_EXPORT_ALL), RAGSTORE_E_NOT_FOUND);
+    open_store_end(&s);
+}
+
+/* `count` chunks with vectors of one number. */
+static rsi_added add_many(open_store *s, const char *name, size_t count)
+{
+    rsi_bytes json = {0};
+    float *vectors = malloc(count * sizeof *vectors);
+    assert_non_null(vectors);
+    for (size_t i = 0; i < count; i++) {
+        vectors[i] = 1;
+        rsi_bytes_printf(&json, "%s{\"text\":\"%s %zu\"}", i == 0 ? "[" : ",", name, i);
+    }
+    rsi_bytes_append_text(&json, "]");
+    assert_int_equal(rsi_bytes_status(&json), 0);
+    rsi_added added = open_store_add_chunks(s, name, json.data, vectors, 1);
+    rsi_bytes_free(&json);
+    free(vectors);
+    return added;
+}
+
+static void run_upkeep(open_store *s)
+{
+    bool did = true;
+    while (did)
+        assert_int_equal(rsi_upkeep_step(s->store, true, &did), 0);
+}
+
+static void entities_export__leaves_out_large_indexes_unless_asked(void **state)
+{
+    open_store s;
+    char path[TEMPORARY_PATH_MAX];
+    char sum[TEMPORARY_PATH_MAX];
+    open_store_begin(&s, state, NULL);
+    temporary_join(path, state, BELOW "vector_store/index.faiss");
+    temporary_join(sum, state, BELOW "vector_store/index.faiss.sum");
+    add_many(&s, "one", 10000);
+    add_many(&s, "two", 10000);
+    run_upkeep(&s);
+    assert_true(temporary_exists(path)); /* 20,000 are not too many */
+    rsi_added third = add_many(&s, "three", 1);
+    run_upkeep(&s);
+    assert_false(temporary_exists(path)); /* and it is not left behind with vectors of yesterday */
+    assert_false(temporary_exists(sum));
+
+    assert_int_equal(rsi_export_all(s.store), 0);
+    assert_true(temporary_exists(path));
+    assert_int_equal(rsi_export_entity(s.store, ACME, RSI_EXPORT_UNASKED), 0);
+    assert_true(temporary_exists(path)); /* it is current */
+    add_many(&s, "four", 1);
+    assert_int_equal(rsi_export_entity(s.store, ACME, RSI_EXPORT_UNASKED), 0);
+    assert_false(temporary_exists(path));
+
+    rsi_catalog *catalog = acquire(&s);
+    assert_int_equal(rsi_export_index(s.store, catalog), 0);
+    rsi_catalog_release(s.store, catalog);
+    assert_true(temporary_exists(path));
+    assert_int_equal(rsi_document_delete(s.store, ACME, s.incarnation, third.doc_id), 0);
+    run_upkeep(&s);
+    assert_false(temporary_exists(path)); /* still one too many */
     open_store_end(&s);
 }
 
@@ -121,6 +167,7 @@ int main(void)
         FRESH(entities_export__writes_both_files),
         FRESH(entities_export__writes_an_index_only_when_it_changed),
         FRESH(entities_export__of_a_keyword_only_entity_is_the_documents_alone),
+        FRESH(entities_export__leaves_out_large_indexes_unless_asked),
         FRESH(entities_export__survives_each_failing_allocation),
         FRESH(entities_export__survives_each_failing_file_call),
     };

@@ -1,4 +1,4 @@
-/* Open files, whole files and the root: lib/files/{root,files,whole_files,files_posix}.c. */
+/* Open files, whole files and the root: lib/files/{root,files,outside_file,whole_files,files_posix}.c. */
 #include "files/files.h"
 
 #include "base/status.h"
@@ -660,6 +660,55 @@ static void files_root__serves_several_threads(void **state)
 #define IN_TEMPORARY(test)                                                                         \
     cmocka_unit_test_setup_teardown(test, temporary_setup, temporary_teardown)
 
+/* ---- files outside the store ---- */
+
+static void files_outside__are_read_by_any_path_and_through_links(void **state)
+{
+    char link_path[TEMPORARY_PATH_MAX];
+    char full[TEMPORARY_PATH_MAX];
+    char text[4] = "";
+    rsi_file *file;
+    rsi_root *root = open_root(state);
+    assert_int_equal(mkdir(temporary_join(full, state, "outer"), 0700), 0);
+    write_below(state, "outer/a.faiss", "abc");
+    temporary_join(full, state, "outer/../outer//a.faiss");
+    temporary_join(link_path, state, "outer/b.faiss");
+    assert_int_equal(symlink("a.faiss", link_path), 0);
+    const char *const paths[] = {full, link_path};
+    for (size_t i = 0; i < 2; i++) {
+        assert_int_equal(rsi_file_open_outside(&file, root, paths[i]), 0);
+        assert_string_equal(rsi_file_path(file), paths[i]);
+        assert_int_equal(rsi_file_read_at(file, text, 3, 0), 0);
+        assert_string_equal(text, "abc");
+        assert_int_not_equal(rsi_file_write_at(file, "x", 1, 0), 0);
+        assert_int_equal(rsi_file_close(file), 0);
+    }
+    rsi_root_close(root);
+}
+
+static void files_outside__that_are_no_files_are_refused(void **state)
+{
+    char path[TEMPORARY_PATH_MAX];
+    rsi_file *file;
+    rsi_root *root = open_root(state);
+    write_below(state, "a.faiss", "abc");
+    assert_int_equal(rsi_file_open_outside(&file, root, ""), RAGSTORE_E_INVALID_ARGUMENT);
+    assert_null(file);
+    assert_int_equal(rsi_file_open_outside(&file, root, temporary_path(state)),
+                     RAGSTORE_E_INVALID_ARGUMENT);
+    assert_message("not a regular file");
+    temporary_join(path, state, "pipe");
+    assert_int_equal(mkfifo(path, 0600), 0);
+    assert_int_equal(rsi_file_open_outside(&file, root, path), RAGSTORE_E_INVALID_ARGUMENT);
+    temporary_join(path, state, "nothing");
+    assert_int_equal(rsi_file_open_outside(&file, root, path), RAGSTORE_E_NOT_FOUND);
+    assert_message(path);
+    temporary_join(path, state, "a.faiss/below");
+    assert_int_equal(rsi_file_open_outside(&file, root, path), RAGSTORE_E_NOT_FOUND);
+    assert_null(file);
+    rsi_root_close(root);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -686,6 +735,8 @@ int main(void)
         IN_TEMPORARY(files_sha256__reads_the_whole_file),
         IN_TEMPORARY(files_rename__moves_and_replaces),
         IN_TEMPORARY(files_remove__is_content_when_nothing_is_there),
+        IN_TEMPORARY(files_outside__are_read_by_any_path_and_through_links),
+        IN_TEMPORARY(files_outside__that_are_no_files_are_refused),
         IN_TEMPORARY(files_root__serves_several_threads),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

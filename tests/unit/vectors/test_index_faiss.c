@@ -5,9 +5,11 @@
 
 #if __has_include(<faiss/c_api/Index_c.h>)
 #include <faiss/c_api/Index_c.h>
+#include <faiss/c_api/index_factory_c.h>
 #include <faiss/c_api/index_io_c.h>
 #else
 #include <c_api/Index_c.h>
+#include <c_api/index_factory_c.h>
 #include <c_api/index_io_c.h>
 #endif
 
@@ -53,11 +55,17 @@ static rsi_bitset allowed_of(size_t count)
     return set;
 }
 
-static bool is_current(fixture *f, const char *stamp)
+static rsi_faiss_state state_of(fixture *f, rsi_rows *rows, const rsi_bitset *allowed,
+                                const char *stamp)
 {
-    bool current = true;
-    assert_int_equal(rsi_faiss_is_current(&current, f->root, INDEX, stamp), 0);
-    return current;
+    rsi_faiss_state found;
+    assert_int_equal(rsi_faiss_check(&found, f->root, INDEX, rows, allowed, stamp), 0);
+    return found;
+}
+
+static bool is_current(fixture *f, rsi_rows *rows, const rsi_bitset *allowed, const char *stamp)
+{
+    return state_of(f, rows, allowed, stamp) == RSI_FAISS_CURRENT;
 }
 
 /* The bytes are checked against the .sum here, by other means than the library's; then FAISS. */
@@ -132,9 +140,9 @@ static void vectors_index_faiss__reads_back_with_chunk_numbers_as_ids(void **sta
     fixture_begin(&f, state);
     rsi_rows *rows = make_rows(&f, 12000);
     rsi_bitset allowed = allowed_of(7000);
-    assert_false(is_current(&f, STAMP));
+    assert_false(is_current(&f, rows, &allowed, STAMP));
     assert_int_equal(rsi_faiss_write(f.root, INDEX, rows, &allowed, STAMP), 0);
-    assert_true(is_current(&f, STAMP));
+    assert_true(is_current(&f, rows, &allowed, STAMP));
     FaissIndex *index = read_back(state);
     assert_int_equal(faiss_Index_d(index), DIMENSION);
     assert_int_equal(faiss_Index_metric_type(index), METRIC_INNER_PRODUCT);
@@ -155,6 +163,49 @@ static void vectors_index_faiss__reads_back_with_chunk_numbers_as_ids(void **sta
     fixture_end(&f);
 }
 
+/* The same rows as FAISS writes them: free() it. */
+static char *written_by_faiss(size_t *size, rsi_rows *rows, const rsi_bitset *allowed)
+{
+    FaissIndex *index = NULL;
+    assert_int_equal(faiss_index_factory(&index, DIMENSION, "IDMap,Flat", METRIC_INNER_PRODUCT), 0);
+    for (idx_t chunk = rsi_bitset_next(allowed, 0); chunk >= 0;
+         chunk = rsi_bitset_next(allowed, chunk + 1)) {
+        const float *row;
+        if (rsi_rows_get(&row, rows, chunk) == RAGSTORE_OK)
+            assert_int_equal(faiss_Index_add_with_ids(index, 1, row, &chunk), 0);
+    }
+    char *bytes = NULL;
+    FILE *stream = open_memstream(&bytes, size);
+    assert_non_null(stream);
+    assert_int_equal(faiss_write_index(index, stream), 0);
+    assert_int_equal(fclose(stream), 0);
+    faiss_Index_free(index);
+    return bytes;
+}
+
+static void vectors_index_faiss__has_the_bytes_that_faiss_writes(void **state)
+{
+    static const size_t counts[] = {0, 1, 2, 700, 5000};
+    char path[TEMPORARY_PATH_MAX];
+    fixture f;
+    fixture_begin(&f, state);
+    rsi_rows *rows = make_rows(&f, 12000);
+    for (size_t i = 0; i < sizeof counts / sizeof *counts; i++) {
+        size_t size, faiss_size;
+        rsi_bitset allowed = allowed_of(counts[i]);
+        assert_int_equal(rsi_faiss_write(f.root, INDEX, rows, &allowed, STAMP), 0);
+        char *bytes = temporary_read(temporary_join(path, state, INDEX), &size);
+        char *faiss_bytes = written_by_faiss(&faiss_size, rows, &allowed);
+        assert_int_equal(size, faiss_size);
+        assert_memory_equal(bytes, faiss_bytes, size);
+        free(bytes);
+        free(faiss_bytes);
+        rsi_bitset_free(&allowed);
+    }
+    rsi_rows_close(rows);
+    fixture_end(&f);
+}
+
 static void vectors_index_faiss__an_empty_set_gives_an_empty_index(void **state)
 {
     fixture f;
@@ -162,7 +213,7 @@ static void vectors_index_faiss__an_empty_set_gives_an_empty_index(void **state)
     rsi_rows *rows = make_rows(&f, 10);
     rsi_bitset allowed = {0};
     assert_int_equal(rsi_faiss_write(f.root, INDEX, rows, &allowed, STAMP), 0);
-    assert_true(is_current(&f, STAMP));
+    assert_true(is_current(&f, rows, &allowed, STAMP));
     FaissIndex *index = read_back(state);
     assert_int_equal(faiss_Index_ntotal(index), 0);
     faiss_Index_free(index);
@@ -177,19 +228,21 @@ static void vectors_index_faiss__is_current_only_for_its_stamp(void **state)
     rsi_rows *rows = make_rows(&f, 10);
     rsi_bitset allowed = allowed_of(10);
     assert_int_equal(rsi_faiss_write(f.root, INDEX, rows, &allowed, STAMP), 0);
-    assert_true(is_current(&f, STAMP));
-    assert_false(is_current(&f, STAMP "1"));
-    assert_false(is_current(&f, "rows 0:42"));
+    assert_true(is_current(&f, rows, &allowed, STAMP));
+    assert_false(is_current(&f, rows, &allowed, STAMP "1"));
+    assert_false(is_current(&f, rows, &allowed, "rows 0:42"));
     assert_int_equal(rsi_faiss_write(f.root, INDEX, rows, &allowed, "another"), 0);
-    assert_false(is_current(&f, STAMP));
-    assert_true(is_current(&f, "another"));
+    assert_false(is_current(&f, rows, &allowed, STAMP));
+    assert_true(is_current(&f, rows, &allowed, "another"));
 
     static const char *const bad_stamps[] = {NULL, "", "two\nlines", "\x7f", "\xc3\xa4"};
-    bool current;
+    rsi_faiss_state found;
     for (size_t i = 0; i < sizeof bad_stamps / sizeof *bad_stamps; i++) {
         assert_int_equal(rsi_faiss_write(f.root, INDEX, rows, &allowed, bad_stamps[i]),
                          RAGSTORE_E_INVALID_ARGUMENT);
-        assert_int_equal(rsi_faiss_is_current(&current, f.root, INDEX, bad_stamps[i]),
+        assert_int_equal(rsi_faiss_check(&found, f.root, INDEX, rows, &allowed, bad_stamps[i]),
+                         RAGSTORE_E_INVALID_ARGUMENT);
+        assert_int_equal(rsi_faiss_look(&found, f.root, INDEX, bad_stamps[i]),
                          RAGSTORE_E_INVALID_ARGUMENT);
     }
     char stamp[RSI_FAISS_STAMP_MAX + 1];
@@ -199,13 +252,14 @@ static void vectors_index_faiss__is_current_only_for_its_stamp(void **state)
                      RAGSTORE_E_INVALID_ARGUMENT);
     stamp[RSI_FAISS_STAMP_MAX - 1] = '\0';
     assert_int_equal(rsi_faiss_write(f.root, INDEX, rows, &allowed, stamp), 0);
-    assert_true(is_current(&f, stamp));
+    assert_true(is_current(&f, rows, &allowed, stamp));
     rsi_bitset_free(&allowed);
     rsi_rows_close(rows);
     fixture_end(&f);
 }
 
-static void check_every_flip_and_cut(fixture *f, void **state, const char *below)
+static void check_every_flip_and_cut(fixture *f, void **state, rsi_rows *rows,
+                                     const rsi_bitset *allowed, const char *below)
 {
     char path[TEMPORARY_PATH_MAX];
     size_t size;
@@ -213,17 +267,17 @@ static void check_every_flip_and_cut(fixture *f, void **state, const char *below
     for (size_t bit = 0; bit < size * 8; bit++) {
         bytes[bit / 8] = (char)(bytes[bit / 8] ^ 1 << bit % 8);
         temporary_write(path, bytes, size);
-        assert_false(is_current(f, STAMP));
+        assert_false(is_current(f, rows, allowed, STAMP));
         bytes[bit / 8] = (char)(bytes[bit / 8] ^ 1 << bit % 8);
     }
     for (size_t length = 0; length < size; length++) {
         temporary_write(path, bytes, length);
-        assert_false(is_current(f, STAMP));
+        assert_false(is_current(f, rows, allowed, STAMP));
     }
     temporary_remove_all(path);
-    assert_false(is_current(f, STAMP));
+    assert_false(is_current(f, rows, allowed, STAMP));
     temporary_write(path, bytes, size);
-    assert_true(is_current(f, STAMP));
+    assert_true(is_current(f, rows, allowed, STAMP));
     free(bytes);
 }
 
@@ -234,8 +288,86 @@ static void vectors_index_faiss__any_damage_makes_it_not_current(void **state)
     rsi_rows *rows = make_rows(&f, 4);
     rsi_bitset allowed = allowed_of(2);
     assert_int_equal(rsi_faiss_write(f.root, INDEX, rows, &allowed, STAMP), 0);
-    check_every_flip_and_cut(&f, state, INDEX);
-    check_every_flip_and_cut(&f, state, INDEX ".sum");
+    check_every_flip_and_cut(&f, state, rows, &allowed, INDEX);
+    check_every_flip_and_cut(&f, state, rows, &allowed, INDEX ".sum");
+    rsi_bitset_free(&allowed);
+    rsi_rows_close(rows);
+    fixture_end(&f);
+}
+
+/* Write the bytes of an index, and a .sum that is right for them. */
+static void put_with_new_sum(void **state, const char *bytes, size_t size, const char *stamp)
+{
+    char path[TEMPORARY_PATH_MAX];
+    char sum[256];
+    char sha256[65];
+    rsi_sha256_hex(bytes, size, sha256);
+    int length = snprintf(sum, sizeof sum, "ragstore-faiss 1\nsize %zu\nsha256 %s\nstamp %s\n",
+                          size, sha256, stamp);
+    unsigned crc = rsi_crc32c(0, sum, (size_t)length);
+    length += snprintf(sum + length, sizeof sum - (size_t)length, "crc32c %08x\n", crc);
+    temporary_write(temporary_join(path, state, INDEX), bytes, size);
+    temporary_write(temporary_join(path, state, INDEX ".sum"), sum, (size_t)length);
+}
+
+static void vectors_index_faiss__a_new_checksum_makes_no_damage_current(void **state)
+{
+    char path[TEMPORARY_PATH_MAX];
+    fixture f;
+    size_t size;
+    fixture_begin(&f, state);
+    rsi_rows *rows = make_rows(&f, 8);
+    rsi_bitset allowed = allowed_of(4);
+    assert_int_equal(rsi_faiss_write(f.root, INDEX, rows, &allowed, STAMP), 0);
+    char *bytes = temporary_read(temporary_join(path, state, INDEX), &size);
+    put_with_new_sum(state, bytes, size, STAMP);
+    assert_true(is_current(&f, rows, &allowed, STAMP));
+    for (size_t bit = 0; bit < size * 8; bit++) {
+        bytes[bit / 8] = (char)(bytes[bit / 8] ^ 1 << bit % 8);
+        put_with_new_sum(state, bytes, size, STAMP);
+        assert_int_equal(state_of(&f, rows, &allowed, STAMP), RSI_FAISS_DAMAGED);
+        bytes[bit / 8] = (char)(bytes[bit / 8] ^ 1 << bit % 8);
+    }
+    for (size_t length = 0; length < size; length++) {
+        put_with_new_sum(state, bytes, length, STAMP);
+        assert_int_equal(state_of(&f, rows, &allowed, STAMP), RSI_FAISS_DAMAGED);
+    }
+    free(bytes);
+    rsi_bitset_free(&allowed);
+    rsi_rows_close(rows);
+    fixture_end(&f);
+}
+
+static void vectors_index_faiss__a_look_reads_the_sum_only(void **state)
+{
+    char path[TEMPORARY_PATH_MAX];
+    rsi_faiss_state found;
+    size_t size;
+    fixture f;
+    fixture_begin(&f, state);
+    rsi_rows *rows = make_rows(&f, 8);
+    rsi_bitset allowed = allowed_of(4);
+    assert_int_equal(rsi_faiss_look(&found, f.root, INDEX, STAMP), 0);
+    assert_int_equal(found, RSI_FAISS_STALE);
+    assert_int_equal(rsi_faiss_write(f.root, INDEX, rows, &allowed, STAMP), 0);
+    assert_int_equal(rsi_faiss_look(&found, f.root, INDEX, STAMP), 0);
+    assert_int_equal(found, RSI_FAISS_CURRENT);
+    assert_int_equal(rsi_faiss_look(&found, f.root, INDEX, STAMP "1"), 0);
+    assert_int_equal(found, RSI_FAISS_STALE);
+    char *bytes = temporary_read(temporary_join(path, state, INDEX), &size);
+    bytes[size / 2] ^= 1;
+    temporary_write(path, bytes, size);
+    assert_int_equal(rsi_faiss_look(&found, f.root, INDEX, STAMP), 0);
+    assert_int_equal(found, RSI_FAISS_CURRENT); /* as it claims */
+    assert_int_equal(state_of(&f, rows, &allowed, STAMP), RSI_FAISS_DAMAGED);
+    temporary_write(path, bytes, size - 1);
+    assert_int_equal(rsi_faiss_look(&found, f.root, INDEX, STAMP), 0);
+    assert_int_equal(found, RSI_FAISS_DAMAGED);
+    free(bytes);
+    assert_int_equal(rsi_faiss_remove(f.root, INDEX), 0);
+    assert_false(temporary_exists(path));
+    assert_false(temporary_exists(temporary_join(path, state, INDEX ".sum")));
+    assert_int_equal(rsi_faiss_remove(f.root, INDEX), 0);
     rsi_bitset_free(&allowed);
     rsi_rows_close(rows);
     fixture_end(&f);
@@ -277,7 +409,7 @@ static void vectors_index_faiss__a_full_disk_is_an_error_and_leaves_no_file(void
             assert_int_equal(temporary_count(temporary_join(path, state, DIRECTORY)), files);
     }
     assert_true(n > 3);
-    assert_true(is_current(&f, STAMP));
+    assert_true(is_current(&f, rows, &allowed, STAMP));
     rsi_bitset_free(&allowed);
     rsi_rows_close(rows);
     fixture_end(&f);
@@ -303,9 +435,10 @@ static void vectors_index_faiss__failures_keep_the_old_pair_or_show_a_mismatch(v
             assert_int_equal(atomic_load(&f.faults.open_handles), handles);
             assert_true(status == RAGSTORE_OK || failed);
             if (status == RAGSTORE_OK)
-                assert_true(is_current(&f, "new"));
+                assert_true(is_current(&f, rows, &fewer, "new"));
             /* Whatever is called current holds what its stamp says. */
-            bool is_old = is_current(&f, "old"), is_new = is_current(&f, "new");
+            bool is_old = is_current(&f, rows, &allowed, "old");
+            bool is_new = is_current(&f, rows, &fewer, "new");
             if (is_old || is_new) {
                 FaissIndex *index = read_back(state);
                 assert_int_equal(faiss_Index_ntotal(index), is_old ? 400 : 100);
@@ -349,10 +482,10 @@ static void vectors_index_faiss__a_stop_between_the_two_files_is_not_current(voi
     assert_int_equal(rsi_faiss_write(f.root, INDEX, rows, &fewer, "new"), RAGSTORE_E_IO);
     assert_true(fault_files_struck(&f.faults));
     fault_files_disarm(&f.faults);
-    assert_false(is_current(&f, "old"));
-    assert_false(is_current(&f, "new"));
+    assert_false(is_current(&f, rows, &allowed, "old"));
+    assert_false(is_current(&f, rows, &fewer, "new"));
     assert_int_equal(rsi_faiss_write(f.root, INDEX, rows, &fewer, "new"), 0);
-    assert_true(is_current(&f, "new"));
+    assert_true(is_current(&f, rows, &fewer, "new"));
     rsi_bitset_free(&fewer);
     rsi_bitset_free(&allowed);
     rsi_rows_close(rows);
@@ -377,13 +510,13 @@ static void vectors_index_faiss__every_failing_allocation_is_no_memory(void **st
     }
     failed = true;
     for (uint64_t n = 1; failed; n++) {
-        bool current;
+        rsi_faiss_state found;
         fault_memory_fail(n, false);
-        int status = rsi_faiss_is_current(&current, f.root, INDEX, STAMP);
+        int status = rsi_faiss_check(&found, f.root, INDEX, rows, &allowed, STAMP);
         failed = fault_memory_failed();
         fault_memory_disarm();
         assert_int_equal(status, failed ? RAGSTORE_E_NO_MEMORY : RAGSTORE_OK);
-        assert_int_equal(current, !failed);
+        assert_int_equal(found == RSI_FAISS_CURRENT, !failed);
         assert_int_equal(fault_memory_alive(), 0);
     }
     fault_memory_restore();
@@ -412,9 +545,12 @@ int main(void)
     };
     const struct CMUnitTest tests[] = {
         TEST(vectors_index_faiss__reads_back_with_chunk_numbers_as_ids),
+        TEST(vectors_index_faiss__has_the_bytes_that_faiss_writes),
         TEST(vectors_index_faiss__an_empty_set_gives_an_empty_index),
         TEST(vectors_index_faiss__is_current_only_for_its_stamp),
         TEST(vectors_index_faiss__any_damage_makes_it_not_current),
+        TEST(vectors_index_faiss__a_new_checksum_makes_no_damage_current),
+        TEST(vectors_index_faiss__a_look_reads_the_sum_only),
         TEST(vectors_index_faiss__damaged_rows_are_never_written),
         TEST(vectors_index_faiss__a_full_disk_is_an_error_and_leaves_no_file),
         TEST(vectors_index_faiss__failures_keep_the_old_pair_or_show_a_mismatch),
