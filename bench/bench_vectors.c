@@ -1,12 +1,13 @@
 /*
- * Vector search by tier: exact, a scan over 1-bit codes, and partitions of them, with recall against
- * the exact answer.
+ * Vector search by tier: exact, a scan over 1-bit codes, and partitions of them, with recall
+ * against the exact answer.
  *
  *   bench_vectors [rows [dimension [directory]]]
  *
- * Rows are clustered as embeddings are: clusters in a space of 48 dimensions, mapped into all of them,
- * with noise, of length 1. With a directory the rows and queries are also written there as raw float32
- * (rows.f32, queries.f32) for bench/rivals_vectors.py, which searches the same with other libraries.
+ * Rows are clustered as embeddings are: clusters in a space of 48 dimensions, mapped into all of
+ * them, with noise, of length 1. With a directory the rows and queries are also written there as
+ * raw float32 (rows.f32, queries.f32) for bench/rivals_vectors.py, which searches the same with
+ * other libraries.
  *
  * Prints one JSON object a line: build and search times on one thread, medians over the queries.
  */
@@ -178,9 +179,10 @@ static void search_exactly(stage *s)
         ms[q] = now_ms() - begin;
     }
     s->exact_ms = median(ms, QUERIES);
-    printf("{\"bench\":\"vectors\",\"tier\":\"exact\",\"rows\":%zu,\"dimension\":%u,\"kernel\":\"%s\","
-           "\"k\":%d,\"threads\":1,\"ms\":%.4f}\n",
-           s->all.count, s->dimension, rsi_kernel_best()->name, K, s->exact_ms);
+    printf(
+        "{\"bench\":\"vectors\",\"tier\":\"exact\",\"rows\":%zu,\"dimension\":%u,\"kernel\":\"%s\","
+        "\"k\":%d,\"threads\":1,\"ms\":%.4f}\n",
+        s->all.count, s->dimension, rsi_kernel_best()->name, K, s->exact_ms);
     fflush(stdout);
 }
 
@@ -200,12 +202,13 @@ static void search_codes(const stage *s, rsi_quantised *index, size_t probes, si
         recall += recall_of(s->truth[q], hits, count);
     }
     const double p50 = median(ms, QUERIES);
-    printf("{\"bench\":\"vectors\",\"tier\":\"%s\",\"rows\":%zu,\"dimension\":%u,\"scanner\":\"%s\","
-           "\"lists\":%u,\"probes\":%zu,\"candidates\":%zu,\"k\":%d,\"threads\":1,\"ms\":%.4f,"
-           "\"p99_ms\":%.4f,\"recall\":%.4f,\"ratio_to_exact\":%.1f}\n",
-           rsi_quantised_lists(index) == 1 ? "codes" : "partition", s->all.count, s->dimension,
-           rsi_code_scanner_best()->name, rsi_quantised_lists(index), probes, candidates, K, p50,
-           ms[QUERIES * 99 / 100], recall / QUERIES, s->exact_ms / p50);
+    printf(
+        "{\"bench\":\"vectors\",\"tier\":\"%s\",\"rows\":%zu,\"dimension\":%u,\"scanner\":\"%s\","
+        "\"lists\":%u,\"probes\":%zu,\"candidates\":%zu,\"k\":%d,\"threads\":1,\"ms\":%.4f,"
+        "\"p99_ms\":%.4f,\"recall\":%.4f,\"ratio_to_exact\":%.1f}\n",
+        rsi_quantised_lists(index) == 1 ? "codes" : "partition", s->all.count, s->dimension,
+        rsi_code_scanner_best()->name, rsi_quantised_lists(index), probes, candidates, K, p50,
+        ms[QUERIES * 99 / 100], recall / QUERIES, s->exact_ms / p50);
     fflush(stdout);
 }
 

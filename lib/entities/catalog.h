@@ -48,7 +48,7 @@ typedef struct rsi_catalog {
     rsi_lexical *lexical;
     rsi_rows *rows;
     uint64_t rows_lease; /* rsi_storage_lease_count() when a transaction opened the rows; or 0 */
-    char *rows_problem; /* why there are no rows although there should be; or NULL */
+    char *rows_problem;  /* why there are no rows although there should be; or NULL */
     rsi_quantised *codes;
     rsi_quantised *next_codes; /* being made, to take their place */
     bool codes_refused;        /* something kept them from being made */
@@ -94,8 +94,8 @@ int rsi_catalog_forget_on_commit(rsi_tx *tx, rsi_store *store, const char *entit
 
 /* ---- catalog_codes.c ---- */
 
-/* The nearest rows, as rsi_rows_search(): by the codes if there are any. Under the lock; `rows` is not
- * NULL. */
+/* The nearest rows, as rsi_rows_search(): by the codes if there are any. Under the lock; `rows` is
+ * not NULL. */
 int rsi_catalog_search_locked(rsi_hit *hits, size_t *count, rsi_catalog *catalog,
                               const float *query, size_t k, const rsi_bitset *allowed);
 /* The rows have changed: there may be something to do for the codes. Under the lock. */

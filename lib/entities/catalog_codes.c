@@ -6,9 +6,9 @@
  *   more                codes of all rows: nearly always exact
  *   PARTITION_FROM …    codes in lists, about as many as the square root of the rows
  *
- * It is made in the background, a slice at a time, while searches go on with what there is, and made
- * again with more lists when there are four times as many rows as it was made for. Slices hold the
- * catalog's lock shared for milliseconds; training holds none. One slice at a time in a store.
+ * It is made in the background, a slice at a time, while searches go on with what there is, and
+ * made again with more lists when there are four times as many rows as it was made for. Slices hold
+ * the catalog's lock shared for milliseconds; training holds none. One slice at a time in a store.
  *
  * bench_vectors measures where each pays.
  */
@@ -68,10 +68,9 @@ void rsi_catalog_drop_codes_locked(rsi_catalog *catalog)
 int rsi_catalog_search_locked(rsi_hit *hits, size_t *count, rsi_catalog *catalog,
                               const float *query, size_t k, const rsi_bitset *allowed)
 {
-    return catalog->codes == NULL
-               ? rsi_rows_search(hits, count, catalog->rows, query, k, allowed)
-               : rsi_quantised_search(hits, count, catalog->codes, catalog->rows, query, k, allowed,
-                                      NULL);
+    return catalog->codes == NULL ? rsi_rows_search(hits, count, catalog->rows, query, k, allowed)
+                                  : rsi_quantised_search(hits, count, catalog->codes, catalog->rows,
+                                                         query, k, allowed, NULL);
 }
 
 /* ---- a slice ---- */
@@ -102,9 +101,9 @@ static int begin_codes(slice *in)
     const size_t lists = lists_for(catalog->alive.count);
     const bool usable = catalog->is_loaded && catalog->rows != NULL && lists > 0;
     const uint32_t dimension = usable ? rsi_rows_dimension(catalog->rows) : 0;
-    int status = usable ? rsi_centroids_sample(&sample, &count, catalog->rows, &catalog->alive,
-                                               lists)
-                        : RAGSTORE_OK;
+    int status = usable
+                     ? rsi_centroids_sample(&sample, &count, catalog->rows, &catalog->alive, lists)
+                     : RAGSTORE_OK;
     pthread_rwlock_unlock(&catalog->lock);
     if (status == RAGSTORE_OK && count >= lists && usable)
         status = rsi_centroids_train(&centroids, sample, count, dimension, lists, store_closes, in);
@@ -149,8 +148,8 @@ static bool needs_new_codes(rsi_catalog *catalog)
     pthread_rwlock_rdlock(&catalog->lock);
     const size_t wanted = lists_for(catalog->alive.count);
     const size_t lists = catalog->codes == NULL ? 0 : rsi_quantised_lists(catalog->codes);
-    const bool needs = catalog->next_codes == NULL && wanted > lists &&
-                       (lists <= 1 || wanted >= 2 * lists);
+    const bool needs =
+        catalog->next_codes == NULL && wanted > lists && (lists <= 1 || wanted >= 2 * lists);
     pthread_rwlock_unlock(&catalog->lock);
     return needs;
 }

@@ -3,13 +3,13 @@
  *
  *   entity id ─► places in the order of the table     acme: [3][7·gone][12]     other: [4]
  *
- * Made from the table when somebody first asks, and kept in step by a watcher (table.h) from then on:
- * derived, in memory only. A place that is gone is marked, so that dropping many costs no more than
- * each one; half of a list gone is reason to write it again. Without memory all of it is thrown away
- * and made anew when it is next asked for.
+ * Made from the table when somebody first asks, and kept in step by a watcher (table.h) from then
+ * on: derived, in memory only. A place that is gone is marked, so that dropping many costs no more
+ * than each one; half of a list gone is reason to write it again. Without memory all of it is
+ * thrown away and made anew when it is next asked for.
  *
- * Locking: changed under the state lock held exclusively, and by whoever fills it, who holds that lock
- * shared and `filling`; read under the state lock held shared.
+ * Locking: changed under the state lock held exclusively, and by whoever fills it, who holds that
+ * lock shared and `filling`; read under the state lock held shared.
  */
 #include "storage/tx.h"
 
@@ -237,8 +237,8 @@ static int fill(sessions_of *index, const rsi_table *table)
     return status;
 }
 
-/* Leave with the state lock held shared, and the list of an entity (NULL: it has none); on failure the
- * lock is not held. */
+/* Leave with the state lock held shared, and the list of an entity (NULL: it has none); on failure
+ * the lock is not held. */
 static int lock_with_places(const places **list, rsi_space **from, rsi_storage *storage,
                             const char *entity_id)
 {
@@ -298,10 +298,9 @@ int rsi_storage_sessions_of(rsi_storage *storage, const char *entity_id, rsi_rec
         if ((list->items[i] & GONE) == 0)
             orders[scan.count++] = list->items[i];
     scan.orders = orders;
-    status = orders == NULL
-                 ? RAGSTORE_E_NO_MEMORY
-                 : rsi_scan_listed_locked(&scan, storage, from, tx, RSI_SPACE_SESSIONS, visit_own,
-                                          &in);
+    status = orders == NULL ? RAGSTORE_E_NO_MEMORY
+                            : rsi_scan_listed_locked(&scan, storage, from, tx, RSI_SPACE_SESSIONS,
+                                                     visit_own, &in);
     pthread_rwlock_unlock(&storage->state);
     rsi_free(orders);
     rsi_bytes_free(&in.of.decoded);

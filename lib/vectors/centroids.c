@@ -200,16 +200,16 @@ int rsi_centroids_train(float **out, const float *sample, size_t count, uint32_t
     *out = NULL;
     if (lists == 0 || lists > RSI_QUANTISED_LISTS_MAX || count < lists)
         return rsi_fail(RAGSTORE_E_INVALID_ARGUMENT, "vectors",
-                        "%zu centroids of %zu vectors; 1 to %u, and a vector for each", lists, count,
-                        RSI_QUANTISED_LISTS_MAX);
+                        "%zu centroids of %zu vectors; 1 to %u, and a vector for each", lists,
+                        count, RSI_QUANTISED_LISTS_MAX);
     in.nearest = rsi_alloc_array(count, sizeof *in.nearest);
     in.centroids = rsi_alloc_array(lists * dimension, sizeof *in.centroids);
     in.half_norms = rsi_alloc_array(lists, sizeof *in.half_norms);
     in.members = rsi_alloc_array(lists, sizeof *in.members);
-    int status = in.nearest == NULL || in.centroids == NULL || in.half_norms == NULL ||
-                         in.members == NULL
-                     ? RAGSTORE_E_NO_MEMORY
-                     : train(&in, cancelled, user);
+    int status =
+        in.nearest == NULL || in.centroids == NULL || in.half_norms == NULL || in.members == NULL
+            ? RAGSTORE_E_NO_MEMORY
+            : train(&in, cancelled, user);
     if (status == RAGSTORE_OK) {
         *out = in.centroids;
         in.centroids = NULL;

@@ -9,10 +9,11 @@
  *                       byte i: low half row i, high half row i + 16
  *   tables              ┌─ 16 bytes: nibble 0 ─┬─ 16 bytes: nibble 1 ─┬ …
  *
- * (André, Kermarrec, Le Scouarnec: Cache locality is not enough, VLDB 2015, gave the idea of tables in
- * registers.) The number of nibbles is a multiple of 4, and no sum is over 65,535.
+ * (André, Kermarrec, Le Scouarnec: Cache locality is not enough, VLDB 2015, gave the idea of tables
+ * in registers.) The number of nibbles is a multiple of 4, and no sum is over 65,535.
  *
- * Chosen by what the processor can do: AVX-512, AVX2, plain C. All give the same. Not locked: no state.
+ * Chosen by what the processor can do: AVX-512, AVX2, plain C. All give the same. Not locked: no
+ * state.
  */
 #ifndef RSI_VECTORS_CODE_SCAN_H
 #define RSI_VECTORS_CODE_SCAN_H
@@ -32,7 +33,8 @@ typedef struct rsi_code_query {
 
 typedef struct rsi_code_scanner {
     const char *name;
-    /* Estimates of the rows of a block; bit i of what is returned: is that of row i over `least`? */
+    /* Estimates of the rows of a block; bit i of what is returned: is that of row i over `least`?
+     */
     uint32_t (*scan)(float estimates[RSI_CODE_BLOCK], const rsi_code_query *query,
                      const uint8_t *block, const float *factors, float least);
 } rsi_code_scanner;

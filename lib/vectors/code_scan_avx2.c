@@ -1,9 +1,9 @@
 /*
  * Scanning codes with AVX2: see code_scan.h.
  *
- * Two nibbles at a time, one in each half of a register. Bytes are added as pairs of 16 bits: `both`
- * gets low + 256 × high of each pair, `high` the high byte alone, and at the end the low sum is what
- * remains of the one without the other.
+ * Two nibbles at a time, one in each half of a register. Bytes are added as pairs of 16 bits:
+ * `both` gets low + 256 × high of each pair, `high` the high byte alone, and at the end the low sum
+ * is what remains of the one without the other.
  */
 #include "vectors/code_scan.h"
 
@@ -28,9 +28,8 @@ WITH_AVX2 static inline uint32_t estimate_eight(float *estimates, const rsi_code
                                                 __m128i sums, const float *factors, float least)
 {
     const __m256 wide = _mm256_cvtepi32_ps(_mm256_cvtepu16_epi32(sums));
-    const __m256 line =
-        _mm256_add_ps(_mm256_mul_ps(_mm256_set1_ps(query->slope), wide),
-                      _mm256_set1_ps(query->offset));
+    const __m256 line = _mm256_add_ps(_mm256_mul_ps(_mm256_set1_ps(query->slope), wide),
+                                      _mm256_set1_ps(query->offset));
     const __m256 found = _mm256_mul_ps(_mm256_loadu_ps(factors), line);
     _mm256_storeu_ps(estimates, found);
     return (uint32_t)_mm256_movemask_ps(_mm256_cmp_ps(found, _mm256_set1_ps(least), _CMP_GT_OQ));
@@ -59,8 +58,7 @@ WITH_AVX2 static uint32_t scan(float estimates[RSI_CODE_BLOCK], const rsi_code_q
            estimate_eight(estimates + 8, query, _mm256_extracti128_si256(low, 1), factors + 8,
                           least)
                << 8 |
-           estimate_eight(estimates + 16, query, _mm256_castsi256_si128(high), factors + 16,
-                          least)
+           estimate_eight(estimates + 16, query, _mm256_castsi256_si128(high), factors + 16, least)
                << 16 |
            estimate_eight(estimates + 24, query, _mm256_extracti128_si256(high, 1), factors + 24,
                           least)

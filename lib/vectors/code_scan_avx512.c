@@ -12,28 +12,25 @@
 
 WITH_AVX512 static inline __m128i sum_quarters(__m512i quarters)
 {
-    const __m256i halves = _mm256_add_epi16(_mm512_castsi512_si256(quarters),
-                                            _mm512_extracti64x4_epi64(quarters, 1));
+    const __m256i halves =
+        _mm256_add_epi16(_mm512_castsi512_si256(quarters), _mm512_extracti64x4_epi64(quarters, 1));
     return _mm_add_epi16(_mm256_castsi256_si128(halves), _mm256_extracti128_si256(halves, 1));
 }
 
 /* The sums of 16 rows, in order. */
 WITH_AVX512 static inline __m256i sums_of(__m512i both, __m512i high)
 {
-    const __m128i even =
-        sum_quarters(_mm512_sub_epi16(both, _mm512_slli_epi16(high, 8)));
+    const __m128i even = sum_quarters(_mm512_sub_epi16(both, _mm512_slli_epi16(high, 8)));
     const __m128i odd = sum_quarters(high);
     return _mm256_set_m128i(_mm_unpackhi_epi16(even, odd), _mm_unpacklo_epi16(even, odd));
 }
 
 WITH_AVX512 static inline uint32_t estimate_sixteen(float *estimates, const rsi_code_query *query,
-                                                    __m256i sums, const float *factors,
-                                                    float least)
+                                                    __m256i sums, const float *factors, float least)
 {
     const __m512 wide = _mm512_cvtepi32_ps(_mm512_cvtepu16_epi32(sums));
-    const __m512 line =
-        _mm512_add_ps(_mm512_mul_ps(_mm512_set1_ps(query->slope), wide),
-                      _mm512_set1_ps(query->offset));
+    const __m512 line = _mm512_add_ps(_mm512_mul_ps(_mm512_set1_ps(query->slope), wide),
+                                      _mm512_set1_ps(query->offset));
     const __m512 found = _mm512_mul_ps(_mm512_loadu_ps(factors), line);
     _mm512_storeu_ps(estimates, found);
     return _mm512_cmp_ps_mask(found, _mm512_set1_ps(least), _CMP_GT_OQ);

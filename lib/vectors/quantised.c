@@ -187,7 +187,7 @@ static int add_code(rsi_quantised *index, uint32_t to, const uint8_t *nibbles, f
 /* ---- absorbing ---- */
 
 typedef struct batch {
-    float *vectors; /* BATCH × dimension: rows, then their residuals */
+    float *vectors;   /* BATCH × dimension: rows, then their residuals */
     uint8_t *nibbles; /* BATCH × nibbles */
     float factors[BATCH];
     uint32_t nearest[BATCH];
@@ -197,9 +197,9 @@ typedef struct batch {
 
 static int add_batch(rsi_quantised *index, batch *rows, int64_t covered)
 {
-    int status = rsi_centroids_assign(rows->nearest, index->centroids, index->half_norms,
-                                      index->list_count, rows->vectors, rows->count,
-                                      index->dimension);
+    int status =
+        rsi_centroids_assign(rows->nearest, index->centroids, index->half_norms, index->list_count,
+                             rows->vectors, rows->count, index->dimension);
     for (size_t i = 0; status == RAGSTORE_OK && i < rows->count; i++) {
         float *residual = rows->vectors + i * index->dimension;
         const float *centroid = index->centroids + (size_t)rows->nearest[i] * index->dimension;
@@ -224,7 +224,8 @@ static int add_batch(rsi_quantised *index, batch *rows, int64_t covered)
     return status;
 }
 
-/* The next rows, at most `limit`; *passed is the number behind the last member that was looked at. */
+/* The next rows, at most `limit`; *passed is the number behind the last member that was looked at.
+ */
 static int fill_batch(batch *rows, int64_t *passed, rsi_rows_cursor *cursor, uint32_t dimension,
                       size_t limit)
 {
@@ -233,8 +234,8 @@ static int fill_batch(batch *rows, int64_t *passed, rsi_rows_cursor *cursor, uin
         const float *row;
         const int64_t chunk = cursor->chunk;
         if (chunk > UINT32_MAX)
-            return rsi_fail(RAGSTORE_E_UNSUPPORTED, "vectors",
-                            "quantise: chunk numbers over %u", UINT32_MAX);
+            return rsi_fail(RAGSTORE_E_UNSUPPORTED, "vectors", "quantise: chunk numbers over %u",
+                            UINT32_MAX);
         int status = rsi_rows_get(&row, cursor->rows, chunk);
         if (status == RAGSTORE_OK) {
             memcpy(rows->vectors + rows->count * dimension, row, dimension * sizeof *row);
@@ -248,8 +249,8 @@ static int fill_batch(batch *rows, int64_t *passed, rsi_rows_cursor *cursor, uin
     return RAGSTORE_OK;
 }
 
-int rsi_quantised_absorb(rsi_quantised *index, bool *done, rsi_rows *rows,
-                         const rsi_bitset *wanted, size_t limit)
+int rsi_quantised_absorb(rsi_quantised *index, bool *done, rsi_rows *rows, const rsi_bitset *wanted,
+                         size_t limit)
 {
     batch *some = rsi_alloc_zeroed(sizeof *some);
     rsi_rows_cursor cursor;

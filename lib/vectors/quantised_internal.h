@@ -29,8 +29,8 @@ struct rsi_quantised {
     int64_t covered; /* chunks below are coded, if they have a row */
 };
 
-/* The code of a residual, a bit to a byte's place as code_scan.h has them: nibbles of one row, each in
- * a byte. Returns the row's factor. `residual` is rotated in place. */
+/* The code of a residual, a bit to a byte's place as code_scan.h has them: nibbles of one row, each
+ * in a byte. Returns the row's factor. `residual` is rotated in place. */
 float rsi_code_encode(uint8_t *nibbles, const rsi_quantised *index, float *residual);
 
 #endif

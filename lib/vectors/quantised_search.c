@@ -6,8 +6,8 @@
  *   3  add the rows that are not coded yet
  *   4  exact scores of the candidates
  *
- * Few allowed rows are scored exactly at once. When a filter leaves out many, all lists are scanned:
- * what it leaves may lie far from the lists that a query would probe.
+ * Few allowed rows are scored exactly at once. When a filter leaves out many, all lists are
+ * scanned: what it leaves may lie far from the lists that a query would probe.
  */
 #include "vectors/quantised_internal.h"
 
@@ -21,15 +21,16 @@
 
 #define CANDIDATES_MIN 128
 #define CANDIDATES_PER_HIT 4
-#define FIRST_PER_HIT 3 /* of the candidates: scored before it is known what the others must beat */
+#define FIRST_PER_HIT 3 /* of the candidates: scored before it is known what the others must beat  \
+                         */
 
-/* An estimate's error has about this standard deviation, times the row's factor and the query's length:
- * √(1 - t²) for the mean t = √(2/π) of a code's cosine with what it stands for. So many of them above
- * its estimate a row is given up. */
+/* An estimate's error has about this standard deviation, times the row's factor and the query's
+ * length: √(1 - t²) for the mean t = √(2/π) of a code's cosine with what it stands for. So many of
+ * them above its estimate a row is given up. */
 #define DEVIATION 0.6f
 #define DEVIATIONS 3.0f
-#define EXACT_ROWS 4096     /* so many allowed rows need no codes */
-#define MOST_ALLOWED 0.8    /* below this share all lists are scanned */
+#define EXACT_ROWS 4096  /* so many allowed rows need no codes */
+#define MOST_ALLOWED 0.8 /* below this share all lists are scanned */
 #define TABLE_MAX 255
 
 /* ---- candidates: the best of a stream, in no order ---- */
@@ -130,8 +131,8 @@ static void bounds_of(float *least, float *most, const float sums[16])
 }
 
 /*
- * A code's bits b and the rotated query q give Σ (2b - 1) q = 2 Σ b q - Σ q. The tables hold Σ b q of
- * a nibble less its least value, in steps of `step`, as whole numbers.
+ * A code's bits b and the rotated query q give Σ (2b - 1) q = 2 Σ b q - Σ q. The tables hold Σ b q
+ * of a nibble less its least value, in steps of `step`, as whole numbers.
  */
 static void fill_tables(search *s, const float *rotated, float *sums)
 {
@@ -187,10 +188,9 @@ static void scan_list(search *s, const rsi_code_list *list, float base)
     const size_t block_bytes = s->index->nibbles * 16;
     float estimates[RSI_CODE_BLOCK];
     for (size_t first = 0; first < list->count; first += RSI_CODE_BLOCK) {
-        uint32_t over =
-            s->scanner->scan(estimates, &s->tables,
-                             list->codes + first / RSI_CODE_BLOCK * block_bytes,
-                             list->factors + first, s->best.least - base);
+        uint32_t over = s->scanner->scan(estimates, &s->tables,
+                                         list->codes + first / RSI_CODE_BLOCK * block_bytes,
+                                         list->factors + first, s->best.least - base);
         if (list->count - first < RSI_CODE_BLOCK)
             over &= ((uint32_t)1 << (list->count - first)) - 1;
         while (over != 0) {
@@ -198,8 +198,7 @@ static void scan_list(search *s, const rsi_code_list *list, float base)
             over &= over - 1;
             const uint32_t chunk = list->chunks[first + i];
             if (rsi_bitset_has(s->allowed, chunk))
-                offer(&s->best,
-                      (candidate){base + estimates[i], list->factors[first + i], chunk});
+                offer(&s->best, (candidate){base + estimates[i], list->factors[first + i], chunk});
         }
     }
 }
@@ -283,7 +282,8 @@ static int score_some(scoring *to, const search *s, size_t from, size_t end)
     return RAGSTORE_OK;
 }
 
-/* Of the candidates from `from` on, those that may be among the best; they are put together there. */
+/* Of the candidates from `from` on, those that may be among the best; they are put together there.
+ */
 static size_t drop_hopeless(search *s, size_t from, float threshold)
 {
     const float reach = DEVIATIONS * DEVIATION * s->length;
@@ -348,7 +348,8 @@ static int add_rest(rsi_hit *hits, size_t *count, rsi_rows *rows, const float *q
 
 /* ---- all of it ---- */
 
-/* Half of what a square partition has, at the least: bench_vectors measures what it costs and finds. */
+/* Half of what a square partition has, at the least: bench_vectors measures what it costs and
+ * finds. */
 static size_t default_probes(const rsi_quantised *index)
 {
     const double root = sqrt((double)index->list_count);
@@ -381,8 +382,8 @@ int rsi_quantised_search(rsi_hit *hits, size_t *count, rsi_quantised *index, rsi
                          const float *query, size_t k, const rsi_bitset *allowed,
                          const rsi_quantised_effort *effort)
 {
-    search s = {.index = index, .query = query, .allowed = allowed,
-                .scanner = rsi_code_scanner_best()};
+    search s = {
+        .index = index, .query = query, .allowed = allowed, .scanner = rsi_code_scanner_best()};
     const size_t probes = effort == NULL ? 0 : effort->probes;
     size_t limit = effort == NULL ? 0 : effort->candidates;
     *count = 0;

@@ -12,7 +12,7 @@
 
 struct rsi_rotation {
     size_t dimension;
-    size_t part; /* the largest power of two that fits */
+    size_t part;  /* the largest power of two that fits */
     float *signs; /* ROUNDS × part: each 1 or -1, times the scale of the transform */
 };
 

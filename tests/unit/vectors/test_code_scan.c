@@ -81,11 +81,11 @@ static void code_scan__adds_up_what_the_tables_say(void **unused)
     float found[RSI_CODE_BLOCK];
     for (size_t i = 0; i < RSI_CODE_BLOCK; i++)
         at->factors[i] = 1;
-    at->tables[0 * 16 + 3] = 10;  /* nibble 0 is 3 */
-    at->tables[1 * 16 + 15] = 20; /* nibble 1 is 15 */
-    at->codes[0 * 16 + 5] = 3;         /* row 5 */
-    at->codes[0 * 16 + 6] = 3 << 4;    /* row 22 */
-    at->codes[1 * 16 + 6] = 15u << 4;  /* row 22 again */
+    at->tables[0 * 16 + 3] = 10;      /* nibble 0 is 3 */
+    at->tables[1 * 16 + 15] = 20;     /* nibble 1 is 15 */
+    at->codes[0 * 16 + 5] = 3;        /* row 5 */
+    at->codes[0 * 16 + 6] = 3 << 4;   /* row 22 */
+    at->codes[1 * 16 + 6] = 15u << 4; /* row 22 again */
     uint32_t over = rsi_code_scanner_best()->scan(found, &query, at->codes, at->factors, 1);
     for (size_t i = 0; i < RSI_CODE_BLOCK; i++)
         assert_true(found[i] == (i == 5 ? 10.5f : i == 22 ? 30.5f : 0.5f));

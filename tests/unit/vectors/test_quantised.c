@@ -20,7 +20,8 @@ static uint64_t state_of_random = 3;
 
 static double uniform(void)
 {
-    state_of_random = state_of_random * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
+    state_of_random =
+        state_of_random * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
     return (double)(state_of_random >> 11) / 9007199254740992.0;
 }
 
@@ -84,7 +85,8 @@ static void append_rows(ground *at, size_t count)
         assert_int_equal(rsi_bitset_add(&at->all, first + (int64_t)i), 0);
     }
     for (size_t done = 0; done < count; done += 1000)
-        assert_int_equal(rsi_rows_append(at->rows, first + (int64_t)done, vectors + done * DIMENSION,
+        assert_int_equal(rsi_rows_append(at->rows, first + (int64_t)done,
+                                         vectors + done * DIMENSION,
                                          count - done < 1000 ? count - done : 1000, extents,
                                          EXTENTS_MAX, &extents_count),
                          0);
@@ -119,8 +121,8 @@ static rsi_quantised *make_index(ground *at, size_t lists)
     size_t count;
     rsi_quantised *index;
     assert_int_equal(rsi_centroids_sample(&sample, &count, at->rows, &at->all, lists), 0);
-    assert_int_equal(
-        rsi_centroids_train(&centroids, sample, count, DIMENSION, lists, NULL, NULL), 0);
+    assert_int_equal(rsi_centroids_train(&centroids, sample, count, DIMENSION, lists, NULL, NULL),
+                     0);
     assert_int_equal(rsi_quantised_new(&index, DIMENSION, centroids, lists), 0);
     rsi_free(sample);
     rsi_free(centroids);
@@ -288,7 +290,7 @@ static void vectors_quantised__never_shows_what_was_deleted(void **state)
     rsi_bitset left;
     assert_int_equal(rsi_bitset_copy(&left, &at.all), 0);
     for (int64_t i = rsi_bitset_next(&at.few, 0); i >= 0; i = rsi_bitset_next(&at.few, i + 1))
-        rsi_bitset_remove(&left, i); /* whole lists are dead */
+        rsi_bitset_remove(&left, i);         /* whole lists are dead */
     for (unsigned q = 0; q < QUERIES; q++) { /* and the query lies there */
         const rsi_quantised_effort least = {.probes = 1};
         float query[DIMENSION];
@@ -352,12 +354,14 @@ static void vectors_quantised__answers_odd_questions(void **state)
     ground_begin(&at, state);
     index = make_index(&at, 1);
     absorb_all(index, &at);
-    assert_int_equal(rsi_quantised_search(hits, &count, index, at.rows, query, 0, &at.all, NULL), 0);
+    assert_int_equal(rsi_quantised_search(hits, &count, index, at.rows, query, 0, &at.all, NULL),
+                     0);
     assert_int_equal(count, 0);
     assert_int_equal(
         rsi_quantised_search(hits, &count, index, at.rows, query, COUNT + 1, &at.all, NULL), 0);
     assert_int_equal(count, COUNT);
-    assert_int_equal(rsi_quantised_search(hits, &count, index, at.rows, query, 5, &at.all, NULL), 0);
+    assert_int_equal(rsi_quantised_search(hits, &count, index, at.rows, query, 5, &at.all, NULL),
+                     0);
     assert_int_equal(count, 5); /* of a query without direction all are worth the same */
     for (unsigned i = 0; i < 3; i++) {
         const float odd[] = {NAN, INFINITY, -INFINITY};
@@ -375,7 +379,8 @@ static void vectors_quantised__answers_odd_questions(void **state)
     assert_null(index);
     assert_int_equal(rsi_quantised_new(&index, 5000, centroid, 1), RAGSTORE_E_INVALID_ARGUMENT);
     assert_int_equal(rsi_quantised_new(&index, DIMENSION, NULL, 1), RAGSTORE_E_INVALID_ARGUMENT);
-    assert_int_equal(rsi_quantised_new(&index, DIMENSION, centroid, 0), RAGSTORE_E_INVALID_ARGUMENT);
+    assert_int_equal(rsi_quantised_new(&index, DIMENSION, centroid, 0),
+                     RAGSTORE_E_INVALID_ARGUMENT);
     assert_int_equal(rsi_quantised_new(&index, DIMENSION / 2, centroid, 1), 0);
     assert_int_equal(rsi_quantised_absorb(index, &done, at.rows, &at.all, 10),
                      RAGSTORE_E_INVALID_ARGUMENT); /* rows of another dimension */
@@ -397,9 +402,8 @@ static void vectors_centroids__can_be_cancelled_and_refuse_too_few(void **state)
     size_t count;
     ground_begin(&at, state);
     assert_int_equal(rsi_centroids_sample(&sample, &count, at.rows, &at.all, 16), 0);
-    assert_int_equal(
-        rsi_centroids_train(&centroids, sample, count, DIMENSION, 16, at_once, NULL),
-        RAGSTORE_E_INTERRUPTED);
+    assert_int_equal(rsi_centroids_train(&centroids, sample, count, DIMENSION, 16, at_once, NULL),
+                     RAGSTORE_E_INTERRUPTED);
     assert_null(centroids);
     assert_int_equal(rsi_centroids_train(&centroids, sample, 15, DIMENSION, 16, NULL, NULL),
                      RAGSTORE_E_INVALID_ARGUMENT);
