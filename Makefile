@@ -92,6 +92,7 @@ harness_objects := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/harness/*.c))
 harness_public := $(patsubst %,$(BUILD)/tests/harness/%.o,cranfield locales temporary)
 bypass_test := $(BUILD)/tests/layers/test_bypass
 campaign_programs := $(patsubst %,$(BUILD)/tests/campaigns/%,store_worker damage)
+faiss_campaign := $(BUILD)/tests/campaigns/faiss_files
 query_programs := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/query/*.c))
 bench_programs := $(patsubst %.c,$(BUILD)/%,$(wildcard bench/*.c))
 examples := $(patsubst %.c,$(BUILD)/%,$(wildcard examples/c/*.c))
@@ -159,7 +160,7 @@ internal := $(BUILD)/internal.a
 $(internal): $(lib_objects) $(harness_objects)
 	@rm -f $@ && $(AR) rcsD $@ $^
 
-$(unit_tests) $(crash_tests) $(bench_programs) $(query_programs): $(BUILD)/%: $(BUILD)/%.o $(internal)
+$(unit_tests) $(crash_tests) $(bench_programs) $(query_programs) $(faiss_campaign): $(BUILD)/%: $(BUILD)/%.o $(internal)
 	$(call say,LINK,$@)
 	$(Q)$(CC) -o $@ $(VARIANT_FLAGS) $(LDFLAGS) $< $(internal) $(FAISS_ARCHIVES) $(LIB_LIBS) -lcmocka \
 	    $(if $(filter %/bench_query %/bench_append %/bench_open %/bench_index,$@),-lsqlite3)
@@ -214,7 +215,7 @@ check: ## set up what is missing, build, run all tests
 	@$(MAKE) --no-print-directory -j2 all tests
 	@tests/run.sh
 
-tests: $(unit_tests) $(crash_tests) $(api_tests) $(bypass_test) $(campaign_programs) $(query_programs) $(bench_programs)
+tests: $(unit_tests) $(crash_tests) $(api_tests) $(bypass_test) $(campaign_programs) $(faiss_campaign) $(query_programs) $(bench_programs)
 .PHONY: tests
 
 check-unit: $(unit_tests) ## run the unit tests
@@ -226,7 +227,7 @@ check-crash: $(crash_tests) ## cut the power at every step of many workloads, op
 check-faults: tests ## break the library in many places, one at a time: a test must notice each
 	@tests/run.sh faults
 
-check-campaigns: $(campaign_programs) ## kill writers, damage files, fill disks, restore backups: a slice of each
+check-campaigns: $(campaign_programs) $(faiss_campaign) ## kill writers, damage files, fill disks, restore backups: a slice of each
 	@tests/run.sh campaigns
 
 check-api: $(api_tests) ## run the tests of the public calls
@@ -319,7 +320,7 @@ uninstall: ## remove what install put there
 	for page in $(notdir $(MAN_PAGES)); do rm -f '$(DESTDIR)$(MANDIR)'/man$${page##*.}/"$$page"; done
 
 format: ## format the C sources as .clang-format says
-	clang-format -i $$(git ls-files '*.c' '*.h')
+	clang-format -i $$(git ls-files '*.c' '*.h' ':!include')
 
 clean: ## remove build/
 	rm -rf build

@@ -282,9 +282,9 @@ int rsi_vector_take(float *vector, size_t dimension, size_t i)
     }
     if (!(sum > 0))
         return bad_chunk(i, "its vector has the length 0");
-    float scale = (float)(1.0 / sqrt(sum));
+    const double scale = 1.0 / sqrt(sum); /* of the smallest and largest vectors it is no float */
     for (size_t d = 0; d < dimension; d++)
-        vector[d] *= scale;
+        vector[d] = (float)(vector[d] * scale);
     return RAGSTORE_OK;
 }
 

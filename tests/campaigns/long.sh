@@ -28,6 +28,7 @@ campaign() { # campaign NAME CYCLES OPTION…
 mkdir -p "$state"
 campaign kill $((5000 * long))
 campaign damage 80 --stride 80
+campaign faiss_files $((20 * long))
 campaign tar $((200 * long))
 campaign full_disk $((10 * long))
 campaign power_cut $((20 * long))

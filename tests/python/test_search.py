@@ -285,3 +285,39 @@ def test_import_faiss__takes_vectors_texts_and_ids(vector_store, vector_entity, 
         vector_entity.import_faiss(directory / "nothing.faiss")
     with pytest.raises(ragstore.InvalidDataError):
         vector_entity.import_faiss(directory / "ragstore.json")
+
+
+@pytest.mark.parametrize("kind", ["Flat", "IDMap,Flat", "IDMap2,Flat"])
+@pytest.mark.parametrize("metric", ["METRIC_INNER_PRODUCT", "METRIC_L2"])
+def test_import_faiss__reads_what_a_newer_faiss_writes(vector_store, directory, kind, metric):
+    numpy = pytest.importorskip("numpy")
+    faiss = pytest.importorskip("faiss")
+    rows = numpy.random.default_rng(3).standard_normal((50, 12)).astype(numpy.float32)
+    rows /= numpy.linalg.norm(rows, axis=1, keepdims=True)
+    made = faiss.index_factory(12, kind, getattr(faiss, metric))
+    ids = numpy.arange(50, dtype=numpy.int64)
+    if kind != "Flat":
+        ids = ids * 7 + 3
+        made.add_with_ids(rows, ids)
+    else:
+        made.add(rows)
+    path = directory.parent / "made.faiss"
+    faiss.write_index(made, str(path))
+    entity = vector_store.create_entity("imported")
+    entity.import_faiss(path)
+    for query in rows[:5]:
+        theirs = made.search(query[None], 10)[1][0]
+        ours = entity.search("", vector=query, mode="vector", k=10)
+        assert [hit.metadata["faiss_id"] for hit in ours] == list(theirs)
+
+
+def test_import_faiss__names_a_kind_that_it_does_not_read(vector_store, directory):
+    numpy = pytest.importorskip("numpy")
+    faiss = pytest.importorskip("faiss")
+    made = faiss.index_factory(8, "HNSW8")
+    made.add(numpy.ones((5, 8), dtype=numpy.float32))
+    path = directory.parent / "made.faiss"
+    faiss.write_index(made, str(path))
+    entity = vector_store.create_entity("imported")
+    with pytest.raises(ragstore.UnsupportedError, match="IHNf"):
+        entity.import_faiss(path)

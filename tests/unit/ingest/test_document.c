@@ -206,6 +206,31 @@ static void ingest_document__goes_with_its_chunks_and_file(void **state)
     open_store_end(&s);
 }
 
+static void ingest_document__brings_the_smallest_and_largest_vectors_to_length_one(void **state)
+{
+    static const float given[] = {1e-45f, -1e-45f, 3.4e38f, 3.4e38f, 1e-38f, 0};
+    static const float expected[][2] = {
+        {0.70710678f, -0.70710678f}, {0.70710678f, 0.70710678f}, {1, 0}};
+    open_store s;
+    rsi_added added;
+    const float *row;
+    rsi_catalog *catalog;
+    open_store_begin(&s, state, NULL);
+    assert_int_equal(add_chunks(&added, &s,
+                                "[{\"text\": \"small\"}, {\"text\": \"large\"}, "
+                                "{\"text\": \"narrow\"}]",
+                                given, 2, NULL),
+                     0);
+    assert_int_equal(rsi_catalog_acquire(&catalog, s.store, ACME, s.incarnation), 0);
+    for (size_t i = 0; i < 3; i++) {
+        assert_int_equal(rsi_rows_get(&row, catalog->rows, (int64_t)i), 0);
+        assert_float_equal(row[0], expected[i][0], 1e-7f);
+        assert_float_equal(row[1], expected[i][1], 1e-7f);
+    }
+    rsi_catalog_release(s.store, catalog);
+    open_store_end(&s);
+}
+
 /* ---- faults ---- */
 
 static const char chunks[] = "[{\"text\": \"one\", \"metadata\": {\"a\": 1}}, {\"text\": \"two\"}]";
@@ -319,6 +344,7 @@ int main(void)
         FRESH(ingest_document__of_the_same_content_is_added_once),
         FRESH(ingest_document__of_the_same_key_replaces_and_keeps_the_id),
         FRESH(ingest_document__goes_with_its_chunks_and_file),
+        FRESH(ingest_document__brings_the_smallest_and_largest_vectors_to_length_one),
         FRESH(ingest_document__survives_each_failing_allocation),
         FRESH(ingest_document__can_have_other_vectors_after_a_first_one_failed),
         FRESH(ingest_document__is_whole_or_absent_after_each_failing_file_call),

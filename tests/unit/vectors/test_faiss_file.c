@@ -161,6 +161,60 @@ static void vectors_faiss_file__believes_no_number_in_a_head(void **state)
     fixture_end(&f);
 }
 
+/* Numbers that agree with each other, but not with the size of the file. */
+static void vectors_faiss_file__of_another_size_than_it_says_is_refused(void **state)
+{
+    static const float vectors[] = {1, 2, 3, 4};
+    static const int64_t ids[] = {8, 9};
+    static const int64_t counts[] = {0, 1, 3, (int64_t)1 << 40, INT64_MAX / 8, INT64_MAX};
+    size_t size;
+    rsi_faiss_file file;
+    fixture f;
+    fixture_begin(&f, state);
+    const faiss_bytes of = {"IxMp", "IxFI", 0, 2, 2, vectors, ids};
+    unsigned char *bytes = faiss_bytes_make(&size, &of);
+    for (size_t i = 0; i < sizeof counts / sizeof *counts; i++) {
+        const uint64_t numbers = (uint64_t)counts[i] * 2;
+        memcpy(bytes + 8, &counts[i], sizeof counts[i]);
+        memcpy(bytes + 45, &counts[i], sizeof counts[i]);
+        memcpy(bytes + 74, &numbers, sizeof numbers);
+        temporary_write(file_path(state), bytes, size);
+        assert_int_equal(rsi_faiss_file_open(&file, f.root, file_path(state)),
+                         RAGSTORE_E_INVALID_DATA);
+        expect_message(counts[i] < 2 ? "need fewer" : "need more");
+    }
+    free(bytes);
+    fixture_end(&f);
+}
+
+static void vectors_faiss_file__whose_map_and_index_disagree_is_refused(void **state)
+{
+    static const float vectors[] = {1, 2, 3, 4};
+    static const int64_t ids[] = {8, 9};
+    static const struct {
+        size_t at;
+        int32_t value;
+    } changes[] = {{4, 1}, {8, 1}, {33, 1}};
+    size_t size;
+    rsi_faiss_file file;
+    fixture f;
+    fixture_begin(&f, state);
+    const faiss_bytes of = {"IxMp", "IxFI", 0, 2, 2, vectors, ids};
+    unsigned char *bytes = faiss_bytes_make(&size, &of);
+    for (size_t i = 0; i < sizeof changes / sizeof *changes; i++) {
+        unsigned char kept[4];
+        memcpy(kept, bytes + changes[i].at, 4);
+        memcpy(bytes + changes[i].at, &changes[i].value, 4);
+        temporary_write(file_path(state), bytes, size);
+        assert_int_equal(rsi_faiss_file_open(&file, f.root, file_path(state)),
+                         RAGSTORE_E_INVALID_DATA);
+        expect_message("disagree");
+        memcpy(bytes + changes[i].at, kept, 4);
+    }
+    free(bytes);
+    fixture_end(&f);
+}
+
 static void vectors_faiss_file__that_is_cut_while_it_is_read_is_an_error(void **state)
 {
     static const float vectors[] = {1, 2, 3, 4};
@@ -201,6 +255,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(vectors_faiss_file__believes_no_number_in_a_head),
+        TEST(vectors_faiss_file__of_another_size_than_it_says_is_refused),
+        TEST(vectors_faiss_file__whose_map_and_index_disagree_is_refused),
         TEST(vectors_faiss_file__that_is_cut_while_it_is_read_is_an_error),
         cmocka_unit_test(vectors_faiss_layout__of_impossible_sizes_is_too_large),
     };

@@ -338,6 +338,30 @@ static void vectors_index_faiss__a_new_checksum_makes_no_damage_current(void **s
     fixture_end(&f);
 }
 
+/* The file is as it should be, and its checksum, itself intact, is that of another one. */
+static void vectors_index_faiss__another_checksum_makes_it_damaged(void **state)
+{
+    char path[TEMPORARY_PATH_MAX];
+    fixture f;
+    size_t size;
+    fixture_begin(&f, state);
+    rsi_rows *rows = make_rows(&f, 8);
+    rsi_bitset allowed = allowed_of(4);
+    assert_int_equal(rsi_faiss_write(f.root, INDEX, rows, &allowed, STAMP), 0);
+    char *bytes = temporary_read(temporary_join(path, state, INDEX), &size);
+    bytes[size - 1] ^= 1;
+    put_with_new_sum(state, bytes, size, STAMP);
+    bytes[size - 1] ^= 1;
+    temporary_write(path, bytes, size);
+    assert_int_equal(state_of(&f, rows, &allowed, STAMP), RSI_FAISS_DAMAGED);
+    put_with_new_sum(state, bytes, size, STAMP);
+    assert_true(is_current(&f, rows, &allowed, STAMP));
+    free(bytes);
+    rsi_bitset_free(&allowed);
+    rsi_rows_close(rows);
+    fixture_end(&f);
+}
+
 static void vectors_index_faiss__a_look_reads_the_sum_only(void **state)
 {
     char path[TEMPORARY_PATH_MAX];
@@ -550,6 +574,7 @@ int main(void)
         TEST(vectors_index_faiss__is_current_only_for_its_stamp),
         TEST(vectors_index_faiss__any_damage_makes_it_not_current),
         TEST(vectors_index_faiss__a_new_checksum_makes_no_damage_current),
+        TEST(vectors_index_faiss__another_checksum_makes_it_damaged),
         TEST(vectors_index_faiss__a_look_reads_the_sum_only),
         TEST(vectors_index_faiss__damaged_rows_are_never_written),
         TEST(vectors_index_faiss__a_full_disk_is_an_error_and_leaves_no_file),
