@@ -319,8 +319,9 @@ uninstall: ## remove what install put there
 	-rmdir '$(DESTDIR)$(DOCDIR)' 2>/dev/null
 	for page in $(notdir $(MAN_PAGES)); do rm -f '$(DESTDIR)$(MANDIR)'/man$${page##*.}/"$$page"; done
 
-format: ## format the C sources as .clang-format says
-	clang-format -i $$(git ls-files '*.c' '*.h' ':!include')
+format: ## format new C sources, and the changed lines of others, as .clang-format says
+	new=$$(git ls-files --others --exclude-standard '*.c' '*.h'); test -z "$$new" || clang-format -i $$new
+	git diff -U0 --no-color HEAD -- '*.c' '*.h' ':!include' | clang-format-diff -i -p1
 
 clean: ## remove build/
 	rm -rf build

@@ -37,9 +37,9 @@ int ragstore_index_open(ragstore_index **out, ragstore_entity *entity)
         return status;
     status = rsi_entity_read(&record, entity->core->store, entity->id, entity->incarnation);
     if (status == RAGSTORE_OK && record.embedder == NULL)
-        status =
-            rsi_fail(RAGSTORE_E_EMBEDDER, "api",
-                     "entity \"%s\" has no vectors: it is searched by keyword only", entity->id);
+        status = rsi_fail(RAGSTORE_E_EMBEDDER, "api",
+                          "entity \"%s\" has no vectors: it is searched by keyword only",
+                          entity->id);
     if (status == RAGSTORE_OK) {
         index = rsi_alloc_zeroed(sizeof *index);
         status = index == NULL ? RAGSTORE_E_NO_MEMORY : RAGSTORE_OK;
@@ -209,8 +209,8 @@ int ragstore_index_vector(float *vector, ragstore_index *index, int64_t chunk_nu
         status = enter(index, __func__);
     if (status != RAGSTORE_OK)
         return status;
-    status =
-        rsi_catalog_acquire(&catalog, index->core->store, index->entity_id, index->incarnation);
+    status = rsi_catalog_acquire(&catalog, index->core->store, index->entity_id,
+                                 index->incarnation);
     if (status == RAGSTORE_OK) {
         const float *row = NULL;
         pthread_rwlock_rdlock(&catalog->lock);

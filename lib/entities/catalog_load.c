@@ -106,8 +106,8 @@ static size_t document_from(const rsi_catalog *catalog, int64_t first_chunk)
 static int insert_document(rsi_catalog *catalog, rsi_catalog_document *document)
 {
     size_t at = document_from(catalog, document->first_chunk);
-    bool known =
-        at < catalog->document_count && catalog->documents[at].first_chunk == document->first_chunk;
+    bool known = at < catalog->document_count &&
+                 catalog->documents[at].first_chunk == document->first_chunk;
     if (known || document->end_chunk == document->first_chunk) {
         free_document(document);
         return RAGSTORE_OK;

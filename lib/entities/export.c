@@ -109,8 +109,8 @@ static int write_documents(rsi_store *store, rsi_catalog *catalog)
     pthread_rwlock_unlock(&catalog->lock);
     int status = rsi_bytes_status(&text);
     if (status == RAGSTORE_OK)
-        status =
-            rsi_file_replace(rsi_storage_root(store->storage), path.text, text.data, text.size);
+        status = rsi_file_replace(rsi_storage_root(store->storage), path.text, text.data,
+                                  text.size);
     rsi_bytes_free(&text);
     return rsi_wrap(status, "write %s", path.text);
 }
@@ -130,7 +130,8 @@ int rsi_export_entity(rsi_store *store, const char *entity_id, rsi_export_scope 
     if (status == RAGSTORE_OK)
         status = export_index_if_any(store, catalog, scope);
     rsi_catalog_release(store, catalog);
-    if (status == RAGSTORE_E_DISK_FULL || status == RAGSTORE_E_IO || status == RAGSTORE_E_NO_MEMORY)
+    if (status == RAGSTORE_E_DISK_FULL || status == RAGSTORE_E_IO ||
+        status == RAGSTORE_E_NO_MEMORY)
         rsi_upkeep_mark(store, entity_id); /* may work later */
     return status;
 }

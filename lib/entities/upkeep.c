@@ -21,8 +21,7 @@
 #include <time.h>
 
 #define QUIET_MS 500
-#define SMALL_REWRITE                                                                              \
-    ((uint64_t)8 << 20) /* files of up to so many bytes are written when it is quiet */
+#define SMALL_REWRITE ((uint64_t)8 << 20) /* files of up to so many bytes are written when it is quiet */
 #define JOURNAL_BYTES ((uint64_t)8 << 20)
 #define JOURNAL_SHARE 4 /* of the files: as much journal as that is worth writing them */
 #define TICK_MS 250

@@ -18,7 +18,7 @@
 #define RSI_IMPORT_BYTES_MAX ((uint64_t)4 << 30) /* likewise; they are held in memory */
 
 typedef struct rsi_document_fields {
-    const char *filename; /* all may be NULL */
+    const char *filename;      /* all may be NULL */
     const char *media_type;
     const char *source;
     const char *description;

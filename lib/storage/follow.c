@@ -31,7 +31,8 @@ static int check_hint_file(rsi_storage *storage, bool make)
 {
     bool linked = false;
     storage->hint_checked_ms = rsi_monotonic_ms();
-    int status = storage->hint == NULL ? RAGSTORE_OK : rsi_file_is_linked(storage->hint, &linked);
+    int status =
+        storage->hint == NULL ? RAGSTORE_OK : rsi_file_is_linked(storage->hint, &linked);
     return status != RAGSTORE_OK || linked ? status : rsi_follow_open(storage, make);
 }
 
@@ -186,7 +187,8 @@ static void tell(rsi_storage *storage, const rsi_bytes *touched)
         return;
     if (touched == NULL)
         followed(storage->options.followed_user, NULL);
-    for (size_t at = 0; touched != NULL && at < touched->size; at += strlen(touched->data + at) + 1)
+    for (size_t at = 0; touched != NULL && at < touched->size;
+         at += strlen(touched->data + at) + 1)
         followed(storage->options.followed_user, touched->data + at);
 }
 

@@ -143,8 +143,8 @@ int rsi_journal_flush(rsi_journal *journal)
     return status;
 }
 
-int rsi_journal_create(rsi_journal *journal, rsi_root *root, uint64_t generation, uint64_t sequence,
-                       const char *store_id)
+int rsi_journal_create(rsi_journal *journal, rsi_root *root, uint64_t generation,
+                       uint64_t sequence, const char *store_id)
 {
     rsi_path path = rsi_path_journal(generation);
     memset(journal, 0, sizeof *journal);

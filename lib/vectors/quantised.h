@@ -6,8 +6,7 @@
  *                                                      factor = ‖r‖² / ‖rotated r‖₁
  *
  *   list 0   centroid   blocks of codes   factors   chunk numbers
- *   list 1   …                                                      rows behind `covered` are in
- * none
+ *   list 1   …                                         rows behind `covered` are in none
  *
  *   query ─► lists in the order of their centroids ─► estimates ─► the best of them ─► exact scores
  *

@@ -76,9 +76,9 @@ static void agent_session__refuses_bad_texts(void **state)
                {"n", "{\"a\":", RAGSTORE_E_INVALID_DATA},
                {"n", "", RAGSTORE_E_INVALID_DATA}};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
-        assert_int_equal(
-            rsi_session_create(id, s.store, ACME, s.incarnation, bad[i].name, bad[i].metadata),
-            bad[i].status);
+        assert_int_equal(rsi_session_create(id, s.store, ACME, s.incarnation, bad[i].name,
+                                            bad[i].metadata),
+                         bad[i].status);
     assert_int_equal(rsi_session_create(id, s.store, "nobody", s.incarnation, NULL, NULL),
                      RAGSTORE_E_NOT_FOUND);
     assert_int_equal(rsi_session_create(id, s.store, ACME, "another", NULL, NULL),
