@@ -237,7 +237,8 @@ static int begin_locked(checkpoint *point, bool *due)
         status = rsi_reserve_require(storage);
     if (status == RAGSTORE_OK)
         status = begin_journal(storage);
-    rsi_lease_publish(storage);
+    if (status != RAGSTORE_E_FAILED) /* others were told of that */
+        rsi_lease_publish(storage);
     point->base_sequence = storage->journal.sequence;
     point->manifest_generation = storage->manifest.generation;
     point->reloads = storage->reloads;

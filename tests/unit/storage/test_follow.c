@@ -502,6 +502,37 @@ static void storage_follow__a_failed_flush_elsewhere_is_made_safe(void **state)
     power_disk_free(disk);
 }
 
+/* The flush that a checkpoint begins with fails: the others must not take the journal's pages, which
+ * count as clean from then on, for flushed. */
+static void storage_follow__a_failed_flush_of_a_checkpoint_is_made_safe(void **state)
+{
+    (void)state;
+    char hint[128];
+    rsi_storage *a;
+    fault_files faults;
+    power_disk *disk = storage_make(true);
+    fault_files_init(&faults, power_disk_table(disk));
+    const rsi_storage_options options = {.durability = RAGSTORE_DURABILITY_NORMAL,
+                                         .files = &faults.table};
+    assert_good(rsi_storage_open(&a, "/store", &options));
+    rsi_storage *b = storage_open_good(disk);
+    assert_good(put_number(a, 1));
+    const rsi_path before = newest_journal(disk);
+    fault_files_fail(&faults, FAULT_FLUSH_DATA, 1, EIO, true);
+    assert_error(rsi_storage_checkpoint(a), RAGSTORE_E_FAILED);
+    fault_files_disarm(&faults);
+    assert_true(storage_read_file(disk, RSI_PATH_COMMIT, hint, sizeof hint) > 54);
+    assert_int_equal(hint[53], 'f');
+    assert_good(put_number(b, 2)); /* into a journal of its own: the old one is written again */
+    assert_string_not_equal(newest_journal(disk).text, before.text);
+    assert_sessions(b, 3);
+    assert_same(a, b);
+    assert_good(rsi_storage_close(a));
+    rsi_storage_free(a);
+    close_and_free(b);
+    power_disk_free(disk);
+}
+
 /* A checkpoint fails at each of its file operations, and its process dies there. */
 static void storage_follow__a_checkpoint_of_a_dying_process_is_completed(void **state)
 {
@@ -624,6 +655,7 @@ int main(void)
         cmocka_unit_test(storage_follow__an_opener_believes_what_is_vouched_for),
         cmocka_unit_test(storage_follow__a_torn_line_of_a_dead_process_is_cut),
         cmocka_unit_test(storage_follow__a_failed_flush_elsewhere_is_made_safe),
+        cmocka_unit_test(storage_follow__a_failed_flush_of_a_checkpoint_is_made_safe),
         cmocka_unit_test(storage_follow__a_checkpoint_of_a_dying_process_is_completed),
         cmocka_unit_test(storage_follow__finishes_the_file_work_of_the_dead),
         cmocka_unit_test(storage_follow__survives_each_allocation_that_fails),
