@@ -181,6 +181,8 @@ int rsi_lease_take(rsi_storage *storage, int64_t deadline_ms)
         if (status != RAGSTORE_OK)
             return status;
         status = rsi_follow_to_write(storage);
+        if (status == RAGSTORE_OK)
+            rsi_reserve_look(storage);
     }
     pthread_mutex_lock(&storage->mutex);
     if (status == RAGSTORE_OK) {

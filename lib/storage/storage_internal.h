@@ -220,6 +220,8 @@ int rsi_journals_remove_old(rsi_storage *storage, uint64_t generation);
 void rsi_reserve_fill(rsi_storage *storage);
 /* DISK_FULL when it is gone and there is no room for it: only deleting is allowed. */
 int rsi_reserve_require(rsi_storage *storage);
+/* Has another process taken it? For who has just got the writer lock. */
+void rsi_reserve_look(rsi_storage *storage);
 /* Give it back to the disk; false when there was none. The thread's error stays as it is. */
 bool rsi_reserve_release(rsi_storage *storage);
 
