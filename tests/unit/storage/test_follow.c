@@ -6,6 +6,7 @@
 
 #include "harness/fault_files.h"
 #include "harness/fault_memory.h"
+#include "storage/check.h"
 
 #include <errno.h>
 
@@ -356,6 +357,47 @@ static void storage_commit_file__may_be_missing_or_damaged(void **state)
     power_disk_free(disk);
 }
 
+/* ---- checking beside a writer ---- */
+
+static int count_finding(void *user, const rsi_finding *finding)
+{
+    (void)finding;
+    ++*(int *)user;
+    return RAGSTORE_OK;
+}
+
+/* Files that a writer has replaced, or is just replacing, are no damage. */
+static void storage_check__of_a_reader_keeps_writers_out(void **state)
+{
+    (void)state;
+    rsi_tx *tx;
+    rsi_storage *reader;
+    int findings = 0;
+    power_disk *disk = storage_make(true);
+    rsi_storage *a = storage_open_good(disk);
+    assert_good(storage_open_on(&reader, power_disk_table(disk), RAGSTORE_OPEN_READ_ONLY));
+    for (int i = 0; i < 3; i++) {
+        assert_good(put_number(a, i));
+        assert_good(put_chunk(a, 5, CHUNK_JSON));
+        if (i > 0)
+            assert_good(rsi_storage_checkpoint(a));
+        assert_good(rsi_storage_check(reader, count_finding, &findings));
+        assert_good(rsi_storage_check_entity(reader, ENTITY, count_finding, &findings));
+        assert_int_equal(findings, 0);
+    }
+    assert_good(rsi_tx_begin(&tx, a));
+    assert_error(rsi_storage_check(reader, count_finding, &findings), RAGSTORE_E_BUSY);
+    assert_true(strstr(rsi_error_message(), "another process") != NULL);
+    rsi_tx_abort(tx);
+    storage_remove(disk, RSI_PATH_SESSIONS);
+    assert_good(rsi_storage_check(reader, count_finding, &findings));
+    assert_int_equal(findings, 1); /* what is damage is told */
+    assert_good(put_number(a, 9)); /* and writers go on */
+    close_and_free(reader);
+    rsi_storage_free(a);
+    power_disk_free(disk);
+}
+
 /* ---- others that die ---- */
 
 static void storage_follow__a_killed_owner_blocks_nobody(void **state)
@@ -650,6 +692,7 @@ int main(void)
         cmocka_unit_test(storage_follow__a_reader_follows_and_writes_nothing),
         cmocka_unit_test(storage_follow__tells_which_entities_were_touched),
         cmocka_unit_test(storage_commit_file__may_be_missing_or_damaged),
+        cmocka_unit_test(storage_check__of_a_reader_keeps_writers_out),
         cmocka_unit_test(storage_follow__a_killed_owner_blocks_nobody),
         cmocka_unit_test(storage_follow__what_a_dying_process_left_is_made_safe),
         cmocka_unit_test(storage_follow__an_opener_believes_what_is_vouched_for),
