@@ -377,8 +377,6 @@ int rsi_storage_check(rsi_storage *storage, rsi_finding_visitor *visit, void *us
     if (status != RAGSTORE_OK)
         return rsi_wrap(status, "check");
     c.file = RSI_PATH_MANIFEST;
-    if (storage->read_only && held) /* what is wrong with it shows below */
-        (void)rsi_follow_manifest(storage);
     status = rsi_manifest_read(&manifest, storage->root);
     if (status != RAGSTORE_OK)
         status = tell_error(&c, status, -1, NULL);
