@@ -72,6 +72,7 @@ typedef struct rsi_work {
     char *entity_id;
     char *first;
     char *second;
+    uint64_t sequence; /* of its commit, when it was read from a journal */
 } rsi_work;
 
 typedef struct rsi_work_list {
@@ -230,6 +231,8 @@ bool rsi_reserve_release(rsi_storage *storage);
 void rsi_work_list_free(rsi_work_list *list);
 int rsi_work_add(rsi_work_list *list, rsi_work_kind kind, const char *entity_id, const char *first,
                  const char *second);
+/* Forget the work of commits up to `sequence`. */
+void rsi_work_forget(rsi_work_list *list, uint64_t sequence);
 /* Do all that waits, first what other processes may have left; what fails stays in its list. Under the
  * writer lock. */
 int rsi_work_run(rsi_storage *storage);

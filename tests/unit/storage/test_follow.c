@@ -647,6 +647,43 @@ static void storage_follow__finishes_the_file_work_of_the_dead(void **state)
     power_disk_free(disk);
 }
 
+/* File work that another one's checkpoint did not pass by is done: a follower keeps no list of it. */
+static void storage_follow__forgets_file_work_that_is_done(void **state)
+{
+    (void)state;
+    rsi_tx *tx;
+    rsi_path path;
+    rsi_storage *reader;
+    power_disk *disk = storage_make(true);
+    rsi_storage *a = storage_open_good(disk);
+    rsi_storage *b = storage_open_good(disk);
+    assert_good(storage_open_on(&reader, power_disk_table(disk), RAGSTORE_OPEN_READ_ONLY));
+    for (int i = 0; i < 2; i++) { /* followed before the checkpoint, and with it */
+        int handle =
+            storage_file(disk, "uploads/acme/.incoming-1", RSI_OPEN_WRITE | RSI_OPEN_CREATE);
+        power_disk_table(disk)->close(disk, handle);
+        assert_good(rsi_tx_begin(&tx, a));
+        assert_good(storage_row_text(tx, RSI_SPACE_ENTITIES, ENTITY, 3,
+                                     "{\"doc_id\":\"d2\",\"stored_name\":\"a.txt\"}"));
+        assert_good(rsi_tx_file(tx, ENTITY, ".incoming-1", "a.txt"));
+        assert_good(rsi_tx_commit(tx));
+        if (i == 0) {
+            assert_good(rsi_storage_follow(b));
+            assert_good(rsi_storage_follow(reader));
+            assert_true(rsi_storage_upload_waits(&path, b, ENTITY, "a.txt"));
+        }
+        assert_good(rsi_storage_checkpoint(a));
+        assert_good(rsi_storage_follow(b));
+        assert_good(rsi_storage_follow(reader));
+        assert_false(rsi_storage_upload_waits(&path, b, ENTITY, "a.txt"));
+        assert_false(rsi_storage_upload_waits(&path, reader, ENTITY, "a.txt"));
+    }
+    close_and_free(reader);
+    close_and_free(a);
+    close_and_free(b);
+    power_disk_free(disk);
+}
+
 /* ---- faults of the follower ---- */
 
 static void storage_follow__survives_each_allocation_that_fails(void **state)
@@ -701,6 +738,7 @@ int main(void)
         cmocka_unit_test(storage_follow__a_failed_flush_of_a_checkpoint_is_made_safe),
         cmocka_unit_test(storage_follow__a_checkpoint_of_a_dying_process_is_completed),
         cmocka_unit_test(storage_follow__finishes_the_file_work_of_the_dead),
+        cmocka_unit_test(storage_follow__forgets_file_work_that_is_done),
         cmocka_unit_test(storage_follow__survives_each_allocation_that_fails),
     };
     return cmocka_run_group_tests_name("follow", tests, NULL, NULL);
