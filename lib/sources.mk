@@ -18,7 +18,8 @@ ROOM_query := distinct.c expression.c field_path.c group.c ordering.c pipeline.c
 ROOM_storage := attach.c base.c base_index.c base_read.c base_scan.c check.c checkpoint.c \
     checkpoint_target.c collection_space.c commit.c commit_hint.c create.c follow.c group.c journal.c \
     journal_files.c journal_op.c lease.c manifest.c read.c recover.c reload.c replay.c reserve.c scan.c \
-    snapshot.c snapshot_write.c space.c storage.c table.c table_freeze.c table_read.c tx.c work.c
+    snapshot.c snapshot_write.c space.c storage.c table.c table_freeze.c table_orders.c \
+    table_read.c tx.c work.c
 
 ROOM_vectors := index_faiss.c kernel.c kernel_avx2.c rows.c rows_append.c rows_block.c rows_search.c \
     rows_walk.c

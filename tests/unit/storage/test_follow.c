@@ -223,6 +223,59 @@ static void storage_follow__knows_what_the_others_checkpoint_wrote(void **state)
     power_disk_free(disk);
 }
 
+static int note_key(void *user, const char *key, const char *json, size_t size)
+{
+    char *seen = user;
+    (void)json;
+    (void)size;
+    strcat(strcat(seen, key + 4), " "); /* of s000nn */
+    return RAGSTORE_OK;
+}
+
+/* The places of the records stay, or a walk that has begun would leave some out. */
+static void storage_follow__a_walk_goes_on_after_reading_again(void **state)
+{
+    (void)state;
+    for (int reads_from_file = 0; reads_from_file < 2; reads_from_file++) {
+        rsi_tx *tx;
+        char seen[400] = "";
+        rsi_scan scan = {0};
+        power_disk *disk = power_disk_new();
+        power_disk_back_date(disk, 3600);
+        rsi_storage *a = storage_open_good(disk);
+        for (int i = 10; i < 30; i++)
+            assert_good(put_number(a, i));
+        if (reads_from_file)
+            assert_good(rsi_storage_checkpoint(a));
+        rsi_storage *b = storage_open_good(disk);
+        assert_good(rsi_tx_begin(&tx, a));
+        for (int i = 10; i < 20; i++) {
+            char key[16];
+            snprintf(key, sizeof key, "s%05d", i);
+            assert_good(rsi_tx_drop(tx, RSI_SPACE_SESSIONS, key));
+        }
+        assert_good(rsi_tx_commit(tx));
+        assert_good(rsi_storage_follow(b));
+        assert_good(rsi_storage_scan(&scan, b, RSI_SPACE_SESSIONS, 3, note_key, seen));
+        assert_string_equal(seen, "20 21 22 ");
+        for (int i = 0; i < 5; i++) { /* until the journals that b needs are gone */
+            assert_good(put_number(a, 40 + i));
+            assert_good(rsi_storage_checkpoint(a));
+        }
+        assert_good(put_number(a, 50)); /* in no file yet */
+        assert_good(rsi_storage_follow(b));
+        while (!scan.ended)
+            assert_good(rsi_storage_scan(&scan, b, RSI_SPACE_SESSIONS, 3, note_key, seen));
+        assert_string_equal(seen, "20 21 22 23 24 25 26 27 28 29 40 41 42 43 44 50 ");
+        assert_same(a, b);
+        assert_good(put_number(b, 60));
+        assert_same(a, b);
+        close_and_free(a);
+        close_and_free(b);
+        power_disk_free(disk);
+    }
+}
+
 static void storage_follow__reads_again_when_the_journals_are_gone(void **state)
 {
     (void)state;
@@ -725,6 +778,7 @@ int main(void)
         cmocka_unit_test(storage_follow__sees_deletions_and_large_documents),
         cmocka_unit_test(storage_follow__crosses_checkpoints),
         cmocka_unit_test(storage_follow__knows_what_the_others_checkpoint_wrote),
+        cmocka_unit_test(storage_follow__a_walk_goes_on_after_reading_again),
         cmocka_unit_test(storage_follow__reads_again_when_the_journals_are_gone),
         cmocka_unit_test(storage_follow__a_reader_follows_and_writes_nothing),
         cmocka_unit_test(storage_follow__tells_which_entities_were_touched),
