@@ -671,6 +671,46 @@ static void storage_follow__a_checkpoint_of_a_dying_process_is_completed(void **
     }
 }
 
+/* All operations from one on fail, also those that would clear up; then the disk is well again. */
+static void storage_checkpoint__succeeds_when_what_made_it_fail_is_over(void **state)
+{
+    (void)state;
+    for (int64_t i = 2;; i++) {
+        const int64_t n = i / 2;
+        const bool keeps = i % 2 == 1; /* the writer lock, or it is taken anew each time */
+        rsi_storage *a;
+        fault_files faults;
+        power_disk *disk = storage_make(true);
+        fault_files_init(&faults, power_disk_table(disk));
+        const rsi_storage_options options = {.durability = RAGSTORE_DURABILITY_FULL,
+                                             .files = &faults.table,
+                                             .keep_lease = keeps};
+        assert_good(rsi_storage_open(&a, "/store", &options));
+        assert_good(put_number(a, 1));
+        fault_files_fail(&faults, FAULT_ANY, n, EIO, true);
+        int status = rsi_storage_checkpoint(a);
+        bool struck = fault_files_struck(&faults);
+        fault_files_disarm(&faults);
+        if (status != RAGSTORE_OK && status != RAGSTORE_E_FAILED) {
+            assert_good(put_number(a, 2));
+            int again = rsi_storage_checkpoint(a);
+            if (again != RAGSTORE_OK)
+                fail_msg("operation %d: %s", (int)n, rsi_error_message());
+            assert_good(put_number(a, 3));
+            close_and_free(a);
+            a = storage_open_good(disk);
+            assert_sessions(a, 4);
+            close_and_free(a);
+        } else {
+            rsi_storage_free(a);
+        }
+        power_disk_free(disk);
+        if (!struck)
+            break;
+        assert_true(n < 500);
+    }
+}
+
 /* The files of an upload and of a new entity are another process's to name and make; when it died,
  * the next writer does it. */
 static void storage_follow__finishes_the_file_work_of_the_dead(void **state)
@@ -791,6 +831,7 @@ int main(void)
         cmocka_unit_test(storage_follow__a_failed_flush_elsewhere_is_made_safe),
         cmocka_unit_test(storage_follow__a_failed_flush_of_a_checkpoint_is_made_safe),
         cmocka_unit_test(storage_follow__a_checkpoint_of_a_dying_process_is_completed),
+        cmocka_unit_test(storage_checkpoint__succeeds_when_what_made_it_fail_is_over),
         cmocka_unit_test(storage_follow__finishes_the_file_work_of_the_dead),
         cmocka_unit_test(storage_follow__forgets_file_work_that_is_done),
         cmocka_unit_test(storage_follow__survives_each_allocation_that_fails),
