@@ -534,7 +534,8 @@ RAGSTORE_API int ragstore_store_describe(ragstore_buffer **out, ragstore_store *
  * with the chunks that should have one. Gives a JSON object: ok (true when nothing was found),
  * entities, documents (how many were looked at), findings (array of objects: file, relative to the
  * store's directory; offset in it in bytes, or null; record, an id, or null; problem, a sentence).
- * Others may read and write meanwhile. ragstore_store_interrupt() ends it between two files.
+ * Others may read meanwhile, and write between its steps: the files of api_storage/, then those of
+ * each entity. ragstore_store_interrupt() ends it between two files.
  *
  * @param out  set to UTF-8 JSON text, to NULL on failure
  * @param store  not NULL

@@ -18,7 +18,8 @@ ROOM_query := distinct.c expression.c field_path.c group.c ordering.c pipeline.c
 ROOM_storage := attach.c base.c base_index.c base_read.c base_scan.c check.c checkpoint.c \
     checkpoint_target.c collection_space.c commit.c commit_hint.c create.c follow.c group.c journal.c \
     journal_files.c journal_op.c lease.c manifest.c read.c recover.c reload.c replay.c reserve.c scan.c \
-    sessions_of.c snapshot.c snapshot_write.c space.c storage.c table.c table_freeze.c table_read.c tx.c work.c
+    sessions_of.c snapshot.c snapshot_write.c space.c storage.c table.c table_freeze.c table_orders.c \
+    table_read.c tx.c work.c
 
 ROOM_vectors := centroids.c code_scan.c code_scan_avx2.c code_scan_avx512.c faiss_file.c faiss_layout.c \
     faiss_processor.c index_faiss.c kernel.c kernel_avx2.c quantised.c quantised_search.c rotation.c rows.c \

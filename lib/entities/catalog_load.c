@@ -257,6 +257,37 @@ int rsi_catalog_open_rows_locked(rsi_catalog *catalog, rsi_store *store, uint32_
     return catalog->rows_problem == NULL ? RAGSTORE_E_NO_MEMORY : RAGSTORE_OK;
 }
 
+/* Vectors that commits named and of which none is there: a backup without the entity's folder was
+ * put back, or somebody removed it. An index that finds nothing would hide that. */
+static int miss_rows(rsi_catalog *catalog, rsi_store *store)
+{
+    rsi_bytes problem = {0};
+    rsi_bitset missing = {0};
+    const float *row;
+    if (catalog->rows == NULL || catalog->alive.count == 0 ||
+        rsi_rows_get(&row, catalog->rows, rsi_bitset_next(&catalog->alive, 0)) !=
+            RAGSTORE_E_NOT_FOUND)
+        return RAGSTORE_OK;
+    int status = rsi_rows_missing(&missing, catalog->rows, &catalog->alive);
+    const bool all = status == RAGSTORE_OK && missing.count == catalog->alive.count;
+    rsi_bitset_free(&missing);
+    if (!all)
+        return status == RAGSTORE_E_DAMAGED ? RAGSTORE_OK : status; /* told of by each search */
+    rsi_bytes_printf(&problem,
+                     "%s: the vectors of %zu chunks are missing; restore the folder of this entity "
+                     "from a backup, or send its documents again",
+                     rsi_path_in_entity(catalog->entity_id, "vector_store").text,
+                     (size_t)catalog->alive.count);
+    rsi_rows_close(catalog->rows);
+    catalog->rows = NULL;
+    catalog->rows_problem = rsi_bytes_take(&problem, NULL);
+    if (catalog->rows_problem == NULL)
+        return RAGSTORE_E_NO_MEMORY;
+    rsi_storage_log(store->storage, RAGSTORE_LOG_ERROR, "entity \"%s\": keyword search goes on: %s",
+                    catalog->entity_id, catalog->rows_problem);
+    return RAGSTORE_OK;
+}
+
 int rsi_catalog_load_locked(rsi_catalog *catalog, rsi_store *store)
 {
     rsi_entity_record record;
@@ -274,6 +305,8 @@ int rsi_catalog_load_locked(rsi_catalog *catalog, rsi_store *store)
     rsi_tx_hide(store->storage, false);
     if (status == RAGSTORE_OK && record.embedder != NULL && record.dimension > 0)
         status = rsi_catalog_open_rows_locked(catalog, store, record.dimension);
+    if (status == RAGSTORE_OK)
+        status = miss_rows(catalog, store);
     rsi_entity_record_free(&record);
     if (status == RAGSTORE_OK) {
         catalog->is_loaded = true;

@@ -84,7 +84,8 @@ static bool is_still_named(const checking *c, const char *entity_id, const uploa
     rsi_bytes text = {0};
     rsi_json *row = NULL;
     bool named = false;
-    if (rsi_storage_row_get(&text, c->store->storage, RSI_SPACE_ENTITIES, entity_id, one->row) ==
+    if (rsi_storage_follow(c->store->storage) == RAGSTORE_OK &&
+        rsi_storage_row_get(&text, c->store->storage, RSI_SPACE_ENTITIES, entity_id, one->row) ==
             RAGSTORE_OK &&
         rsi_json_parse(&row, text.data, text.size, RSI_JSON_DEPTH_STORED) == RAGSTORE_OK) {
         const char *name = rsi_json_get_text(row, "stored_name");

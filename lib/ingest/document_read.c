@@ -152,13 +152,51 @@ static int read_content(rsi_bytes *out, rsi_store *store, const char *entity_id,
     return RAGSTORE_OK;
 }
 
+static bool has_same_file(const rsi_stored_document *a, const rsi_stored_document *b)
+{
+    return a->stored_name != NULL && b->stored_name != NULL && a->sha256 != NULL &&
+           b->sha256 != NULL && strcmp(a->stored_name, b->stored_name) == 0 &&
+           strcmp(a->sha256, b->sha256) == 0;
+}
+
+#define TRIES 3 /* for a document that others replace */
+
+/* Find a document and read its bytes. Another thread or process may delete or replace it between the
+ * two: a file that is not as it should be is damage only when the document still names it. */
+static int find_and_read(rsi_bytes *out, rsi_stored_document *document, rsi_store *store,
+                         const char *entity_id, const char *incarnation, const char *doc_id)
+{
+    int status = find_document(document, store, entity_id, incarnation, doc_id);
+    if (status == RAGSTORE_OK)
+        status = read_content(out, store, entity_id, document);
+    for (int i = 1; i < TRIES && status == RAGSTORE_E_DAMAGED; i++) {
+        rsi_stored_document now;
+        rsi_saved_error error;
+        rsi_error_save(&error);
+        int found = rsi_storage_follow(store->storage);
+        if (found != RAGSTORE_OK) {
+            rsi_error_restore(&error);
+            return status;
+        }
+        found = find_document(&now, store, entity_id, incarnation, doc_id);
+        const bool is_same = found == RAGSTORE_OK && has_same_file(document, &now);
+        rsi_stored_document_free(document);
+        *document = now;
+        if (is_same)
+            rsi_error_restore(&error);
+        if (is_same || found != RAGSTORE_OK)
+            return is_same ? status : found;
+        rsi_bytes_clear(out);
+        status = read_content(out, store, entity_id, document);
+    }
+    return status;
+}
+
 int rsi_document_content(rsi_bytes *out, rsi_store *store, const char *entity_id,
                          const char *incarnation, const char *doc_id)
 {
     rsi_stored_document document;
-    int status = find_document(&document, store, entity_id, incarnation, doc_id);
-    if (status == RAGSTORE_OK)
-        status = read_content(out, store, entity_id, &document);
+    int status = find_and_read(out, &document, store, entity_id, incarnation, doc_id);
     rsi_stored_document_free(&document);
     return status;
 }
@@ -169,9 +207,7 @@ int rsi_document_text(rsi_bytes *out, rsi_store *store, const char *entity_id,
     rsi_stored_document document;
     rsi_bytes bytes = {0};
     rsi_extracted extracted = {0};
-    int status = find_document(&document, store, entity_id, incarnation, doc_id);
-    if (status == RAGSTORE_OK)
-        status = read_content(&bytes, store, entity_id, &document);
+    int status = find_and_read(&bytes, &document, store, entity_id, incarnation, doc_id);
     if (status == RAGSTORE_OK)
         status = rsi_extract(&extracted, bytes.data == NULL ? "" : bytes.data, bytes.size,
                              document.filename, rsi_json_get_text(document.json, "media_type"));

@@ -370,6 +370,9 @@ int rsi_base_row_from(size_t *position, rsi_base *base, const rsi_base_rows *row
 int rsi_base_set_orders(rsi_base *base, const uint64_t *orders, size_t count)
 {
     size_t capacity = 0;
+    rsi_free(base->runs);
+    base->runs = NULL;
+    base->run_count = 0;
     for (size_t i = 0; i < count; i++) {
         if (i > 0 && orders[i] == orders[i - 1] + 1)
             continue;

@@ -7,12 +7,13 @@
  *   an entity's folder    incarnation; its chunk file as a snapshot
  *
  * Each step holds the writer lock, so that no checkpoint moves a file under it; writers go on
- * between the steps.
+ * between the steps. A handle that only reads keeps the writers of other processes out likewise.
  */
 #include "storage/check.h"
 
 #include "base/memory.h"
 #include "base/status.h"
+#include "storage/follow.h"
 #include "storage/tx.h"
 
 #include <inttypes.h>
@@ -55,11 +56,39 @@ static int tell_error(const checking *c, int status, int64_t offset, const char 
     }
 }
 
-/* Keep writers out, where there can be any. */
+/* What a reader knows must be as new as the files. What it cannot read of them is told of later. */
+static int catch_up(rsi_storage *storage)
+{
+    int status = rsi_storage_follow(storage);
+    return status == RAGSTORE_E_NO_MEMORY ? status : RAGSTORE_OK;
+}
+
+static void let_go(rsi_storage *storage, bool held)
+{
+    if (!storage->read_only) {
+        if (held)
+            rsi_writer_release(storage);
+        return;
+    }
+    if (held)
+        rsi_lease_let_in(storage);
+    pthread_mutex_unlock(&storage->checkpointing);
+}
+
+/* Keep writers out, where there can be any: those of other processes when this one only reads. */
 static int hold(rsi_storage *storage, bool *held)
 {
     *held = false;
-    if (storage->read_only || rsi_writer_is_me(storage))
+    if (storage->read_only) {
+        pthread_mutex_lock(&storage->checkpointing); /* no use otherwise: nothing is written */
+        int status = rsi_lease_keep_out(storage, held);
+        if (status == RAGSTORE_OK && *held)
+            status = catch_up(storage);
+        if (status != RAGSTORE_OK)
+            let_go(storage, *held);
+        return status;
+    }
+    if (rsi_writer_is_me(storage))
         return RAGSTORE_OK;
     int status = rsi_writer_take(storage);
     if (status == RAGSTORE_E_FAILED)
@@ -366,8 +395,7 @@ int rsi_storage_check(rsi_storage *storage, rsi_finding_visitor *visit, void *us
         status = check_collections(&c);
     if (status == RAGSTORE_OK)
         status = check_journals(&c);
-    if (held)
-        rsi_writer_release(storage);
+    let_go(storage, held);
     return rsi_wrap(status, "check");
 }
 
@@ -408,7 +436,6 @@ int rsi_storage_check_entity(rsi_storage *storage, const char *entity_id,
     if (status != RAGSTORE_OK)
         return rsi_wrap(status, "check entity \"%s\"", entity_id);
     status = check_entity(&c, entity_id);
-    if (held)
-        rsi_writer_release(storage);
+    let_go(storage, held);
     return rsi_wrap(status, "check entity \"%s\"", entity_id);
 }

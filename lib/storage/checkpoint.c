@@ -20,10 +20,12 @@
 #include "json/json.h"
 #include "storage/tx.h"
 
+#include <inttypes.h>
 #include <string.h>
 #include <time.h>
 
 #define COMPACT_TRIES 10 /* while other processes write the files, too */
+#define JOURNAL_MAX ((size_t)1 << 40)
 
 typedef struct checkpoint {
     rsi_storage *storage;
@@ -90,6 +92,41 @@ bool rsi_checkpoint_has_work(rsi_storage *storage, uint64_t *file_bytes)
 
 /* ---- 1: what is to be written ---- */
 
+static int refuse_newer(void *user, const rsi_journal_line *line)
+{
+    const rsi_storage *storage = user;
+    return line->sequence <= storage->journal.sequence
+               ? RAGSTORE_OK
+               : rsi_fail(RAGSTORE_E_DAMAGED, "storage",
+                          "a commit with sequence %" PRIu64 " that this store does not know",
+                          line->sequence);
+}
+
+/* Begin the next journal. One that is there already is what an earlier attempt could not take away
+ * again: nobody was told of it, and no commit is in it. */
+static int create_next(rsi_journal *next, rsi_storage *storage)
+{
+    const rsi_journal *journal = &storage->journal;
+    const uint64_t generation = journal->generation + 1;
+    rsi_path path = rsi_path_journal(generation);
+    rsi_bytes text = {0};
+    size_t valid;
+    int status = rsi_journal_create(next, storage->root, generation, journal->sequence,
+                                    storage->manifest.store_id);
+    if (status != RAGSTORE_E_EXISTS)
+        return status;
+    status = rsi_file_read_all(storage->root, path.text, JOURNAL_MAX, &text);
+    if (status == RAGSTORE_OK)
+        status = rsi_journal_scan(path.text, text.data, text.size, generation, refuse_newer, storage,
+                                  &valid);
+    rsi_bytes_free(&text);
+    if (status == RAGSTORE_OK)
+        status = rsi_file_remove(storage->root, path.text);
+    return status == RAGSTORE_OK ? rsi_journal_create(next, storage->root, generation,
+                                                      journal->sequence, storage->manifest.store_id)
+                                 : status;
+}
+
 /* Commits go to a new journal from here on; one that has none yet will do. */
 static int begin_journal(rsi_storage *storage)
 {
@@ -97,8 +134,7 @@ static int begin_journal(rsi_storage *storage)
     if (storage->journal.sequence == storage->journal_begin)
         return RAGSTORE_OK;
     rsi_lease_publish_busy(storage); /* who dies here leaves a journal that nobody knows of */
-    int status = rsi_journal_create(&next, storage->root, storage->journal.generation + 1,
-                                    storage->journal.sequence, storage->manifest.store_id);
+    int status = create_next(&next, storage);
     if (status != RAGSTORE_OK)
         return status;
     status = rsi_journal_flush(&next);
@@ -242,7 +278,8 @@ static int begin_locked(checkpoint *point, bool *due)
         status = rsi_reserve_require(storage);
     if (status == RAGSTORE_OK)
         status = begin_journal(storage);
-    rsi_lease_publish(storage);
+    if (status != RAGSTORE_E_FAILED) /* others were told of that */
+        rsi_lease_publish(storage);
     point->base_sequence = storage->journal.sequence;
     point->manifest_generation = storage->manifest.generation;
     point->reloads = storage->reloads;

@@ -192,13 +192,22 @@ static void tell(rsi_storage *storage, const rsi_bytes *touched)
         followed(storage->options.followed_user, touched->data + at);
 }
 
+/* No checkpoint passes work by: what came before one of another process is done, and durable. */
 static int keep_work(rsi_storage *storage, rsi_work_list *work)
 {
+    rsi_work_list *foreign = &storage->foreign;
+    const uint64_t done = storage->entities.base_sequence;
     int status = RAGSTORE_OK;
     pthread_mutex_lock(&storage->mutex);
-    for (size_t i = 0; status == RAGSTORE_OK && i < work->count; i++)
-        status = rsi_work_add(&storage->foreign, work->items[i].kind, work->items[i].entity_id,
-                              work->items[i].first, work->items[i].second);
+    rsi_work_forget(foreign, done);
+    for (size_t i = 0; status == RAGSTORE_OK && i < work->count; i++) {
+        const rsi_work *item = &work->items[i];
+        if (item->sequence <= done)
+            continue;
+        status = rsi_work_add(foreign, item->kind, item->entity_id, item->first, item->second);
+        if (status == RAGSTORE_OK)
+            foreign->items[foreign->count - 1].sequence = item->sequence;
+    }
     pthread_mutex_unlock(&storage->mutex);
     return status;
 }

@@ -145,10 +145,10 @@ static void let_others_first(rsi_storage *storage)
         rsi_sleep_us(50);
 }
 
-static int lock_writer_byte(rsi_storage *storage, int64_t deadline_ms)
+static int lock_writer_byte(rsi_storage *storage, int kind, int64_t deadline_ms)
 {
     rsi_file *lock = storage->attachment.lock;
-    int status = rsi_file_lock(lock, RSI_LOCK_BYTE_WRITER, 1, RSI_LOCK_EXCLUSIVE);
+    int status = rsi_file_lock(lock, RSI_LOCK_BYTE_WRITER, 1, kind);
     if (status != RAGSTORE_E_BUSY)
         return status;
     const int64_t grace = rsi_monotonic_ms() + GRACE_MS;
@@ -158,7 +158,7 @@ static int lock_writer_byte(rsi_storage *storage, int64_t deadline_ms)
         if (now >= deadline_ms && now >= grace)
             break;
         rsi_sleep_us(pause);
-        status = rsi_file_lock(lock, RSI_LOCK_BYTE_WRITER, 1, RSI_LOCK_EXCLUSIVE);
+        status = rsi_file_lock(lock, RSI_LOCK_BYTE_WRITER, 1, kind);
     }
     (void)rsi_file_lock(lock, RSI_LOCK_BYTE_WAITERS, 1, RSI_LOCK_NONE);
     if (status == RAGSTORE_E_BUSY)
@@ -177,10 +177,12 @@ int rsi_lease_take(rsi_storage *storage, int64_t deadline_ms)
     int status = RAGSTORE_OK;
     if (!storage->attachment.is_single) {
         let_others_first(storage);
-        status = lock_writer_byte(storage, deadline_ms);
+        status = lock_writer_byte(storage, RSI_LOCK_EXCLUSIVE, deadline_ms);
         if (status != RAGSTORE_OK)
             return status;
         status = rsi_follow_to_write(storage);
+        if (status == RAGSTORE_OK)
+            rsi_reserve_look(storage);
     }
     if (status == RAGSTORE_OK)
         status = rsi_attach_secure(storage);
@@ -198,6 +200,27 @@ int rsi_lease_take(rsi_storage *storage, int64_t deadline_ms)
     }
     pthread_mutex_unlock(&storage->mutex);
     return status;
+}
+
+/* ---- keeping it from others ---- */
+
+int rsi_lease_keep_out(rsi_storage *storage, bool *kept)
+{
+    const int64_t deadline = rsi_monotonic_ms() + storage->options.busy_timeout_ms;
+    *kept = false;
+    if (storage->attachment.lock == NULL) /* a copy, or one that nobody changes */
+        return RAGSTORE_OK;
+    int status = lock_writer_byte(storage, RSI_LOCK_SHARED, deadline);
+    *kept = status == RAGSTORE_OK;
+    return status == RAGSTORE_E_UNSUPPORTED ? RAGSTORE_OK : status;
+}
+
+void rsi_lease_let_in(rsi_storage *storage)
+{
+    rsi_saved_error error;
+    rsi_error_save(&error);
+    (void)rsi_file_lock(storage->attachment.lock, RSI_LOCK_BYTE_WRITER, 1, RSI_LOCK_NONE);
+    rsi_error_restore(&error);
 }
 
 /* ---- what the others may believe ---- */

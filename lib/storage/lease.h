@@ -47,6 +47,11 @@ int rsi_lease_take(rsi_storage *storage, int64_t deadline_ms);
 /* A turn or a commit has ended: give the byte up if somebody wants it, or nobody keeps it. */
 void rsi_lease_settle(rsi_storage *storage);
 
+/* For one who only reads: no process writes until the other is called; *kept: call it. One thread at a
+ * time. BUSY after the busy timeout. */
+int rsi_lease_keep_out(rsi_storage *storage, bool *kept);
+void rsi_lease_let_in(rsi_storage *storage);
+
 /* Tell the other processes how far the journal can be believed: all that it has, or, when a flush
  * failed, what was told before. By the writer, or the leader of a group commit. */
 void rsi_lease_publish(rsi_storage *storage);

@@ -16,6 +16,27 @@
 
 #include <string.h>
 
+/* ---- places ---- */
+
+/* Walks that readers have begun go on. Reads the keys of all records; nobody changes a table here. */
+static int keep_orders(rsi_storage *storage, rsi_storage *fresh)
+{
+    size_t position = 0;
+    rsi_slice name;
+    void *value;
+    pthread_rwlock_rdlock(&storage->state);
+    int status = rsi_table_keep_orders(&fresh->entities.table, &storage->entities.table);
+    if (status == RAGSTORE_OK)
+        status = rsi_table_keep_orders(&fresh->sessions.table, &storage->sessions.table);
+    while (status == RAGSTORE_OK && rsi_map_next(&fresh->collections, &position, &name, &value)) {
+        const rsi_space *old = rsi_map_get(&storage->collections, name.data, name.size);
+        if (old != NULL)
+            status = rsi_table_keep_orders(&((rsi_space *)value)->table, &old->table);
+    }
+    pthread_rwlock_unlock(&storage->state);
+    return status;
+}
+
 /* ---- taking over, under the state lock held exclusively ---- */
 
 static int take_space(rsi_space *space, rsi_space *fresh)
@@ -109,6 +130,8 @@ int rsi_storage_reload(rsi_storage *storage, bool recover)
     fresh->was_unclean = recover;
     fresh->attachment.is_single = true; /* the byte is ours, or nothing is written */
     status = recover ? rsi_storage_recover(fresh) : rsi_storage_load(fresh);
+    if (status == RAGSTORE_OK)
+        status = keep_orders(storage, fresh);
     if (status == RAGSTORE_OK)
         status = take_over(storage, fresh);
     if (status == RAGSTORE_OK) {

@@ -35,6 +35,15 @@ static bool has_texts(const rsi_journal_op *op, size_t from, size_t to)
     return true;
 }
 
+static int add_work(rsi_replay *replay, uint64_t sequence, rsi_work_kind kind,
+                    const char *entity_id, const char *first, const char *second)
+{
+    int status = rsi_work_add(&replay->work, kind, entity_id, first, second);
+    if (status == RAGSTORE_OK)
+        replay->work.items[replay->work.count - 1].sequence = sequence;
+    return status;
+}
+
 /* ---- following another process ---- */
 
 /* Somebody may keep something of this entity. */
@@ -53,7 +62,7 @@ static int touch(rsi_replay *replay, const char *space, const char *key)
 }
 
 /* No operation tells of a new entity's folders: its record does. */
-static int expect_folders(rsi_replay *replay, const rsi_journal_op *op)
+static int expect_folders(rsi_replay *replay, uint64_t sequence, const rsi_journal_op *op)
 {
     char known[RSI_INCARNATION_HEX];
     rsi_bytes incarnation = {0};
@@ -64,7 +73,7 @@ static int expect_folders(rsi_replay *replay, const rsi_journal_op *op)
         (rsi_entity_incarnation(known, replay->storage, text_at(op, 2)) != RAGSTORE_OK ||
          strcmp(known, incarnation.data) != 0))
         status =
-            rsi_work_add(&replay->work, RSI_WORK_COME, text_at(op, 2), incarnation.data, NULL);
+            add_work(replay, sequence, RSI_WORK_COME, text_at(op, 2), incarnation.data, NULL);
     rsi_bytes_free(&incarnation);
     return status;
 }
@@ -85,7 +94,7 @@ static int replay_record(rsi_replay *replay, uint64_t sequence, const rsi_journa
         return rsi_error_code();
     status = touch(replay, text_at(op, 1), text_at(op, 2));
     if (status == RAGSTORE_OK && !drop)
-        status = expect_folders(replay, op);
+        status = expect_folders(replay, sequence, op);
     return status == RAGSTORE_OK
                ? rsi_space_replay_record(space, sequence, text_at(op, 2), json.data, json.size)
                : status;
@@ -211,8 +220,8 @@ static int collect_work(rsi_replay *replay, uint64_t sequence, const rsi_journal
         return malformed(text_at(op, 0));
     if (sequence <= replay->storage->entities.base_sequence)
         return RAGSTORE_OK;
-    return rsi_work_add(&replay->work, kind, text_at(op, 1), text_at(op, 2),
-                        kind == RSI_WORK_FILE ? text_at(op, 3) : NULL);
+    return add_work(replay, sequence, kind, text_at(op, 1), text_at(op, 2),
+                    kind == RSI_WORK_FILE ? text_at(op, 3) : NULL);
 }
 
 /* Does it concern the chunks of the one entity that is asked for? */

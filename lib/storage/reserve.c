@@ -8,8 +8,9 @@
  *                         removal of files, and for opening
  *
  * While it is gone nothing but deleting is allowed, so that what it gave is not used up by others: the
- * first commit for which it can be made again may write. On a file system that cannot hold blocks for
- * a file it keeps nothing. Under the writer lock, or by the leader of a group commit.
+ * first commit for which it can be made again may write. Whoever gets the writer lock from another
+ * process looks whether that one took it. On a file system that cannot hold blocks for a file it keeps
+ * nothing. Under the writer lock, or by the leader of a group commit.
  */
 #include "storage/storage_internal.h"
 
@@ -54,6 +55,15 @@ int rsi_reserve_require(rsi_storage *storage)
         return rsi_wrap(status, "keep room for deleting");
     __atomic_store_n(&storage->lacks_reserve, false, __ATOMIC_RELAXED);
     return RAGSTORE_OK;
+}
+
+void rsi_reserve_look(rsi_storage *storage)
+{
+    rsi_saved_error error;
+    rsi_error_save(&error);
+    if (!rsi_file_exists(storage->root, RSI_PATH_RESERVE))
+        __atomic_store_n(&storage->lacks_reserve, true, __ATOMIC_RELAXED);
+    rsi_error_restore(&error);
 }
 
 bool rsi_reserve_release(rsi_storage *storage)

@@ -72,6 +72,7 @@ typedef struct rsi_work {
     char *entity_id;
     char *first;
     char *second;
+    uint64_t sequence; /* of its commit, when it was read from a journal */
 } rsi_work;
 
 typedef struct rsi_work_list {
@@ -222,6 +223,8 @@ int rsi_journals_remove_before(rsi_storage *storage, uint64_t generation);
 void rsi_reserve_fill(rsi_storage *storage);
 /* DISK_FULL when it is gone and there is no room for it: only deleting is allowed. */
 int rsi_reserve_require(rsi_storage *storage);
+/* Has another process taken it? For who has just got the writer lock. */
+void rsi_reserve_look(rsi_storage *storage);
 /* Give it back to the disk; false when there was none. The thread's error stays as it is. */
 bool rsi_reserve_release(rsi_storage *storage);
 
@@ -230,6 +233,8 @@ bool rsi_reserve_release(rsi_storage *storage);
 void rsi_work_list_free(rsi_work_list *list);
 int rsi_work_add(rsi_work_list *list, rsi_work_kind kind, const char *entity_id, const char *first,
                  const char *second);
+/* Forget the work of commits up to `sequence`. */
+void rsi_work_forget(rsi_work_list *list, uint64_t sequence);
 /* Do all that waits, first what other processes may have left; what fails stays in its list. Under the
  * writer lock. */
 int rsi_work_run(rsi_storage *storage);

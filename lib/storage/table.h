@@ -86,6 +86,8 @@ int rsi_table_begin(rsi_table *table, struct rsi_base *base);
 /* A watcher sees all changes from now on. On failure there is none. */
 int rsi_table_watch(rsi_table *table, rsi_table_watcher *watch, void *user);
 
+/* Give the records of `fresh`, which nobody uses yet, the places that they have in `old`. */
+int rsi_table_keep_orders(rsi_table *fresh, const rsi_table *old);
 /* Take all that `fresh` has; the other way round for what was there. The watcher is told. */
 int rsi_table_replace(rsi_table *table, rsi_table *fresh);
 

@@ -61,13 +61,24 @@ int rsi_work_add(rsi_work_list *list, rsi_work_kind kind, const char *entity_id,
     if (!rsi_grow((void **)&list->items, &list->capacity, list->count + 1, sizeof *list->items))
         return RAGSTORE_E_NO_MEMORY;
     rsi_work work = {kind, rsi_strdup(entity_id), rsi_strdup(first),
-                     second == NULL ? NULL : rsi_strdup(second)};
+                     second == NULL ? NULL : rsi_strdup(second), 0};
     if (work.entity_id == NULL || work.first == NULL || (second != NULL && work.second == NULL)) {
         free_work(&work);
         return RAGSTORE_E_NO_MEMORY;
     }
     list->items[list->count++] = work;
     return RAGSTORE_OK;
+}
+
+void rsi_work_forget(rsi_work_list *list, uint64_t sequence)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < list->count; i++)
+        if (list->items[i].sequence > sequence)
+            list->items[kept++] = list->items[i];
+        else
+            free_work(&list->items[i]);
+    list->count = kept;
 }
 
 /* ---- the four kinds ---- */
@@ -283,7 +294,7 @@ static int complete_folders(void *user, const char *entity_id, const char *json,
         return status;
     if (rsi_entity_incarnation(incarnation, storage, entity_id) != RAGSTORE_OK)
         return RAGSTORE_OK; /* a damaged record is told of where it is used */
-    const rsi_work work = {RSI_WORK_COME, (char *)(uintptr_t)entity_id, incarnation, NULL};
+    const rsi_work work = {RSI_WORK_COME, (char *)(uintptr_t)entity_id, incarnation, NULL, 0};
     return put_off(storage, &work, do_work(storage, &work));
 }
 

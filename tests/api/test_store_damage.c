@@ -190,6 +190,33 @@ static void store_damage__of_vectors_is_told_and_keywords_still_serve(void **sta
     assert_ok(ragstore_store_close(store));
 }
 
+/* A backup of api_storage/ alone: the records are there, the folder of the entity is not. */
+static void store_damage__a_missing_folder_is_no_entity_without_hits(void **state)
+{
+    static const char *const gone[] = {FOLDER "/vector_store", FOLDER};
+    ragstore_result *result;
+    char path[TEMPORARY_PATH_MAX];
+    make_small_store(state, the_model());
+    for (size_t i = 0; i < COUNT(gone); i++) {
+        temporary_remove_all(temporary_join(path, state, gone[i]));
+        ragstore_store *store = open_store_with(state, 0, the_model());
+        ragstore_entity *entity = open_entity(store, "acme");
+        assert_fails(RAGSTORE_E_DAMAGED, search_by_vector(&result, entity, "granite"));
+        assert_message_has("entity_scoped/entities/acme/vector_store");
+        assert_message_has("backup");
+        assert_int_equal(count_hits(entity, "granite"), 1); /* by keyword */
+        if (i == 0) { /* only the vectors are gone: the same bytes bring them back */
+            add_text(entity, "a.txt", "All about granite.");
+            assert_ok(search_by_vector(&result, entity, "granite"));
+            assert_int_equal(ragstore_result_count(result), 1);
+            ragstore_result_free(result);
+        }
+        expect_the_other_entity_to_serve(store);
+        ragstore_entity_free(entity);
+        assert_ok(ragstore_store_close(store));
+    }
+}
+
 static void store_damage__a_lost_index_file_comes_back(void **state)
 {
     char path[TEMPORARY_PATH_MAX];
@@ -258,6 +285,7 @@ int main(void)
         TEST(store_version__of_a_newer_library_is_refused_and_untouched),
         TEST(store_damage__of_one_entitys_chunks_leaves_the_others),
         TEST(store_damage__of_vectors_is_told_and_keywords_still_serve),
+        TEST(store_damage__a_missing_folder_is_no_entity_without_hits),
         TEST(store_damage__a_lost_index_file_comes_back),
         TEST(store_damage__a_changed_upload_is_told_and_mended_by_its_bytes),
     };

@@ -89,6 +89,62 @@ static void ingest_document_read__says_what_is_wrong_with_a_file(void **state)
     open_store_end(&s);
 }
 
+/* Between the look-up of a document and the opening of its file. */
+static struct {
+    open_store *s;
+    const char *doc_id;
+    int (*open)(void *self, int directory, const char *path, unsigned flags);
+    int (*act)(void);
+} meanwhile;
+
+static int open_after_that(void *self, int directory, const char *path, unsigned flags)
+{
+    int (*act)(void) = meanwhile.act;
+    if (act != NULL && strstr(path, "page") != NULL) {
+        meanwhile.act = NULL;
+        assert_int_equal(act(), 0);
+    }
+    return meanwhile.open(self, directory, path, flags);
+}
+
+static int delete_page(void)
+{
+    return rsi_document_delete(meanwhile.s->store, ACME, meanwhile.s->incarnation,
+                               meanwhile.doc_id);
+}
+
+static int replace_page(void)
+{
+    rsi_added added;
+    return upload(&added, meanwhile.s, "<p>Newer.</p>", 13, &html);
+}
+
+static void ingest_document_read__of_one_that_is_deleted_meanwhile_finds_none(void **state)
+{
+    open_store s;
+    rsi_bytes out = {0};
+    open_store_begin(&s, state, NULL);
+    rsi_added added = add_page(&s);
+    meanwhile.s = &s;
+    meanwhile.doc_id = added.doc_id;
+    meanwhile.open = s.faults.table.open;
+    s.faults.table.open = open_after_that;
+    meanwhile.act = replace_page; /* the same key: the id stays */
+    assert_int_equal(rsi_document_content(&out, s.store, ACME, s.incarnation, added.doc_id), 0);
+    assert_int_equal(out.size, 13);
+    assert_memory_equal(out.data, "<p>Newer.</p>", 13);
+    rsi_bytes_free(&out);
+    assert_null(meanwhile.act);
+    meanwhile.act = delete_page;
+    assert_int_equal(rsi_document_text(&out, s.store, ACME, s.incarnation, added.doc_id),
+                     RAGSTORE_E_NOT_FOUND);
+    expect_message(added.doc_id);
+    assert_null(meanwhile.act);
+    assert_int_equal(out.size, 0);
+    rsi_bytes_free(&out);
+    open_store_end(&s);
+}
+
 static void ingest_document_read__finds_no_document_that_is_not_there(void **state)
 {
     open_store s;
@@ -195,6 +251,7 @@ int main(void)
         FRESH(ingest_document_read__describes_what_was_given),
         FRESH(ingest_document_read__gives_bytes_and_text),
         FRESH(ingest_document_read__says_what_is_wrong_with_a_file),
+        FRESH(ingest_document_read__of_one_that_is_deleted_meanwhile_finds_none),
         FRESH(ingest_document_read__finds_no_document_that_is_not_there),
         FRESH(ingest_document_read__lists_pages_and_matches),
         FRESH(ingest_document_read__survives_each_failing_allocation_and_file_call),

@@ -7,6 +7,7 @@
 #include "harness/fault_files.h"
 #include "harness/fault_memory.h"
 #include "harness/power_explore.h"
+#include "storage/check.h"
 
 #include <errno.h>
 
@@ -223,6 +224,59 @@ static void storage_follow__knows_what_the_others_checkpoint_wrote(void **state)
     power_disk_free(disk);
 }
 
+static int note_key(void *user, const char *key, const char *json, size_t size)
+{
+    char *seen = user;
+    (void)json;
+    (void)size;
+    strcat(strcat(seen, key + 4), " "); /* of s000nn */
+    return RAGSTORE_OK;
+}
+
+/* The places of the records stay, or a walk that has begun would leave some out. */
+static void storage_follow__a_walk_goes_on_after_reading_again(void **state)
+{
+    (void)state;
+    for (int reads_from_file = 0; reads_from_file < 2; reads_from_file++) {
+        rsi_tx *tx;
+        char seen[400] = "";
+        rsi_scan scan = {0};
+        power_disk *disk = power_disk_new();
+        power_disk_back_date(disk, 3600);
+        rsi_storage *a = storage_open_good(disk);
+        for (int i = 10; i < 30; i++)
+            assert_good(put_number(a, i));
+        if (reads_from_file)
+            assert_good(rsi_storage_checkpoint(a));
+        rsi_storage *b = storage_open_good(disk);
+        assert_good(rsi_tx_begin(&tx, a));
+        for (int i = 10; i < 20; i++) {
+            char key[16];
+            snprintf(key, sizeof key, "s%05d", i);
+            assert_good(rsi_tx_drop(tx, RSI_SPACE_SESSIONS, key));
+        }
+        assert_good(rsi_tx_commit(tx));
+        assert_good(rsi_storage_follow(b));
+        assert_good(rsi_storage_scan(&scan, b, RSI_SPACE_SESSIONS, 3, note_key, seen));
+        assert_string_equal(seen, "20 21 22 ");
+        for (int i = 0; i < 5; i++) { /* until the journals that b needs are gone */
+            assert_good(put_number(a, 40 + i));
+            assert_good(rsi_storage_checkpoint(a));
+        }
+        assert_good(put_number(a, 50)); /* in no file yet */
+        assert_good(rsi_storage_follow(b));
+        while (!scan.ended)
+            assert_good(rsi_storage_scan(&scan, b, RSI_SPACE_SESSIONS, 3, note_key, seen));
+        assert_string_equal(seen, "20 21 22 23 24 25 26 27 28 29 40 41 42 43 44 50 ");
+        assert_same(a, b);
+        assert_good(put_number(b, 60));
+        assert_same(a, b);
+        close_and_free(a);
+        close_and_free(b);
+        power_disk_free(disk);
+    }
+}
+
 static void storage_follow__reads_again_when_the_journals_are_gone(void **state)
 {
     (void)state;
@@ -354,6 +408,47 @@ static void storage_commit_file__may_be_missing_or_damaged(void **state)
     a = storage_open_good(disk);
     assert_sessions(a, (size_t)number);
     close_and_free(a);
+    power_disk_free(disk);
+}
+
+/* ---- checking beside a writer ---- */
+
+static int count_finding(void *user, const rsi_finding *finding)
+{
+    (void)finding;
+    ++*(int *)user;
+    return RAGSTORE_OK;
+}
+
+/* Files that a writer has replaced, or is just replacing, are no damage. */
+static void storage_check__of_a_reader_keeps_writers_out(void **state)
+{
+    (void)state;
+    rsi_tx *tx;
+    rsi_storage *reader;
+    int findings = 0;
+    power_disk *disk = storage_make(true);
+    rsi_storage *a = storage_open_good(disk);
+    assert_good(storage_open_on(&reader, power_disk_table(disk), RAGSTORE_OPEN_READ_ONLY));
+    for (int i = 0; i < 3; i++) {
+        assert_good(put_number(a, i));
+        assert_good(put_chunk(a, 5, CHUNK_JSON));
+        if (i > 0)
+            assert_good(rsi_storage_checkpoint(a));
+        assert_good(rsi_storage_check(reader, count_finding, &findings));
+        assert_good(rsi_storage_check_entity(reader, ENTITY, count_finding, &findings));
+        assert_int_equal(findings, 0);
+    }
+    assert_good(rsi_tx_begin(&tx, a));
+    assert_error(rsi_storage_check(reader, count_finding, &findings), RAGSTORE_E_BUSY);
+    assert_true(strstr(rsi_error_message(), "another process") != NULL);
+    rsi_tx_abort(tx);
+    storage_remove(disk, RSI_PATH_SESSIONS);
+    assert_good(rsi_storage_check(reader, count_finding, &findings));
+    assert_int_equal(findings, 1); /* what is damage is told */
+    assert_good(put_number(a, 9)); /* and writers go on */
+    close_and_free(reader);
+    rsi_storage_free(a);
     power_disk_free(disk);
 }
 
@@ -538,6 +633,37 @@ static void storage_follow__a_failed_flush_elsewhere_is_made_safe(void **state)
     power_disk_free(disk);
 }
 
+/* The flush that a checkpoint begins with fails: the others must not take the journal's pages, which
+ * count as clean from then on, for flushed. */
+static void storage_follow__a_failed_flush_of_a_checkpoint_is_made_safe(void **state)
+{
+    (void)state;
+    char hint[128];
+    rsi_storage *a;
+    fault_files faults;
+    power_disk *disk = storage_make(true);
+    fault_files_init(&faults, power_disk_table(disk));
+    const rsi_storage_options options = {.durability = RAGSTORE_DURABILITY_NORMAL,
+                                         .files = &faults.table};
+    assert_good(rsi_storage_open(&a, "/store", &options));
+    rsi_storage *b = storage_open_good(disk);
+    assert_good(put_number(a, 1));
+    const rsi_path before = newest_journal(disk);
+    fault_files_fail(&faults, FAULT_FLUSH_DATA, 1, EIO, true);
+    assert_error(rsi_storage_checkpoint(a), RAGSTORE_E_FAILED);
+    fault_files_disarm(&faults);
+    assert_true(storage_read_file(disk, RSI_PATH_COMMIT, hint, sizeof hint) > 54);
+    assert_int_equal(hint[53], 'f');
+    assert_good(put_number(b, 2)); /* into a journal of its own: the old one is written again */
+    assert_string_not_equal(newest_journal(disk).text, before.text);
+    assert_sessions(b, 3);
+    assert_same(a, b);
+    assert_good(rsi_storage_close(a));
+    rsi_storage_free(a);
+    close_and_free(b);
+    power_disk_free(disk);
+}
+
 /* A checkpoint fails at each of its file operations, and its process dies there. */
 static void storage_follow__a_checkpoint_of_a_dying_process_is_completed(void **state)
 {
@@ -581,6 +707,46 @@ static void storage_follow__a_checkpoint_of_a_dying_process_is_completed(void **
     }
 }
 
+/* All operations from one on fail, also those that would clear up; then the disk is well again. */
+static void storage_checkpoint__succeeds_when_what_made_it_fail_is_over(void **state)
+{
+    (void)state;
+    for (int64_t i = 2;; i++) {
+        const int64_t n = i / 2;
+        const bool keeps = i % 2 == 1; /* the writer lock, or it is taken anew each time */
+        rsi_storage *a;
+        fault_files faults;
+        power_disk *disk = storage_make(true);
+        fault_files_init(&faults, power_disk_table(disk));
+        const rsi_storage_options options = {.durability = RAGSTORE_DURABILITY_FULL,
+                                             .files = &faults.table,
+                                             .keep_lease = keeps};
+        assert_good(rsi_storage_open(&a, "/store", &options));
+        assert_good(put_number(a, 1));
+        fault_files_fail(&faults, FAULT_ANY, n, EIO, true);
+        int status = rsi_storage_checkpoint(a);
+        bool struck = fault_files_struck(&faults);
+        fault_files_disarm(&faults);
+        if (status != RAGSTORE_OK && status != RAGSTORE_E_FAILED) {
+            assert_good(put_number(a, 2));
+            int again = rsi_storage_checkpoint(a);
+            if (again != RAGSTORE_OK)
+                fail_msg("operation %d: %s", (int)n, rsi_error_message());
+            assert_good(put_number(a, 3));
+            close_and_free(a);
+            a = storage_open_good(disk);
+            assert_sessions(a, 4);
+            close_and_free(a);
+        } else {
+            rsi_storage_free(a);
+        }
+        power_disk_free(disk);
+        if (!struck)
+            break;
+        assert_true(n < 500);
+    }
+}
+
 /* The files of an upload and of a new entity are another process's to name and make; when it died,
  * the next writer does it. */
 static void storage_follow__finishes_the_file_work_of_the_dead(void **state)
@@ -606,6 +772,43 @@ static void storage_follow__finishes_the_file_work_of_the_dead(void **state)
     assert_good(put_number(b, 1));
     handle = storage_file(disk, "uploads/acme/a.txt", RSI_OPEN_READ);
     power_disk_table(disk)->close(disk, handle);
+    close_and_free(b);
+    power_disk_free(disk);
+}
+
+/* File work that another one's checkpoint did not pass by is done: a follower keeps no list of it. */
+static void storage_follow__forgets_file_work_that_is_done(void **state)
+{
+    (void)state;
+    rsi_tx *tx;
+    rsi_path path;
+    rsi_storage *reader;
+    power_disk *disk = storage_make(true);
+    rsi_storage *a = storage_open_good(disk);
+    rsi_storage *b = storage_open_good(disk);
+    assert_good(storage_open_on(&reader, power_disk_table(disk), RAGSTORE_OPEN_READ_ONLY));
+    for (int i = 0; i < 2; i++) { /* followed before the checkpoint, and with it */
+        int handle =
+            storage_file(disk, "uploads/acme/.incoming-1", RSI_OPEN_WRITE | RSI_OPEN_CREATE);
+        power_disk_table(disk)->close(disk, handle);
+        assert_good(rsi_tx_begin(&tx, a));
+        assert_good(storage_row_text(tx, RSI_SPACE_ENTITIES, ENTITY, 3,
+                                     "{\"doc_id\":\"d2\",\"stored_name\":\"a.txt\"}"));
+        assert_good(rsi_tx_file(tx, ENTITY, ".incoming-1", "a.txt"));
+        assert_good(rsi_tx_commit(tx));
+        if (i == 0) {
+            assert_good(rsi_storage_follow(b));
+            assert_good(rsi_storage_follow(reader));
+            assert_true(rsi_storage_upload_waits(&path, b, ENTITY, "a.txt"));
+        }
+        assert_good(rsi_storage_checkpoint(a));
+        assert_good(rsi_storage_follow(b));
+        assert_good(rsi_storage_follow(reader));
+        assert_false(rsi_storage_upload_waits(&path, b, ENTITY, "a.txt"));
+        assert_false(rsi_storage_upload_waits(&path, reader, ENTITY, "a.txt"));
+    }
+    close_and_free(reader);
+    close_and_free(a);
     close_and_free(b);
     power_disk_free(disk);
 }
@@ -651,18 +854,23 @@ int main(void)
         cmocka_unit_test(storage_follow__sees_deletions_and_large_documents),
         cmocka_unit_test(storage_follow__crosses_checkpoints),
         cmocka_unit_test(storage_follow__knows_what_the_others_checkpoint_wrote),
+        cmocka_unit_test(storage_follow__a_walk_goes_on_after_reading_again),
         cmocka_unit_test(storage_follow__reads_again_when_the_journals_are_gone),
         cmocka_unit_test(storage_follow__a_reader_follows_and_writes_nothing),
         cmocka_unit_test(storage_follow__tells_which_entities_were_touched),
         cmocka_unit_test(storage_commit_file__may_be_missing_or_damaged),
+        cmocka_unit_test(storage_check__of_a_reader_keeps_writers_out),
         cmocka_unit_test(storage_follow__a_killed_owner_blocks_nobody),
         cmocka_unit_test(storage_follow__what_a_dying_process_left_is_made_safe),
         cmocka_unit_test(storage_follow__an_opener_believes_what_is_vouched_for),
         cmocka_unit_test(storage_follow__a_torn_line_of_a_dead_process_is_cut),
         cmocka_unit_test(storage_follow__tells_newlines_ahead_from_a_torn_line),
         cmocka_unit_test(storage_follow__a_failed_flush_elsewhere_is_made_safe),
+        cmocka_unit_test(storage_follow__a_failed_flush_of_a_checkpoint_is_made_safe),
         cmocka_unit_test(storage_follow__a_checkpoint_of_a_dying_process_is_completed),
+        cmocka_unit_test(storage_checkpoint__succeeds_when_what_made_it_fail_is_over),
         cmocka_unit_test(storage_follow__finishes_the_file_work_of_the_dead),
+        cmocka_unit_test(storage_follow__forgets_file_work_that_is_done),
         cmocka_unit_test(storage_follow__survives_each_allocation_that_fails),
     };
     return cmocka_run_group_tests_name("follow", tests, NULL, NULL);

@@ -127,6 +127,32 @@ static void storage_full_disk__opens_after_a_close_and_after_a_kill(void **state
     }
 }
 
+/* What one process took from the reserve another may not use up. */
+static void storage_full_disk__no_process_uses_up_what_another_needs_for_deleting(void **state)
+{
+    (void)state;
+    power_disk *disk = power_disk_new();
+    rsi_storage *a = storage_open_good(disk);
+    assert_int_equal(storage_commit_entity(a), RAGSTORE_OK);
+    rsi_storage *b = storage_open_good(disk);
+    power_disk_limit(disk, power_disk_used(disk) + 60000);
+    const unsigned count = fill(a);
+    for (unsigned i = 0; storage_commit_session(a) == RAGSTORE_OK; i++)
+        assert_true(i < 100);
+    for (char id[] = "s0"; id[1] < '3'; id[1]++)
+        assert_int_equal(drop(a, RSI_SPACE_SESSIONS, id), RAGSTORE_OK);
+    assert_int_equal(storage_commit_session(a), RAGSTORE_E_DISK_FULL);
+    assert_int_equal(storage_commit_session(b), RAGSTORE_E_DISK_FULL);
+    assert_int_equal(drop(b, RSI_SPACE_SESSIONS, "s3"), RAGSTORE_OK);
+    power_disk_limit(disk, 0);
+    assert_int_equal(storage_commit_session(b), RAGSTORE_OK);
+    expect_sessions(b, count - 3); /* four went, one came */
+    assert_int_equal(storage_commit_session(a), RAGSTORE_OK);
+    close_good(a);
+    close_good(b);
+    power_disk_free(disk);
+}
+
 static void storage_full_disk__writes_again_when_there_is_room(void **state)
 {
     (void)state;
@@ -176,6 +202,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(storage_full_disk__deletes_and_closes),
         cmocka_unit_test(storage_full_disk__opens_after_a_close_and_after_a_kill),
+        cmocka_unit_test(storage_full_disk__no_process_uses_up_what_another_needs_for_deleting),
         cmocka_unit_test(storage_full_disk__writes_again_when_there_is_room),
         cmocka_unit_test(storage_full_disk__is_harmless_at_every_size),
     };
