@@ -24,8 +24,6 @@
 #include <string.h>
 #include <time.h>
 
-#define JOURNAL_MAX ((size_t)1 << 40)
-
 typedef struct checkpoint {
     rsi_storage *storage;
     bool is_alone; /* nobody else uses the storage yet: no locks */
@@ -89,6 +87,8 @@ bool rsi_checkpoint_has_work(rsi_storage *storage, uint64_t *file_bytes)
 }
 
 /* ---- 1: what is to be written ---- */
+
+#define JOURNAL_MAX ((size_t)1 << 40)
 
 static int refuse_newer(void *user, const rsi_journal_line *line)
 {

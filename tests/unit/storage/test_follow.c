@@ -3,10 +3,10 @@
  * open file. What one commits the others see; what one leaves behind when it dies is made safe.
  */
 #include "storage_fixture.h"
+#include "storage/check.h"
 
 #include "harness/fault_files.h"
 #include "harness/fault_memory.h"
-#include "storage/check.h"
 
 #include <errno.h>
 
