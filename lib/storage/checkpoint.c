@@ -25,7 +25,6 @@
 #include <time.h>
 
 #define COMPACT_TRIES 10 /* while other processes write the files, too */
-#define JOURNAL_MAX ((size_t)1 << 40)
 
 typedef struct checkpoint {
     rsi_storage *storage;
@@ -91,6 +90,8 @@ bool rsi_checkpoint_has_work(rsi_storage *storage, uint64_t *file_bytes)
 }
 
 /* ---- 1: what is to be written ---- */
+
+#define JOURNAL_MAX ((size_t)1 << 40)
 
 static int refuse_newer(void *user, const rsi_journal_line *line)
 {
