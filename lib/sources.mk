@@ -20,7 +20,7 @@ ROOM_storage := attach.c base.c base_index.c base_read.c base_scan.c check.c che
     journal_files.c journal_op.c lease.c manifest.c read.c recover.c reload.c replay.c reserve.c scan.c \
     sessions_of.c snapshot.c snapshot_write.c space.c storage.c table.c table_freeze.c table_read.c tx.c work.c
 
-ROOM_vectors := faiss_file.c faiss_layout.c faiss_processor.c index_faiss.c kernel.c kernel_avx2.c \
+ROOM_vectors := faiss_file.c faiss_layout.c faiss_pieces.c faiss_processor.c index_faiss.c kernel.c kernel_avx2.c \
     rows.c rows_append.c rows_block.c rows_search.c rows_walk.c
 
 ROOM_lexical := analyzer.c bm25.c chunk_slots.c dictionary.c fold.c lexical.c lexical_compact.c \
