@@ -163,7 +163,7 @@ $(internal): $(lib_objects) $(harness_objects)
 $(unit_tests) $(crash_tests) $(bench_programs) $(query_programs) $(faiss_campaign): $(BUILD)/%: $(BUILD)/%.o $(internal)
 	$(call say,LINK,$@)
 	$(Q)$(CC) -o $@ $(VARIANT_FLAGS) $(LDFLAGS) $< $(internal) $(FAISS_ARCHIVES) $(LIB_LIBS) -lcmocka \
-	    $(if $(filter %/bench_query %/bench_append %/bench_open,$@),-lsqlite3)
+	    $(if $(filter %/bench_query %/bench_append %/bench_open %/bench_index,$@),-lsqlite3)
 
 $(api_tests): $(BUILD)/%: $(BUILD)/%.o $(harness_public) $(shared)
 	$(call say,LINK,$@)

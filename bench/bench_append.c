@@ -5,9 +5,10 @@
  *   bench_append [directory] [rounds]
  *
  * Prints one JSON object a line: commits a second (median, smallest and largest of the rounds),
- * flushes for each commit, and the ratio to the rival; first for threads of one process, then for two
- * processes of one thread each, with the smaller one's share. Each round measures all ways one after the
- * other, in the other order in every second round. The directory should be on a real disk.
+ * flushes for each commit, and the ratio to the rival; first for threads of one process, then for
+ * two processes of one thread each, with the smaller one's share. Each round measures all ways one
+ * after the other, in the other order in every second round. The directory should be on a real
+ * disk.
  */
 #include "base/status.h"
 #include "files/files.h"
@@ -99,8 +100,9 @@ static void commit_raw(run *r)
 {
     char line[512];
     char json[256];
-    int size = snprintf(line, sizeof line, "%081d,[\"put\",\"chat_sessions\",\"session_%012d\",%s]\n",
-                        0, 0, (record_text(json, sizeof json, next_key++), json));
+    int size =
+        snprintf(line, sizeof line, "%081d,[\"put\",\"chat_sessions\",\"session_%012d\",%s]\n", 0,
+                 0, (record_text(json, sizeof json, next_key++), json));
     uint64_t at = atomic_fetch_add(&r->offset, (uint64_t)size);
     if (pwrite(r->file, line, (size_t)size, (off_t)at) != size || fdatasync(r->file) != 0)
         fail("write", strerror(errno));
@@ -166,11 +168,11 @@ static rsi_storage *open_store(bool full)
 {
     char path[1100];
     rsi_storage *storage;
-    rsi_storage_options options = {
-        .durability = full ? RAGSTORE_DURABILITY_FULL : RAGSTORE_DURABILITY_NORMAL,
-        .busy_timeout_ms = 60000,
-        .keep_lease = true,
-        .files = &counting};
+    rsi_storage_options options = {.durability =
+                                       full ? RAGSTORE_DURABILITY_FULL : RAGSTORE_DURABILITY_NORMAL,
+                                   .busy_timeout_ms = 60000,
+                                   .keep_lease = true,
+                                   .files = &counting};
     snprintf(path, sizeof path, "%s/store", place);
     if (rsi_storage_open(&storage, path, &options) != RAGSTORE_OK)
         fail(path, rsi_error_message());
@@ -212,7 +214,8 @@ static double measure(way how, int threads, double *flushes_each)
 
 #define PROCESSES 2
 
-/* In a child, with a store or database of its own on the same files, when all have opened theirs. */
+/* In a child, with a store or database of its own on the same files, when all have opened theirs.
+ */
 static void work_alone(way how, int index, int answers, int starts)
 {
     uint64_t commits = 0;
@@ -220,7 +223,8 @@ static void work_alone(way how, int index, int answers, int starts)
     next_key = ((uint64_t)index + 1) << 40 | next_key;
     if (how == RAGSTORE_FULL || how == RAGSTORE_NORMAL)
         r.storage = open_store(how == RAGSTORE_FULL);
-    if (write(answers, &commits, sizeof commits) != sizeof commits || read(starts, &commits, 1) != 1)
+    if (write(answers, &commits, sizeof commits) != sizeof commits ||
+        read(starts, &commits, 1) != 1)
         _exit(1);
     r.until = now() + SECONDS;
     work(&r);

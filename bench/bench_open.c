@@ -5,9 +5,9 @@
  *
  *   bench_open [records] [directory]
  *
- * Prints one JSON object a line: medians over the rounds, ratios, and the most memory that the process
- * used. The files are in the page cache. Each round does all ways, in the other order in every second
- * round.
+ * Prints one JSON object a line: medians over the rounds, ratios, and the most memory that the
+ * process used. The files are in the page cache. Each round does all ways, in the other order in
+ * every second round.
  */
 #include "base/bytes.h"
 #include "base/status.h"
@@ -153,7 +153,8 @@ static size_t get_from_database(const char *key)
     sqlite3 *database;
     sqlite3_stmt *select;
     if (sqlite3_open(database_path, &database) != SQLITE_OK ||
-        sqlite3_prepare_v2(database, "SELECT t FROM r WHERE id = ?", -1, &select, NULL) != SQLITE_OK)
+        sqlite3_prepare_v2(database, "SELECT t FROM r WHERE id = ?", -1, &select, NULL) !=
+            SQLITE_OK)
         fail("open the database", sqlite3_errmsg(database));
     sqlite3_bind_text(select, 1, key, -1, SQLITE_STATIC);
     if (sqlite3_step(select) != SQLITE_ROW)
@@ -329,8 +330,7 @@ static void compare_finding(void)
     printf("{\"bench\":\"find_in_file\",\"records\":%zu,\"ragstore_ms\":%.1f,\"sqlite_ms\":%.1f,"
            "\"ratio\":%.2f,\"equal\":%s}\n",
            record_count, ms[0][ROUNDS / 2], ms[1][ROUNDS / 2],
-           ms[1][ROUNDS / 2] / ms[0][ROUNDS / 2],
-           ours == (uint64_t)theirs ? "true" : "false");
+           ms[1][ROUNDS / 2] / ms[0][ROUNDS / 2], ours == (uint64_t)theirs ? "true" : "false");
     sqlite3_finalize(select);
     sqlite3_close(database);
     ragstore_collection_free(collection);
@@ -349,8 +349,8 @@ int main(int argc, char **argv)
     if (is_child)
         snprintf(store_path, sizeof store_path, "%s", argv[2]);
     else
-        snprintf(store_path, sizeof store_path, "%s/bench_open_%d",
-                 argc > 2 ? argv[2] : "/tmp", (int)getpid());
+        snprintf(store_path, sizeof store_path, "%s/bench_open_%d", argc > 2 ? argv[2] : "/tmp",
+                 (int)getpid());
     snprintf(database_path, sizeof database_path, "%s.sqlite", store_path);
     snprintf(json_path, sizeof json_path, "%s/api_storage/collections/people.json", store_path);
     snprintf(small_path, sizeof small_path, "%s.small", store_path);

@@ -240,8 +240,8 @@ static void report(const struct mode *mode, const cranfield_quality *quality, si
         printf("{\"bench\": \"quality\", \"collection\": \"cranfield\", \"documents\": \"%s\", "
                "\"mode\": \"%s\", \"ndcg_10\": %.4f, \"recall_10\": %.4f, \"recall_100\": %.4f, "
                "\"queries\": %zu, \"cut_short\": %zu}\n",
-               options.files ? "files" : "whole", mode->name, quality->ndcg_10,
-               quality->recall_10, quality->recall_100, quality->queries, cut);
+               options.files ? "files" : "whole", mode->name, quality->ndcg_10, quality->recall_10,
+               quality->recall_100, quality->queries, cut);
     else
         printf("  %-8s  %8.3f  %10.3f  %11.3f", mode->name, quality->ndcg_10, quality->recall_10,
                quality->recall_100);

@@ -69,14 +69,15 @@ static void write_record(rsi_bytes *out, size_t number)
     static const char *const states[] = {"done", "running", "failed", "new", "stored", "waiting"};
     uint64_t mixed = (uint64_t)number * UINT64_C(6364136223846793005) + 1442695040888963407u;
 
-    rsi_bytes_printf(out,
-                     "{\"_id\":\"%024zx\",\"title\":\"A \\\"quoted\\\" title\\n%" PRIu64
-                     " \\u00e9\",\"created_at\":\"2026-01-31T12:34:56.%06zu\",\"author\":{"
-                     "\"name\":\"Person %zu\",\"address\":{\"street\":\"Street %zu\",\"city\":\"%s\""
-                     "},\"mails\":[\"a%zu@example.org\",\"b@example.org\"]},\"tags\":[\"x\",\"y\","
-                     "\"tag%zu\"],\"size\":%zu,\"ratio\":%zu.25,",
-                     number, (mixed >> 40) % 97, number % 1000000, number, number % 331,
-                     cities[(mixed >> 33) % 5], number, number % 13, number * 7, number % 100);
+    rsi_bytes_printf(
+        out,
+        "{\"_id\":\"%024zx\",\"title\":\"A \\\"quoted\\\" title\\n%" PRIu64
+        " \\u00e9\",\"created_at\":\"2026-01-31T12:34:56.%06zu\",\"author\":{"
+        "\"name\":\"Person %zu\",\"address\":{\"street\":\"Street %zu\",\"city\":\"%s\""
+        "},\"mails\":[\"a%zu@example.org\",\"b@example.org\"]},\"tags\":[\"x\",\"y\","
+        "\"tag%zu\"],\"size\":%zu,\"ratio\":%zu.25,",
+        number, (mixed >> 40) % 97, number % 1000000, number, number % 331,
+        cities[(mixed >> 33) % 5], number, number % 13, number * 7, number % 100);
     if (number % 11 == 0)
         rsi_bytes_append_text(out, "\"reviewed_by\":null,");
     rsi_bytes_printf(out, "\"score\":%" PRIu64 ",\"status\":\"%s\"}\n", (mixed >> 20) % 10000,

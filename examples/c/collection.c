@@ -1,6 +1,6 @@
 /*
- * Documents of one's own: a small list of tasks. Each run puts one in, shows what is open, sorted by
- * priority, and finishes the most urgent one.
+ * Documents of one's own: a small list of tasks. Each run puts one in, shows what is open, sorted
+ * by priority, and finishes the most urgent one.
  *
  *   ./collection DIRECTORY
  */
@@ -50,8 +50,8 @@ static void finish_one(ragstore_collection *tasks)
                                        &urgent));
     options.version = ragstore_buffer_data(version);
     snprintf(filter, sizeof filter, "%s", ragstore_buffer_data(task));
-    int status = ragstore_collection_update_one(
-        NULL, tasks, filter, "{\"$currentDate\": {\"done\": true}}", &options);
+    int status = ragstore_collection_update_one(NULL, tasks, filter,
+                                                "{\"$currentDate\": {\"done\": true}}", &options);
     if (status == RAGSTORE_E_CONFLICT)
         printf("somebody else changed it meanwhile\n");
     else

@@ -15,12 +15,10 @@
 static const struct {
     const char *name, *of_library;
 } members[] = {
-    {"doc_id", "doc_id"},           {"doc_name", "filename"},
-    {"file_path", "file_path"},     {"indexed_at", "uploaded_at"},
-    {"file_size", "file_size"},     {"metadata", "metadata"},
-    {"media_type", "media_type"},   {"sha256", "sha256"},
-    {"key", "key"},                 {"source", "source"},
-    {"description", "description"}, {"chunks_count", "chunks_count"},
+    {"doc_id", "doc_id"},          {"doc_name", "filename"},       {"file_path", "file_path"},
+    {"indexed_at", "uploaded_at"}, {"file_size", "file_size"},     {"metadata", "metadata"},
+    {"media_type", "media_type"},  {"sha256", "sha256"},           {"key", "key"},
+    {"source", "source"},          {"description", "description"}, {"chunks_count", "chunks_count"},
 };
 
 static void out_document(struct json_out *out, const json_t *document)

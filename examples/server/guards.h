@@ -6,11 +6,7 @@
 
 #include "request.h"
 
-enum {
-    TARGET_SIZE_MAX = 8 * 1024,
-    HEADER_SIZE_MAX = 8 * 1024,
-    HEADERS_MAX = 64
-};
+enum { TARGET_SIZE_MAX = 8 * 1024, HEADER_SIZE_MAX = 8 * 1024, HEADERS_MAX = 64 };
 
 /* Make a reply that refuses the request if it must not be served; otherwise leave it without one.
  * *length is set to the Content-Length, 0 when there is none or the body comes in chunks. */

@@ -78,8 +78,12 @@ void out_end(struct json_out *out, char bracket)
 static size_t sequence_length(const char *text, size_t size)
 {
     const unsigned char *byte = (const unsigned char *)text;
-    size_t length = byte[0] < 0x80 ? 1 : byte[0] < 0xc2 ? 0 : byte[0] < 0xe0 ? 2 :
-                    byte[0] < 0xf0 ? 3 : byte[0] < 0xf5 ? 4 : 0;
+    size_t length = byte[0] < 0x80   ? 1
+                    : byte[0] < 0xc2 ? 0
+                    : byte[0] < 0xe0 ? 2
+                    : byte[0] < 0xf0 ? 3
+                    : byte[0] < 0xf5 ? 4
+                                     : 0;
 
     if (length == 0 || length > size) {
         return 0;

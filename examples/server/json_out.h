@@ -35,8 +35,8 @@ void out_whole(struct json_out *out, json_int_t number);
 void out_decimal(struct json_out *out, double number); /* up to 7 digits; NaN gives null */
 void out_flag(struct json_out *out, bool flag);
 void out_nothing(struct json_out *out);
-void out_raw(struct json_out *out, const char *json);         /* a JSON value; NULL gives null */
-void out_value(struct json_out *out, const json_t *value);    /* NULL gives null */
+void out_raw(struct json_out *out, const char *json);      /* a JSON value; NULL gives null */
+void out_value(struct json_out *out, const json_t *value); /* NULL gives null */
 
 /* Bytes that are not JSON, such as the frame of an event; commas are left alone. */
 void out_bytes(struct json_out *out, const char *bytes, size_t size);

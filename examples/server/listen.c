@@ -94,8 +94,7 @@ enum listen_result listen_open(struct server *server, int *listener)
         result = LISTEN_REFUSED;
     } else if ((*listener = open_socket(info)) < 0) {
         fprintf(stderr, "ragstore-server: cannot listen on %s port %s: %s%s\n", settings->host,
-                port, strerror(errno),
-                errno == EADDRINUSE ? "; --port 0 picks a free port" : "");
+                port, strerror(errno), errno == EADDRINUSE ? "; --port 0 picks a free port" : "");
     } else {
         describe(server, *listener);
         result = LISTEN_OK;

@@ -13,13 +13,13 @@
 
 enum multipart_problem {
     MULTIPART_FINE,
-    MULTIPART_MALFORMED,       /* not a form, or cut off */
+    MULTIPART_MALFORMED, /* not a form, or cut off */
     MULTIPART_FILE_TOO_LARGE,
     MULTIPART_FIELD_TOO_LARGE, /* a text field, or all of them together */
     MULTIPART_TWO_FILES,
-    MULTIPART_NOT_UTF8,        /* a text field or a file name */
+    MULTIPART_NOT_UTF8, /* a text field or a file name */
     MULTIPART_NO_MEMORY,
-    MULTIPART_DISK             /* the spool could not be written; see error_number */
+    MULTIPART_DISK /* the spool could not be written; see error_number */
 };
 
 struct multipart {

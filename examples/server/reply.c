@@ -85,8 +85,8 @@ void reply_buffer(struct request *request, ragstore_buffer *json)
 void reply_static(struct request *request, unsigned status, const char *type, const char *text,
                   size_t size)
 {
-    struct MHD_Response *response = MHD_create_response_from_buffer(
-        size, (void *)(uintptr_t)text, MHD_RESPMEM_PERSISTENT);
+    struct MHD_Response *response =
+        MHD_create_response_from_buffer(size, (void *)(uintptr_t)text, MHD_RESPMEM_PERSISTENT);
 
     if (response != NULL) {
         request->reply_size = size;

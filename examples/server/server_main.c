@@ -94,8 +94,8 @@ static void announce(const struct server *server, const ragstore_model *model)
     char search[512];
 
     if (fingerprint != NULL) {
-        snprintf(search, sizeof search, "search: hybrid with %.*s",
-                 (int)strcspn(fingerprint, "/"), fingerprint);
+        snprintf(search, sizeof search, "search: hybrid with %.*s", (int)strcspn(fingerprint, "/"),
+                 fingerprint);
     } else {
         snprintf(search, sizeof search,
                  "search: keyword only, there is no embedding model; run make quickstart or set "

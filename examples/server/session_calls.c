@@ -9,8 +9,8 @@
 #include <stdlib.h>
 
 /* Reply with what a call of the library returned. */
-static void reply_json(struct request *request, int status, ragstore_buffer *json,
-                       const char *noun, const char *id)
+static void reply_json(struct request *request, int status, ragstore_buffer *json, const char *noun,
+                       const char *id)
 {
     if (status == RAGSTORE_OK) {
         reply_buffer(request, json);

@@ -140,8 +140,8 @@ static ssize_t read_some(void *user, uint64_t position, char *buffer, size_t max
         pthread_cond_signal(&stream->changed);
         result = (ssize_t)count;
     } else if (stream->ended) {
-        result = stream->broken ? MHD_CONTENT_READER_END_WITH_ERROR
-                                : MHD_CONTENT_READER_END_OF_STREAM;
+        result =
+            stream->broken ? MHD_CONTENT_READER_END_WITH_ERROR : MHD_CONTENT_READER_END_OF_STREAM;
     } else {
         stream->sleeping = true;
         MHD_suspend_connection(stream->connection);

@@ -19,8 +19,8 @@ struct target_query {
 };
 
 struct target {
-    char *path;  /* as it was sent, without the query: for the log */
-    char *text;  /* decoded pieces, which the pointers below point into */
+    char *path; /* as it was sent, without the query: for the log */
+    char *text; /* decoded pieces, which the pointers below point into */
     char *segments[TARGET_SEGMENTS_MAX];
     size_t segment_count;
     struct target_query queries[TARGET_QUERIES_MAX];

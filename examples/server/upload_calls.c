@@ -233,7 +233,8 @@ static void check_chunks(struct fields *fields, json_t *chunks)
     json_t *chunk = NULL;
     size_t i = 0;
 
-    json_array_foreach (chunks, i, chunk) {
+    json_array_foreach(chunks, i, chunk)
+    {
         const char *name = NULL;
         json_t *value = NULL;
 
@@ -248,7 +249,8 @@ static void check_chunks(struct fields *fields, json_t *chunks)
             fields_wrong(fields, "chunks", (json_int_t)i, "text", "string_type",
                          "Input should be a valid string");
         }
-        json_object_foreach (chunk, name, value) {
+        json_object_foreach(chunk, name, value)
+        {
             bool is_known = false;
 
             for (size_t j = 0; j < sizeof known / sizeof known[0]; j++) {

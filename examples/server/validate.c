@@ -152,8 +152,7 @@ static bool is_known(const struct fields *fields, const char *name)
  * header or the name. */
 static void ignore(struct request *request, const char *name)
 {
-    static const char plain[] =
-        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-.";
+    static const char plain[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-.";
     size_t used = request->ignored == NULL ? 0 : strlen(request->ignored);
     char *text = NULL;
 
@@ -185,7 +184,8 @@ static void check_unknown(struct fields *fields)
     const char *name = NULL;
     json_t *value = NULL;
 
-    json_object_foreach (fields->object, name, value) {
+    json_object_foreach(fields->object, name, value)
+    {
         if (is_known(fields, name)) {
             continue;
         }

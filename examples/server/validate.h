@@ -32,8 +32,8 @@ enum { FIELDS_KNOWN_MAX = 16 };
 
 struct fields {
     struct request *request;
-    const char *place; /* "body" or "query" */
-    json_t *object;    /* NULL when there is nothing to look at */
+    const char *place;       /* "body" or "query" */
+    json_t *object;          /* NULL when there is nothing to look at */
     struct json_out details; /* what is wrong, as the reply will say it */
     bool wrong;
     const char *known[FIELDS_KNOWN_MAX];

@@ -44,7 +44,7 @@ static enum parsed parse_integer_text(int64_t *number, const char *text)
     parsed = strtoll(text, &end, 10);
     *number = parsed;
     return end != text && end[strspn(end, " \t")] == '\0' && errno == 0 ? PARSED
-                                                                         : PARSED_NOT_A_NUMBER;
+                                                                        : PARSED_NOT_A_NUMBER;
 }
 
 static enum parsed parse_integer(int64_t *number, const json_t *value)

@@ -16,7 +16,7 @@ typedef struct rsi_agent_question {
     const struct rsi_agent_turn {
         bool is_user;
         const char *content;
-    } *history;
+    } * history;
     size_t history_count;
     const char *const *doc_ids;
     size_t doc_ids_count;
@@ -25,7 +25,7 @@ typedef struct rsi_agent_question {
 } rsi_agent_question;
 
 typedef struct rsi_agent_answer {
-    char *text;          /* UTF-8, with [n] behind each quotation; at most 400 bytes of quotations */
+    char *text; /* UTF-8, with [n] behind each quotation; at most 400 bytes of quotations */
     rsi_result *sources; /* the hit at n - 1 is what [n] cites; nothing that is not cited */
     /* Metadata of the stored message, a JSON object: mode ("extractive"), answered (bool),
      * citations: [{n, doc_id, doc_name, chunk_number, page, start, end, quote}] */
@@ -33,7 +33,7 @@ typedef struct rsi_agent_answer {
 } rsi_agent_answer;
 
 typedef struct rsi_agent_listener {
-    int (*on_sources)(void *user, const rsi_result *sources); /* non-zero cancels; may be NULL */
+    int (*on_sources)(void *user, const rsi_result *sources);  /* non-zero cancels; may be NULL */
     int (*on_text)(void *user, const char *text, size_t size); /* non-zero cancels; may be NULL */
     void *user;
 } rsi_agent_listener;

@@ -1,5 +1,6 @@
 /*
- * The steps from a message to an answer. Only extractive.c, answer_*.c and their tests include this.
+ * The steps from a message to an answer. Only extractive.c, answer_*.c and their tests include
+ * this.
  *
  *   message ─► answer_terms.c ► the question's terms, each with its weight
  *   passages ► answer_units.c ► sentences, each with the set of question terms that it has
@@ -50,7 +51,7 @@ float rsi_asked_coverage(const rsi_asked *asked, rsi_asked_set set);
 
 typedef struct rsi_passage {
     const rsi_found *found;
-    size_t size; /* of its content */
+    size_t size;                 /* of its content */
     rsi_asked_set heading_terms; /* of its heading and its document's name */
 } rsi_passage;
 
@@ -63,7 +64,7 @@ typedef struct rsi_unit {
     size_t end;
     rsi_asked_set terms;
     uint64_t sketch[RSI_SKETCH_WORDS]; /* a bit for each of its words: near-identical ones agree */
-    bool is_title;    /* a heading or label: a few words that say nothing alone */
+    bool is_title;                     /* a heading or label: a few words that say nothing alone */
     float coverage;   /* share of the question that it and its heading hold: 0 to 1 */
     float similarity; /* cosine to the question; 0: not computed */
     float score;      /* see answer_score.c */

@@ -30,8 +30,7 @@ static bool add_term(void *user, const char *term, size_t term_size, size_t star
         return false;
     if (rsi_asked_find(asked, term, term_size) >= 0)
         return true;
-    asked->terms[asked->count] =
-        (rsi_asked_term){asked->bytes.size, term_size, a->share, a->share};
+    asked->terms[asked->count] = (rsi_asked_term){asked->bytes.size, term_size, a->share, a->share};
     rsi_bytes_append(&asked->bytes, term, term_size);
     a->status = rsi_bytes_status(&asked->bytes);
     if (a->status != RAGSTORE_OK)

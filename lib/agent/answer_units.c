@@ -15,9 +15,9 @@
 #include <string.h>
 
 #define UNITS_MAX 1024
-#define UNIT_MAX 2000     /* bytes: longer stretches without an end are cut into pieces */
-#define TITLE_MAX 60      /* bytes of a heading or label */
-#define LIKE_PERCENT 90   /* of the words of two near-identical sentences */
+#define UNIT_MAX 2000   /* bytes: longer stretches without an end are cut into pieces */
+#define TITLE_MAX 60    /* bytes of a heading or label */
+#define LIKE_PERCENT 90 /* of the words of two near-identical sentences */
 
 /* ---- sentences ---- */
 

@@ -256,8 +256,8 @@ int rsi_agent_answer_question(rsi_agent_answer *answer, rsi_store *store, const 
         pthread_rwlock_unlock(&catalog->lock);
     }
     if (status == RAGSTORE_OK)
-        status = rsi_material_make(&material, &asked, answer->sources->items,
-                                   answer->sources->count);
+        status =
+            rsi_material_make(&material, &asked, answer->sources->items, answer->sources->count);
     if (status == RAGSTORE_OK)
         status = rsi_units_judge(&material, &asked, store->embedder,
                                  (rsi_slice){searched.data, searched.size});

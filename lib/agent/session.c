@@ -45,9 +45,9 @@ int rsi_session_read(rsi_session_record *record, rsi_store *store, const char *s
     record->id = rsi_json_get_text(record->json, "session_id");
     record->entity_id = rsi_json_get_text(record->json, "entity_id");
     if (record->id == NULL || record->entity_id == NULL)
-        status = rsi_fail(RAGSTORE_E_DAMAGED, "agent",
-                          "session \"%s\" has no session_id or entity_id in its record",
-                          session_id);
+        status =
+            rsi_fail(RAGSTORE_E_DAMAGED, "agent",
+                     "session \"%s\" has no session_id or entity_id in its record", session_id);
     if (status == RAGSTORE_OK)
         status = rsi_entity_read(&entity, store, record->entity_id, NULL);
     if (status == RAGSTORE_E_NOT_FOUND ||
@@ -131,9 +131,8 @@ static int create_in_tx(char session_id[RSI_SESSION_ID_MAX], rsi_store *store,
     return status;
 }
 
-int rsi_session_create(char session_id[RSI_SESSION_ID_MAX], rsi_store *store,
-                       const char *entity_id, const char *incarnation, const char *name,
-                       const char *metadata_json)
+int rsi_session_create(char session_id[RSI_SESSION_ID_MAX], rsi_store *store, const char *entity_id,
+                       const char *incarnation, const char *name, const char *metadata_json)
 {
     rsi_bytes metadata = {0};
     rsi_tx *tx;

@@ -22,18 +22,16 @@ typedef struct rsi_session_record {
 int rsi_session_read(rsi_session_record *record, rsi_store *store, const char *session_id);
 void rsi_session_record_free(rsi_session_record *record);
 
-int rsi_session_create(char session_id[RSI_SESSION_ID_MAX], rsi_store *store,
-                       const char *entity_id, const char *incarnation, const char *name,
-                       const char *metadata_json);
+int rsi_session_create(char session_id[RSI_SESSION_ID_MAX], rsi_store *store, const char *entity_id,
+                       const char *incarnation, const char *name, const char *metadata_json);
 int rsi_session_delete(rsi_store *store, const char *session_id);
 int rsi_session_describe(rsi_bytes *out, rsi_store *store, const char *session_id);
 int rsi_session_list(rsi_bytes *out, rsi_store *store, const char *entity_id,
                      const char *incarnation, uint64_t limit, uint64_t offset, const char *match);
 
 /* One message. *json (may be NULL) receives it as callers see it. */
-int rsi_session_append(uint64_t *number, rsi_bytes *json, rsi_store *store,
-                       const char *session_id, const char *role, const char *content,
-                       const char *metadata_json);
+int rsi_session_append(uint64_t *number, rsi_bytes *json, rsi_store *store, const char *session_id,
+                       const char *role, const char *content, const char *metadata_json);
 /* The newest `limit` messages with numbers below `before`, oldest first, as a JSON array. */
 int rsi_session_messages(rsi_bytes *out, rsi_store *store, const char *session_id, uint64_t limit,
                          uint64_t before);

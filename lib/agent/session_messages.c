@@ -65,8 +65,8 @@ static int append_in_tx(uint64_t *number, rsi_store *store, const char *session_
     rsi_session_record record;
     int status = rsi_session_read(&record, store, session_id);
     if (status == RAGSTORE_OK)
-        status = rsi_storage_row_count(NULL, number, store->storage, RSI_SPACE_SESSIONS,
-                                       session_id);
+        status =
+            rsi_storage_row_count(NULL, number, store->storage, RSI_SPACE_SESSIONS, session_id);
     if (status == RAGSTORE_OK)
         status = rsi_tx_row_put(tx, RSI_SPACE_SESSIONS, session_id, *number, message->data,
                                 message->size);
@@ -76,9 +76,8 @@ static int append_in_tx(uint64_t *number, rsi_store *store, const char *session_
     return status;
 }
 
-int rsi_session_append(uint64_t *number, rsi_bytes *json, rsi_store *store,
-                       const char *session_id, const char *role, const char *content,
-                       const char *metadata_json)
+int rsi_session_append(uint64_t *number, rsi_bytes *json, rsi_store *store, const char *session_id,
+                       const char *role, const char *content, const char *metadata_json)
 {
     rsi_bytes metadata = {0};
     rsi_bytes message = {0};
@@ -126,8 +125,7 @@ int rsi_session_messages(rsi_bytes *out, rsi_store *store, const char *session_i
     int status = rsi_session_read(&record, store, session_id);
     rsi_session_record_free(&record);
     if (status == RAGSTORE_OK)
-        status =
-            rsi_storage_row_count(NULL, &next, store->storage, RSI_SPACE_SESSIONS, session_id);
+        status = rsi_storage_row_count(NULL, &next, store->storage, RSI_SPACE_SESSIONS, session_id);
     if (status != RAGSTORE_OK)
         return status;
     uint64_t end = before < next ? before : next;
@@ -236,8 +234,8 @@ int rsi_session_ask(rsi_agent_answer *answer, rsi_bytes *message_json, rsi_store
     uint64_t number;
     rsi_bytes metadata = {0};
     memset(answer, 0, sizeof *answer);
-    int status = rsi_session_append(&number, NULL, store, session_id, "user", question->message,
-                                    NULL);
+    int status =
+        rsi_session_append(&number, NULL, store, session_id, "user", question->message, NULL);
     if (status != RAGSTORE_OK)
         return status;
     int answered = answer_question(answer, store, session_id, number, question, listener);

@@ -33,7 +33,8 @@ static int give(ragstore_buffer **out, int status, rsi_bytes *text)
     return status;
 }
 
-/* The same for a change, whose answer must not fail after the commit: the buffer was made before. */
+/* The same for a change, whose answer must not fail after the commit: the buffer was made before.
+ */
 static void give_made(ragstore_buffer **out, ragstore_buffer *made, int status, rsi_bytes *text)
 {
     if (status == RAGSTORE_OK && made != NULL) {
@@ -106,8 +107,7 @@ int ragstore_collection_list(ragstore_buffer **out, ragstore_store *store)
 
 static rsi_find_options find_options_of(const ragstore_collection_find_options *given)
 {
-    return (rsi_find_options){given->sort_json, given->projection_json, given->skip,
-                              given->limit};
+    return (rsi_find_options){given->sort_json, given->projection_json, given->skip, given->limit};
 }
 
 static int make_cursor(ragstore_cursor **out, rsi_core *core, rsi_cursor *inside)

@@ -42,8 +42,7 @@ int rsi_document_open_handle(ragstore_document **out, rsi_core *core, const char
 {
     rsi_bytes text = {0};
     *out = NULL;
-    int status =
-        rsi_document_describe(&text, core->store, entity_id, incarnation, doc_id, added);
+    int status = rsi_document_describe(&text, core->store, entity_id, incarnation, doc_id, added);
     if (status != RAGSTORE_OK) {
         rsi_bytes_free(&text);
         return status;
@@ -230,15 +229,14 @@ int ragstore_document_open(ragstore_document **out, ragstore_entity *entity, con
         status = enter_entity(entity, __func__);
     if (status != RAGSTORE_OK)
         return status;
-    status = rsi_document_open_handle(out, entity->core, entity->id, entity->incarnation, doc_id,
-                                      NULL);
+    status =
+        rsi_document_open_handle(out, entity->core, entity->id, entity->incarnation, doc_id, NULL);
     return rsi_core_leave(entity->core, status);
 }
 
 void ragstore_document_free(ragstore_document *document)
 {
-    if (document == NULL ||
-        rsi_check_handle(document, RSI_MAGIC_DOCUMENT, __func__) != RAGSTORE_OK)
+    if (document == NULL || rsi_check_handle(document, RSI_MAGIC_DOCUMENT, __func__) != RAGSTORE_OK)
         return;
     rsi_core *core = document->core;
     document->magic = RSI_MAGIC_FREED;
@@ -282,7 +280,7 @@ static int read_into_buffer(ragstore_buffer **out, ragstore_document *document,
     if (status != RAGSTORE_OK)
         return status;
     status = reader(&text, document->core->store, document->entity_id, document->incarnation,
-                  document->doc_id);
+                    document->doc_id);
     return rsi_core_leave_with(out, document->core, &text, status);
 }
 
@@ -308,9 +306,9 @@ int ragstore_document_list(ragstore_buffer **out, ragstore_entity *entity,
         status = enter_entity(entity, __func__);
     if (status != RAGSTORE_OK)
         return status;
-    status = rsi_document_list(&text, entity->core->store, entity->id, entity->incarnation,
-                               given.limit == 0 ? UINT64_MAX : given.limit, given.offset,
-                               given.match);
+    status =
+        rsi_document_list(&text, entity->core->store, entity->id, entity->incarnation,
+                          given.limit == 0 ? UINT64_MAX : given.limit, given.offset, given.match);
     return rsi_core_leave_with(out, entity->core, &text, status);
 }
 

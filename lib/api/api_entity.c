@@ -95,8 +95,7 @@ int ragstore_entity_open(ragstore_entity **out, ragstore_store *store, const cha
         return status;
     status = rsi_entity_read(&record, store->core->store, id, NULL);
     if (status == RAGSTORE_OK && strlen(record.incarnation) != RSI_INCARNATION_DIGITS)
-        status = rsi_fail(RAGSTORE_E_DAMAGED, "api", "the record of \"%s\" has no incarnation",
-                          id);
+        status = rsi_fail(RAGSTORE_E_DAMAGED, "api", "the record of \"%s\" has no incarnation", id);
     if (status == RAGSTORE_OK)
         status = make_handle(out, store->core, id, record.incarnation);
     rsi_entity_record_free(&record);
@@ -171,8 +170,7 @@ int ragstore_entity_list(ragstore_buffer **out, ragstore_store *store,
         status = enter_store(store, __func__);
     if (status != RAGSTORE_OK)
         return status;
-    status = rsi_entity_list(&text, store->core->store,
-                             given.limit == 0 ? UINT64_MAX : given.limit, given.offset,
-                             given.match);
+    status = rsi_entity_list(&text, store->core->store, given.limit == 0 ? UINT64_MAX : given.limit,
+                             given.offset, given.match);
     return rsi_core_leave_with(out, store->core, &text, status);
 }

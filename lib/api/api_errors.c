@@ -47,7 +47,10 @@ const char *ragstore_error_message(void)
     return rsi_error_message();
 }
 
-#define CONSTANT(name) {#name, (int64_t)(name)}
+#define CONSTANT(name)                                                                             \
+    {                                                                                              \
+#name, (int64_t)(name)                                                                     \
+    }
 
 static const struct {
     const char *name;

@@ -37,9 +37,9 @@ int ragstore_index_open(ragstore_index **out, ragstore_entity *entity)
         return status;
     status = rsi_entity_read(&record, entity->core->store, entity->id, entity->incarnation);
     if (status == RAGSTORE_OK && record.embedder == NULL)
-        status = rsi_fail(RAGSTORE_E_EMBEDDER, "api",
-                          "entity \"%s\" has no vectors: it is searched by keyword only",
-                          entity->id);
+        status =
+            rsi_fail(RAGSTORE_E_EMBEDDER, "api",
+                     "entity \"%s\" has no vectors: it is searched by keyword only", entity->id);
     if (status == RAGSTORE_OK) {
         index = rsi_alloc_zeroed(sizeof *index);
         status = index == NULL ? RAGSTORE_E_NO_MEMORY : RAGSTORE_OK;
@@ -84,10 +84,14 @@ static int describe(rsi_bytes *out, const ragstore_index *index)
         rsi_path file = rsi_path_in_entity(index->entity_id, "vector_store/index.faiss");
         pthread_rwlock_rdlock(&catalog->lock);
         size_t count = catalog->alive.count;
+        const size_t lists = catalog->codes == NULL ? 0 : rsi_quantised_lists(catalog->codes);
         pthread_rwlock_unlock(&catalog->lock);
         rsi_json_writer writer = rsi_json_writer_of(out);
         rsi_json_begin_object(&writer);
-        rsi_json_put_text(&writer, "kind", "exact");
+        rsi_json_put_text(&writer, "kind",
+                          lists == 0   ? "exact"
+                          : lists == 1 ? "codes"
+                                       : "partition");
         rsi_json_put_text(&writer, "metric", "ip");
         rsi_json_put_integer(&writer, "dimension", record.dimension);
         rsi_json_put_integer(&writer, "count", (int64_t)count);
@@ -135,9 +139,9 @@ static int search_one(int64_t *chunk_numbers, float *scores, rsi_catalog *catalo
                       const float *query, size_t k, rsi_hit *room)
 {
     size_t count = 0;
-    int status = catalog->rows == NULL ? RAGSTORE_OK
-                                       : rsi_rows_search(room, &count, catalog->rows, query, k,
-                                                         &catalog->alive);
+    int status = catalog->rows == NULL
+                     ? RAGSTORE_OK
+                     : rsi_catalog_search_locked(room, &count, catalog, query, k, &catalog->alive);
     for (size_t i = 0; i < k; i++) {
         chunk_numbers[i] = i < count ? room[i].chunk : -1;
         scores[i] = i < count ? room[i].score : NAN;
@@ -205,8 +209,8 @@ int ragstore_index_vector(float *vector, ragstore_index *index, int64_t chunk_nu
         status = enter(index, __func__);
     if (status != RAGSTORE_OK)
         return status;
-    status = rsi_catalog_acquire(&catalog, index->core->store, index->entity_id,
-                                 index->incarnation);
+    status =
+        rsi_catalog_acquire(&catalog, index->core->store, index->entity_id, index->incarnation);
     if (status == RAGSTORE_OK) {
         const float *row = NULL;
         pthread_rwlock_rdlock(&catalog->lock);

@@ -57,8 +57,8 @@ const char *ragstore_model_fingerprint(const ragstore_model *model)
     return is_model(model, __func__) ? rsi_embedder_fingerprint(model->embedder) : NULL;
 }
 
-int ragstore_model_tokenize(int32_t *ids, size_t *count, size_t *uncut_count,
-                            ragstore_model *model, size_t capacity, const char *text, size_t size)
+int ragstore_model_tokenize(int32_t *ids, size_t *count, size_t *uncut_count, ragstore_model *model,
+                            size_t capacity, const char *text, size_t size)
 {
     int status = rsi_check_not_null(count, __func__, "count");
     if (status != RAGSTORE_OK)
@@ -76,8 +76,8 @@ int ragstore_model_tokenize(int32_t *ids, size_t *count, size_t *uncut_count,
     int32_t *all = rsi_alloc_array(rsi_embedder_max_tokens(model->embedder), sizeof *all);
     if (all == NULL)
         return RAGSTORE_E_NO_MEMORY;
-    status = rsi_embedder_tokenize(all, count, uncut_count, model->embedder,
-                                   size == 0 ? "" : text, size);
+    status = rsi_embedder_tokenize(all, count, uncut_count, model->embedder, size == 0 ? "" : text,
+                                   size);
     if (status == RAGSTORE_OK && capacity > 0)
         memcpy(ids, all, (*count < capacity ? *count : capacity) * sizeof *ids);
     rsi_free(all);

@@ -92,8 +92,7 @@ static bool is_result(const ragstore_result *result, const char *function)
 }
 
 /* The hit at a position, or NULL with the error set. */
-static const rsi_found *hit_at(const ragstore_result *result, size_t position,
-                               const char *function)
+static const rsi_found *hit_at(const ragstore_result *result, size_t position, const char *function)
 {
     if (!is_result(result, function))
         return NULL;

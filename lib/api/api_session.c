@@ -144,9 +144,9 @@ int ragstore_session_list(ragstore_buffer **out, ragstore_entity *entity,
         status = enter_entity(entity, __func__);
     if (status != RAGSTORE_OK)
         return status;
-    status = rsi_session_list(&text, entity->core->store, entity->id, entity->incarnation,
-                              given.limit == 0 ? UINT64_MAX : given.limit, given.offset,
-                              given.match);
+    status =
+        rsi_session_list(&text, entity->core->store, entity->id, entity->incarnation,
+                         given.limit == 0 ? UINT64_MAX : given.limit, given.offset, given.match);
     return rsi_core_leave_with(out, entity->core, &text, status);
 }
 
@@ -209,8 +209,7 @@ static int forward_sources(void *user, const rsi_result *sources)
 {
     const forwarding *to = user;
     ragstore_result shown = {RSI_MAGIC_RESULT, (rsi_result *)(uintptr_t)sources};
-    return to->options->on_sources == NULL ? 0
-                                           : to->options->on_sources(to->options->user, &shown);
+    return to->options->on_sources == NULL ? 0 : to->options->on_sources(to->options->user, &shown);
 }
 
 static int forward_text(void *user, const char *text, size_t size)
@@ -309,9 +308,8 @@ void ragstore_answer_free(ragstore_answer *answer)
 
 const char *ragstore_answer_text(const ragstore_answer *answer)
 {
-    return rsi_check_handle(answer, RSI_MAGIC_ANSWER, __func__) == RAGSTORE_OK
-               ? answer->inside.text
-               : NULL;
+    return rsi_check_handle(answer, RSI_MAGIC_ANSWER, __func__) == RAGSTORE_OK ? answer->inside.text
+                                                                               : NULL;
 }
 
 const ragstore_result *ragstore_answer_sources(const ragstore_answer *answer)

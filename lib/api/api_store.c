@@ -29,9 +29,8 @@ static int check_open_options(const ragstore_store_open_options *given)
     if (given->durability > RAGSTORE_DURABILITY_NORMAL)
         return rsi_fail(RAGSTORE_E_INVALID_ARGUMENT, "api", "unknown durability %u",
                         given->durability);
-    return given->model == NULL
-               ? RAGSTORE_OK
-               : rsi_check_handle(given->model, RSI_MAGIC_MODEL, "options->model");
+    return given->model == NULL ? RAGSTORE_OK
+                                : rsi_check_handle(given->model, RSI_MAGIC_MODEL, "options->model");
 }
 
 static rsi_store_options convert_open_options(const ragstore_store_open_options *given)
@@ -171,8 +170,7 @@ static int describe(rsi_bytes *out, const rsi_core *core)
     rsi_json_put_text(&writer, "store_id", rsi_storage_id(store->storage));
     rsi_json_put_integer(&writer, "format", 1);
     rsi_json_put_bool(&writer, "read_only", core->read_only);
-    rsi_json_put_text(&writer, "state",
-                      failed ? "failed" : sum.unreadable > 0 ? "degraded" : "ok");
+    rsi_json_put_text(&writer, "state", failed ? "failed" : sum.unreadable > 0 ? "degraded" : "ok");
     rsi_json_key(&writer, "problems");
     rsi_json_begin_array(&writer);
     if (failed)
@@ -257,11 +255,11 @@ int ragstore_batch_begin(ragstore_batch **out, ragstore_store *store)
     ragstore_batch *batch = rsi_alloc_zeroed(sizeof *batch);
     if (batch == NULL)
         return rsi_core_leave(core, RAGSTORE_E_NO_MEMORY);
-    status = rsi_tx_is_open(core->store->storage)
-                 ? rsi_fail(RAGSTORE_E_WRONG_STATE, "api",
-                            "%s: this thread has a batch already; commit or abort it first",
-                            __func__)
-                 : rsi_tx_begin(&batch->tx, core->store->storage);
+    status =
+        rsi_tx_is_open(core->store->storage)
+            ? rsi_fail(RAGSTORE_E_WRONG_STATE, "api",
+                       "%s: this thread has a batch already; commit or abort it first", __func__)
+            : rsi_tx_begin(&batch->tx, core->store->storage);
     if (status != RAGSTORE_OK) {
         rsi_free(batch);
         return rsi_core_leave(core, status);
@@ -317,8 +315,8 @@ void ragstore_batch_abort(ragstore_batch *batch)
     if (batch == NULL || rsi_check_handle(batch, RSI_MAGIC_BATCH, __func__) != RAGSTORE_OK)
         return;
     if (!pthread_equal(batch->owner, pthread_self())) {
-        rsi_fail(RAGSTORE_E_WRONG_STATE, "api",
-                 "%s: the batch belongs to the thread that began it", __func__);
+        rsi_fail(RAGSTORE_E_WRONG_STATE, "api", "%s: the batch belongs to the thread that began it",
+                 __func__);
         return;
     }
     end_batch(batch, false);

@@ -15,7 +15,7 @@ typedef struct rsi_bitset {
     size_t count;    /* members */
 } rsi_bitset;
 
-void rsi_bitset_free(rsi_bitset *set); /* leaves it empty and usable */
+void rsi_bitset_free(rsi_bitset *set);               /* leaves it empty and usable */
 int rsi_bitset_add(rsi_bitset *set, int64_t member); /* INVALID_ARGUMENT when negative */
 void rsi_bitset_remove(rsi_bitset *set, int64_t member);
 int rsi_bitset_copy(rsi_bitset *copy, const rsi_bitset *set); /* copy is overwritten, not freed */

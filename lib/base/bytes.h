@@ -28,8 +28,8 @@ typedef struct rsi_slice {
     size_t size;
 } rsi_slice;
 
-void rsi_bytes_init(rsi_bytes *bytes); /* same as zero-initialising */
-void rsi_bytes_free(rsi_bytes *bytes); /* leaves it empty and usable */
+void rsi_bytes_init(rsi_bytes *bytes);  /* same as zero-initialising */
+void rsi_bytes_free(rsi_bytes *bytes);  /* leaves it empty and usable */
 void rsi_bytes_clear(rsi_bytes *bytes); /* size 0, memory kept, status 0 */
 bool rsi_bytes_reserve(rsi_bytes *bytes, size_t more);
 void rsi_bytes_append(rsi_bytes *bytes, const void *data, size_t size);

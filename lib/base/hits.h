@@ -33,7 +33,7 @@ void rsi_top_init(rsi_top *top, rsi_hit *room, size_t limit);
 void rsi_top_offer(rsi_top *top, rsi_hit hit); /* NaN scores are ignored */
 /* The score that a further hit must beat; -infinity while there is room. */
 float rsi_top_threshold(const rsi_top *top);
-void rsi_top_sort(rsi_top *top); /* best first; ends the offering */
+void rsi_top_sort(rsi_top *top);                 /* best first; ends the offering */
 void rsi_hits_sort(rsi_hit *hits, size_t count); /* best first */
 
 #endif

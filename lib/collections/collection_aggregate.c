@@ -1,6 +1,6 @@
 /*
- * Aggregation and distinct values: all documents that can matter go through a pipeline of query/, in
- * pieces of the walk.
+ * Aggregation and distinct values: all documents that can matter go through a pipeline of query/,
+ * in pieces of the walk.
  *
  * What comes out of a pipeline is kept and told by a cursor.
  */
@@ -52,14 +52,12 @@ static int feed_all(feeding *feed, const rsi_collection *collection, const rsi_p
     return status;
 }
 
-int rsi_collection_aggregate(rsi_cursor **out, const rsi_collection *collection,
-                             const char *stages)
+int rsi_collection_aggregate(rsi_cursor **out, const rsi_collection *collection, const char *stages)
 {
     rsi_pipeline *pipeline = NULL;
     feeding feed = {collection->store, rsi_store_epoch(collection->store), NULL, NULL};
     *out = NULL;
-    int status = rsi_wrap(rsi_pipeline_compile_text(&pipeline, stages, strlen(stages)),
-                          "pipeline");
+    int status = rsi_wrap(rsi_pipeline_compile_text(&pipeline, stages, strlen(stages)), "pipeline");
     if (status == RAGSTORE_OK)
         status = rsi_cursor_empty(&feed.cursor, collection);
     if (status == RAGSTORE_OK)
@@ -111,8 +109,7 @@ int rsi_collection_distinct(rsi_bytes *out, const rsi_collection *collection, co
     int status = rsi_filter_compile(&predicate, filter);
     if (status == RAGSTORE_OK)
         status = rsi_distinct_new(&distinct, path, strlen(path), RSI_SORT_BYTES_MAX);
-    telling_apart at = {collection->store, rsi_store_epoch(collection->store), predicate,
-                        distinct};
+    telling_apart at = {collection->store, rsi_store_epoch(collection->store), predicate, distinct};
     if (status == RAGSTORE_OK)
         status = rsi_walk_all(collection, predicate, tell_apart, &at);
     if (status == RAGSTORE_OK)

@@ -8,8 +8,8 @@
 
 #include "base/memory.h"
 #include "base/status.h"
-#include "json/json_edit.h"
 #include "query/update.h"
+#include "json/json_edit.h"
 
 #include <string.h>
 
@@ -76,8 +76,8 @@ static int compile(work *at)
         return status;
     if (change->kind == RSI_CHANGE_REPLACE_ONE)
         return compile_replacement(at);
-    return rsi_wrap(
-        rsi_update_compile_text(&at->update, change->update, strlen(change->update)), "update");
+    return rsi_wrap(rsi_update_compile_text(&at->update, change->update, strlen(change->update)),
+                    "update");
 }
 
 /* ---- finding ---- */
@@ -113,8 +113,7 @@ static int put(work *at, const char *id, const rsi_json *document)
 static int make_replacement(rsi_json **out, const work *at, const char *id)
 {
     const char *given = rsi_json_get_text(at->replacement, "_id");
-    if (rsi_json_get(at->replacement, "_id") != NULL &&
-        (given == NULL || strcmp(given, id) != 0))
+    if (rsi_json_get(at->replacement, "_id") != NULL && (given == NULL || strcmp(given, id) != 0))
         return rsi_fail(RAGSTORE_E_QUERY, "collections",
                         "the replacement has another _id than the document, which is \"%.100s\"",
                         id);
@@ -130,8 +129,8 @@ static int check_version(const work *at, const found_document *found)
     if (strcmp(version, at->change->version) == 0)
         return RAGSTORE_OK;
     return rsi_fail(RAGSTORE_E_CONFLICT, "collections",
-                    "\"%.100s\" was changed meanwhile: it has version %s; read it again",
-                    found->id, version);
+                    "\"%.100s\" was changed meanwhile: it has version %s; read it again", found->id,
+                    version);
 }
 
 static int change_one(work *at, const found_document *found)
@@ -227,8 +226,8 @@ static int run(rsi_bytes *out, work *at)
     for (size_t i = 0; status == RAGSTORE_OK && i < at->count; i++) {
         status = rsi_store_check_interrupt(at->collection->store, at->epoch);
         if (status == RAGSTORE_OK)
-            status = rsi_wrap(change_one(at, &at->found[i]), "document \"%.100s\"",
-                              at->found[i].id);
+            status =
+                rsi_wrap(change_one(at, &at->found[i]), "document \"%.100s\"", at->found[i].id);
     }
     if (status == RAGSTORE_OK && at->count == 0 && at->change->upsert)
         status = insert_missing(at);
@@ -243,9 +242,8 @@ static int run(rsi_bytes *out, work *at)
 int rsi_collection_change(rsi_bytes *out, const rsi_collection *collection,
                           const rsi_change *change)
 {
-    work at = {.collection = collection,
-               .change = change,
-               .epoch = rsi_store_epoch(collection->store)};
+    work at = {
+        .collection = collection, .change = change, .epoch = rsi_store_epoch(collection->store)};
     int status = rsi_collection_check_writable(collection);
     if (status == RAGSTORE_OK)
         status = compile(&at);

@@ -95,8 +95,8 @@ static int read_on(rsi_cursor *cursor)
     rsi_bytes_clear(&cursor->texts);
     while (status >= RAGSTORE_OK && !cursor->walk.ended && cursor->left > 0 &&
            (cursor->count == 0 || cursor->reads_all))
-        status = rsi_walk_step(&cursor->walk, &cursor->collection, RSI_WALK_PIECE, take_record,
-                               cursor);
+        status =
+            rsi_walk_step(&cursor->walk, &cursor->collection, RSI_WALK_PIECE, take_record, cursor);
     return status < 0 ? status : RAGSTORE_OK;
 }
 
@@ -107,8 +107,7 @@ static int compile_sort(rsi_cursor *cursor, const rsi_find_options *options)
     size_t limit = 0; /* what is skipped is sorted, too */
     if (options->sort == NULL)
         return RAGSTORE_OK;
-    int status = rsi_ordering_compile_text(&cursor->ordering, options->sort,
-                                           strlen(options->sort));
+    int status = rsi_ordering_compile_text(&cursor->ordering, options->sort, strlen(options->sort));
     if (options->limit > 0 && !rsi_add_size(options->limit, options->skip, &limit))
         limit = 0;
     if (status == RAGSTORE_OK)
@@ -139,8 +138,7 @@ int rsi_cursor_open(rsi_cursor **out, const rsi_collection *collection, const ch
     int status = compile(cursor, filter, options);
     if (status == RAGSTORE_OK)
         status = rsi_walk_begin(&cursor->walk, collection, cursor->predicate);
-    cursor->reads_all =
-        cursor->sorter != NULL || rsi_tx_is_open(collection->store->storage);
+    cursor->reads_all = cursor->sorter != NULL || rsi_tx_is_open(collection->store->storage);
     if (status == RAGSTORE_OK)
         status = read_on(cursor);
     if (status != RAGSTORE_OK) {

@@ -56,8 +56,7 @@ static int change_keys(rsi_index *index, uint64_t order, const char *json, size_
         return RAGSTORE_OK;
     int status = rsi_json_view_of_text(&document, json, size);
     if (status == RAGSTORE_OK)
-        status =
-            rsi_field_keys(index->path, strlen(index->path), &document, change_key, &change);
+        status = rsi_field_keys(index->path, strlen(index->path), &document, change_key, &change);
     if (adds && change.keys > 1)
         index->has_several = true;
     return status;
@@ -275,8 +274,7 @@ static int look_for_definitions(const rsi_collection *collection)
 static int is_wanted(bool *wanted, const char *path, const rsi_predicate *predicate)
 {
     rsi_constraint constraint;
-    int status =
-        rsi_predicate_constraint(&constraint, predicate, path, strlen(path), true);
+    int status = rsi_predicate_constraint(&constraint, predicate, path, strlen(path), true);
     *wanted = status == RAGSTORE_OK && constraint.kind != RSI_CONSTRAINT_NONE;
     rsi_constraint_free(&constraint);
     return status;
@@ -332,7 +330,8 @@ static int check_path(const char *path)
     if (path[0] == '\0' || path[0] == '$')
         return rsi_fail(RAGSTORE_E_QUERY, "collections", "\"%s\" is no path to a field", path);
     if (strcmp(path, "_id") == 0)
-        return rsi_fail(RAGSTORE_E_EXISTS, "collections", "documents are found by their _id anyway");
+        return rsi_fail(RAGSTORE_E_EXISTS, "collections",
+                        "documents are found by their _id anyway");
     int status = rsi_field_path_make(&made, path, strlen(path));
     if (status == RAGSTORE_OK)
         rsi_field_path_free(&made);

@@ -55,9 +55,9 @@ int rsi_collection_insert(rsi_bytes *out, const rsi_collection *collection, cons
     rsi_json *given;
     int status = rsi_collection_check_writable(collection);
     if (status == RAGSTORE_OK)
-        status = rsi_wrap(rsi_json_parse(&given, documents, strlen(documents),
-                                         RSI_DOCUMENT_DEPTH_MAX + 1),
-                          "documents");
+        status = rsi_wrap(
+            rsi_json_parse(&given, documents, strlen(documents), RSI_DOCUMENT_DEPTH_MAX + 1),
+            "documents");
     if (status != RAGSTORE_OK)
         return status;
     rsi_json_writer writer = rsi_json_writer_of(out);

@@ -104,8 +104,8 @@ static int look_at_index(bool *is_better, size_t *best, rsi_constraint *constrai
                          const rsi_index *index, const rsi_predicate *predicate, size_t documents)
 {
     *is_better = false;
-    int status = rsi_predicate_constraint(constraint, predicate, index->path,
-                                          strlen(index->path), index->has_several);
+    int status = rsi_predicate_constraint(constraint, predicate, index->path, strlen(index->path),
+                                          index->has_several);
     if (status != RAGSTORE_OK || constraint->kind == RSI_CONSTRAINT_NONE)
         return status;
     orders counted = {.limit = *best};
@@ -135,8 +135,7 @@ int rsi_indexes_choose(rsi_plan *plan, const rsi_collection *collection,
         rsi_constraint constraint = {.kind = RSI_CONSTRAINT_NONE};
         bool is_better = false;
         if (index->is_ready)
-            status =
-                look_at_index(&is_better, &best, &constraint, index, predicate, documents);
+            status = look_at_index(&is_better, &best, &constraint, index, predicate, documents);
         if (is_better) {
             rsi_constraint_free(&best_constraint);
             best_constraint = constraint;

@@ -43,8 +43,7 @@ static int take_ids(rsi_plan *plan, const rsi_constraint *constraint)
     return RAGSTORE_OK;
 }
 
-int rsi_plan_make(rsi_plan *plan, const rsi_collection *collection,
-                  const rsi_predicate *predicate)
+int rsi_plan_make(rsi_plan *plan, const rsi_collection *collection, const rsi_predicate *predicate)
 {
     rsi_constraint constraint;
     memset(plan, 0, sizeof *plan);
@@ -91,8 +90,7 @@ int rsi_collection_explain(rsi_bytes *out, const rsi_collection *collection, con
 
 /* ---- walking ---- */
 
-int rsi_walk_begin(rsi_walk *walk, const rsi_collection *collection,
-                   const rsi_predicate *predicate)
+int rsi_walk_begin(rsi_walk *walk, const rsi_collection *collection, const rsi_predicate *predicate)
 {
     memset(walk, 0, sizeof *walk);
     rsi_storage_settle(collection->store->storage);

@@ -34,8 +34,8 @@ typedef struct rsi_indexes rsi_indexes;
 typedef struct rsi_collection {
     rsi_store *store;
     char name[RSI_COLLECTION_NAME_MAX];
-    const char *space; /* borrowed from the storage */
-    bool is_read_only; /* entities and chat_sessions */
+    const char *space;    /* borrowed from the storage */
+    bool is_read_only;    /* entities and chat_sessions */
     rsi_indexes *indexes; /* borrowed from the storage; NULL: read-only */
 } rsi_collection;
 

@@ -36,8 +36,7 @@ typedef struct rsi_plan {
     char *index; /* INDEX: the path, owned */
 } rsi_plan;
 
-int rsi_plan_make(rsi_plan *plan, const rsi_collection *collection,
-                  const rsi_predicate *predicate);
+int rsi_plan_make(rsi_plan *plan, const rsi_collection *collection, const rsi_predicate *predicate);
 void rsi_plan_free(rsi_plan *plan);
 
 /* Walking along a plan, in pieces: looks at no more than `max_records` of them. The visitor is that

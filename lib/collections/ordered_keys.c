@@ -104,8 +104,7 @@ const rsi_ordered_key *rsi_ordered_keys_from(const rsi_ordered_keys *keys, rsi_s
     rsi_ordered_key *const *row = keys->first;
     for (unsigned level = RSI_ORDERED_LEVELS; level-- > 0;) {
         while (row[level] != NULL) {
-            int order =
-                rsi_keys_compare((rsi_slice){row[level]->key, row[level]->size}, key);
+            int order = rsi_keys_compare((rsi_slice){row[level]->key, row[level]->size}, key);
             if (included ? order >= 0 : order > 0)
                 break;
             row = row[level]->next;

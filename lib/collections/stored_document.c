@@ -83,8 +83,7 @@ int rsi_document_settle(rsi_json **out, const char **id, const rsi_json *documen
     rsi_json *first;
     *out = NULL;
     if (!rsi_json_is_object(document))
-        return rsi_fail(RAGSTORE_E_INVALID_DATA, "collections",
-                        "a document must be a JSON object");
+        return rsi_fail(RAGSTORE_E_INVALID_DATA, "collections", "a document must be a JSON object");
     rsi_json *given = rsi_json_get(document, "_id");
     int status = given == NULL ? RAGSTORE_OK : check_id(given);
     if (status == RAGSTORE_OK)
@@ -146,9 +145,9 @@ int rsi_document_put(char version[RSI_VERSION_SIZE], rsi_tx *tx, const rsi_colle
                           "the document is nested deeper than %d", RSI_DOCUMENT_DEPTH_MAX);
     *bytes += text.size;
     if (status == RAGSTORE_OK && *bytes > RSI_CHANGE_BYTES_MAX)
-        status = rsi_fail(RAGSTORE_E_TOO_LARGE, "collections",
-                          "one call can write %zu bytes; divide it into several",
-                          RSI_CHANGE_BYTES_MAX);
+        status =
+            rsi_fail(RAGSTORE_E_TOO_LARGE, "collections",
+                     "one call can write %zu bytes; divide it into several", RSI_CHANGE_BYTES_MAX);
     if (status == RAGSTORE_OK)
         status = rsi_tx_put(tx, collection->space, id, text.data, text.size);
     if (status == RAGSTORE_OK)
@@ -162,8 +161,7 @@ int rsi_document_put_new(rsi_tx *tx, const rsi_collection *collection, const cha
 {
     rsi_bytes there = {0};
     char version[RSI_VERSION_SIZE];
-    int status =
-        rsi_storage_get(&there, collection->store->storage, collection->space, id);
+    int status = rsi_storage_get(&there, collection->store->storage, collection->space, id);
     rsi_bytes_free(&there);
     if (status == RAGSTORE_OK)
         return rsi_fail(RAGSTORE_E_EXISTS, "collections", "there is a document \"%.100s\" already",

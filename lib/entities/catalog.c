@@ -216,6 +216,7 @@ static int drop_unnamed_rows_locked(rsi_catalog *catalog, rsi_store *store)
 {
     rsi_path directory = rsi_path_in_entity(catalog->entity_id, "vector_store");
     row_files files = {rsi_storage_root(store->storage), directory.text};
+    rsi_catalog_drop_codes_locked(catalog);
     rsi_rows_close(catalog->rows);
     catalog->rows = NULL;
     int status = rsi_directory_list(files.root, directory.text, remove_row_file, &files);

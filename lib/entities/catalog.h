@@ -5,6 +5,7 @@
  *   alive       bit set of chunk numbers      0 1 2 3 4 9 10 11
  *   lexical     keyword index over the chunks' texts
  *   rows        the vectors on disk, or NULL: keyword only
+ *   codes       a quantised index over them, made in the background; or NULL: searched exactly
  *
  * Everything here is derived from storage, made at the first search, and thrown away when memory
  * is short. Commits change it through rsi_catalog_changes, which are applied under the writer
@@ -18,6 +19,7 @@
 
 #include "entities/entity.h"
 #include "lexical/lexical.h"
+#include "vectors/quantised.h"
 #include "vectors/vectors.h"
 
 typedef struct rsi_catalog_document {
@@ -46,7 +48,11 @@ typedef struct rsi_catalog {
     rsi_lexical *lexical;
     rsi_rows *rows;
     uint64_t rows_lease; /* rsi_storage_lease_count() when a transaction opened the rows; or 0 */
-    char *rows_problem; /* why there are no rows although there should be; or NULL */
+    char *rows_problem;  /* why there are no rows although there should be; or NULL */
+    rsi_quantised *codes;
+    rsi_quantised *next_codes; /* being made, to take their place */
+    bool codes_refused;        /* something kept them from being made */
+    bool wants_codes;          /* atomic: there is something to do for them */
 } rsi_catalog;
 
 /* Get an entity's catalog, loaded, and keep it until released. NOT_FOUND, DAMAGED. */
@@ -85,6 +91,19 @@ int rsi_catalog_remove_on_commit(rsi_tx *tx, rsi_store *store, const char *entit
                                  int64_t first_chunk);
 /* Tell it that the entity went. */
 int rsi_catalog_forget_on_commit(rsi_tx *tx, rsi_store *store, const char *entity_id);
+
+/* ---- catalog_codes.c ---- */
+
+/* The nearest rows, as rsi_rows_search(): by the codes if there are any. Under the lock; `rows` is
+ * not NULL. */
+int rsi_catalog_search_locked(rsi_hit *hits, size_t *count, rsi_catalog *catalog,
+                              const float *query, size_t k, const rsi_bitset *allowed);
+/* The rows have changed: there may be something to do for the codes. Under the lock. */
+void rsi_catalog_note_rows_locked(rsi_catalog *catalog);
+/* Under the lock, held exclusively. */
+void rsi_catalog_drop_codes_locked(rsi_catalog *catalog);
+/* Do a slice of what some catalog of the store wants; *did tells whether there was one. */
+int rsi_catalogs_code(rsi_store *store, bool *did);
 
 /* ---- catalog_load.c ---- */
 

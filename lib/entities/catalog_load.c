@@ -31,6 +31,7 @@ void rsi_catalog_clear(rsi_catalog *catalog)
     rsi_bitset_free(&catalog->alive);
     rsi_lexical_free(catalog->lexical);
     catalog->lexical = NULL;
+    rsi_catalog_drop_codes_locked(catalog);
     rsi_rows_close(catalog->rows);
     catalog->rows = NULL;
     rsi_free(catalog->rows_problem);
@@ -46,6 +47,8 @@ size_t rsi_catalog_memory(const rsi_catalog *catalog)
         bytes += rsi_lexical_memory(catalog->lexical);
     if (catalog->rows != NULL)
         bytes += rsi_rows_memory(catalog->rows);
+    if (catalog->codes != NULL)
+        bytes += rsi_quantised_memory(catalog->codes);
     return bytes;
 }
 
@@ -103,8 +106,8 @@ static size_t document_from(const rsi_catalog *catalog, int64_t first_chunk)
 static int insert_document(rsi_catalog *catalog, rsi_catalog_document *document)
 {
     size_t at = document_from(catalog, document->first_chunk);
-    bool known = at < catalog->document_count &&
-                 catalog->documents[at].first_chunk == document->first_chunk;
+    bool known =
+        at < catalog->document_count && catalog->documents[at].first_chunk == document->first_chunk;
     if (known || document->end_chunk == document->first_chunk) {
         free_document(document);
         return RAGSTORE_OK;
@@ -221,6 +224,8 @@ int rsi_catalog_add_locked(rsi_catalog *catalog, rsi_store *store, uint64_t row)
     if (status == RAGSTORE_OK && count > 0)
         status = rsi_storage_rows(store->storage, RSI_SPACE_CHUNKS, catalog->entity_id,
                                   (uint64_t)first, (uint64_t)count, add_chunk, catalog);
+    if (status == RAGSTORE_OK)
+        rsi_catalog_note_rows_locked(catalog);
     return status;
 }
 
@@ -272,6 +277,7 @@ int rsi_catalog_load_locked(rsi_catalog *catalog, rsi_store *store)
     rsi_entity_record_free(&record);
     if (status == RAGSTORE_OK) {
         catalog->is_loaded = true;
+        rsi_catalog_note_rows_locked(catalog);
         rsi_upkeep_mark(store, catalog->entity_id); /* its files may have been deleted */
     } else {
         rsi_catalog_clear(catalog);

@@ -67,9 +67,9 @@ static int collect_upload(void *user, uint64_t number, const char *json, size_t 
             status = RAGSTORE_E_NO_MEMORY;
         } else {
             upload *one = &all->items[all->count++];
-            *one = (upload){number, rsi_strdup(doc_id == NULL ? "" : doc_id),
-                            rsi_strdup(stored_name), rsi_strdup(sha256),
-                            (uint64_t)rsi_json_get_integer(row, "file_size", 0)};
+            *one =
+                (upload){number, rsi_strdup(doc_id == NULL ? "" : doc_id), rsi_strdup(stored_name),
+                         rsi_strdup(sha256), (uint64_t)rsi_json_get_integer(row, "file_size", 0)};
             if (one->doc_id == NULL || one->stored_name == NULL || one->sha256 == NULL)
                 status = RAGSTORE_E_NO_MEMORY;
         }

@@ -62,8 +62,8 @@ static int add_name(void *user, const char *name, rsi_file_kind kind)
 
 static int list_quarantine(rsi_bytes *names, rsi_store *store)
 {
-    int status = rsi_directory_list(rsi_storage_root(store->storage), RSI_PATH_QUARANTINE, add_name,
-                                    names);
+    int status =
+        rsi_directory_list(rsi_storage_root(store->storage), RSI_PATH_QUARANTINE, add_name, names);
     return status == RAGSTORE_E_NOT_FOUND ? RAGSTORE_OK : status;
 }
 
@@ -114,8 +114,8 @@ int rsi_store_compact(rsi_compaction *compaction, rsi_store *store)
     if (status == RAGSTORE_OK)
         status = report(compaction, "files", 0, 0);
     if (status == RAGSTORE_OK)
-        status = damaged ? rsi_storage_checkpoint(store->storage)
-                         : rsi_storage_compact(store->storage);
+        status =
+            damaged ? rsi_storage_checkpoint(store->storage) : rsi_storage_compact(store->storage);
     if (status == RAGSTORE_OK)
         status = measure(&compaction->bytes_after, store);
     if (status == RAGSTORE_OK)

@@ -17,7 +17,8 @@ typedef struct rsi_compaction {
     void *progress_user;
     uint64_t bytes_before; /* of all files but uploads and what the library does not own */
     uint64_t bytes_after;
-    rsi_bytes quarantine; /* names in quarantine/, which stay, each with its NUL; freed by the caller */
+    rsi_bytes
+        quarantine; /* names in quarantine/, which stay, each with its NUL; freed by the caller */
 } rsi_compaction;
 
 /* DAMAGED: what belongs to an entity cannot be read, so the journals stay; the rest was done. BUSY,

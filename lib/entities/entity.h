@@ -59,8 +59,7 @@ bool rsi_entity_has_vectors(const rsi_store *store, const rsi_entity_record *rec
                             const char **notice);
 
 /* JSON objects and lists as ragstore.h describes them. */
-int rsi_entity_describe(rsi_bytes *out, rsi_store *store, const char *id,
-                        const char *incarnation);
+int rsi_entity_describe(rsi_bytes *out, rsi_store *store, const char *id, const char *incarnation);
 int rsi_entity_list(rsi_bytes *out, rsi_store *store, uint64_t limit, uint64_t offset,
                     const char *match);
 /* Chunks of an entity, added up over its documents. */

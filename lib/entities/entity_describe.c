@@ -29,8 +29,8 @@ static int add_document(void *user, uint64_t number, const char *json, size_t si
 int rsi_entity_totals(uint64_t *documents, uint64_t *chunks, rsi_store *store, const char *id)
 {
     totals sum = {0, 0};
-    int status = rsi_storage_rows(store->storage, RSI_SPACE_ENTITIES, id, 0, UINT64_MAX,
-                                  add_document, &sum);
+    int status =
+        rsi_storage_rows(store->storage, RSI_SPACE_ENTITIES, id, 0, UINT64_MAX, add_document, &sum);
     *documents = sum.documents;
     *chunks = sum.chunks;
     return status;

@@ -13,6 +13,7 @@ int rsi_store_open(rsi_store **out, const char *path, const rsi_store_options *o
     if (store == NULL)
         return RAGSTORE_E_NO_MEMORY;
     pthread_mutex_init(&store->catalogs_mutex, NULL);
+    pthread_mutex_init(&store->codes_mutex, NULL);
     pthread_mutex_init(&store->upkeep_mutex, NULL);
     pthread_mutex_init(&store->log_mutex, NULL);
     store->opens = 1;
@@ -77,6 +78,7 @@ void rsi_store_free(rsi_store *store)
     rsi_embedder_release(store->embedder);
     rsi_map_free(&store->stale_indexes, NULL);
     pthread_mutex_destroy(&store->catalogs_mutex);
+    pthread_mutex_destroy(&store->codes_mutex);
     pthread_mutex_destroy(&store->upkeep_mutex);
     pthread_mutex_destroy(&store->log_mutex);
     rsi_free(store->path);

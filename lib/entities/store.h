@@ -38,6 +38,8 @@ typedef struct rsi_store {
     rsi_map catalogs; /* entity id → rsi_catalog */
     uint64_t clock;   /* counts uses of catalogs */
 
+    pthread_mutex_t codes_mutex; /* one thread at a time makes codes (catalog_codes.c) */
+
     uint64_t interrupts; /* atomic: how often the store was interrupted */
 
     pthread_t upkeep_thread;

@@ -3,6 +3,7 @@
  *
  *   checkpoint      when a small store has been quiet for a moment, or the journal has grown in
  *                   proportion to the files that would be written anew
+ *   codes           quantised indexes of entities with many vectors
  *   index files     index.faiss (up to RSI_EXPORT_UNASKED_MAX vectors) and doc_to_chunks.json of
  *                   entities whose documents changed
  *
@@ -20,7 +21,8 @@
 #include <time.h>
 
 #define QUIET_MS 500
-#define SMALL_REWRITE ((uint64_t)8 << 20) /* files of up to so many bytes are written when it is quiet */
+#define SMALL_REWRITE                                                                              \
+    ((uint64_t)8 << 20) /* files of up to so many bytes are written when it is quiet */
 #define JOURNAL_BYTES ((uint64_t)8 << 20)
 #define JOURNAL_SHARE 4 /* of the files: as much journal as that is worth writing them */
 #define TICK_MS 250
@@ -60,6 +62,10 @@ static bool take_stale_index(rsi_store *store, char **entity_id)
 static int write_index_files(rsi_store *store, const char *entity_id)
 {
     int status = rsi_export_entity(store, entity_id, RSI_EXPORT_UNASKED);
+    if (status == RAGSTORE_E_DAMAGED) { /* the rest of the store goes on, and can be closed */
+        rsi_storage_log(store->storage, RAGSTORE_LOG_ERROR, "%s", rsi_error_message());
+        return RAGSTORE_OK;
+    }
     return status == RAGSTORE_E_NOT_FOUND ? RAGSTORE_OK : status; /* deleted meanwhile */
 }
 
@@ -82,8 +88,14 @@ int rsi_upkeep_step(rsi_store *store, bool now, bool *did)
     bool is_quiet = now || quiet_ms >= QUIET_MS;
     if (due && is_worth_it(store, is_quiet, file_bytes))
         return rsi_storage_checkpoint(store->storage);
+    int status = rsi_catalogs_code(store, did);
+    if (status == RAGSTORE_E_INTERRUPTED) /* the store closes */
+        return RAGSTORE_OK;
+    if (status != RAGSTORE_OK || *did)
+        return status;
+    *did = true;
     if (is_quiet && take_stale_index(store, &entity_id)) {
-        int status = write_index_files(store, entity_id);
+        status = write_index_files(store, entity_id);
         rsi_free(entity_id);
         return status;
     }

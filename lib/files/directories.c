@@ -129,8 +129,7 @@ int rsi_directory_names(rsi_root *root, const char *path, int (*each)(void *user
         return rsi_files_fail(handle, "list", path);
     status = collect_names(root->table, handle, path, &names);
     (void)rsi_files_close_raw(root->table, handle);
-    for (size_t at = 0; status == RAGSTORE_OK && at < names.size;
-         at += strlen(names.data + at) + 1)
+    for (size_t at = 0; status == RAGSTORE_OK && at < names.size; at += strlen(names.data + at) + 1)
         status = each(user, names.data + at);
     rsi_bytes_free(&names);
     return status;

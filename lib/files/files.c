@@ -39,8 +39,7 @@ int rsi_files_fail(int64_t negative_errno, const char *action, const char *path)
     case ENOTEMPTY:
         return rsi_fail_errno(RAGSTORE_E_EXISTS, system_errno, "files", "%s %s", action, path);
     case EOPNOTSUPP:
-        return rsi_fail_errno(RAGSTORE_E_UNSUPPORTED, system_errno, "files", "%s %s", action,
-                              path);
+        return rsi_fail_errno(RAGSTORE_E_UNSUPPORTED, system_errno, "files", "%s %s", action, path);
     case ENOSPC:
     case EDQUOT:
         return rsi_fail_errno(RAGSTORE_E_DISK_FULL, system_errno, "files",

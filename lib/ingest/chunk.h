@@ -26,8 +26,8 @@ typedef struct rsi_chunker_options {
 typedef struct rsi_chunk {
     size_t start; /* of the content, in the extracted text */
     size_t end;
-    uint32_t page;     /* where it starts; 0: no pages */
-    char *heading;     /* owned: the headings above it, outermost first, joined by " > "; or NULL */
+    uint32_t page; /* where it starts; 0: no pages */
+    char *heading; /* owned: the headings above it, outermost first, joined by " > "; or NULL */
 } rsi_chunk;
 
 typedef struct rsi_chunks {

@@ -81,17 +81,17 @@ static int look_at_document(void *user, uint64_t number, const char *json, size_
     return RAGSTORE_OK;
 }
 
-int rsi_stored_document_find(rsi_stored_document *document, rsi_store *store,
-                             const char *entity_id, const char *member, const char *value)
+int rsi_stored_document_find(rsi_stored_document *document, rsi_store *store, const char *entity_id,
+                             const char *member, const char *value)
 {
     document_search search = {member, value, document};
     memset(document, 0, sizeof *document);
     int status = rsi_storage_rows(store->storage, RSI_SPACE_ENTITIES, entity_id, 0, UINT64_MAX,
                                   look_at_document, &search);
     if (status == RAGSTORE_OK && document->json == NULL)
-        status = rsi_fail(RAGSTORE_E_NOT_FOUND, "ingest",
-                          "entity \"%s\" has no document with %s \"%s\"", entity_id,
-                          strcmp(member, "doc_id") == 0 ? "the id" : member, value);
+        status =
+            rsi_fail(RAGSTORE_E_NOT_FOUND, "ingest", "entity \"%s\" has no document with %s \"%s\"",
+                     entity_id, strcmp(member, "doc_id") == 0 ? "the id" : member, value);
     return status;
 }
 
@@ -134,9 +134,9 @@ static int add_in_tx(rsi_added *added, rsi_store *store, const char *entity_id,
                           entity_id);
     if (status == RAGSTORE_OK && entity.next_row > 0 && entity.embedder != NULL &&
         strcmp(entity.embedder, prepared->embedder) != 0)
-        status = rsi_fail(RAGSTORE_E_EMBEDDER, "ingest",
-                          "entity \"%s\" has vectors of %s, not of %s", entity_id, entity.embedder,
-                          prepared->embedder);
+        status =
+            rsi_fail(RAGSTORE_E_EMBEDDER, "ingest", "entity \"%s\" has vectors of %s, not of %s",
+                     entity_id, entity.embedder, prepared->embedder);
     if (status == RAGSTORE_OK)
         status = find_earlier(&earlier, &same, store, entity_id, origin, fields->key);
     if (status == RAGSTORE_OK && same && !mend) { /* somebody was faster */
@@ -226,8 +226,8 @@ typedef struct given_chunks {
     const rsi_document_fields *fields;
 } given_chunks;
 
-static int prepare_given(rsi_prepared *prepared, rsi_store *store,
-                         const rsi_entity_record *entity, void *user)
+static int prepare_given(rsi_prepared *prepared, rsi_store *store, const rsi_entity_record *entity,
+                         void *user)
 {
     const given_chunks *given = user;
     return rsi_prepare_chunks(prepared, store, entity, given->json, given->vectors,
@@ -258,9 +258,8 @@ static int digest_chunks(char sha256[RSI_SHA256_HEX], const given_chunks *given)
 }
 
 int rsi_document_add_chunks(rsi_added *added, rsi_store *store, const char *entity_id,
-                            const char *incarnation, const char *chunks_json,
-                            const float *vectors, size_t dimension,
-                            const rsi_document_fields *fields)
+                            const char *incarnation, const char *chunks_json, const float *vectors,
+                            size_t dimension, const rsi_document_fields *fields)
 {
     char sha256[RSI_SHA256_HEX];
     given_chunks given = {chunks_json, vectors, dimension, fields};
@@ -268,7 +267,8 @@ int rsi_document_add_chunks(rsi_added *added, rsi_store *store, const char *enti
     if (rsi_storage_is_read_only(store->storage))
         return rsi_fail(RAGSTORE_E_READ_ONLY, "ingest", "the store was opened for reading only");
     if (strlen(chunks_json) > RSI_CHUNKS_JSON_MAX)
-        return rsi_fail(RAGSTORE_E_TOO_LARGE, "ingest", "chunks of over 256 MiB; send fewer at once");
+        return rsi_fail(RAGSTORE_E_TOO_LARGE, "ingest",
+                        "chunks of over 256 MiB; send fewer at once");
     int status = rsi_document_check_fields(fields);
     if (status == RAGSTORE_OK)
         status = digest_chunks(sha256, &given);

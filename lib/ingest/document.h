@@ -14,11 +14,11 @@
 #define RSI_DOCUMENT_MAX ((uint64_t)1 << 30)
 #define RSI_CHUNKS_AT_ONCE 10000
 #define RSI_CHUNKS_JSON_MAX ((size_t)256 << 20)
-#define RSI_IMPORT_VECTORS_MAX 1000000          /* of one file: they are one line of the journal */
+#define RSI_IMPORT_VECTORS_MAX 1000000           /* of one file: they are one line of the journal */
 #define RSI_IMPORT_BYTES_MAX ((uint64_t)4 << 30) /* likewise; they are held in memory */
 
 typedef struct rsi_document_fields {
-    const char *filename;      /* all may be NULL */
+    const char *filename; /* all may be NULL */
     const char *media_type;
     const char *source;
     const char *description;
@@ -45,11 +45,10 @@ int rsi_upload_commit(rsi_added *added, rsi_upload *upload); /* takes upload, al
 void rsi_upload_abort(rsi_upload *upload);                   /* NULL is fine */
 
 int rsi_document_add_chunks(rsi_added *added, rsi_store *store, const char *entity_id,
-                            const char *incarnation, const char *chunks_json,
-                            const float *vectors, size_t dimension,
-                            const rsi_document_fields *fields);
-/* Add the vectors of a FAISS file outside the store, each with a chunk: of chunks_json, or, when it is
- * NULL, one that names its id (document_import.c). */
+                            const char *incarnation, const char *chunks_json, const float *vectors,
+                            size_t dimension, const rsi_document_fields *fields);
+/* Add the vectors of a FAISS file outside the store, each with a chunk: of chunks_json, or, when it
+ * is NULL, one that names its id (document_import.c). */
 int rsi_document_import(rsi_added *added, rsi_store *store, const char *entity_id,
                         const char *incarnation, const char *path, const char *chunks_json,
                         const rsi_document_fields *fields);

@@ -85,8 +85,8 @@ static int put_chunk(rsi_tx *tx, const char *entity_id, const char *doc_id, size
     rsi_json_end_object(&writer);
     int status = rsi_bytes_status(&text);
     if (status == RAGSTORE_OK)
-        status = rsi_tx_row_put(tx, RSI_SPACE_CHUNKS, entity_id, (uint64_t)number, text.data,
-                                text.size);
+        status =
+            rsi_tx_row_put(tx, RSI_SPACE_CHUNKS, entity_id, (uint64_t)number, text.data, text.size);
     rsi_bytes_free(&text);
     return status;
 }
@@ -107,7 +107,7 @@ static int encode_row(rsi_bytes *out, const document_row *row, const char *entit
     int status = rsi_metadata_check(&metadata, fields->metadata_json);
     if (status != RAGSTORE_OK)
         return status;
-    const char *filename = fields->filename != NULL ? fields->filename
+    const char *filename = fields->filename != NULL   ? fields->filename
                            : row->stored_name != NULL ? row->stored_name
                            : fields->key != NULL      ? fields->key
                                                       : "chunks";
@@ -119,9 +119,8 @@ static int encode_row(rsi_bytes *out, const document_row *row, const char *entit
     rsi_json_put_text(&writer, "doc_id", row->doc_id);
     rsi_json_put_text(&writer, "filename", filename);
     rsi_json_put_text(&writer, "file_path",
-                      row->stored_name == NULL
-                          ? NULL
-                          : rsi_path_upload(entity_id, row->stored_name).text);
+                      row->stored_name == NULL ? NULL
+                                               : rsi_path_upload(entity_id, row->stored_name).text);
     rsi_json_put_text(&writer, "stored_name", row->stored_name);
     rsi_json_put_text(&writer, "uploaded_at", now);
     rsi_json_put_text(&writer, "source", fields->source);
@@ -220,8 +219,7 @@ static int put_document(const rsi_added *added, rsi_store *store, const rsi_enti
     rsi_bytes text = {0};
     int status = encode_row(&text, row, entity->id, prepared, origin, fields);
     if (status == RAGSTORE_OK)
-        status = rsi_tx_row_put(tx, RSI_SPACE_ENTITIES, entity->id, row->row, text.data,
-                                text.size);
+        status = rsi_tx_row_put(tx, RSI_SPACE_ENTITIES, entity->id, row->row, text.data, text.size);
     rsi_bytes_free(&text);
     for (size_t i = 0; status == RAGSTORE_OK && i < prepared->count; i++)
         status = put_chunk(tx, entity->id, added->doc_id, i, &prepared->chunks[i],
@@ -261,10 +259,9 @@ int rsi_document_commit(rsi_added *added, rsi_store *store, const rsi_entity_rec
     if (status == RAGSTORE_OK && old != NULL)
         status = rsi_document_drop_parts(tx, store, entity, old);
     if (status == RAGSTORE_OK)
-        status = rsi_entity_put_counters(
-            tx, entity, row.first_chunk + (int64_t)prepared->count,
-            old == NULL ? entity->next_row + 1 : entity->next_row, prepared->embedder,
-            prepared->dimension);
+        status = rsi_entity_put_counters(tx, entity, row.first_chunk + (int64_t)prepared->count,
+                                         old == NULL ? entity->next_row + 1 : entity->next_row,
+                                         prepared->embedder, prepared->dimension);
     if (status == RAGSTORE_OK)
         status = put_document(added, store, entity, prepared, origin, fields, &row, tx);
     if (status == RAGSTORE_OK)
@@ -287,9 +284,9 @@ static int check_file(bool *good, rsi_store *store, const char *entity_id,
     *good = document->stored_name == NULL;
     if (*good)
         return RAGSTORE_OK;
-    int status = rsi_file_open(&file, rsi_storage_root(store->storage),
-                               rsi_path_upload(entity_id, document->stored_name).text,
-                               RSI_OPEN_READ);
+    int status =
+        rsi_file_open(&file, rsi_storage_root(store->storage),
+                      rsi_path_upload(entity_id, document->stored_name).text, RSI_OPEN_READ);
     if (status == RAGSTORE_E_NOT_FOUND)
         return RAGSTORE_OK;
     if (status == RAGSTORE_OK)

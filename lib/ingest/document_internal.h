@@ -22,7 +22,7 @@ typedef struct rsi_prepared {
     size_t capacity;
     float *vectors; /* count × dimension, or NULL: keyword only */
     uint32_t dimension;
-    char *embedder;  /* owned: what the vectors are of; NULL without vectors */
+    char *embedder; /* owned: what the vectors are of; NULL without vectors */
     char media_type[64];
     char encoding[32];
 } rsi_prepared;
@@ -65,8 +65,8 @@ typedef struct rsi_stored_document {
 
 void rsi_stored_document_free(rsi_stored_document *document);
 /* Find a document of an entity by one of its members; NOT_FOUND. */
-int rsi_stored_document_find(rsi_stored_document *document, rsi_store *store,
-                             const char *entity_id, const char *member, const char *value);
+int rsi_stored_document_find(rsi_stored_document *document, rsi_store *store, const char *entity_id,
+                             const char *member, const char *value);
 
 /* What is written down of a document's bytes. */
 typedef struct rsi_origin {
@@ -95,8 +95,8 @@ int rsi_report_progress(const rsi_document_fields *fields, const char *stage, ui
 
 /* Add what has been prepared from `origin`, unless the entity has it already: both kinds of adding
  * end here. `prepare` is called when the content is new. */
-typedef int rsi_preparer(rsi_prepared *prepared, rsi_store *store,
-                         const rsi_entity_record *entity, void *user);
+typedef int rsi_preparer(rsi_prepared *prepared, rsi_store *store, const rsi_entity_record *entity,
+                         void *user);
 int rsi_document_add(rsi_added *added, rsi_store *store, const char *entity_id,
                      const char *incarnation, const rsi_origin *origin,
                      const rsi_document_fields *fields, rsi_preparer *prepare, void *user);

@@ -16,7 +16,7 @@
 
 #define EMBED_AT_ONCE 32
 #define DIMENSION_MAX 65536
-#define CHUNK_TOKENS 200   /* heading path included; measured: see bench/README.md */
+#define CHUNK_TOKENS 200 /* heading path included; measured: see bench/README.md */
 #define OVERLAP_TOKENS 30
 
 static void free_chunk(rsi_new_chunk *chunk)
@@ -39,7 +39,8 @@ void rsi_prepared_free(rsi_prepared *prepared)
 int rsi_report_progress(const rsi_document_fields *fields, const char *stage, uint64_t done,
                         uint64_t total)
 {
-    if (fields->progress == NULL || fields->progress(fields->progress_user, stage, done, total) == 0)
+    if (fields->progress == NULL ||
+        fields->progress(fields->progress_user, stage, done, total) == 0)
         return RAGSTORE_OK;
     return rsi_fail(RAGSTORE_E_INTERRUPTED, "ingest", "the caller cancelled while it was at: %s",
                     stage);
@@ -171,9 +172,8 @@ static int add_chunk(rsi_prepared *prepared, const rsi_chunk *chunk, const char 
                   sizeof *prepared->chunks))
         return RAGSTORE_E_NO_MEMORY;
     rsi_new_chunk *made = &prepared->chunks[prepared->count];
-    *made = (rsi_new_chunk){.start = (int64_t)chunk->start,
-                            .end = (int64_t)chunk->end,
-                            .page = chunk->page};
+    *made = (rsi_new_chunk){
+        .start = (int64_t)chunk->start, .end = (int64_t)chunk->end, .page = chunk->page};
     made->content = rsi_memdup0(text + chunk->start, chunk->end - chunk->start);
     made->heading = chunk->heading == NULL ? NULL : rsi_strdup(chunk->heading);
     prepared->count++;
@@ -420,8 +420,7 @@ int rsi_prepare_chunks(rsi_prepared *prepared, rsi_store *store, const rsi_entit
     memset(prepared, 0, sizeof *prepared);
     snprintf(prepared->media_type, sizeof prepared->media_type, "application/x-ragstore-chunks");
     size_t given = 0;
-    int status =
-        rsi_json_parse(&list, chunks_json, strlen(chunks_json), RSI_JSON_DEPTH_REQUEST);
+    int status = rsi_json_parse(&list, chunks_json, strlen(chunks_json), RSI_JSON_DEPTH_REQUEST);
     if (status == RAGSTORE_OK) {
         given = given_dimension(list, vectors, dimension);
         status = rsi_chunk_list_check(list, given);

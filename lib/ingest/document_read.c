@@ -15,9 +15,9 @@
 static void put_document(rsi_json_writer *writer, const char *entity_id, const rsi_json *row,
                          const rsi_added *added)
 {
-    static const char *const members[] = {"filename",    "file_path", "file_size", "media_type",
-                                          "sha256",      "key",       "source",    "description",
-                                          "metadata",    "uploaded_at", "chunks_count"};
+    static const char *const members[] = {"filename", "file_path",   "file_size",   "media_type",
+                                          "sha256",   "key",         "source",      "description",
+                                          "metadata", "uploaded_at", "chunks_count"};
     rsi_json_begin_object(writer);
     rsi_json_put_value(writer, "doc_id", rsi_json_get(row, "doc_id"));
     rsi_json_put_text(writer, "entity_id", entity_id);

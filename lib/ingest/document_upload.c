@@ -28,8 +28,8 @@ static int copy_fields(rsi_document_fields *copy, const rsi_document_fields *fie
                                 fields->description, fields->metadata_json, fields->key};
     const char **const to[] = {&copy->filename,    &copy->media_type,    &copy->source,
                                &copy->description, &copy->metadata_json, &copy->key};
-    *copy = (rsi_document_fields){.progress = fields->progress,
-                                  .progress_user = fields->progress_user};
+    *copy =
+        (rsi_document_fields){.progress = fields->progress, .progress_user = fields->progress_user};
     for (size_t i = 0; i < sizeof from / sizeof *from; i++) {
         if (from[i] == NULL)
             continue;
@@ -151,8 +151,8 @@ static int flush_incoming(rsi_upload *upload)
     return status;
 }
 
-static int prepare_upload(rsi_prepared *prepared, rsi_store *store,
-                          const rsi_entity_record *entity, void *user)
+static int prepare_upload(rsi_prepared *prepared, rsi_store *store, const rsi_entity_record *entity,
+                          void *user)
 {
     const rsi_upload *upload = user;
     rsi_bytes bytes = {0};

@@ -113,8 +113,7 @@ static inline const char *rsi_json_scan_space(const char *text, const char *end)
 /* Behind a number or a word: at the next comma, bracket or space. */
 static inline const char *rsi_json_scan_scalar(const char *text, const char *end)
 {
-    while (text < end && *text != ',' && *text != '}' && *text != ']' &&
-           (unsigned char)*text > ' ')
+    while (text < end && *text != ',' && *text != '}' && *text != ']' && (unsigned char)*text > ' ')
         text++;
     return text;
 }

@@ -1,6 +1,6 @@
 /*
- * The loops of json_scan.h, included by each file that makes masks in its own way, so that the maker
- * is inlined into them.
+ * The loops of json_scan.h, included by each file that makes masks in its own way, so that the
+ * maker is inlined into them.
  */
 #ifndef RSI_JSON_SCAN_LOOP_H
 #define RSI_JSON_SCAN_LOOP_H
@@ -46,9 +46,10 @@ typedef struct scan_state {
 } scan_state;
 
 /* The masks of the next block, without what is in strings; quotes without escaped ones. */
-static inline __attribute__((always_inline)) void
-read_block(rsi_json_mask_maker *make_masks, rsi_json_masks *masks, scan_state *state,
-           const char *text, const char *end)
+static inline __attribute__((always_inline)) void read_block(rsi_json_mask_maker *make_masks,
+                                                             rsi_json_masks *masks,
+                                                             scan_state *state, const char *text,
+                                                             const char *end)
 {
     char last[64];
 
@@ -98,9 +99,9 @@ scan_container_with(rsi_json_mask_maker *make_masks, const char *text, const cha
 }
 
 /* Is it the key that stands before the colon at this bit of the block? */
-static inline __attribute__((always_inline)) bool
-key_before(const rsi_json_masks *masks, uint64_t colon, const char *object, const char *text,
-           rsi_slice key)
+static inline __attribute__((always_inline)) bool key_before(const rsi_json_masks *masks,
+                                                             uint64_t colon, const char *object,
+                                                             const char *text, rsi_slice key)
 {
     uint64_t quotes = masks->quotes & (colon - 1);
     int last = quotes == 0 ? 0 : 63 - __builtin_clzll(quotes);

@@ -113,10 +113,10 @@ static int compare_slowly(const rsi_json_view *a, const rsi_json_view *b)
     for (;;) {
         skip_equal(&left, &right);
         /* only one of the two may hold backslashes that mean themselves */
-        int x = a->escaped ? next_byte(&left)
-                           : left.at < left.end ? (unsigned char)*left.at++ : -1;
-        int y = b->escaped ? next_byte(&right)
-                           : right.at < right.end ? (unsigned char)*right.at++ : -1;
+        int x = a->escaped ? next_byte(&left) : left.at < left.end ? (unsigned char)*left.at++ : -1;
+        int y = b->escaped             ? next_byte(&right)
+                : right.at < right.end ? (unsigned char)*right.at++
+                                       : -1;
         if (x != y)
             return x < y ? -1 : 1;
         if (x < 0)

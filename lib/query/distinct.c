@@ -48,8 +48,8 @@ static int add_value(rsi_distinct *distinct, const rsi_json_view *value)
 
     rsi_bytes_clear(&distinct->key);
     int status = rsi_value_append_key(&distinct->key, value);
-    if (status != RAGSTORE_OK || rsi_map_get(&distinct->seen, distinct->key.data,
-                                             distinct->key.size) != NULL)
+    if (status != RAGSTORE_OK ||
+        rsi_map_get(&distinct->seen, distinct->key.data, distinct->key.size) != NULL)
         return status;
     status = rsi_map_put(&distinct->seen, distinct->key.data, distinct->key.size, &mark, NULL);
     if (status != RAGSTORE_OK)
@@ -88,8 +88,7 @@ static bool visit(void *user, const rsi_json_view *value)
 int rsi_distinct_add(rsi_distinct *distinct, const rsi_json_view *document)
 {
     distinct->status = RAGSTORE_OK;
-    int status =
-        rsi_field_path_each(&distinct->path, document, RSI_FIELD_WHOLE, visit, distinct);
+    int status = rsi_field_path_each(&distinct->path, document, RSI_FIELD_WHOLE, visit, distinct);
     return status < 0 ? status : distinct->status;
 }
 

@@ -3,9 +3,9 @@
 
 #include "base/memory.h"
 #include "base/status.h"
-#include "json/json_edit.h"
 #include "query/field_path.h"
 #include "query/predicate.h"
+#include "json/json_edit.h"
 
 #include <string.h>
 
@@ -124,8 +124,7 @@ static int write_found(rsi_json_writer *writer, const rsi_field_path *path, size
 }
 
 /* From *value on along the path; *value becomes what is found. */
-static int follow(rsi_json_view *value, const rsi_field_path *path, size_t part,
-                  rsi_bytes *scratch)
+static int follow(rsi_json_view *value, const rsi_field_path *path, size_t part, rsi_bytes *scratch)
 {
     for (; part < path->count; part++) {
         rsi_json_view container = *value;
@@ -161,9 +160,8 @@ static int write_object(rsi_json_writer *writer, const rsi_expression *expressio
     int status = RAGSTORE_OK;
 
     rsi_json_begin_object(writer);
-    for (size_t i = 0; status == RAGSTORE_OK &&
-                       rsi_json_each(expression->tree, &iterator, &name, &member);
-         i++) {
+    for (size_t i = 0;
+         status == RAGSTORE_OK && rsi_json_each(expression->tree, &iterator, &name, &member); i++) {
         rsi_json_view value;
         status = rsi_expression_evaluate(&value, expression->members[i], document, &scratch);
         if (status != RAGSTORE_OK || value.kind == RSI_JSON_MISSING)

@@ -8,8 +8,8 @@
 #ifndef RSI_QUERY_EXPRESSION_H
 #define RSI_QUERY_EXPRESSION_H
 
-#include "json/json_view.h"
 #include "query/place.h"
+#include "json/json_view.h"
 
 typedef struct rsi_expression rsi_expression;
 

@@ -9,8 +9,8 @@
 #ifndef RSI_QUERY_ORDERING_H
 #define RSI_QUERY_ORDERING_H
 
-#include "json/json_view.h"
 #include "query/place.h"
+#include "json/json_view.h"
 
 #define RSI_ORDERING_FIELDS_MAX 32
 

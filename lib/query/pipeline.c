@@ -170,8 +170,10 @@ int rsi_pipeline_compile(rsi_pipeline **out, const rsi_json *stages)
 {
     *out = NULL;
     if (!rsi_json_is_array(stages) || rsi_json_count(stages) > RSI_PIPELINE_STAGES_MAX)
-        return rsi_fail(RAGSTORE_E_QUERY, "query", "pipeline: it must be an array of at most %d "
-                        "stages", RSI_PIPELINE_STAGES_MAX);
+        return rsi_fail(RAGSTORE_E_QUERY, "query",
+                        "pipeline: it must be an array of at most %d "
+                        "stages",
+                        RSI_PIPELINE_STAGES_MAX);
     rsi_pipeline *made = rsi_alloc_zeroed(sizeof *made);
     if (made == NULL)
         return RAGSTORE_E_NO_MEMORY;

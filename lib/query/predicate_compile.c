@@ -4,8 +4,8 @@
  */
 #include "base/memory.h"
 #include "base/status.h"
-#include "json/json_edit.h"
 #include "query/predicate_internal.h"
+#include "json/json_edit.h"
 
 #include <string.h>
 

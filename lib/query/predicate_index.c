@@ -124,8 +124,7 @@ static int give_best(rsi_constraint *constraint, search *found, bool several_val
     if (found->from == NULL && found->to == NULL)
         return RAGSTORE_OK;
     if (found->from != NULL && found->to != NULL &&
-        (several_values ||
-         !rsi_value_same_kind(&found->from->operand, &found->to->operand)))
+        (several_values || !rsi_value_same_kind(&found->from->operand, &found->to->operand)))
         found->to = NULL;
     return give_range(constraint, found->from, found->to);
 }

@@ -48,8 +48,8 @@ typedef struct rsi_test {
     rsi_json_view operand; /* EQUAL to LESS_OR_EQUAL */
     rsi_json_view *values; /* IN: ascending */
     size_t value_count;
-    uint32_t types;   /* TYPE: bits by BSON's numbers */
-    int64_t number;   /* SIZE; MODULO: the divisor */
+    uint32_t types; /* TYPE: bits by BSON's numbers */
+    int64_t number; /* SIZE; MODULO: the divisor */
     int64_t remainder;
     rsi_regex *regex;
     struct rsi_node *document; /* ELEMENT_DOCUMENT */
@@ -96,8 +96,7 @@ void rsi_tests_release(rsi_test *tests, size_t count);
 
 int rsi_node_ask(bool *holds, const rsi_node *node, const rsi_json_view *document);
 /* Of one value alone: an array is not looked into. */
-int rsi_tests_ask_one(bool *holds, const rsi_test *tests, size_t count,
-                      const rsi_json_view *value);
+int rsi_tests_ask_one(bool *holds, const rsi_test *tests, size_t count, const rsi_json_view *value);
 /* Of a value that a document has at a path: the elements of an array are asked too. */
 int rsi_tests_ask_field(bool *holds, const rsi_test *tests, size_t count,
                         const rsi_json_view *value);

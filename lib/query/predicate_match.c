@@ -26,9 +26,8 @@ static bool is_in(const rsi_test *test, const rsi_json_view *value)
 static bool is_of_type(const rsi_test *test, const rsi_json_view *value)
 {
     static const unsigned char numbers[] = {
-        [RSI_JSON_MISSING] = 0, [RSI_JSON_NULL] = 10,  [RSI_JSON_INTEGER] = 16,
-        [RSI_JSON_REAL] = 1,    [RSI_JSON_TEXT] = 2,   [RSI_JSON_OBJECT] = 3,
-        [RSI_JSON_ARRAY] = 4,   [RSI_JSON_BOOL] = 8,
+        [RSI_JSON_MISSING] = 0, [RSI_JSON_NULL] = 10,  [RSI_JSON_INTEGER] = 16, [RSI_JSON_REAL] = 1,
+        [RSI_JSON_TEXT] = 2,    [RSI_JSON_OBJECT] = 3, [RSI_JSON_ARRAY] = 4,    [RSI_JSON_BOOL] = 8,
     };
     unsigned number = numbers[value->kind];
 
@@ -197,8 +196,7 @@ static int ask_path(bool *holds, const rsi_test *test, const rsi_field_path *pat
         return ask_group(holds, test->tests, test->test_count, path, start);
     if (start->value.kind != RSI_JSON_ARRAY && start->part == path->count)
         return ask_one(holds, test, &start->value); /* most fields */
-    int status = rsi_field_path_each_from(path, start,
-                                          whole ? RSI_FIELD_WHOLE : RSI_FIELD_ELEMENTS,
+    int status = rsi_field_path_each_from(path, start, whole ? RSI_FIELD_WHOLE : RSI_FIELD_ELEMENTS,
                                           ask_visited, &asked);
     *holds = asked.holds;
     return status < 0 ? status : asked.status;

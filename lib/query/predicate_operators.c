@@ -93,11 +93,11 @@ static const struct {
     const char *name;
     int64_t number;
 } types[] = {
-    {"double", 1},         {"string", 2},     {"object", 3},   {"array", 4},
-    {"binData", 5},        {"undefined", 6},  {"objectId", 7}, {"bool", 8},
-    {"date", 9},           {"null", 10},      {"regex", 11},   {"dbPointer", 12},
-    {"javascript", 13},    {"symbol", 14},    {"int", 16},     {"javascriptWithScope", 15},
-    {"timestamp", 17},     {"long", 18},      {"decimal", 19}, {"minKey", -1},
+    {"double", 1},      {"string", 2},    {"object", 3},   {"array", 4},
+    {"binData", 5},     {"undefined", 6}, {"objectId", 7}, {"bool", 8},
+    {"date", 9},        {"null", 10},     {"regex", 11},   {"dbPointer", 12},
+    {"javascript", 13}, {"symbol", 14},   {"int", 16},     {"javascriptWithScope", 15},
+    {"timestamp", 17},  {"long", 18},     {"decimal", 19}, {"minKey", -1},
     {"maxKey", 127},
 };
 
@@ -235,8 +235,9 @@ static int compile_regex(rsi_test *test, const rsi_json *condition, const rsi_pl
         return rsi_place_refuse(place, "it needs a text");
     if (options != NULL && !rsi_json_is_string(options))
         return rsi_place_refuse(place, "$options needs a text");
-    int status = rsi_regex_compile(&test->regex, rsi_json_text(pattern), rsi_json_text_size(pattern),
-                                   options != NULL ? rsi_json_text(options) : "");
+    int status =
+        rsi_regex_compile(&test->regex, rsi_json_text(pattern), rsi_json_text_size(pattern),
+                          options != NULL ? rsi_json_text(options) : "");
     return rsi_place_wrap(place, status);
 }
 

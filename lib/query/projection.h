@@ -7,8 +7,8 @@
 #ifndef RSI_QUERY_PROJECTION_H
 #define RSI_QUERY_PROJECTION_H
 
-#include "json/json_view.h"
 #include "query/place.h"
+#include "json/json_view.h"
 
 typedef struct rsi_projection rsi_projection;
 

@@ -104,8 +104,8 @@ int rsi_regex_compile(rsi_regex **out, const char *pattern, size_t size, const c
     if (regex == NULL)
         return RAGSTORE_E_NO_MEMORY;
     regex->memory = pcre2_general_context_create(allocate, release, NULL);
-    status = regex->memory == NULL ? rsi_fail_no_memory()
-                                   : compile_pattern(regex, pattern, size, flags);
+    status =
+        regex->memory == NULL ? rsi_fail_no_memory() : compile_pattern(regex, pattern, size, flags);
     if (status == RAGSTORE_OK) {
         regex->limits = pcre2_match_context_create(regex->memory);
         if (regex->limits == NULL)

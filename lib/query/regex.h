@@ -8,9 +8,9 @@
 
 #include "json/json_view.h"
 
-#define RSI_REGEX_PATTERN_MAX 32764   /* bytes */
-#define RSI_REGEX_STEPS_MAX 1000000   /* of one match */
-#define RSI_REGEX_HEAP_MAX_KIB 16384  /* of one match */
+#define RSI_REGEX_PATTERN_MAX 32764  /* bytes */
+#define RSI_REGEX_STEPS_MAX 1000000  /* of one match */
+#define RSI_REGEX_HEAP_MAX_KIB 16384 /* of one match */
 
 typedef struct rsi_regex rsi_regex;
 

@@ -9,8 +9,8 @@
 #ifndef RSI_QUERY_UPDATE_H
 #define RSI_QUERY_UPDATE_H
 
-#include "json/json.h"
 #include "query/predicate.h"
+#include "json/json.h"
 
 typedef struct rsi_update rsi_update;
 

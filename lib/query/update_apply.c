@@ -6,9 +6,9 @@
  */
 #include "base/clock.h"
 #include "base/status.h"
-#include "json/json_edit.h"
 #include "query/update_internal.h"
 #include "query/value_order.h"
+#include "json/json_edit.h"
 
 #include <math.h>
 #include <string.h>
@@ -43,8 +43,8 @@ static int add_numbers(rsi_json **out, const rsi_json *a, const rsi_json *b, boo
 
     if (rsi_json_is_integer(a) && rsi_json_is_integer(b)) {
         int64_t x = rsi_json_integer(a, 0), y = rsi_json_integer(b, 0);
-        bool over = multiply ? __builtin_mul_overflow(x, y, &whole)
-                             : __builtin_add_overflow(x, y, &whole);
+        bool over =
+            multiply ? __builtin_mul_overflow(x, y, &whole) : __builtin_add_overflow(x, y, &whole);
         return over ? rsi_fail(RAGSTORE_E_QUERY, "query", "the result does not fit 64 bits")
                     : rsi_json_new_integer(out, whole);
     }
@@ -236,8 +236,7 @@ int rsi_update_apply(rsi_json **out, bool *modified, const rsi_update *update,
     }
     if (status == RAGSTORE_OK)
         status = check_id(&edit, document);
-    if (status == RAGSTORE_OK &&
-        depth_of(edit.root, RSI_JSON_DEPTH_STORED) > RSI_JSON_DEPTH_STORED)
+    if (status == RAGSTORE_OK && depth_of(edit.root, RSI_JSON_DEPTH_STORED) > RSI_JSON_DEPTH_STORED)
         status = rsi_fail(RAGSTORE_E_INVALID_DATA, "query", "update: nested deeper than %d levels",
                           RSI_JSON_DEPTH_STORED);
     if (status != RAGSTORE_OK) {
@@ -263,8 +262,8 @@ static int seed_field(void *user, rsi_slice path_text, const rsi_json_view *valu
     if (status == RAGSTORE_OK)
         status = rsi_edit_find(&spot, &edit, &path, true);
     if (status == RAGSTORE_OK && spot.value != NULL)
-        status = rsi_fail(RAGSTORE_E_QUERY, "query", "the query gives \"%s\" two values",
-                          path.text);
+        status =
+            rsi_fail(RAGSTORE_E_QUERY, "query", "the query gives \"%s\" two values", path.text);
     if (status == RAGSTORE_OK)
         status = rsi_json_view_tree(&tree, value);
     if (status == RAGSTORE_OK)

@@ -1,9 +1,9 @@
 /* The steps of an update that change arrays: see update_internal.h. */
 #include "base/memory.h"
 #include "base/status.h"
-#include "json/json_edit.h"
 #include "query/update_internal.h"
 #include "query/value_order.h"
+#include "json/json_edit.h"
 
 #include <stdlib.h>
 #include <string.h>

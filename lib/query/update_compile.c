@@ -1,8 +1,8 @@
 /* From an update to ordered steps: see update_internal.h. */
 #include "base/memory.h"
 #include "base/status.h"
-#include "json/json_edit.h"
 #include "query/update_internal.h"
+#include "json/json_edit.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -107,9 +107,8 @@ static int read_modifier(rsi_step *step, const char *name, const rsi_json *value
     }
     if (pushes && strcmp(name, "$position") == 0) {
         step->has_position = true;
-        return whole(&step->position, value)
-                   ? RAGSTORE_OK
-                   : rsi_place_refuse(place, "it needs a whole number");
+        return whole(&step->position, value) ? RAGSTORE_OK
+                                             : rsi_place_refuse(place, "it needs a whole number");
     }
     if (pushes && strcmp(name, "$slice") == 0) {
         step->has_slice = true;

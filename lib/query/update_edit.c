@@ -1,8 +1,8 @@
 /* Finding and filling the place of a path in a document that is being changed: see
  * update_internal.h. */
 #include "base/status.h"
-#include "json/json_edit.h"
 #include "query/update_internal.h"
+#include "json/json_edit.h"
 
 /* ---- one level down ---- */
 

@@ -74,10 +74,9 @@ static int allow_matching(rsi_bitset *allowed, rsi_store *store, const rsi_catal
     if (status != RAGSTORE_OK)
         return status;
     filtering filter = {allowed, catalog, predicate, metadata};
-    status = rsi_storage_rows(store->storage, RSI_SPACE_CHUNKS, catalog->entity_id,
-                              (uint64_t)document->first_chunk,
-                              (uint64_t)(document->end_chunk - document->first_chunk), test_chunk,
-                              &filter);
+    status = rsi_storage_rows(
+        store->storage, RSI_SPACE_CHUNKS, catalog->entity_id, (uint64_t)document->first_chunk,
+        (uint64_t)(document->end_chunk - document->first_chunk), test_chunk, &filter);
     rsi_json_free(metadata);
     return status;
 }
@@ -112,8 +111,8 @@ int rsi_search_filter_locked(rsi_bitset *allowed, rsi_store *store, const rsi_ca
         return rsi_bitset_copy(allowed, &catalog->alive);
     int status = RAGSTORE_OK;
     if (query->filter_json != NULL)
-        status = rsi_predicate_compile_text(&compiled, query->filter_json,
-                                            strlen(query->filter_json));
+        status =
+            rsi_predicate_compile_text(&compiled, query->filter_json, strlen(query->filter_json));
     for (size_t i = 0; status == RAGSTORE_OK && i < catalog->document_count; i++) {
         const rsi_catalog_document *document = &catalog->documents[i];
         if (!is_named(query, document->doc_id))

@@ -63,10 +63,10 @@ static int join_neighbors(char **out, rsi_store *store, const rsi_catalog *catal
                           const rsi_catalog_document *document, int64_t chunk, uint32_t neighbors)
 {
     rsi_bytes text = {0};
-    int64_t from = chunk - neighbors < document->first_chunk ? document->first_chunk
-                                                             : chunk - neighbors;
-    int64_t to = chunk + neighbors + 1 > document->end_chunk ? document->end_chunk
-                                                             : chunk + neighbors + 1;
+    int64_t from =
+        chunk - neighbors < document->first_chunk ? document->first_chunk : chunk - neighbors;
+    int64_t to =
+        chunk + neighbors + 1 > document->end_chunk ? document->end_chunk : chunk + neighbors + 1;
     int status = RAGSTORE_OK;
     for (int64_t number = from; status == RAGSTORE_OK && number < to; number++) {
         rsi_json *value;
@@ -120,11 +120,11 @@ int rsi_found_fill(rsi_found *found, rsi_store *store, const rsi_catalog *catalo
     else
         status = join_neighbors(&found->content, store, catalog, document, chunk, neighbors);
     if (status == RAGSTORE_OK)
-        status = merge_metadata(&found->metadata, document->metadata,
-                                rsi_json_get(value, "metadata"));
-    if (status == RAGSTORE_OK && (found->doc_id == NULL || found->doc_name == NULL ||
-                                  found->source == NULL || found->heading == NULL ||
-                                  found->content == NULL))
+        status =
+            merge_metadata(&found->metadata, document->metadata, rsi_json_get(value, "metadata"));
+    if (status == RAGSTORE_OK &&
+        (found->doc_id == NULL || found->doc_name == NULL || found->source == NULL ||
+         found->heading == NULL || found->content == NULL))
         status = RAGSTORE_E_NO_MEMORY;
     rsi_json_free(value);
     if (status != RAGSTORE_OK)

@@ -80,9 +80,8 @@ static int embed_query(search *s, const rsi_entity_record *entity)
         rsi_slice text = {s->query->text, s->query->size};
         s->dimension = rsi_embedder_dimension(s->store->embedder);
         s->vector = rsi_alloc_array(s->dimension, sizeof *s->vector);
-        return s->vector == NULL
-                   ? RAGSTORE_E_NO_MEMORY
-                   : rsi_embedder_embed(s->vector, s->store->embedder, &text, 1);
+        return s->vector == NULL ? RAGSTORE_E_NO_MEMORY
+                                 : rsi_embedder_embed(s->vector, s->store->embedder, &text, 1);
     }
     if (s->mode == RAGSTORE_MODE_VECTOR && !ready)
         return rsi_fail(RAGSTORE_E_EMBEDDER, "search", "%s", notice);
@@ -137,8 +136,8 @@ static int run_vector_leg(search *s, size_t depth)
     s->vector_hits = rsi_alloc_array(depth, sizeof *s->vector_hits);
     if (s->vector_hits == NULL)
         return RAGSTORE_E_NO_MEMORY;
-    int status = rsi_rows_search(s->vector_hits, &s->vector_count, s->catalog->rows, s->vector,
-                                 depth, &s->allowed);
+    int status = rsi_catalog_search_locked(s->vector_hits, &s->vector_count, s->catalog, s->vector,
+                                           depth, &s->allowed);
     return status == RAGSTORE_E_DAMAGED ? search_intact_rows(s, depth) : status;
 }
 
@@ -168,8 +167,8 @@ static int rank(search *s)
     s->fused = rsi_alloc_array(s->vector_count + s->keyword_count + 1, sizeof *s->fused);
     if (s->fused == NULL)
         return RAGSTORE_E_NO_MEMORY;
-    s->fused_count = rsi_fuse(s->fused, s->vector_hits, s->vector_count, s->keyword_hits,
-                              s->keyword_count);
+    s->fused_count =
+        rsi_fuse(s->fused, s->vector_hits, s->vector_count, s->keyword_hits, s->keyword_count);
     return RAGSTORE_OK;
 }
 
@@ -243,10 +242,9 @@ static int check_query(const rsi_search_query *query)
                         bad);
     if (query->mode == RAGSTORE_MODE_VECTOR || query->size > 0)
         return RAGSTORE_OK;
-    return query->mode == RAGSTORE_MODE_KEYWORD
-               ? rsi_fail(RAGSTORE_E_INVALID_ARGUMENT, "search",
-                          "a keyword search needs a query text")
-               : RAGSTORE_OK;
+    return query->mode == RAGSTORE_MODE_KEYWORD ? rsi_fail(RAGSTORE_E_INVALID_ARGUMENT, "search",
+                                                           "a keyword search needs a query text")
+                                                : RAGSTORE_OK;
 }
 
 static void free_search(search *s)

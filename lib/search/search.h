@@ -18,7 +18,7 @@ typedef struct rsi_found {
     int64_t order; /* place in its document */
     int64_t start; /* -1: unknown */
     int64_t end;
-    uint32_t page; /* 0: no pages */
+    uint32_t page;       /* 0: no pages */
     float score;         /* 0..1, absolute */
     float vector_score;  /* cosine, or NaN */
     float keyword_score; /* share of the best possible BM25, or NaN */

@@ -84,12 +84,12 @@ static int take_slot(rsi_storage *storage)
     }
     return status != RAGSTORE_OK
                ? status
-               : rsi_fail(RAGSTORE_E_BUSY, "storage", "%d processes have %s open; close one",
-                          SLOTS, rsi_root_path(storage->root));
+               : rsi_fail(RAGSTORE_E_BUSY, "storage", "%d processes have %s open; close one", SLOTS,
+                          rsi_root_path(storage->root));
 }
 
-/* The first opener leaves its mark before it changes anything; it is flushed when there is something
- * to change. */
+/* The first opener leaves its mark before it changes anything; it is flushed when there is
+ * something to change. */
 static int leave_mark(rsi_storage *storage, bool *was_unclean)
 {
     rsi_file *lock = storage->attachment.lock;
@@ -148,7 +148,8 @@ int rsi_attach_share(rsi_storage *storage)
     if (at->is_single)
         return RAGSTORE_OK;
     int status = rsi_file_size(at->lock, &size);
-    if (status == RAGSTORE_OK && size > SLOT_TEXT + 1) { /* of processes that have been dealt with */
+    if (status == RAGSTORE_OK &&
+        size > SLOT_TEXT + 1) { /* of processes that have been dealt with */
         memset(slots, ' ', SLOTS);
         size -= SLOT_TEXT;
         status = rsi_file_write_at(at->lock, slots, size < SLOTS ? (size_t)size : SLOTS, SLOT_TEXT);

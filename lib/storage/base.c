@@ -132,7 +132,7 @@ int rsi_base_open(rsi_base **out, rsi_root *root, const rsi_base_place *place,
     if (base == NULL)
         return RAGSTORE_E_NO_MEMORY;
     int status = state->size <= rsi_base_small_bytes ? open_small(base, root, place->path)
-                                               : open_large(base, root, place->path);
+                                                     : open_large(base, root, place->path);
     if (status != RAGSTORE_OK) {
         rsi_saved_error error;
         rsi_error_save(&error);
@@ -163,10 +163,10 @@ int rsi_base_keep_index(rsi_base *base, rsi_root *root)
     if (base->file == NULL)
         return rsi_file_remove(root, base->index_path);
     pthread_mutex_lock(&base->mending);
-    int status = base->index->view != NULL
-                     ? RAGSTORE_OK
-                     : rsi_base_index_write(base->index, root, base->index_path, base->sha256,
-                                            base->size);
+    int status =
+        base->index->view != NULL
+            ? RAGSTORE_OK
+            : rsi_base_index_write(base->index, root, base->index_path, base->sha256, base->size);
     pthread_mutex_unlock(&base->mending);
     return status;
 }
@@ -199,11 +199,10 @@ size_t rsi_base_count(rsi_base *base)
 size_t rsi_base_memory(rsi_base *base)
 {
     const rsi_base_index *index = __atomic_load_n(&base->index, __ATOMIC_ACQUIRE);
-    size_t of_index = index->view != NULL
-                          ? 0
-                          : index->record_count * sizeof *index->records +
-                                index->row_count * sizeof *index->rows +
-                                index->slot_count * sizeof *index->slots;
+    size_t of_index = index->view != NULL ? 0
+                                          : index->record_count * sizeof *index->records +
+                                                index->row_count * sizeof *index->rows +
+                                                index->slot_count * sizeof *index->slots;
     return sizeof *base + base->text.size + of_index + base->run_count * sizeof *base->runs;
 }
 
@@ -231,8 +230,8 @@ static int mend(rsi_base *base, const rsi_base_index *damaged)
 
 /* An index whose part at this place was checked. `part_of` finds the part. */
 static int checked_part(const void **part, rsi_base *base,
-                        const void *(*part_of)(const rsi_base_index *index, size_t at),
-                        size_t at, size_t size)
+                        const void *(*part_of)(const rsi_base_index *index, size_t at), size_t at,
+                        size_t size)
 {
     for (;;) {
         const rsi_base_index *index = __atomic_load_n(&base->index, __ATOMIC_ACQUIRE);

@@ -1,6 +1,6 @@
 /*
- * A snapshot file as the unchanging base of a table: records and rows are read from it when they are
- * asked for, and nothing is read at open.
+ * A snapshot file as the unchanging base of a table: records and rows are read from it when they
+ * are asked for, and nothing is read at open.
  *
  *   chat_sessions.json                                 index (base_index.h)
  *     {
@@ -12,15 +12,15 @@
  *     }
  *
  * The file is one that this library wrote: each record and each row is a line of its own (see
- * snapshot.h). Lines are read with pread, never mapped, and their CRC is compared each time. A small
- * file is kept in memory, a large one stays open; when another file takes its name, the base still
- * reads the old one.
+ * snapshot.h). Lines are read with pread, never mapped, and their CRC is compared each time. A
+ * small file is kept in memory, a large one stays open; when another file takes its name, the base
+ * still reads the old one.
  *
  * Each record has a place in the order of its table, which holds as long as the store is open and
  * is not written down: opening counts them anew.
  *
- * A base is read by any number of threads. A damaged index is made again from the file, once, behind
- * their backs. It lives until its last reference goes.
+ * A base is read by any number of threads. A damaged index is made again from the file, once,
+ * behind their backs. It lives until its last reference goes.
  */
 #ifndef RSI_STORAGE_BASE_H
 #define RSI_STORAGE_BASE_H
@@ -53,7 +53,7 @@ bool rsi_base_is_large(rsi_base *base); /* it is not kept in memory */
 const char *rsi_base_path(rsi_base *base);
 const rsi_layout *rsi_base_layout(rsi_base *base);
 uint64_t rsi_base_size(rsi_base *base); /* of the file, bytes */
-size_t rsi_base_count(rsi_base *base); /* records */
+size_t rsi_base_count(rsi_base *base);  /* records */
 size_t rsi_base_memory(rsi_base *base);
 
 /* ---- order ---- */
@@ -75,8 +75,7 @@ typedef struct rsi_base_rows {
 } rsi_base_rows;
 int rsi_base_rows_of(rsi_base_rows *rows, rsi_base *base, size_t record);
 /* The first position with a number >= `number`. */
-int rsi_base_row_from(size_t *position, rsi_base *base, const rsi_base_rows *rows,
-                      uint64_t number);
+int rsi_base_row_from(size_t *position, rsi_base *base, const rsi_base_rows *rows, uint64_t number);
 int rsi_base_row_number(uint64_t *number, rsi_base *base, size_t position);
 
 /* A window on the file. What a call returns lives until the next one on the same reader. */

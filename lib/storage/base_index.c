@@ -186,7 +186,8 @@ static bool is_header_of(const rsx_header *header, const char *sha256, uint64_t 
 
 static int no_index(const char *path)
 {
-    return rsi_fail(RAGSTORE_E_NOT_FOUND, "storage", "%s does not belong to the file beside it", path);
+    return rsi_fail(RAGSTORE_E_NOT_FOUND, "storage", "%s does not belong to the file beside it",
+                    path);
 }
 
 /* Point into the viewed file. */
@@ -204,15 +205,14 @@ static int adopt_view(rsi_base_index *index, const rsx_header *header)
     index->slots = (rsi_base_slot *)(void *)at;
     at += index->slot_count * sizeof *index->slots;
     index->block_crcs = (const uint32_t *)(const void *)at;
-    if (rsi_crc32c(0, at, (size_t)header->block_count * sizeof(uint32_t)) !=
-        header->block_crcs_crc)
+    if (rsi_crc32c(0, at, (size_t)header->block_count * sizeof(uint32_t)) != header->block_crcs_crc)
         return no_index(rsi_file_path(index->file));
     index->checked = rsi_alloc_array((size_t)header->block_count, 1);
     return index->checked == NULL ? RAGSTORE_E_NO_MEMORY : RAGSTORE_OK;
 }
 
-int rsi_base_index_open(rsi_base_index *index, rsi_root *root, const char *path,
-                        const char *sha256, uint64_t snapshot_size)
+int rsi_base_index_open(rsi_base_index *index, rsi_root *root, const char *path, const char *sha256,
+                        uint64_t snapshot_size)
 {
     rsx_header header;
     uint64_t size = 0;
@@ -257,8 +257,7 @@ bool rsi_base_index_is_intact(const rsi_base_index *index, const void *part, siz
     if (index->view == NULL)
         return true;
     const char *body = (const char *)index->view + PAGE;
-    const size_t body_bytes =
-        (size_t)((const char *)(const void *)index->block_crcs - body);
+    const size_t body_bytes = (size_t)((const char *)(const void *)index->block_crcs - body);
     const size_t from = (size_t)((const char *)part - body);
     for (size_t block = from / PAGE; block * PAGE < from + size; block++) {
         if (__atomic_load_n(&index->checked[block], __ATOMIC_RELAXED) != 0)

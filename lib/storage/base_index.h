@@ -1,6 +1,6 @@
 /*
- * Where the lines of a snapshot file are: made by walking through the file once, kept beside a large
- * one as a .rsx file, so that opening reads neither.
+ * Where the lines of a snapshot file are: made by walking through the file once, kept beside a
+ * large one as a .rsx file, so that opening reads neither.
  *
  *   records   in the order of the file     [line, size, CRC, first row][…][…]
  *   rows      of all records               [line, size, CRC, number][…][…][…]
@@ -61,7 +61,7 @@ typedef struct rsi_base_index {
     rsi_file *file;
     const void *view;
     size_t view_size;
-    unsigned char *checked;  /* a byte for each block: 1 once its CRC was compared; atomic */
+    unsigned char *checked; /* a byte for each block: 1 once its CRC was compared; atomic */
     const uint32_t *block_crcs;
 } rsi_base_index;
 
@@ -82,8 +82,8 @@ void rsi_base_index_free(rsi_base_index *index); /* leaves it empty */
 int rsi_base_index_write(const rsi_base_index *index, rsi_root *root, const char *path,
                          const char *sha256, uint64_t snapshot_size);
 /* NOT_FOUND: there is none for this snapshot, or it cannot be used. */
-int rsi_base_index_open(rsi_base_index *index, rsi_root *root, const char *path,
-                        const char *sha256, uint64_t snapshot_size);
+int rsi_base_index_open(rsi_base_index *index, rsi_root *root, const char *path, const char *sha256,
+                        uint64_t snapshot_size);
 
 /* ---- reading ---- */
 

@@ -44,8 +44,7 @@ static int move_window(rsi_base_reader *reader, uint64_t offset, size_t size)
 size_t rsi_base_reader_holds(const rsi_base_reader *reader, uint64_t offset)
 {
     const rsi_base *base = reader->base;
-    const uint64_t end =
-        base->file == NULL ? base->size : reader->start + reader->window.size;
+    const uint64_t end = base->file == NULL ? base->size : reader->start + reader->window.size;
     const uint64_t start = base->file == NULL ? 0 : reader->start;
     return offset >= start && offset < end ? (size_t)(end - offset) : 0;
 }
@@ -56,8 +55,7 @@ int rsi_base_reader_bytes(rsi_base_reader *reader, uint64_t offset, size_t size,
     *out = NULL;
     if (offset > base->size || size > base->size - offset)
         return rsi_fail(RAGSTORE_E_DAMAGED, "storage",
-                        "%s: it has no %zu bytes at byte %" PRIu64
-                        "; restore it from a backup",
+                        "%s: it has no %zu bytes at byte %" PRIu64 "; restore it from a backup",
                         base->path, size, offset);
     if (base->file == NULL) {
         *out = base->text.data + offset;

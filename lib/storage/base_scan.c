@@ -19,7 +19,7 @@ typedef struct scan {
     rsi_base_reader reader;
     uint64_t offset; /* of the next line */
     rsi_line_place line;
-    rsi_slice text;  /* of the line, without its comma */
+    rsi_slice text; /* of the line, without its comma */
     bool has_comma;
     rsi_bytes key;
     uint64_t next_row; /* of the record that is being read */

@@ -173,8 +173,7 @@ static int tell_differences(const checking *c, const rsi_space *space, const rsi
     if (!space->loaded || space->last_sequence > space->base_sequence)
         return RAGSTORE_OK; /* the store is ahead of the file */
     while (status == RAGSTORE_OK && rsi_map_next(&found->records, &position, NULL, &value))
-        status =
-            tell_difference(c, &space->table, found, text, ((const rsi_record *)value)->key);
+        status = tell_difference(c, &space->table, found, text, ((const rsi_record *)value)->key);
     return status == RAGSTORE_OK ? tell_missing(c, &space->table, found) : status;
 }
 
@@ -278,8 +277,8 @@ static int check_journal(checking *c, uint64_t generation)
     if (status == RAGSTORE_E_NOT_FOUND)
         return RAGSTORE_OK;
     if (status == RAGSTORE_OK)
-        status = rsi_journal_scan(path.text, text.data, text.size, generation, check_line, c,
-                                  &valid);
+        status =
+            rsi_journal_scan(path.text, text.data, text.size, generation, check_line, c, &valid);
     if (status != RAGSTORE_OK)
         status = tell_error(c, status, (int64_t)valid, NULL);
     else if (!rsi_journal_is_filler(text.data + valid, text.size - valid))
@@ -357,11 +356,11 @@ int rsi_storage_check(rsi_storage *storage, rsi_finding_visitor *visit, void *us
         status = tell(&c, -1, NULL, "it belongs to another store");
     rsi_candidates_free(&manifest.collections);
     if (status == RAGSTORE_OK)
-        status = check_snapshot(&c, &storage->entities, RSI_PATH_ENTITIES,
-                                &storage->manifest.entities);
+        status =
+            check_snapshot(&c, &storage->entities, RSI_PATH_ENTITIES, &storage->manifest.entities);
     if (status == RAGSTORE_OK)
-        status = check_snapshot(&c, &storage->sessions, RSI_PATH_SESSIONS,
-                                &storage->manifest.sessions);
+        status =
+            check_snapshot(&c, &storage->sessions, RSI_PATH_SESSIONS, &storage->manifest.sessions);
     if (status == RAGSTORE_OK)
         status = check_collections(&c);
     if (status == RAGSTORE_OK)
@@ -394,9 +393,9 @@ static int check_entity(checking *c, const char *entity_id)
     rsi_space unread = {.layout = &rsi_layout_chunks, .entity_id = (char *)entity_id};
     if (space != NULL && space->damage != NULL)
         status = tell(c, -1, entity_id, space->damage);
-    return status != RAGSTORE_OK ? status
-                                 : check_snapshot(c, space == NULL ? &unread : space, chunks.text,
-                                                  &file.chunks);
+    return status != RAGSTORE_OK
+               ? status
+               : check_snapshot(c, space == NULL ? &unread : space, chunks.text, &file.chunks);
 }
 
 int rsi_storage_check_entity(rsi_storage *storage, const char *entity_id,

@@ -4,10 +4,10 @@
  *   1  writer lock   begin journal N+1; freeze what has changed
  *   2                write what changed to temporaries, flush them, read them back
  *   3  writer lock   record each file's old and new digest in the journal, flush it
- *   4  writer lock   rename the temporaries, flush the directories, write the entity files, then the
- *                    manifest; the new files become the bases of the tables
- *   5                write the indexes of large files; remove journals that are older than N and
- *                    older than 15 minutes, or, to compact, all but N+1
+ *   4  writer lock   rename the temporaries, flush the directories, write the entity files, then
+ * the manifest; the new files become the bases of the tables 5                write the indexes of
+ * large files; remove journals that are older than N and older than 15 minutes, or, to compact, all
+ * but N+1
  *
  * Cut short before 3 it never happened; after 3 each file is good in its old and in its new form.
  * Freezing copies what the journal holds, not what the files do. One at a time: `checkpointing` is
@@ -17,8 +17,8 @@
 
 #include "base/memory.h"
 #include "base/status.h"
-#include "json/json.h"
 #include "storage/tx.h"
+#include "json/json.h"
 
 #include <string.h>
 #include <time.h>
@@ -32,7 +32,7 @@ typedef struct checkpoint {
     uint64_t base_sequence;
     uint64_t manifest_generation; /* when it began; another process may overtake it */
     uint64_t reloads;             /* likewise */
-    bool is_settled;     /* the files are in place */
+    bool is_settled;              /* the files are in place */
     uint64_t generation; /* of the journal that began with it: all that the files lack is there */
     rsi_target *targets;
     size_t count;
@@ -175,8 +175,7 @@ static int add_collection_target(checkpoint *point, rsi_space *space)
 }
 
 /* The spaces of a map: readers may put further ones into it while a checkpoint runs. */
-static int list_spaces(rsi_space ***spaces, size_t *count, rsi_storage *storage,
-                       const rsi_map *map)
+static int list_spaces(rsi_space ***spaces, size_t *count, rsi_storage *storage, const rsi_map *map)
 {
     size_t position = 0;
     void *space;
@@ -205,11 +204,11 @@ static int add_targets(checkpoint *point, const rsi_map *map,
 static int collect_targets(checkpoint *point)
 {
     rsi_storage *storage = point->storage;
-    int status = add_target(point, &storage->entities, RSI_PATH_ENTITIES,
-                            &storage->manifest.entities);
+    int status =
+        add_target(point, &storage->entities, RSI_PATH_ENTITIES, &storage->manifest.entities);
     if (status == RAGSTORE_OK)
-        status = add_target(point, &storage->sessions, RSI_PATH_SESSIONS,
-                            &storage->manifest.sessions);
+        status =
+            add_target(point, &storage->sessions, RSI_PATH_SESSIONS, &storage->manifest.sessions);
     if (status == RAGSTORE_OK)
         status = add_targets(point, &storage->collections, add_collection_target);
     if (status == RAGSTORE_OK)
@@ -279,8 +278,7 @@ static int write_record(const checkpoint *point)
     bool broken = false;
     int status = encode_record(&record, point);
     if (status == RAGSTORE_OK)
-        status =
-            rsi_journal_append(&storage->journal, record.data, record.size, false, &broken);
+        status = rsi_journal_append(&storage->journal, record.data, record.size, false, &broken);
     rsi_bytes_free(&record);
     if (broken)
         return rsi_storage_poison(storage);
@@ -300,8 +298,8 @@ static int list_collections(rsi_candidates *listed, const checkpoint *point)
     int status = RAGSTORE_OK;
     for (size_t i = 0; status == RAGSTORE_OK && i < point->count; i++)
         if (point->targets[i].kind == RSI_TARGET_COLLECTION)
-            status = rsi_candidates_add(listed, point->targets[i].path.text,
-                                        &point->targets[i].new);
+            status =
+                rsi_candidates_add(listed, point->targets[i].path.text, &point->targets[i].new);
     return status;
 }
 
@@ -347,7 +345,8 @@ static bool is_overtaken(const checkpoint *point)
            point->storage->reloads != point->reloads;
 }
 
-/* Files may be in place of which the manifest does not know: the next checkpoint writes them again. */
+/* Files may be in place of which the manifest does not know: the next checkpoint writes them again.
+ */
 static void write_again(const checkpoint *point)
 {
     pthread_rwlock_wrlock(&point->storage->state);
@@ -456,9 +455,10 @@ int rsi_storage_compact(rsi_storage *storage)
         checkpoint point = {.storage = storage, .compacts = true};
         status = checkpoint_now(&point);
         if (status == RAGSTORE_OK && point.incomplete)
-            return rsi_fail(RAGSTORE_E_DAMAGED, "storage",
-                            "the chunks of an entity cannot be read, so the journals stay: what was "
-                            "deleted is still in them; a check names the entity");
+            return rsi_fail(
+                RAGSTORE_E_DAMAGED, "storage",
+                "the chunks of an entity cannot be read, so the journals stay: what was "
+                "deleted is still in them; a check names the entity");
         if (status != RAGSTORE_OK || point.is_settled)
             return status;
     }

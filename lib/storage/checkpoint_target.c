@@ -23,9 +23,9 @@ int rsi_target_begin(rsi_target *at, rsi_storage *storage, rsi_space *space, con
     snprintf(at->path.text, sizeof at->path.text, "%s", path);
     if (at->kind == RSI_TARGET_CHUNKS) {
         at->entity_id = rsi_strdup(space->entity_id);
-        status = at->entity_id == NULL ? RAGSTORE_E_NO_MEMORY
-                                       : rsi_entity_incarnation(at->incarnation, storage,
-                                                                at->entity_id);
+        status = at->entity_id == NULL
+                     ? RAGSTORE_E_NO_MEMORY
+                     : rsi_entity_incarnation(at->incarnation, storage, at->entity_id);
     } else {
         at->space = space;
     }
@@ -79,9 +79,8 @@ static int open_written(rsi_target *at, rsi_root *root, const uint64_t *orders, 
         status = rsi_fail(RAGSTORE_E_INTERNAL, "storage",
                           "%zu records were written and %zu were read back", count,
                           rsi_base_count(at->base));
-    return status == RAGSTORE_OK && orders != NULL
-               ? rsi_base_set_orders(at->base, orders, count)
-               : status;
+    return status == RAGSTORE_OK && orders != NULL ? rsi_base_set_orders(at->base, orders, count)
+                                                   : status;
 }
 
 static int write_file(rsi_target *at, rsi_root *root)
@@ -169,8 +168,8 @@ int rsi_target_settle(rsi_target *at, rsi_storage *storage)
 void rsi_target_keep_index(const rsi_target *at, rsi_storage *storage)
 {
     if (at->base != NULL && rsi_base_keep_index(at->base, storage->root) != RAGSTORE_OK)
-        rsi_storage_log(storage, RAGSTORE_LOG_WARNING, "%s has no index on disk: %s",
-                        at->path.text, rsi_error_message());
+        rsi_storage_log(storage, RAGSTORE_LOG_WARNING, "%s has no index on disk: %s", at->path.text,
+                        rsi_error_message());
 }
 
 void rsi_target_free(rsi_target *at, rsi_storage *storage)

@@ -63,12 +63,11 @@ int rsi_storage_collections(rsi_storage *storage,
     void *value;
     int status = RAGSTORE_OK;
     pthread_rwlock_rdlock(&storage->state);
-    while (status == RAGSTORE_OK &&
-           rsi_map_next(&storage->collections, &position, &name, &value)) {
+    while (status == RAGSTORE_OK && rsi_map_next(&storage->collections, &position, &name, &value)) {
         const rsi_space *space = value;
         if (space->table.present > 0)
-            status = visit(user, space->name + sizeof RSI_SPACE_COLLECTIONS - 1,
-                           space->table.present);
+            status =
+                visit(user, space->name + sizeof RSI_SPACE_COLLECTIONS - 1, space->table.present);
     }
     pthread_rwlock_unlock(&storage->state);
     return status;

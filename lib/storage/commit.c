@@ -148,7 +148,8 @@ static rsi_space *space_of_overlay(rsi_storage *storage, const rsi_overlay *over
     return rsi_space_of(storage, overlay->space, overlay->delta.key);
 }
 
-/* Open the chunk file of an entity, which may have been forgotten since the change was asked for. */
+/* Open the chunk file of an entity, which may have been forgotten since the change was asked for.
+ */
 static int open_chunks_locked(rsi_storage *storage, rsi_space *space, const rsi_overlay *overlay)
 {
     if (space->entity_id == NULL || overlay->dropped ||
@@ -260,9 +261,9 @@ static bool only_removes(const rsi_tx *tx)
 {
     for (size_t i = 0; i < tx->op_count; i++) {
         const rsi_op *op = &tx->ops[i];
-        const bool removes = op->kind == RSI_OP_DROP || op->kind == RSI_OP_DROP_ROW ||
-                             (op->kind == RSI_OP_WORK &&
-                              (op->work == RSI_WORK_UNLINK || op->work == RSI_WORK_GONE));
+        const bool removes =
+            op->kind == RSI_OP_DROP || op->kind == RSI_OP_DROP_ROW ||
+            (op->kind == RSI_OP_WORK && (op->work == RSI_WORK_UNLINK || op->work == RSI_WORK_GONE));
         if (!removes)
             return false;
     }

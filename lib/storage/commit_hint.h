@@ -19,11 +19,11 @@
 #define RSI_HINT_SIZE 64
 
 typedef enum rsi_hint_state {
-    RSI_HINT_NONE = 0,       /* none that can be believed */
-    RSI_HINT_OK = 'o',       /* all of it is on the disk */
+    RSI_HINT_NONE = 0,        /* none that can be believed */
+    RSI_HINT_OK = 'o',        /* all of it is on the disk */
     RSI_HINT_UNFLUSHED = 'n', /* durability `normal`: acknowledged, not flushed */
-    RSI_HINT_BUSY = 'b',     /* the writer moves files: with nobody writing, it died at that */
-    RSI_HINT_FAILED = 'f',   /* a flush failed: what lies behind the end is not known */
+    RSI_HINT_BUSY = 'b',      /* the writer moves files: with nobody writing, it died at that */
+    RSI_HINT_FAILED = 'f',    /* a flush failed: what lies behind the end is not known */
 } rsi_hint_state;
 
 typedef struct rsi_hint {

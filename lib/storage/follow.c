@@ -31,8 +31,7 @@ static int check_hint_file(rsi_storage *storage, bool make)
 {
     bool linked = false;
     storage->hint_checked_ms = rsi_monotonic_ms();
-    int status =
-        storage->hint == NULL ? RAGSTORE_OK : rsi_file_is_linked(storage->hint, &linked);
+    int status = storage->hint == NULL ? RAGSTORE_OK : rsi_file_is_linked(storage->hint, &linked);
     return status != RAGSTORE_OK || linked ? status : rsi_follow_open(storage, make);
 }
 
@@ -187,8 +186,7 @@ static void tell(rsi_storage *storage, const rsi_bytes *touched)
         return;
     if (touched == NULL)
         followed(storage->options.followed_user, NULL);
-    for (size_t at = 0; touched != NULL && at < touched->size;
-         at += strlen(touched->data + at) + 1)
+    for (size_t at = 0; touched != NULL && at < touched->size; at += strlen(touched->data + at) + 1)
         followed(storage->options.followed_user, touched->data + at);
 }
 
@@ -273,7 +271,8 @@ int rsi_storage_follow(rsi_storage *storage)
 
 /* ---- the writer ---- */
 
-/* Does the journal end where the commit file says? Whoever died while it wrote began a line there. */
+/* Does the journal end where the commit file says? Whoever died while it wrote began a line there.
+ */
 static int check_end(rsi_storage *storage, bool *sound)
 {
     char next[RSI_JOURNAL_HEAD];

@@ -17,7 +17,7 @@
 #define AT_LENGTH 60
 #define AT_CRC 71
 
-#define FILL_BYTES ((size_t)64 << 10) /* ahead at a time: bench_append measures it */
+#define FILL_BYTES ((size_t)64 << 10)   /* ahead at a time: bench_append measures it */
 #define FILL_LINE_MAX ((size_t)8 << 10) /* longer lines make no use of it */
 
 uint64_t rsi_journal_fill_from = 4 << 10;
@@ -143,8 +143,8 @@ int rsi_journal_flush(rsi_journal *journal)
     return status;
 }
 
-int rsi_journal_create(rsi_journal *journal, rsi_root *root, uint64_t generation,
-                       uint64_t sequence, const char *store_id)
+int rsi_journal_create(rsi_journal *journal, rsi_root *root, uint64_t generation, uint64_t sequence,
+                       const char *store_id)
 {
     rsi_path path = rsi_path_journal(generation);
     memset(journal, 0, sizeof *journal);

@@ -43,8 +43,8 @@ extern uint64_t rsi_journal_fill_from;
 bool rsi_journal_is_named(const char *name, uint64_t *generation);
 
 /* Start a generation: the file with its begin line, written but not flushed. EXISTS. */
-int rsi_journal_create(rsi_journal *journal, rsi_root *root, uint64_t generation,
-                       uint64_t sequence, const char *store_id);
+int rsi_journal_create(rsi_journal *journal, rsi_root *root, uint64_t generation, uint64_t sequence,
+                       const char *store_id);
 void rsi_journal_close(rsi_journal *journal);
 
 /*

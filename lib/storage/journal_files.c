@@ -21,8 +21,7 @@ static int collect_journal(void *user, const char *name)
     uint64_t generation;
     if (!rsi_journal_is_named(name, &generation))
         return RAGSTORE_OK;
-    if (!rsi_grow((void **)&files->items, &files->capacity, files->count + 1,
-                  sizeof *files->items))
+    if (!rsi_grow((void **)&files->items, &files->capacity, files->count + 1, sizeof *files->items))
         return RAGSTORE_E_NO_MEMORY;
     files->items[files->count++] = (rsi_journal_file){.generation = generation};
     return RAGSTORE_OK;
@@ -35,8 +34,7 @@ static int compare_generation(const void *a, const void *b)
     return left->generation < right->generation ? -1 : left->generation > right->generation;
 }
 
-int rsi_journal_files_read(rsi_journal_files *files, rsi_root *root, uint64_t from,
-                           uint64_t before)
+int rsi_journal_files_read(rsi_journal_files *files, rsi_root *root, uint64_t from, uint64_t before)
 {
     size_t kept = 0;
     files->count = 0;
@@ -62,8 +60,8 @@ int rsi_journal_files_scan(rsi_journal_files *files, bool with_ahead, rsi_journa
         if (file->is_ahead && !with_ahead)
             continue;
         rsi_path path = rsi_path_journal(file->generation);
-        int status = rsi_journal_scan(path.text, file->text.data, file->text.size,
-                                      file->generation, visit, user, &file->valid_size);
+        int status = rsi_journal_scan(path.text, file->text.data, file->text.size, file->generation,
+                                      visit, user, &file->valid_size);
         if (status != RAGSTORE_OK)
             return status;
     }

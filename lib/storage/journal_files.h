@@ -11,7 +11,7 @@ typedef struct rsi_journal_file {
     uint64_t generation;
     rsi_bytes text;
     size_t valid_size; /* set by a scan */
-    bool is_ahead; /* of what the writer vouches for: only its checkpoint record counts */
+    bool is_ahead;     /* of what the writer vouches for: only its checkpoint record counts */
 } rsi_journal_file;
 
 typedef struct rsi_journal_files {

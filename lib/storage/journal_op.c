@@ -24,8 +24,7 @@ int rsi_journal_op_read(rsi_journal_op *op, const rsi_json_view *array)
     if (found < 0)
         return found;
     for (size_t i = 0; i < op->count; i++)
-        op->texts[i] =
-            op->members[i].kind == RSI_JSON_TEXT ? op->decoded.data + offsets[i] : NULL;
+        op->texts[i] = op->members[i].kind == RSI_JSON_TEXT ? op->decoded.data + offsets[i] : NULL;
     return rsi_bytes_status(&op->decoded);
 }
 
@@ -51,8 +50,7 @@ int rsi_journal_op_object(rsi_slice *object, const rsi_journal_op *op, size_t pl
     return rsi_json_view_source(object, &op->members[place]);
 }
 
-int rsi_journal_op_member(rsi_bytes *out, const rsi_journal_op *op, size_t place,
-                          const char *key)
+int rsi_journal_op_member(rsi_bytes *out, const rsi_journal_op *op, size_t place, const char *key)
 {
     rsi_json_view member;
     rsi_bytes_clear(out);

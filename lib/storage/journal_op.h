@@ -36,7 +36,6 @@ int64_t rsi_journal_op_number(const rsi_journal_op *op, size_t place);
 /* The bytes of the object at a place; data NULL when there is none. */
 int rsi_journal_op_object(rsi_slice *object, const rsi_journal_op *op, size_t place);
 /* A text member of the object at a place, decoded; empty when there is none. */
-int rsi_journal_op_member(rsi_bytes *out, const rsi_journal_op *op, size_t place,
-                          const char *key);
+int rsi_journal_op_member(rsi_bytes *out, const rsi_journal_op *op, size_t place, const char *key);
 
 #endif

@@ -24,8 +24,8 @@ static bool somebody_waits(rsi_storage *storage)
 {
     rsi_saved_error error;
     rsi_error_save(&error);
-    bool waits = rsi_file_lock(storage->attachment.lock, RSI_LOCK_BYTE_WAITERS, 1,
-                               RSI_LOCK_LOOK) == RAGSTORE_E_BUSY;
+    bool waits = rsi_file_lock(storage->attachment.lock, RSI_LOCK_BYTE_WAITERS, 1, RSI_LOCK_LOOK) ==
+                 RAGSTORE_E_BUSY;
     rsi_error_restore(&error);
     return waits;
 }
@@ -54,8 +54,7 @@ static bool is_kept(const rsi_storage *storage)
 static void look_for_waiters_locked(rsi_storage *storage, int64_t now)
 {
     rsi_lease *lease = &storage->lease;
-    if (lease->is_asked || now - lease->taken_us < AT_LEAST_US ||
-        now - lease->looked_us < LOOK_US)
+    if (lease->is_asked || now - lease->taken_us < AT_LEAST_US || now - lease->looked_us < LOOK_US)
         return;
     lease->looked_us = now;
     lease->is_asked = somebody_waits(storage);
@@ -66,8 +65,7 @@ static void settle_locked(rsi_storage *storage, int64_t now)
     rsi_lease *lease = &storage->lease;
     bool wanted = !is_kept(storage) || now - lease->used_us >= IDLE_US;
     look_for_waiters_locked(storage, now);
-    if ((lease->is_asked || wanted) && !storage->writer_taken &&
-        rsi_group_is_idle(&storage->queue))
+    if ((lease->is_asked || wanted) && !storage->writer_taken && rsi_group_is_idle(&storage->queue))
         give_up_locked(storage);
 }
 

@@ -13,8 +13,8 @@
  *
  * A killed process loses its locks with its files: nobody waits for the dead.
  *
- * Called by storage.c and commit.c. `held` changes under the storage's mutex; the byte is taken only
- * by the thread whose turn it is.
+ * Called by storage.c and commit.c. `held` changes under the storage's mutex; the byte is taken
+ * only by the thread whose turn it is.
  */
 #ifndef RSI_STORAGE_LEASE_H
 #define RSI_STORAGE_LEASE_H

@@ -205,8 +205,8 @@ static int get_collections(rsi_manifest *manifest, const rsi_json *files)
                             key);
         status = rsi_file_state_get(&state, value);
         if (status == RAGSTORE_OK && state.known)
-            status = rsi_candidates_add(&manifest->collections, rsi_path_collection(name).text,
-                                        &state);
+            status =
+                rsi_candidates_add(&manifest->collections, rsi_path_collection(name).text, &state);
     }
     return status;
 }
@@ -230,8 +230,7 @@ int rsi_manifest_read(rsi_manifest *manifest, rsi_root *root)
     if (status == RAGSTORE_OK)
         status = rsi_file_state_get(&manifest->entities, rsi_json_get(files, "entities.json"));
     if (status == RAGSTORE_OK)
-        status = rsi_file_state_get(&manifest->sessions,
-                                    rsi_json_get(files, "chat_sessions.json"));
+        status = rsi_file_state_get(&manifest->sessions, rsi_json_get(files, "chat_sessions.json"));
     if (status == RAGSTORE_OK)
         status = get_collections(manifest, files);
     manifest->generation = (uint64_t)generation;

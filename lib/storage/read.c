@@ -41,8 +41,7 @@ int rsi_storage_get(rsi_bytes *value, rsi_storage *storage, const char *space, c
 
 /* Visit a table's records, as the transaction (or NULL) has them. */
 static int visit_table(const rsi_space *space, rsi_storage *storage, const rsi_tx *tx,
-                       const char *name, size_t *unreadable, rsi_record_visitor *visit,
-                       void *user)
+                       const char *name, size_t *unreadable, rsi_record_visitor *visit, void *user)
 {
     rsi_table_walk *walk;
     rsi_table_item item;
@@ -89,8 +88,7 @@ static int visit_all(rsi_storage *storage, const char *space, size_t *unreadable
     return status;
 }
 
-int rsi_storage_each(rsi_storage *storage, const char *space, rsi_record_visitor *visit,
-                     void *user)
+int rsi_storage_each(rsi_storage *storage, const char *space, rsi_record_visitor *visit, void *user)
 {
     return visit_all(storage, space, NULL, visit, user);
 }
@@ -167,8 +165,8 @@ static int tally_row(void *user, uint64_t number, const char *json, size_t size)
     return RAGSTORE_OK;
 }
 
-int rsi_storage_row_count(uint64_t *count, uint64_t *next, rsi_storage *storage,
-                          const char *space, const char *key)
+int rsi_storage_row_count(uint64_t *count, uint64_t *next, rsi_storage *storage, const char *space,
+                          const char *key)
 {
     const rsi_overlay *overlay = rsi_tx_overlay(storage, space, key);
     row_tally tally = {0, 0};
@@ -182,8 +180,8 @@ int rsi_storage_row_count(uint64_t *count, uint64_t *next, rsi_storage *storage,
             return status;
         rsi_sight sight;
         int found = in == NULL ? 0 : rsi_table_look(&sight, &in->table, key);
-        status = found > 0 ? rsi_table_row_count(&tally.count, &tally.next, &in->table, &sight)
-                           : found;
+        status =
+            found > 0 ? rsi_table_row_count(&tally.count, &tally.next, &in->table, &sight) : found;
         pthread_rwlock_unlock(&storage->state);
     }
     if (count != NULL)

@@ -146,17 +146,16 @@ static int load_collections(rsi_storage *storage)
 {
     static const rsi_file_state unknown = {0};
     const rsi_candidates *listed = &storage->manifest.collections;
-    int status = rsi_directory_list(storage->root, RSI_PATH_COLLECTIONS, make_space_of_file,
-                                    storage);
+    int status =
+        rsi_directory_list(storage->root, RSI_PATH_COLLECTIONS, make_space_of_file, storage);
     if (status == RAGSTORE_E_NOT_FOUND)
         status = RAGSTORE_OK;
     for (size_t i = 0; status == RAGSTORE_OK && i < listed->count; i++)
-        status = make_space_of_file(
-            storage, listed->items[i].path + sizeof RSI_PATH_COLLECTIONS, RSI_FILE_REGULAR);
+        status = make_space_of_file(storage, listed->items[i].path + sizeof RSI_PATH_COLLECTIONS,
+                                    RSI_FILE_REGULAR);
     size_t position = 0;
     void *space;
-    while (status == RAGSTORE_OK &&
-           rsi_map_next(&storage->collections, &position, NULL, &space)) {
+    while (status == RAGSTORE_OK && rsi_map_next(&storage->collections, &position, NULL, &space)) {
         rsi_path path = rsi_space_path(space);
         const rsi_file_state *state = rsi_candidates_last(listed, path.text);
         status = load_snapshot(storage, space, path.text, state == NULL ? &unknown : state);
@@ -198,7 +197,8 @@ static int cut_tail(rsi_storage *storage, const rsi_journal_file *last)
     return status == RAGSTORE_OK ? closed : status;
 }
 
-/* Without room for a copy: the same bytes over themselves, which reach the disk as new ones would. */
+/* Without room for a copy: the same bytes over themselves, which reach the disk as new ones would.
+ */
 static int rewrite_in_place(rsi_storage *storage, const rsi_journal_file *last)
 {
     rsi_file *file;
@@ -260,7 +260,7 @@ static int open_journal(rsi_storage *storage, const rsi_journal_files *files,
     if (last != NULL && last->generation > generation)
         generation = last->generation;
     int status = rsi_journal_create(journal, storage->root, generation + 1, replay->last_sequence,
-                                storage->manifest.store_id);
+                                    storage->manifest.store_id);
     if (status == RAGSTORE_E_DISK_FULL && has_lines)
         return continue_journal(storage, last, replay);
     storage->journal_begin = journal->sequence;
@@ -457,7 +457,8 @@ static void forget_all(rsi_storage *storage)
 }
 
 /* Be ready to follow from where the journals end. */
-static int follow_from(rsi_storage *storage, const rsi_journal_files *files, const rsi_replay *replay)
+static int follow_from(rsi_storage *storage, const rsi_journal_files *files,
+                       const rsi_replay *replay)
 {
     size_t last = files->count;
     while (last > 0 && files->items[last - 1].is_ahead)
@@ -465,8 +466,7 @@ static int follow_from(rsi_storage *storage, const rsi_journal_files *files, con
     if (last == 0)
         return RAGSTORE_OK;
     const rsi_journal_file *file = &files->items[last - 1];
-    storage->seen =
-        (rsi_position){file->generation, file->valid_size, replay->last_sequence};
+    storage->seen = (rsi_position){file->generation, file->valid_size, replay->last_sequence};
     storage->journal.flushed = replay->last_flushed;
     storage->journal_bytes = file->valid_size;
     return rsi_file_open(&storage->journal.file, storage->root,

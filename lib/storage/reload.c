@@ -40,8 +40,7 @@ static int take_collections(rsi_storage *storage, rsi_storage *fresh)
         if (rsi_collection_space_of(storage, name.data) == NULL)
             status = rsi_error_code();
     position = 0;
-    while (status == RAGSTORE_OK &&
-           rsi_map_next(&storage->collections, &position, &name, &value)) {
+    while (status == RAGSTORE_OK && rsi_map_next(&storage->collections, &position, &name, &value)) {
         rsi_space nothing = {0};
         rsi_space *other = rsi_map_get(&fresh->collections, name.data, name.size);
         status = take_space(value, other == NULL ? &nothing : other);

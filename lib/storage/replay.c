@@ -3,9 +3,9 @@
 
 #include "base/memory.h"
 #include "base/status.h"
-#include "json/json.h"
 #include "storage/journal_files.h"
 #include "storage/journal_op.h"
+#include "json/json.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -63,16 +63,14 @@ static int expect_folders(rsi_replay *replay, const rsi_journal_op *op)
     if (status == RAGSTORE_OK && incarnation.size > 0 &&
         (rsi_entity_incarnation(known, replay->storage, text_at(op, 2)) != RAGSTORE_OK ||
          strcmp(known, incarnation.data) != 0))
-        status =
-            rsi_work_add(&replay->work, RSI_WORK_COME, text_at(op, 2), incarnation.data, NULL);
+        status = rsi_work_add(&replay->work, RSI_WORK_COME, text_at(op, 2), incarnation.data, NULL);
     rsi_bytes_free(&incarnation);
     return status;
 }
 
 /* ---- operations ---- */
 
-static int replay_record(rsi_replay *replay, uint64_t sequence, const rsi_journal_op *op,
-                         bool drop)
+static int replay_record(rsi_replay *replay, uint64_t sequence, const rsi_journal_op *op, bool drop)
 {
     rsi_slice json = {NULL, 0};
     int status = drop ? RAGSTORE_OK : rsi_journal_op_object(&json, op, 3);
@@ -147,7 +145,8 @@ static int replay_segment_lines(rsi_space *space, uint64_t sequence, const rsi_b
 
 /*
  * ["segment",entity,incarnation,name,size,sha256]: skipped when the entity of that incarnation is
- * gone, or when the entity's file already has it; unless that file was read before, and so lacks it.
+ * gone, or when the entity's file already has it; unless that file was read before, and so lacks
+ * it.
  */
 static int replay_segment(rsi_replay *replay, uint64_t sequence, const rsi_journal_op *op)
 {
@@ -170,7 +169,8 @@ static int replay_segment(rsi_replay *replay, uint64_t sequence, const rsi_journ
         status = rsi_entity_file_read(&file, storage->root, entity_id);
     if (status != RAGSTORE_OK)
         return status;
-    if (!space->loaded && file.present && file.chunks.known && sequence <= file.chunks.base_sequence)
+    if (!space->loaded && file.present && file.chunks.known &&
+        sequence <= file.chunks.base_sequence)
         return RAGSTORE_OK;
 
     char below[96];

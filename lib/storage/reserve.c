@@ -7,9 +7,9 @@
  *                         removed when the disk is full: for a commit that only deletes, for the
  *                         removal of files, and for opening
  *
- * While it is gone nothing but deleting is allowed, so that what it gave is not used up by others: the
- * first commit for which it can be made again may write. On a file system that cannot hold blocks for
- * a file it keeps nothing. Under the writer lock, or by the leader of a group commit.
+ * While it is gone nothing but deleting is allowed, so that what it gave is not used up by others:
+ * the first commit for which it can be made again may write. On a file system that cannot hold
+ * blocks for a file it keeps nothing. Under the writer lock, or by the leader of a group commit.
  */
 #include "storage/storage_internal.h"
 
@@ -21,8 +21,8 @@
 static int make_reserve(rsi_storage *storage)
 {
     rsi_file *file;
-    int status = rsi_file_open(&file, storage->root, RSI_PATH_RESERVE,
-                               RSI_OPEN_WRITE | RSI_OPEN_CREATE);
+    int status =
+        rsi_file_open(&file, storage->root, RSI_PATH_RESERVE, RSI_OPEN_WRITE | RSI_OPEN_CREATE);
     if (status != RAGSTORE_OK)
         return status;
     status = rsi_file_reserve(file, RESERVE_BYTES);
@@ -65,8 +65,9 @@ bool rsi_reserve_release(rsi_storage *storage)
     if (released)
         __atomic_store_n(&storage->lacks_reserve, true, __ATOMIC_RELAXED);
     if (released)
-        rsi_storage_log(storage, RAGSTORE_LOG_WARNING,
-                        "the disk is full: the room that was kept for deleting and closing is used");
+        rsi_storage_log(
+            storage, RAGSTORE_LOG_WARNING,
+            "the disk is full: the room that was kept for deleting and closing is used");
     rsi_error_restore(&error);
     return released;
 }

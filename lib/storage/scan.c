@@ -51,9 +51,8 @@ static int scan_all(rsi_scan *scan, rsi_storage *storage, rsi_table_walk *walk, 
     return status;
 }
 
-static int scan_listed(rsi_scan *scan, rsi_storage *storage, rsi_table_walk *walk,
-                       const rsi_tx *tx, const char *space, size_t max_records,
-                       rsi_record_visitor *visit, void *user)
+static int scan_listed(rsi_scan *scan, rsi_storage *storage, rsi_table_walk *walk, const rsi_tx *tx,
+                       const char *space, size_t max_records, rsi_record_visitor *visit, void *user)
 {
     rsi_table_item item;
     int status = RAGSTORE_OK;

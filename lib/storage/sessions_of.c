@@ -3,13 +3,13 @@
  *
  *   entity id ─► places in the order of the table     acme: [3][7·gone][12]     other: [4]
  *
- * Made from the table when somebody first asks, and kept in step by a watcher (table.h) from then on:
- * derived, in memory only. A place that is gone is marked, so that dropping many costs no more than
- * each one; half of a list gone is reason to write it again. Without memory all of it is thrown away
- * and made anew when it is next asked for.
+ * Made from the table when somebody first asks, and kept in step by a watcher (table.h) from then
+ * on: derived, in memory only. A place that is gone is marked, so that dropping many costs no more
+ * than each one; half of a list gone is reason to write it again. Without memory all of it is
+ * thrown away and made anew when it is next asked for.
  *
- * Locking: changed under the state lock held exclusively, and by whoever fills it, who holds that lock
- * shared and `filling`; read under the state lock held shared.
+ * Locking: changed under the state lock held exclusively, and by whoever fills it, who holds that
+ * lock shared and `filling`; read under the state lock held shared.
  */
 #include "storage/tx.h"
 
@@ -108,28 +108,48 @@ static void remove_place(places *list, uint64_t order)
 
 /* ---- in step with the table ---- */
 
-/* Whose session is it? False: nobody's, or no memory, which `id` tells. */
-static bool read_entity(rsi_bytes *id, const char *json, size_t size)
+/* Whose session is it? */
+typedef struct owner {
+    rsi_slice id;      /* in the session's text, or in `decoded`; of size 0: nobody's */
+    rsi_bytes decoded; /* freed by the caller */
+} owner;
+
+/* Only an id with escapes needs memory. */
+static int read_owner(owner *of, const char *json, size_t size)
 {
     rsi_json_view session;
     rsi_json_view field;
-    rsi_bytes_clear(id);
+    of->id = (rsi_slice){NULL, 0};
+    rsi_bytes_clear(&of->decoded);
     if (json == NULL || rsi_json_view_of_text(&session, json, size) != RAGSTORE_OK ||
         rsi_json_view_get(&field, &session, (rsi_slice){FIELD, sizeof FIELD - 1}) <= 0 ||
         field.kind != RSI_JSON_TEXT)
-        return false;
-    rsi_json_view_append_text(id, &field);
-    return id->size > 0;
+        return RAGSTORE_OK;
+    if (!field.escaped) {
+        of->id = (rsi_slice){field.text, (size_t)(field.end - field.text)};
+        return RAGSTORE_OK;
+    }
+    rsi_json_view_append_text(&of->decoded, &field);
+    of->id = (rsi_slice){of->decoded.data, of->decoded.size};
+    return rsi_bytes_status(&of->decoded);
 }
 
-static int add_session(sessions_of *index, const rsi_bytes *id, uint64_t order)
+static bool same_owner(const owner *a, const owner *b)
 {
-    places *list = rsi_map_get(&index->by_entity, id->data, id->size);
+    return a->id.size == b->id.size &&
+           (a->id.size == 0 || memcmp(a->id.data, b->id.data, a->id.size) == 0);
+}
+
+static int add_session(sessions_of *index, const owner *of, uint64_t order)
+{
+    if (of->id.size == 0)
+        return RAGSTORE_OK;
+    places *list = rsi_map_get(&index->by_entity, of->id.data, of->id.size);
     if (list == NULL) {
         list = rsi_alloc_zeroed(sizeof *list);
         if (list == NULL)
             return RAGSTORE_E_NO_MEMORY;
-        int status = rsi_map_put(&index->by_entity, id->data, id->size, list, NULL);
+        int status = rsi_map_put(&index->by_entity, of->id.data, of->id.size, list, NULL);
         if (status != RAGSTORE_OK) {
             rsi_free(list);
             return status;
@@ -138,14 +158,15 @@ static int add_session(sessions_of *index, const rsi_bytes *id, uint64_t order)
     return add_place(list, order);
 }
 
-static void remove_session(sessions_of *index, const rsi_bytes *id, uint64_t order)
+static void remove_session(sessions_of *index, const owner *of, uint64_t order)
 {
-    places *list = rsi_map_get(&index->by_entity, id->data, id->size);
+    places *list =
+        of->id.size == 0 ? NULL : rsi_map_get(&index->by_entity, of->id.data, of->id.size);
     if (list == NULL)
         return;
     remove_place(list, order);
     if (list->count == 0)
-        free_places(rsi_map_remove(&index->by_entity, id->data, id->size));
+        free_places(rsi_map_remove(&index->by_entity, of->id.data, of->id.size));
 }
 
 /* The storage's callback: see rsi_table_watcher. */
@@ -153,8 +174,8 @@ static void follow(void *user, uint64_t order, const char *old_json, size_t old_
                    const char *new_json, size_t new_size)
 {
     sessions_of *index = user;
-    rsi_bytes old = {0};
-    rsi_bytes new = {0};
+    owner old = {0};
+    owner new = {0};
     rsi_saved_error error;
     if (!__atomic_load_n(&index->is_filled, __ATOMIC_RELAXED))
         return;
@@ -163,21 +184,17 @@ static void follow(void *user, uint64_t order, const char *old_json, size_t old_
         return;
     }
     rsi_error_save(&error);
-    const bool was = read_entity(&old, old_json, old_size);
-    const bool is = read_entity(&new, new_json, new_size);
-    int status = rsi_bytes_status(&old);
+    int status = read_owner(&old, old_json, old_size);
     if (status == RAGSTORE_OK)
-        status = rsi_bytes_status(&new);
-    const bool same = status == RAGSTORE_OK && was && is && old.size == new.size &&
-                      memcmp(old.data, new.data, new.size) == 0;
-    if (status == RAGSTORE_OK && was && !same)
+        status = read_owner(&new, new_json, new_size);
+    if (status == RAGSTORE_OK && !same_owner(&old, &new)) {
         remove_session(index, &old, order);
-    if (status == RAGSTORE_OK && is && !same)
         status = add_session(index, &new, order);
+    }
     if (status != RAGSTORE_OK)
         empty(index);
-    rsi_bytes_free(&old);
-    rsi_bytes_free(&new);
+    rsi_bytes_free(&old.decoded);
+    rsi_bytes_free(&new.decoded);
     rsi_error_restore(&error);
 }
 
@@ -201,17 +218,16 @@ static int fill(sessions_of *index, const rsi_table *table)
 {
     rsi_table_walk *walk;
     rsi_table_item item;
-    rsi_bytes id = {0};
+    owner of = {0};
     int found = 0;
     int status = rsi_table_walk_begin(&walk, table, 0);
     while (status == RAGSTORE_OK && (found = rsi_table_walk_next(&item, walk)) > 0) {
-        const bool is = read_entity(&id, item.json, item.size);
-        status = rsi_bytes_status(&id);
-        if (status == RAGSTORE_OK && is)
-            status = add_session(index, &id, item.order);
+        status = read_owner(&of, item.json, item.size);
+        if (status == RAGSTORE_OK)
+            status = add_session(index, &of, item.order);
     }
     rsi_table_walk_end(walk);
-    rsi_bytes_free(&id);
+    rsi_bytes_free(&of.decoded);
     if (status == RAGSTORE_OK)
         status = found;
     if (status != RAGSTORE_OK)
@@ -221,8 +237,8 @@ static int fill(sessions_of *index, const rsi_table *table)
     return status;
 }
 
-/* Leave with the state lock held shared, and the list of an entity (NULL: it has none); on failure the
- * lock is not held. */
+/* Leave with the state lock held shared, and the list of an entity (NULL: it has none); on failure
+ * the lock is not held. */
 static int lock_with_places(const places **list, rsi_space **from, rsi_storage *storage,
                             const char *entity_id)
 {
@@ -250,7 +266,7 @@ static int lock_with_places(const places **list, rsi_space **from, rsi_storage *
 
 typedef struct asking {
     const char *entity_id;
-    rsi_bytes id;
+    owner of;
     rsi_record_visitor *visit;
     void *user;
 } asking;
@@ -259,11 +275,11 @@ typedef struct asking {
 static int visit_own(void *user, const char *key, const char *json, size_t size)
 {
     asking *in = user;
-    const bool is = read_entity(&in->id, json, size);
-    if (!is || in->id.size != strlen(in->entity_id) ||
-        memcmp(in->id.data, in->entity_id, in->id.size) != 0)
-        return rsi_bytes_status(&in->id);
-    return in->visit(in->user, key, json, size);
+    const owner asked = {.id = {in->entity_id, strlen(in->entity_id)}};
+    int status = read_owner(&in->of, json, size);
+    return status == RAGSTORE_OK && same_owner(&in->of, &asked)
+               ? in->visit(in->user, key, json, size)
+               : status;
 }
 
 int rsi_storage_sessions_of(rsi_storage *storage, const char *entity_id, rsi_record_visitor *visit,
@@ -282,13 +298,12 @@ int rsi_storage_sessions_of(rsi_storage *storage, const char *entity_id, rsi_rec
         if ((list->items[i] & GONE) == 0)
             orders[scan.count++] = list->items[i];
     scan.orders = orders;
-    status = orders == NULL
-                 ? RAGSTORE_E_NO_MEMORY
-                 : rsi_scan_listed_locked(&scan, storage, from, tx, RSI_SPACE_SESSIONS, visit_own,
-                                          &in);
+    status = orders == NULL ? RAGSTORE_E_NO_MEMORY
+                            : rsi_scan_listed_locked(&scan, storage, from, tx, RSI_SPACE_SESSIONS,
+                                                     visit_own, &in);
     pthread_rwlock_unlock(&storage->state);
     rsi_free(orders);
-    rsi_bytes_free(&in.id);
+    rsi_bytes_free(&in.of.decoded);
     return status;
 }
 

@@ -51,8 +51,7 @@ static int dump_record(char **json, size_t *size, const rsi_json *value, const c
     return *json == NULL ? RAGSTORE_E_NO_MEMORY : RAGSTORE_OK;
 }
 
-static int add_row(rsi_record *record, uint64_t number, const rsi_json *value,
-                   const char *left_out)
+static int add_row(rsi_record *record, uint64_t number, const rsi_json *value, const char *left_out)
 {
     char *json;
     size_t size;

@@ -48,8 +48,7 @@ int rsi_snapshot_write(rsi_file *file, const rsi_frozen *frozen, const rsi_layou
                        size_t *count);
 
 /* Fill an empty table from a file's bytes. INVALID_DATA names line and column or the record. */
-int rsi_snapshot_decode(rsi_table *table, const char *data, size_t size,
-                        const rsi_layout *layout);
+int rsi_snapshot_decode(rsi_table *table, const char *data, size_t size, const rsi_layout *layout);
 int rsi_snapshot_decode_rows(rsi_record *record, const char *data, size_t size);
 
 #endif

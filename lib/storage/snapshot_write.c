@@ -3,8 +3,8 @@
 
 #include "base/memory.h"
 #include "base/status.h"
-#include "json/json.h"
 #include "storage/base.h"
+#include "json/json.h"
 
 #include <inttypes.h>
 #include <string.h>
@@ -98,7 +98,8 @@ static int copy_rows(output *out, size_t *position, size_t end, uint64_t below)
     return RAGSTORE_OK;
 }
 
-/* The rows of a record of the base (1 + its number; 0: none) with those of `over` laid over them. */
+/* The rows of a record of the base (1 + its number; 0: none) with those of `over` laid over them.
+ */
 static int put_rows(output *out, size_t base, const rsi_record *over)
 {
     rsi_base_rows rows = {0};

@@ -188,9 +188,8 @@ static int stand_on_file(rsi_storage *storage, rsi_space *space, const char *pat
     if (status != RAGSTORE_E_INVALID_DATA)
         return status;
     rsi_record *record = rsi_table_place(&space->table, space->entity_id);
-    status = record == NULL
-                 ? RAGSTORE_E_NO_MEMORY
-                 : rsi_file_read_all(storage->root, path, SIZE_MAX / 2, &text);
+    status = record == NULL ? RAGSTORE_E_NO_MEMORY
+                            : rsi_file_read_all(storage->root, path, SIZE_MAX / 2, &text);
     if (status == RAGSTORE_OK)
         status = rsi_snapshot_decode_rows(record, text.data, text.size);
     rsi_bytes_free(&text);

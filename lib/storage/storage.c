@@ -16,7 +16,6 @@
 #include <stdio.h>
 #include <string.h>
 
-
 void rsi_storage_log(rsi_storage *storage, int level, const char *format, ...)
 {
     if (storage->options.log == NULL)
@@ -44,8 +43,8 @@ static int refuse_writing_locked(const rsi_storage *storage)
     if (storage->closed)
         return rsi_fail(RAGSTORE_E_CLOSED, "storage", "the store is closed");
     if (storage->read_only)
-        return rsi_fail(RAGSTORE_E_READ_ONLY, "storage",
-                        "%s was opened for reading only", rsi_root_path(storage->root));
+        return rsi_fail(RAGSTORE_E_READ_ONLY, "storage", "%s was opened for reading only",
+                        rsi_root_path(storage->root));
     if (storage->failure[0] != '\0')
         return rsi_fail(RAGSTORE_E_FAILED, "storage",
                         "an earlier failure stopped all writing (%s); close the store and open it "

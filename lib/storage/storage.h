@@ -4,17 +4,18 @@
  *   space "entities"        key: entity id     value: the entity    rows: its documents
  *   space "chat_sessions"   key: session id    value: the session   rows: its messages
  *   space "collections/…"   key: _id           value: a document of the application, with its _id
- *   space "chunks"          key: entity id     (no value)           rows: its chunks, by chunk number
+ *   space "chunks"          key: entity id     (no value)           rows: its chunks, by chunk
+ * number
  *
  * Values and rows are JSON objects as compact text. The rest of the library sees only this
  * header, so that another engine can stand behind it. What the files look like:
  * ragstore_format(5).
  *
  * Transactions are built one at a time; beginning waits for the one that is being built, up to the
- * busy timeout. Those that only change sessions or collections are flushed together with others that
- * are built meanwhile (group.c). A thread that has a transaction sees its changes in every read below;
- * other threads see them when it commits. Beginning again on the same thread nests: the inner commit
- * or abort concerns what was done since, and only the outermost one reaches the disk.
+ * busy timeout. Those that only change sessions or collections are flushed together with others
+ * that are built meanwhile (group.c). A thread that has a transaction sees its changes in every
+ * read below; other threads see them when it commits. Beginning again on the same thread nests: the
+ * inner commit or abort concerns what was done since, and only the outermost one reaches the disk.
  *
  * Several processes may have the store open: transactions wait for each other, and what one commits
  * the others see from their next rsi_storage_follow() or transaction on (follow.h).
@@ -43,9 +44,9 @@ typedef struct rsi_storage rsi_storage;
 typedef struct rsi_tx rsi_tx;
 
 typedef struct rsi_storage_options {
-    uint32_t flags;           /* RAGSTORE_OPEN_… */
-    uint32_t durability;      /* RAGSTORE_DURABILITY_…, never 0 here */
-    uint32_t busy_timeout_ms; /* 0: do not wait */
+    uint32_t flags;              /* RAGSTORE_OPEN_… */
+    uint32_t durability;         /* RAGSTORE_DURABILITY_…, never 0 here */
+    uint32_t busy_timeout_ms;    /* 0: do not wait */
     const rsi_file_table *files; /* NULL: the real one */
     bool keep_lease; /* a thread may keep the writer lock between transactions (lease.h) */
     /* Called when commits of another process have become visible: forget what is kept of this
@@ -65,8 +66,8 @@ void rsi_storage_free(rsi_storage *storage); /* NULL is fine */
 
 /* Make visible what other processes have committed; a call that reads begins with it. */
 int rsi_storage_follow(rsi_storage *storage);
-/* How often the writer lock came from elsewhere: while the number stays, nobody else has written. For
- * a thread with a transaction. */
+/* How often the writer lock came from elsewhere: while the number stays, nobody else has written.
+ * For a thread with a transaction. */
 uint64_t rsi_storage_lease_count(const rsi_storage *storage);
 
 rsi_root *rsi_storage_root(rsi_storage *storage);
@@ -126,8 +127,8 @@ int rsi_storage_each_committed(rsi_storage *storage, const char *space, rsi_orde
  * storage. INVALID_ARGUMENT for a name that is not valid. */
 int rsi_storage_collection(const char **space, rsi_storage *storage, const char *name);
 /* Visit the names of all collections that have a document, in no order. */
-int rsi_storage_collections(rsi_storage *storage, int (*visit)(void *user, const char *name,
-                                                               size_t count), void *user);
+int rsi_storage_collections(rsi_storage *storage,
+                            int (*visit)(void *user, const char *name, size_t count), void *user);
 /* Let a watcher see all changes of a collection's values from now on, under the exclusive lock
  * of the state. One for each space: *user is replaced by the one that is there already. It is freed
  * with the storage. */
@@ -156,8 +157,9 @@ bool rsi_tx_is_open(rsi_storage *storage);
 /* For a transaction that looks records up elsewhere than in storage, such as in an index that
  * follows commits: wait until the commits before it are visible. Nothing without one. */
 void rsi_storage_settle(rsi_storage *storage);
-/* Let the calling thread, which has a transaction, read what is committed instead of its own changes
- * (what it puts into shared caches must not be ahead of the commit). Nothing on other threads. */
+/* Let the calling thread, which has a transaction, read what is committed instead of its own
+ * changes (what it puts into shared caches must not be ahead of the commit). Nothing on other
+ * threads. */
 void rsi_tx_hide(rsi_storage *storage, bool hidden);
 
 int rsi_tx_put(rsi_tx *tx, const char *space, const char *key, const char *json, size_t size);
@@ -168,7 +170,8 @@ int rsi_tx_row_drop(rsi_tx *tx, const char *space, const char *key, uint64_t num
 
 /* Name vector rows that were written and flushed for this transaction. */
 int rsi_tx_extent(rsi_tx *tx, const char *entity_id, const char *incarnation, uint32_t segment,
-                  uint64_t offset, uint64_t size, int64_t first_chunk, uint32_t count, uint32_t crc);
+                  uint64_t offset, uint64_t size, int64_t first_chunk, uint32_t count,
+                  uint32_t crc);
 /* uploads/{entity}/<incoming>, already flushed, becomes <name> with the commit. */
 int rsi_tx_file(rsi_tx *tx, const char *entity_id, const char *incoming, const char *name);
 /* uploads/{entity}/<name> goes with the commit. */
@@ -189,9 +192,9 @@ int rsi_tx_on_end(rsi_tx *tx, void (*done)(void *user, bool committed), void *us
 bool rsi_storage_checkpoint_due(rsi_storage *storage, int64_t *quiet_ms, uint64_t *file_bytes);
 /* Bring the JSON files up to date; writers go on meanwhile. BUSY, READ_ONLY, FAILED, DISK_FULL. */
 int rsi_storage_checkpoint(rsi_storage *storage);
-/* A checkpoint that leaves no older journal: what was deleted before is in no file any more. A backup
- * that is just being made with tar may find that journals are missing. DAMAGED: chunks cannot be
- * read, so the journals stay. Otherwise as rsi_storage_checkpoint(). */
+/* A checkpoint that leaves no older journal: what was deleted before is in no file any more. A
+ * backup that is just being made with tar may find that journals are missing. DAMAGED: chunks
+ * cannot be read, so the journals stay. Otherwise as rsi_storage_checkpoint(). */
 int rsi_storage_compact(rsi_storage *storage);
 /* Flush what durability `normal` has not flushed yet. */
 int rsi_storage_flush(rsi_storage *storage);

@@ -4,14 +4,12 @@
  *   rsi_storage
  *     ├─ root, attachment     the directory and who has it open (attach.h)
  *     ├─ lease                the writer lock between processes (lease.h)
- *     ├─ hint, seen           what other processes committed, and how far it was followed (follow.h)
- *     ├─ entities, sessions   spaces that are there from the start
- *     ├─ collections: name ─► a space of the application's own, from the start
- *     ├─ chunks: entity id ─► a space of chunk rows, from its first use
- *     ├─ journal              where commits go
- *     ├─ work, foreign        file changes that follow a commit, ours or another process's, and have
- *     │                       not been seen to succeed yet
- *     └─ tx                   the running transaction, if any
+ *     ├─ hint, seen           what other processes committed, and how far it was followed
+ * (follow.h) ├─ entities, sessions   spaces that are there from the start ├─ collections: name ─► a
+ * space of the application's own, from the start ├─ chunks: entity id ─► a space of chunk rows,
+ * from its first use ├─ journal              where commits go ├─ work, foreign        file changes
+ * that follow a commit, ours or another process's, and have │                       not been seen
+ * to succeed yet └─ tx                   the running transaction, if any
  *
  * Lock order: checkpointing, writer (one transaction or checkpoint at a time), follow_mutex, state.
  * `tx` and the lists of work belong to the writer, who changes the lists under the mutex; spaces
@@ -46,15 +44,15 @@ typedef struct rsi_space {
     char *entity_id; /* of a space of chunks; NULL otherwise */
     char *name;      /* of a collection's space: "collections/<name>"; NULL otherwise */
     void (*free_watcher)(void *user);
-    rsi_table table; /* a space of chunks has one record, keyed by the entity id */
+    rsi_table table;        /* a space of chunks has one record, keyed by the entity id */
     uint64_t base_sequence; /* commits up to here are in the file */
     uint64_t last_sequence; /* of the last commit that changed it; 0: none since it was read */
     bool loaded;
     bool reaches_back; /* older journals were searched for its rows */
-    bool edited;     /* at open its file was not as it was written down */
-    bool must_write; /* the file has to be written although no commit asks for it */
-    char *damage; /* why what was committed cannot be read; NULL: nothing known */
-    unsigned pins;   /* commits on their way that need it as it is */
+    bool edited;       /* at open its file was not as it was written down */
+    bool must_write;   /* the file has to be written although no commit asks for it */
+    char *damage;      /* why what was committed cannot be read; NULL: nothing known */
+    unsigned pins;     /* commits on their way that need it as it is */
     rsi_pending_row *pending;
     size_t pending_count;
     size_t pending_capacity;
@@ -84,8 +82,8 @@ struct rsi_commit;
 
 /* Commits on their way to the disk: see group.c. Filled only under the writer lock. */
 typedef struct rsi_commit_queue {
-    pthread_mutex_t mutex; /* guards the rest; nothing else is locked under it */
-    pthread_cond_t moved;  /* commits were settled */
+    pthread_mutex_t mutex;       /* guards the rest; nothing else is locked under it */
+    pthread_cond_t moved;        /* commits were settled */
     struct rsi_commit *flushing; /* what the leader has taken; NULL: there is no leader */
     struct rsi_commit *waiting;  /* in commit order */
     struct rsi_commit *last;     /* of those that wait */
@@ -124,13 +122,13 @@ struct rsi_storage {
     pthread_mutex_t checkpointing; /* one checkpoint at a time; taken before the writer lock */
     rsi_tx *tx;
     rsi_commit_queue queue;
-    rsi_journal journal; /* the leader's while there is one, otherwise the writer's */
-    uint64_t reloads;       /* how often it was read again */
-    uint64_t first_read;    /* the oldest journal that was read at open; 0: none */
-    uint64_t journal_begin; /* the sequence with which the journal began */
+    rsi_journal journal;       /* the leader's while there is one, otherwise the writer's */
+    uint64_t reloads;          /* how often it was read again */
+    uint64_t first_read;       /* the oldest journal that was read at open; 0: none */
+    uint64_t journal_begin;    /* the sequence with which the journal began */
     rsi_candidates candidates; /* what checkpoint records say of files; needed for late reads */
     rsi_work_list work;
-    rsi_work_list foreign; /* of other processes: done by now, unless one of them died */
+    rsi_work_list foreign;  /* of other processes: done by now, unless one of them died */
     int64_t last_commit_ms; /* atomic */
     bool lacks_reserve;     /* atomic; see reserve.c */
     bool needs_flush;       /* durability normal: lines behind the last flush; as `journal` */
@@ -164,8 +162,8 @@ rsi_path rsi_space_path(const rsi_space *space);
 /* Make the space of a collection, which must have a valid name. */
 rsi_space *rsi_collection_space_of(rsi_storage *storage, const char *name);
 /* Apply a replayed change. json NULL: drop. Not for spaces in use by readers. */
-int rsi_space_replay_record(rsi_space *space, uint64_t sequence, const char *key,
-                            const char *json, size_t size);
+int rsi_space_replay_record(rsi_space *space, uint64_t sequence, const char *key, const char *json,
+                            size_t size);
 int rsi_space_replay_row(rsi_space *space, uint64_t sequence, const char *key, uint64_t number,
                          const char *json, size_t size);
 /* Forget everything of a chunk space: its entity is gone. */
@@ -174,7 +172,8 @@ void rsi_space_clear(rsi_space *space);
 int rsi_space_mark_damaged(rsi_space *space, const char *path, const char *what);
 /* Forget what was replayed and not applied. */
 void rsi_space_forget_pending(rsi_space *space);
-/* Read the chunk rows of an entity's space from its file. Caller holds the state lock exclusively. */
+/* Read the chunk rows of an entity's space from its file. Caller holds the state lock exclusively.
+ */
 int rsi_space_load_locked(rsi_storage *storage, rsi_space *space);
 /* Make sure that a space can be read and leave with the state lock held shared; on failure the
  * lock is not held. *space is NULL for an entity whose chunks nobody has touched yet: no rows. */
@@ -191,7 +190,8 @@ int rsi_storage_load(rsi_storage *storage);
 
 /* ---- reload.c ---- */
 
-/* Read an open storage's files again. `recover`: as after an unclean end. With follow_mutex held. */
+/* Read an open storage's files again. `recover`: as after an unclean end. With follow_mutex held.
+ */
 int rsi_storage_reload(rsi_storage *storage, bool recover);
 
 /* ---- create.c ---- */
@@ -230,8 +230,8 @@ bool rsi_reserve_release(rsi_storage *storage);
 void rsi_work_list_free(rsi_work_list *list);
 int rsi_work_add(rsi_work_list *list, rsi_work_kind kind, const char *entity_id, const char *first,
                  const char *second);
-/* Do all that waits, first what other processes may have left; what fails stays in its list. Under the
- * writer lock. */
+/* Do all that waits, first what other processes may have left; what fails stays in its list. Under
+ * the writer lock. */
 int rsi_work_run(rsi_storage *storage);
 /* The same for work found in the journal at open, where parts may be done already. */
 int rsi_work_recover(rsi_storage *storage, rsi_work_list *list);

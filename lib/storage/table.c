@@ -187,8 +187,8 @@ int rsi_record_reserve(rsi_record *record, size_t more)
 
 /* ---- order ---- */
 
-/* The first of `count` elements whose number is not below `wanted`; their numbers, which come first in
- * each, ascend. */
+/* The first of `count` elements whose number is not below `wanted`; their numbers, which come first
+ * in each, ascend. */
 static size_t first_from(const void *elements, size_t count, size_t size, uint64_t wanted)
 {
     size_t low = 0;
@@ -239,8 +239,7 @@ static void tell_watcher(const rsi_table *table, const rsi_record *record, const
         table->watch(table->watch_user, record->order, record->json, record->size, json, size);
 }
 
-void rsi_table_set(rsi_table *table, rsi_record *record, char *json, size_t size,
-                   uint64_t sequence)
+void rsi_table_set(rsi_table *table, rsi_record *record, char *json, size_t size, uint64_t sequence)
 {
     if (!rsi_record_has_value(table, record)) {
         record->order = table->next_order++;

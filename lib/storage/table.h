@@ -11,10 +11,10 @@
  *              s3   absent: it hides that of the base
  *              s7   only here
  *
- * Values are compact JSON texts. Records have the order in which they came, those of the base first.
- * A record may be absent: dropped, or a place that was made ready for a commit, so that applying it
- * cannot fail. Each remembers the sequence of the commit that changed it last, so that a checkpoint
- * knows what its file holds.
+ * Values are compact JSON texts. Records have the order in which they came, those of the base
+ * first. A record may be absent: dropped, or a place that was made ready for a commit, so that
+ * applying it cannot fail. Each remembers the sequence of the commit that changed it last, so that
+ * a checkpoint knows what its file holds.
  *
  *   sequence   [ 7:● ][ 8:○ ][ 9:● ]     records that do not continue one of the base, ascending by
  *                                        `order`; one that was dropped leaves a gap until there are
@@ -49,9 +49,9 @@ typedef struct rsi_record {
     rsi_row *rows;    /* ascending by number; over those of the base */
     size_t row_count;
     size_t row_capacity;
-    size_t row_drops;   /* of the rows: how many only hide one */
-    size_t base;        /* 1 + the number of the base's record of this key; 0: none */
-    bool continues;     /* that one shows through */
+    size_t row_drops; /* of the rows: how many only hide one */
+    size_t base;      /* 1 + the number of the base's record of this key; 0: none */
+    bool continues;   /* that one shows through */
 } rsi_record;
 
 typedef struct rsi_place_in_order {
@@ -66,9 +66,9 @@ typedef void rsi_table_watcher(void *user, uint64_t order, const char *old_json,
                                const char *new_json, size_t new_size);
 
 typedef struct rsi_table {
-    struct rsi_base *base; /* NULL: none */
-    rsi_map records;       /* key → rsi_record */
-    rsi_map over_base;     /* number of a record of the base → the rsi_record over it */
+    struct rsi_base *base;  /* NULL: none */
+    rsi_map records;        /* key → rsi_record */
+    rsi_map over_base;      /* number of a record of the base → the rsi_record over it */
     unsigned char *covered; /* a bit for each record of the base: is there one in over_base? */
     rsi_place_in_order *sequence; /* room for two of each record */
     size_t sequence_count;
@@ -153,8 +153,8 @@ size_t rsi_record_row_from(const rsi_record *record, uint64_t number);
  */
 typedef struct rsi_frozen {
     struct rsi_base *base; /* retained; NULL: none */
-    rsi_record *records;   /* those over the base ascending by its numbers, then those that are only in
-                              memory, in their order */
+    rsi_record *records;   /* those over the base ascending by its numbers, then those that are only
+                              in   memory, in their order */
     size_t count;
     size_t over_count;
 } rsi_frozen;

@@ -84,7 +84,8 @@ bool rsi_tx_touches(const rsi_tx *tx, const char *space, const char *key);
 int rsi_tx_visit_item(const rsi_table_item *item, rsi_storage *storage, const rsi_tx *tx,
                       const char *space, rsi_record_visitor *visit, void *user);
 
-/* All records of a list, and those that the transaction (or NULL) changed. With the state locked. */
+/* All records of a list, and those that the transaction (or NULL) changed. With the state locked.
+ */
 int rsi_scan_listed_locked(rsi_scan *scan, rsi_storage *storage, const rsi_space *from,
                            const rsi_tx *tx, const char *space, rsi_record_visitor *visit,
                            void *user);
@@ -99,7 +100,7 @@ void rsi_tx_apply_locked(rsi_tx *tx, uint64_t sequence);
 /* A transaction in the commit queue; lives on its thread's stack. */
 typedef struct rsi_commit {
     rsi_tx *tx;
-    rsi_bytes line; /* its operations */
+    rsi_bytes line;    /* its operations */
     bool only_removes; /* so that it may use the reserve */
     uint64_t sequence;
     int status;
@@ -115,7 +116,8 @@ bool rsi_group_is_idle(rsi_commit_queue *queue);
 void rsi_group_add(rsi_storage *storage, rsi_commit *commit);
 /* Wait until it is durable and visible, or failed, leading when nobody does. */
 int rsi_group_finish(rsi_storage *storage, rsi_commit *commit);
-/* Wait until nothing is on its way; until nothing is that has this record. Under the writer lock. */
+/* Wait until nothing is on its way; until nothing is that has this record. Under the writer lock.
+ */
 void rsi_group_drain(rsi_storage *storage);
 void rsi_group_settle(rsi_storage *storage, const char *space, const char *key);
 

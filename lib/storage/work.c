@@ -112,9 +112,9 @@ static int remove_upload(rsi_root *root, const rsi_work *work)
     return status == RAGSTORE_OK ? settle_done(root, directory.text) : status;
 }
 
-/* Move a folder out of the way under a name of ours, then remove it with all below it. When something
- * has that name already the folder has gone before, and what stands in its place came later: from a
- * backup, by hand. */
+/* Move a folder out of the way under a name of ours, then remove it with all below it. When
+ * something has that name already the folder has gone before, and what stands in its place came
+ * later: from a backup, by hand. */
 static int remove_folder(rsi_root *root, const char *path, const char *parent,
                          const char *incarnation)
 {
@@ -147,9 +147,9 @@ static int clear_place(rsi_root *root, const rsi_work *work)
     char aside[RSI_PATH_MAX];
     rsi_entity_file file;
     int status = rsi_entity_file_read(&file, root, work->entity_id);
-    bool foreign = status == RAGSTORE_E_DAMAGED || status == RAGSTORE_E_VERSION ||
-                   (status == RAGSTORE_OK && file.present &&
-                    strcmp(file.incarnation, work->first) != 0);
+    bool foreign =
+        status == RAGSTORE_E_DAMAGED || status == RAGSTORE_E_VERSION ||
+        (status == RAGSTORE_OK && file.present && strcmp(file.incarnation, work->first) != 0);
     if (!foreign)
         return status;
     rsi_entity_directory(name, work->entity_id);
@@ -290,9 +290,10 @@ static int complete_folders(void *user, const char *entity_id, const char *json,
 /* Is there something left of a piece of another process's work? Most has long been done. */
 static int is_left(bool *left, const rsi_storage *storage, const rsi_work *work)
 {
-    rsi_path path = work->kind == RSI_WORK_GONE   ? rsi_path_entity(work->entity_id)
-                    : work->kind == RSI_WORK_COME ? rsi_path_in_entity(work->entity_id, "entity.json")
-                                                  : rsi_path_upload(work->entity_id, work->first);
+    rsi_path path = work->kind == RSI_WORK_GONE ? rsi_path_entity(work->entity_id)
+                    : work->kind == RSI_WORK_COME
+                        ? rsi_path_in_entity(work->entity_id, "entity.json")
+                        : rsi_path_upload(work->entity_id, work->first);
     bool there;
     int status = look_for(&there, storage->root, path.text);
     *left = there != (work->kind == RSI_WORK_COME);
@@ -405,8 +406,11 @@ int rsi_work_sweep(rsi_storage *storage)
     static const struct {
         const char *directory;
         int depth;
-    } places[] = {
-        {"", 0}, {RSI_PATH_API_STORAGE, 0}, {RSI_PATH_COLLECTIONS, 0}, {RSI_PATH_UPLOADS, 1}, {RSI_PATH_ENTITY_ROOT, 2}};
+    } places[] = {{"", 0},
+                  {RSI_PATH_API_STORAGE, 0},
+                  {RSI_PATH_COLLECTIONS, 0},
+                  {RSI_PATH_UPLOADS, 1},
+                  {RSI_PATH_ENTITY_ROOT, 2}};
     for (size_t i = 0; i < sizeof places / sizeof *places; i++) {
         sweep at = {storage->root, places[i].directory, places[i].depth};
         int status = rsi_directory_list(storage->root, at.directory, sweep_entry, &at);

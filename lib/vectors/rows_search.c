@@ -49,6 +49,12 @@ static void collect(scorer *scan, const rsi_rows_stretch *stretch)
 int rsi_rows_search(rsi_hit *hits, size_t *count, rsi_rows *rows, const float *query, size_t k,
                     const rsi_bitset *allowed)
 {
+    return rsi_rows_search_from(hits, count, rows, query, k, allowed, 0);
+}
+
+int rsi_rows_search_from(rsi_hit *hits, size_t *count, rsi_rows *rows, const float *query, size_t k,
+                         const rsi_bitset *allowed, int64_t from)
+{
     *count = 0;
     if (query == NULL || allowed == NULL || (hits == NULL && k > 0))
         return rsi_fail(RAGSTORE_E_INVALID_ARGUMENT, "vectors", "search: a pointer is NULL");
@@ -68,6 +74,8 @@ int rsi_rows_search(rsi_hit *hits, size_t *count, rsi_rows *rows, const float *q
     rsi_rows_cursor cursor;
     rsi_rows_stretch stretch;
     rsi_rows_cursor_init(&cursor, rows, allowed);
+    if (from > 0)
+        cursor.chunk = rsi_bitset_next(allowed, from);
     int status;
     while ((status = rsi_rows_cursor_next(&cursor, &stretch)) > 0)
         collect(&scan, &stretch);

@@ -73,6 +73,10 @@ int rsi_rows_get(const float **row, rsi_rows *rows, int64_t chunk);
 int rsi_rows_search(rsi_hit *hits, size_t *count, rsi_rows *rows, const float *query, size_t k,
                     const rsi_bitset *allowed);
 
+/* The same among the members from `from` on. */
+int rsi_rows_search_from(rsi_hit *hits, size_t *count, rsi_rows *rows, const float *query, size_t k,
+                         const rsi_bitset *allowed, int64_t from);
+
 /* The members of `wanted` that have no row, or whose row is damaged: into `missing` (initialised
  * by the callee, freed by the caller). */
 int rsi_rows_missing(rsi_bitset *missing, rsi_rows *rows, const rsi_bitset *wanted);

@@ -84,8 +84,7 @@ static inline json_t *ids_of(ragstore_collection *collection, const char *filter
     json_t *ids = json_array();
     size_t i;
     json_t *document;
-    json_array_foreach(found, i, document)
-        json_array_append(ids, json_object_get(document, "_id"));
+    json_array_foreach(found, i, document) json_array_append(ids, json_object_get(document, "_id"));
     json_decref(found);
     return ids;
 }

@@ -154,8 +154,7 @@ static void check__finds_each_changed_byte(void **state)
     expect_each_change_found(store, state, "api_storage/entities.json", 1);
     expect_each_change_found(store, state, "api_storage/chat_sessions.json", 1);
     expect_each_change_found(store, state, "api_storage/collections/tasks.json", 1);
-    expect_each_change_found(store, state,
-                             "entity_scoped/entities/acme/chunk_metadata.json", 1);
+    expect_each_change_found(store, state, "entity_scoped/entities/acme/chunk_metadata.json", 1);
     expect_each_change_found(store, state, "uploads/other/keeper.txt", 1);
     assert_ok(ragstore_store_close(store));
 }
@@ -249,8 +248,8 @@ static void check__finds_damaged_vectors(void **state)
     char path[TEMPORARY_PATH_MAX];
     char name[256] = "";
     ragstore_store *store = make_store(state);
-    DIR *directory = opendir(
-        temporary_join(path, state, "store/entity_scoped/entities/acme/vector_store"));
+    DIR *directory =
+        opendir(temporary_join(path, state, "store/entity_scoped/entities/acme/vector_store"));
     struct dirent *entry;
     assert_non_null(directory);
     while ((entry = readdir(directory)) != NULL)

@@ -39,8 +39,8 @@ static void insert_rows(ragstore_collection *collection, int from, int to)
         char tag[16];
         snprintf(id, sizeof id, "%d", i);
         snprintf(tag, sizeof tag, "t%d", i % 3);
-        json_array_append_new(rows, json_pack("{s:s,s:i,s:[s,s]}", "_id", id, "n", i % 10, "tags",
-                                              tag, "u"));
+        json_array_append_new(
+            rows, json_pack("{s:s,s:i,s:[s,s]}", "_id", id, "n", i % 10, "tags", tag, "u"));
     }
     char *text = json_dumps(rows, JSON_COMPACT);
     insert(collection, text);
@@ -176,10 +176,29 @@ static uint32_t pick(uint32_t below)
     return (random_state >> 8) % below;
 }
 
-static const char *const values[] = {
-    "1",   "2",     "2.0",     "3",      "-7",        "2.5",       "\"a\"",     "\"b\"", "\"\"",
-    "null", "true", "false",   "[]",     "[1,2]",     "[2,\"a\"]", "[[1],3]",   "{}",    "{\"b\":1}",
-    "{\"b\":[1,2]}", "[{\"b\":2},{\"b\":\"a\"}]", "9223372036854775807", "1e300", "[null]"};
+static const char *const values[] = {"1",
+                                     "2",
+                                     "2.0",
+                                     "3",
+                                     "-7",
+                                     "2.5",
+                                     "\"a\"",
+                                     "\"b\"",
+                                     "\"\"",
+                                     "null",
+                                     "true",
+                                     "false",
+                                     "[]",
+                                     "[1,2]",
+                                     "[2,\"a\"]",
+                                     "[[1],3]",
+                                     "{}",
+                                     "{\"b\":1}",
+                                     "{\"b\":[1,2]}",
+                                     "[{\"b\":2},{\"b\":\"a\"}]",
+                                     "9223372036854775807",
+                                     "1e300",
+                                     "[null]"};
 
 static void random_document(char *out, size_t room, int id)
 {
@@ -308,10 +327,9 @@ static void collection_index__answers_as_a_scan_does(void **state)
 static void *move_between(void *user)
 {
     for (int i = 0; i < 100; i++)
-        if (ragstore_collection_update_many(NULL, user, i % 2 == 0 ? "{\"n\":3}" : "{\"n\":13}",
-                                            i % 2 == 0 ? "{\"$set\":{\"n\":13}}"
-                                                       : "{\"$set\":{\"n\":3}}",
-                                            NULL) != RAGSTORE_OK)
+        if (ragstore_collection_update_many(
+                NULL, user, i % 2 == 0 ? "{\"n\":3}" : "{\"n\":13}",
+                i % 2 == 0 ? "{\"$set\":{\"n\":13}}" : "{\"$set\":{\"n\":3}}", NULL) != RAGSTORE_OK)
             return (void *)ragstore_error_message();
     return NULL;
 }

@@ -37,8 +37,9 @@ static const char *file_with(void **state, const char *text)
 
 /* ---- what is deleted, in every place that keeps text ---- */
 
-static const char *const secrets[] = {"SECRETUPLOAD", "SECRETCHUNK",   "SECRETBULK", "SECRETMESSAGE",
-                                      "SECRETTASK",   "SECRETPROFILE", "SECRETNAME", "SECRETENTITY"};
+static const char *const secrets[] = {"SECRETUPLOAD",  "SECRETCHUNK", "SECRETBULK",
+                                      "SECRETMESSAGE", "SECRETTASK",  "SECRETPROFILE",
+                                      "SECRETNAME",    "SECRETENTITY"};
 
 /* A document large enough for a segment of its own. */
 static void add_bulk(ragstore_entity *entity)
@@ -83,8 +84,8 @@ static void fill(ragstore_store *store)
 
 static void delete_document(ragstore_entity *entity, const json_t *document)
 {
-    assert_ok(ragstore_document_delete(entity,
-                                       json_string_value(json_object_get(document, "doc_id"))));
+    assert_ok(
+        ragstore_document_delete(entity, json_string_value(json_object_get(document, "doc_id"))));
 }
 
 static void delete_secrets(ragstore_store *store)
@@ -105,8 +106,8 @@ static void delete_secrets(ragstore_store *store)
     assert_ok(ragstore_session_list(&buffer, acme, NULL));
     json_t *sessions = take_json(buffer);
     json_t *session = json_array_get(sessions, 0);
-    assert_ok(ragstore_session_delete(store,
-                                      json_string_value(json_object_get(session, "session_id"))));
+    assert_ok(
+        ragstore_session_delete(store, json_string_value(json_object_get(session, "session_id"))));
     json_decref(sessions);
     ragstore_entity_update_options profile = RAGSTORE_ENTITY_UPDATE_OPTIONS_INIT;
     profile.description = "harmless";

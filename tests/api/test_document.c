@@ -58,7 +58,8 @@ static void document_add__keeps_what_the_options_say(void **state)
         assert_number(description, "file_size", 26);
         assert_number(description, "chunks_count", 1);
         assert_int_equal(strlen(json_string_value(json_object_get(description, "sha256"))), 64);
-        assert_int_equal(strlen(json_string_value(json_object_get(description, "uploaded_at"))), 26);
+        assert_int_equal(strlen(json_string_value(json_object_get(description, "uploaded_at"))),
+                         26);
         assert_null(json_object_get(description, "is_duplicate"));
         json_decref(description);
         ragstore_document_free(document);
@@ -96,7 +97,9 @@ static void document_add__refuses_what_has_no_text(void **state)
         {"", 0, "empty.txt"},
         {" \n\t \n", 5, "blank.txt"},
         {"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", 16, "picture.png"},
-        {"\x7f" "ELF\2\1\1\0\0\0\0\0\0\0\0\0", 16, "program"},
+        {"\x7f"
+         "ELF\2\1\1\0\0\0\0\0\0\0\0\0",
+         16, "program"},
         {"PK\3\4\24\0\0\0\0\0\0\0\0\0\0\0", 16, "archive.zip"},
     };
     ragstore_store *store = open_store(state);
@@ -105,8 +108,9 @@ static void document_add__refuses_what_has_no_text(void **state)
         ragstore_document *document = (ragstore_document *)(uintptr_t)1;
         ragstore_document_add_options options = RAGSTORE_DOCUMENT_ADD_OPTIONS_INIT;
         options.filename = cases[i].filename;
-        assert_fails(RAGSTORE_E_NOT_EXTRACTABLE,
-                     ragstore_document_add(&document, entity, cases[i].bytes, cases[i].size, &options));
+        assert_fails(
+            RAGSTORE_E_NOT_EXTRACTABLE,
+            ragstore_document_add(&document, entity, cases[i].bytes, cases[i].size, &options));
         assert_null(document);
         assert_message_has(cases[i].filename);
     }
@@ -163,9 +167,9 @@ static void document_add__refuses_bad_fields(void **state)
 static void document_add__keeps_file_names_out_of_the_file_system(void **state)
 {
     static const char *const names[] = {
-        "../../escaped.txt", "/etc/passwd.txt", "a/b/c.txt",  "..",   ".",
-        "",                  "C:\\x\\y.txt",    ".hidden",    "日本.txt", "a\nb.txt",
-        "same.txt",          "same.txt",        "-rf * ;.txt", "nul\x01.txt",
+        "../../escaped.txt", "/etc/passwd.txt", "a/b/c.txt", "..",       ".",        "",
+        "C:\\x\\y.txt",      ".hidden",         "日本.txt",  "a\nb.txt", "same.txt", "same.txt",
+        "-rf * ;.txt",       "nul\x01.txt",
     };
     char path[TEMPORARY_PATH_MAX];
     ragstore_store *store = open_store(state);
@@ -304,8 +308,8 @@ static void document_calls__refuse_null(void **state)
 
 static void document_open__of_what_is_not_there_is_not_found(void **state)
 {
-    static const char *const ids[] = {"", "doc_", "doc_00000000-0000-4000-8000-000000000000",
-                                      "../../a.txt", "\xff\xff", "日本"};
+    static const char *const ids[] = {
+        "", "doc_", "doc_00000000-0000-4000-8000-000000000000", "../../a.txt", "\xff\xff", "日本"};
     ragstore_store *store = open_store(state);
     ragstore_entity *entity = make_entity(store, "acme");
     add_text(entity, "a.txt", "granite");

@@ -166,8 +166,10 @@ static void document_key__replacing_with_what_has_no_text_keeps_the_old_one(void
     ragstore_document_add_options options = RAGSTORE_DOCUMENT_ADD_OPTIONS_INIT;
     options.key = "k";
     take_added(add_keyed(entity, "k", "All about granite.", NULL), false, false);
-    assert_fails(RAGSTORE_E_NOT_EXTRACTABLE,
-                 ragstore_document_add(NULL, entity, "\x7f" "ELF\0\0\0\0", 8, &options));
+    assert_fails(RAGSTORE_E_NOT_EXTRACTABLE, ragstore_document_add(NULL, entity,
+                                                                   "\x7f"
+                                                                   "ELF\0\0\0\0",
+                                                                   8, &options));
     assert_int_equal(count_hits(entity, "granite"), 1);
     expect_documents(entity, 1, 1);
     ragstore_entity_free(entity);

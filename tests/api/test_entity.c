@@ -4,15 +4,35 @@
 #define KIB 1024
 
 static const char *const good_ids[] = {
-    "a",    "Acme Corp", "日本", "acme.corp-2_x", "%2e%2e", "...", ".hidden", "CON", "acme",
-    "ACME", "a b  c",    "Ünï", "😀",            "-rf",    "\"quoted\"", "a'b", "*?<>|", "0",
+    "a",       "Acme Corp", "日本",       "acme.corp-2_x", "%2e%2e", "...",
+    ".hidden", "CON",       "acme",       "ACME",          "a b  c", "Ünï",
+    "😀",       "-rf",       "\"quoted\"", "a'b",           "*?<>|",  "0",
 };
 
 static const char *const bad_ids[] = {
-    "",          ".",         "..",        "../etc",      "a/b",        "/",
-    "a\\b",      " a",        "a ",        "\ta",         "a\n",        "a\x01" "b",
-    "\x7f",      "\xff",      "caf\xe9",   "\xc3",        "\xc0\xaf",   "\xed\xa0\x80",
-    "a\xc2\x80", "\xe3\x80\x80" "a", "a\xc2\xa0",
+    "",
+    ".",
+    "..",
+    "../etc",
+    "a/b",
+    "/",
+    "a\\b",
+    " a",
+    "a ",
+    "\ta",
+    "a\n",
+    "a\x01"
+    "b",
+    "\x7f",
+    "\xff",
+    "caf\xe9",
+    "\xc3",
+    "\xc0\xaf",
+    "\xed\xa0\x80",
+    "a\xc2\x80",
+    "\xe3\x80\x80"
+    "a",
+    "a\xc2\xa0",
 };
 
 /* ---- creating ---- */

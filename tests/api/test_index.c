@@ -68,7 +68,8 @@ static void index_search__ranks_each_query_by_inner_product(void **state)
     for (size_t i = 0; i < COUNT(expected); i++)
         assert_int_equal(numbers[i], expected[i]);
     assert_float_equal(scores[0], 1, 1e-6);
-    assert_float_equal(scores[1], 0.68, 1e-6); /* rows have length 1, queries are taken as they are */
+    assert_float_equal(scores[1], 0.68,
+                       1e-6); /* rows have length 1, queries are taken as they are */
     assert_float_equal(scores[3], 10, 1e-5);
     assert_float_equal(scores[4], 8, 1e-5);
     strike_stage(&on);
@@ -124,7 +125,8 @@ static void index_search__refuses_bad_arguments(void **state)
     assert_fails(wrong, ragstore_index_search(&number, &score, on.index, NULL, 1, 2, 1));
     assert_fails(wrong, ragstore_index_search(&number, &score, NULL, good, 1, 2, 1));
     for (size_t i = 0; i < COUNT(not_finite); i++)
-        assert_fails(wrong, ragstore_index_search(&number, &score, on.index, not_finite[i], 1, 2, 1));
+        assert_fails(wrong,
+                     ragstore_index_search(&number, &score, on.index, not_finite[i], 1, 2, 1));
     assert_int_equal(number, 7);
     assert_ok(ragstore_index_search(&number, &score, on.index, good, 1, 2, 1));
     assert_int_equal(number, 0);
@@ -323,8 +325,8 @@ static void index_search__agrees_with_the_models_vectors(void **state)
     assert_ok(ragstore_model_embed(vectors, model, sentences, 2));
     assert_ok(ragstore_index_open(&index, entity));
     for (size_t i = 0; i < 2; i++) {
-        assert_ok(ragstore_index_search(numbers, scores, index, vectors + i * dimension, 1, dimension,
-                                        2));
+        assert_ok(ragstore_index_search(numbers, scores, index, vectors + i * dimension, 1,
+                                        dimension, 2));
         assert_int_equal(numbers[0], i);
         assert_float_equal(scores[0], 1, 1e-4);
         assert_true(scores[1] < 0.5f);
@@ -335,9 +337,131 @@ static void index_search__agrees_with_the_models_vectors(void **state)
     assert_ok(ragstore_store_close(store));
 }
 
+/* ---- many vectors: they are searched by codes, which are made in the background ---- */
+
+#define WIDE 32
+#define PART 3000
+#define PARTS 3
+
+/* A point of the sphere for each number, always the same. */
+static void make_point(float *point, uint64_t number)
+{
+    double length = 0;
+    uint64_t state = number * 2 + 1;
+    for (int i = 0; i < WIDE; i++) {
+        state = state * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
+        point[i] = (float)((double)(state >> 40) / (1 << 24) - 0.5);
+        length += (double)point[i] * (double)point[i];
+    }
+    for (int i = 0; i < WIDE; i++)
+        point[i] = (float)(point[i] / sqrt(length));
+}
+
+static void add_points(ragstore_entity *entity, uint64_t first, char doc_id[64])
+{
+    ragstore_document *document;
+    float *points = malloc(PART * WIDE * sizeof *points);
+    char *json = malloc(PART * 32);
+    size_t size = 0;
+    assert_non_null(points);
+    assert_non_null(json);
+    for (uint64_t i = 0; i < PART; i++) {
+        make_point(points + i * WIDE, first + i);
+        size += (size_t)sprintf(json + size, "%s{\"text\":\"p%d\"}", i == 0 ? "[" : ",",
+                                (int)(first + i));
+    }
+    sprintf(json + size, "]");
+    assert_ok(ragstore_document_add_chunks(&document, entity, json, points, WIDE, NULL));
+    snprintf(doc_id, 64, "%s", ragstore_document_id(document));
+    ragstore_document_free(document);
+    free(points);
+    free(json);
+}
+
+static void expect_kind(ragstore_index *index, const char *kind)
+{
+    json_t *description = describe_index(index);
+    assert_text(description, "kind", kind);
+    json_decref(description);
+}
+
+/* Each point finds itself first, and those of a deleted part are never found. */
+static void expect_points(ragstore_index *index, uint64_t deleted_from, uint64_t deleted_to)
+{
+    for (uint64_t number = 0; number < PART * PARTS; number += 97) {
+        float point[WIDE];
+        int64_t chunks[10];
+        float scores[10];
+        make_point(point, number);
+        assert_ok(ragstore_index_search(chunks, scores, index, point, 1, WIDE, 10));
+        const bool is_deleted = number >= deleted_from && number < deleted_to;
+        if (!is_deleted)
+            assert_int_equal(chunks[0], number);
+        for (size_t i = 0; i < 10; i++) {
+            assert_true(chunks[i] >= 0);
+            assert_false((uint64_t)chunks[i] >= deleted_from && (uint64_t)chunks[i] < deleted_to);
+            assert_true(i == 0 || scores[i - 1] >= scores[i]);
+        }
+    }
+}
+
+static void index_search__of_many_vectors_goes_by_codes_that_follow(void **state)
+{
+    char doc_ids[PARTS][64];
+    ragstore_store *store = open_store_with(state, RAGSTORE_OPEN_NO_BACKGROUND, NULL);
+    ragstore_entity *entity = make_entity(store, "points");
+    ragstore_index *index;
+    for (uint64_t part = 0; part < PARTS; part++)
+        add_points(entity, part * PART, doc_ids[part]);
+    assert_ok(ragstore_index_open(&index, entity));
+    expect_kind(index, "exact");
+    expect_points(index, 0, 0);
+    assert_ok(ragstore_store_maintain(store, 60000));
+    expect_kind(index, "codes");
+    expect_points(index, 0, 0);
+    assert_ok(ragstore_document_delete(entity, doc_ids[1]));
+    expect_points(index, PART, 2 * PART);
+    assert_ok(ragstore_store_maintain(store, 60000));
+    expect_points(index, PART, 2 * PART);
+    char more[64];
+    add_points(entity, PARTS * PART, more); /* not coded yet */
+    float point[WIDE];
+    int64_t chunk;
+    float score;
+    make_point(point, PARTS * PART + 5);
+    assert_ok(ragstore_index_search(&chunk, &score, index, point, 1, WIDE, 1));
+    assert_int_equal(chunk, PARTS * PART + 5);
+    assert_ok(ragstore_store_maintain(store, 60000));
+    assert_ok(ragstore_index_search(&chunk, &score, index, point, 1, WIDE, 1));
+    assert_int_equal(chunk, PARTS * PART + 5);
+    ragstore_index_free(index);
+    ragstore_entity_free(entity);
+    assert_ok(ragstore_store_close(store));
+
+    store = open_store(state); /* with a thread that does it */
+    entity = open_entity(store, "points");
+    assert_ok(ragstore_index_open(&index, entity));
+    expect_points(index, PART, 2 * PART);
+    for (int i = 0; i < 600; i++) {
+        json_t *description = describe_index(index);
+        const bool is_coded =
+            strcmp(json_string_value(json_object_get(description, "kind")), "codes") == 0;
+        json_decref(description);
+        if (is_coded)
+            break;
+        usleep(50000);
+    }
+    expect_kind(index, "codes");
+    expect_points(index, PART, 2 * PART);
+    ragstore_index_free(index);
+    ragstore_entity_free(entity);
+    assert_ok(ragstore_store_close(store));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        TEST(index_search__of_many_vectors_goes_by_codes_that_follow),
         TEST(index_describe__tells_dimension_count_and_file),
         TEST(index_search__ranks_each_query_by_inner_product),
         TEST(index_search__fills_up_with_minus_one_and_nan),

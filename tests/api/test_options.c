@@ -96,7 +96,8 @@ static int call_document_add(stage *on, const void *options)
 
 static int call_document_add_chunks(stage *on, const void *options)
 {
-    return ragstore_document_add_chunks(NULL, on->entity, "[{\"text\": \"one\"}]", NULL, 0, options);
+    return ragstore_document_add_chunks(NULL, on->entity, "[{\"text\": \"one\"}]", NULL, 0,
+                                        options);
 }
 
 static int call_store_compact(stage *on, const void *options)
@@ -172,8 +173,7 @@ static const struct {
     {"ragstore_entity_search", call_entity_search, sizeof(ragstore_entity_search_options)},
     {"ragstore_session_create", call_session_create, sizeof(ragstore_session_create_options)},
     {"ragstore_session_list", call_session_list, sizeof(ragstore_list_options)},
-    {"ragstore_session_messages", call_session_messages,
-     sizeof(ragstore_session_messages_options)},
+    {"ragstore_session_messages", call_session_messages, sizeof(ragstore_session_messages_options)},
     {"ragstore_session_ask", call_session_ask, sizeof(ragstore_session_ask_options)},
 };
 

@@ -112,10 +112,8 @@ static void session_create__refuses_bad_fields(void **state)
         const char *metadata;
         int code;
     } cases[] = {
-        {long_name, NULL, RAGSTORE_E_TOO_LARGE},
-        {NULL, long_metadata, RAGSTORE_E_TOO_LARGE},
-        {"\xff", NULL, RAGSTORE_E_INVALID_DATA},
-        {NULL, "[]", RAGSTORE_E_INVALID_DATA},
+        {long_name, NULL, RAGSTORE_E_TOO_LARGE}, {NULL, long_metadata, RAGSTORE_E_TOO_LARGE},
+        {"\xff", NULL, RAGSTORE_E_INVALID_DATA}, {NULL, "[]", RAGSTORE_E_INVALID_DATA},
         {NULL, "{", RAGSTORE_E_INVALID_DATA},
     };
     for (size_t i = 0; i < COUNT(cases); i++) {
@@ -290,7 +288,8 @@ static void session_append__keeps_messages_in_order(void **state)
         assert_text(json_array_get(messages, 1), "content", "日本\n\"é\"");
         assert_member(json_array_get(messages, 1), "metadata", "{\"a\": [1]}");
         assert_int_equal(
-            strlen(json_string_value(json_object_get(json_array_get(messages, 1), "timestamp"))), 26);
+            strlen(json_string_value(json_object_get(json_array_get(messages, 1), "timestamp"))),
+            26);
         assert_text(json_array_get(messages, 2), "content", "");
         json_decref(messages);
         json_t *description = describe_session(session);
@@ -326,7 +325,7 @@ static void session_messages__are_read_page_by_page(void **state)
         size_t count;
         const char *first;
     } pages[] = {
-        {2, 0, 2, "5"},          {2, 5, 2, "3"},   {3, 2, 2, "0"},
+        {2, 0, 2, "5"},          {2, 5, 2, "3"},    {3, 2, 2, "0"},
         {UINT64_MAX, 3, 3, "0"}, {0, 1000, 7, "0"}, {1, UINT64_MAX, 1, "6"},
     };
     for (size_t i = 0; i < COUNT(pages); i++) {
@@ -355,10 +354,14 @@ static void session_append__refuses_bad_messages(void **state)
                      ragstore_session_append(&number, session, roles[i], "hello", NULL));
         assert_int_equal(number, 0);
     }
-    assert_fails(RAGSTORE_E_INVALID_DATA, ragstore_session_append(NULL, session, "user", "\xff", NULL));
-    assert_fails(RAGSTORE_E_INVALID_DATA, ragstore_session_append(NULL, session, "user", "a", "[]"));
-    assert_fails(RAGSTORE_E_TOO_LARGE, ragstore_session_append(NULL, session, "user", too_long, NULL));
-    assert_fails(RAGSTORE_E_TOO_LARGE, ragstore_session_append(NULL, session, "user", "a", metadata));
+    assert_fails(RAGSTORE_E_INVALID_DATA,
+                 ragstore_session_append(NULL, session, "user", "\xff", NULL));
+    assert_fails(RAGSTORE_E_INVALID_DATA,
+                 ragstore_session_append(NULL, session, "user", "a", "[]"));
+    assert_fails(RAGSTORE_E_TOO_LARGE,
+                 ragstore_session_append(NULL, session, "user", too_long, NULL));
+    assert_fails(RAGSTORE_E_TOO_LARGE,
+                 ragstore_session_append(NULL, session, "user", "a", metadata));
     json_t *description = describe_session(session);
     assert_number(description, "message_count", 0);
     json_decref(description);

@@ -1,12 +1,14 @@
 /*
- * Damage in every file of a small store: bits flipped, ends cut. Each copy is opened for reading, then
- * for writing, and read as a whole; damage.py runs this in slices.
+ * Damage in every file of a small store: bits flipped, ends cut. Each copy is opened for reading,
+ * then for writing, and read as a whole; damage.py runs this in slices.
  *
- *   damage STRIDE OFFSET      bit p of a file (p = 8 · byte + bit) is flipped when p % STRIDE is OFFSET
+ *   damage STRIDE OFFSET      bit p of a file (p = 8 · byte + bit) is flipped when p % STRIDE is
+ * OFFSET
  *
  * After each damage, in a process of its own that must neither crash nor take over 20 seconds:
  *
- *   - a store that is refused is refused with a typed error that names a file, and no file has changed
+ *   - a store that is refused is refused with a typed error that names a file, and no file has
+ * changed
  *   - what is read is what was put there, or a typed error; entities whose files are whole serve
  *   - a file that may be changed by hand may say something else, as long as it is valid
  *   - the end of the newest journal may be missing: then the state is that of an earlier commit
@@ -44,7 +46,7 @@ typedef struct file {
     size_t size;
 } file;
 
-typedef struct shared { /* with the process that tries */
+typedef struct shared {                /* with the process that tries */
     char states[STATES_MAX][TEXT_MAX]; /* what the store held, newest last */
     size_t state_count;
     char trial[500];
@@ -93,8 +95,8 @@ static void add_line(lines *out, const char *name, int status, const char *value
         wrong("%s: %s: %s: %s", all->trial, name, ragstore_status_name(status),
               ragstore_error_message());
     int count = snprintf(out->text + out->size, TEXT_MAX - out->size, "%s %s%.100000s\n", name,
-                         status == RAGSTORE_OK ? "" : "!", status == RAGSTORE_OK
-                         ? value : ragstore_status_name(status));
+                         status == RAGSTORE_OK ? "" : "!",
+                         status == RAGSTORE_OK ? value : ragstore_status_name(status));
     out->size += (size_t)count;
     if (out->size >= TEXT_MAX)
         wrong("%s: too much text", all->trial);
@@ -138,7 +140,8 @@ static void each_id(const char *json, const char *member, lines *out, ragstore_s
     }
 }
 
-static void read_document(lines *out, ragstore_store *store, ragstore_entity *entity, const char *id)
+static void read_document(lines *out, ragstore_store *store, ragstore_entity *entity,
+                          const char *id)
 {
     ragstore_document *document;
     ragstore_buffer *buffer = NULL;
@@ -385,8 +388,7 @@ static void expect_others_to_serve(const file *of, const char *found, const char
         snprintf(name, sizeof name, "%s/keyword ", names[i]);
         const char *line = strstr(found, name);
         const char *same = strstr(expected, name);
-        if (line == NULL || same == NULL ||
-            strncmp(line, same, strcspn(same, "\n") + 1) != 0)
+        if (line == NULL || same == NULL || strncmp(line, same, strcspn(same, "\n") + 1) != 0)
             wrong("%s: entity %s does not serve any more", all->trial, names[i]);
     }
 }
@@ -566,7 +568,9 @@ int main(int count, char **arguments)
     const size_t offset = strtoull(arguments[2], NULL, 10);
     const char *base = getenv("TMPDIR");
     snprintf(top, sizeof top, "%s/ragstore-damage-XXXXXX",
-             base != NULL ? base : access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp");
+             base != NULL                    ? base
+             : access("/dev/shm", W_OK) == 0 ? "/dev/shm"
+                                             : "/tmp");
     if (stride == 0 || mkdtemp(top) == NULL)
         return 2;
     all = mmap(NULL, sizeof *all, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);

@@ -137,8 +137,9 @@ static size_t describe_items(char *out, size_t size, const char *name, const ite
 {
     size_t at = (size_t)snprintf(out, size, " %s", name);
     for (size_t i = 0; i < what->count && at + 50 < size; i++)
-        at += (size_t)snprintf(out + at, size - at, what->value[i] == what->made[i] ? " %" PRIu64
-                                                    : " %" PRIu64 "=%" PRIu64,
+        at += (size_t)snprintf(out + at, size - at,
+                               what->value[i] == what->made[i] ? " %" PRIu64
+                                                               : " %" PRIu64 "=%" PRIu64,
                                what->made[i], what->value[i]);
     return at < size ? at : size - 1;
 }
@@ -235,10 +236,11 @@ static int drop_document(worker_handles *handles, uint64_t number)
     json_t *list = list_documents(handles->entity);
     int status = list == NULL ? ragstore_error_code() : RAGSTORE_E_NOT_FOUND;
     snprintf(name, sizeof name, "%" PRIu64 ".txt", number);
-    json_array_foreach(list, i, document)
-        if (strcmp(json_string_value(json_object_get(document, "filename")), name) == 0)
-            status = ragstore_document_delete(
-                handles->entity, json_string_value(json_object_get(document, "doc_id")));
+    json_array_foreach(
+        list, i,
+        document) if (strcmp(json_string_value(json_object_get(document, "filename")), name) == 0)
+        status = ragstore_document_delete(handles->entity,
+                                          json_string_value(json_object_get(document, "doc_id")));
     json_decref(list);
     return status;
 }
@@ -358,7 +360,8 @@ static bool fail(char problem[500], const char *what, const char *subject)
 
 static bool differs(char problem[500], const char *what, uint64_t number, const char *found)
 {
-    snprintf(problem, 500, "%s %" PRIu64 " is not as it was put there: %.300s", what, number, found);
+    snprintf(problem, 500, "%s %" PRIu64 " is not as it was put there: %.300s", what, number,
+             found);
     return false;
 }
 

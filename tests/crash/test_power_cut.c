@@ -79,8 +79,7 @@ static void run_normal_pairs(bool no_files)
     for (unsigned i = 0; i < POWER_STEPS; i++)
         for (unsigned k = 0; k < 3; k++)
             run_pair((power_step)i, (power_step)((i * 7 + k * 5) % POWER_STEPS),
-                     RAGSTORE_DURABILITY_NORMAL, no_files,
-                     first_seed + 1000 + i * 3 + k);
+                     RAGSTORE_DURABILITY_NORMAL, no_files, first_seed + 1000 + i * 3 + k);
 }
 
 static void storage_crash__keeps_a_prefix_in_normal_durability(void **state)
@@ -115,8 +114,8 @@ static void run_random(uint64_t seed, uint32_t durability, bool old_files)
     bool good = power_explorer_open(&explorer);
     explorer.choices = 2;
     for (unsigned i = 0; good && i < 25; i++)
-        good = power_explorer_step(&explorer,
-                                   (power_step)power_random(&explorer.seed, POWER_STEPS));
+        good =
+            power_explorer_step(&explorer, (power_step)power_random(&explorer.seed, POWER_STEPS));
     if (good)
         power_explorer_close(&explorer);
     finish(&explorer, seed);

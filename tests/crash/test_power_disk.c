@@ -58,12 +58,10 @@ static void crash_power_disk__keeps_names_and_bytes_apart(void **state)
     put(disk, handle, "hello", 0);
     assert_int_equal(table_of(disk)->flush_data(disk, handle), 0);
     assert_null(read_and_free(power_disk_cut(disk, POWER_KEEP_NOTHING), "/a"));
-    assert_string_equal(read_and_free(power_disk_cut(disk, POWER_KEEP_ALL), "/a"),
-                        "hello");
+    assert_string_equal(read_and_free(power_disk_cut(disk, POWER_KEEP_ALL), "/a"), "hello");
     flush_root(disk);
     put(disk, handle, "J", 0);
-    assert_string_equal(read_and_free(power_disk_cut(disk, POWER_KEEP_NOTHING), "/a"),
-                        "hello");
+    assert_string_equal(read_and_free(power_disk_cut(disk, POWER_KEEP_NOTHING), "/a"), "hello");
     assert_int_equal(power_disk_pending(disk), 1);
     power_disk_free(disk);
 }
@@ -137,8 +135,7 @@ static void crash_power_disk__shows_all_of_a_rename_or_nothing(void **state)
     }
     assert_int_equal(seen, 3);
     assert_int_equal(table->flush(disk, directory), 0);
-    assert_string_equal(read_and_free(power_disk_cut(disk, POWER_KEEP_NOTHING), "/b"),
-                        "new");
+    assert_string_equal(read_and_free(power_disk_cut(disk, POWER_KEEP_NOTHING), "/b"), "new");
     power_disk_free(disk);
 }
 

@@ -25,7 +25,7 @@ typedef struct open_store {
     rsi_store *store;
     rsi_embedder *embedder;
     const char *path;
-    char kept[TEMPORARY_PATH_MAX]; /* the copy, beside the directory; "": none */
+    char kept[TEMPORARY_PATH_MAX];                /* the copy, beside the directory; "": none */
     char incarnation[RSI_INCARNATION_DIGITS + 1]; /* of the entity */
 } open_store;
 

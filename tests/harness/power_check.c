@@ -86,8 +86,9 @@ static bool is_a_prefix(power_explorer *explorer, const char *text)
             return true;
     for (size_t i = explorer->floor; i-- > 0;)
         if (strcmp(explorer->texts[i], text) == 0)
-            return power_explorer_fail(explorer, "the state is that of commit %zu, but %zu was "
-                                                 "acknowledged",
+            return power_explorer_fail(explorer,
+                                       "the state is that of commit %zu, but %zu was "
+                                       "acknowledged",
                                        i, explorer->floor);
     char difference[400];
     describe_difference(difference, text, explorer->texts[explorer->last]);
@@ -95,8 +96,7 @@ static bool is_a_prefix(power_explorer *explorer, const char *text)
                                explorer->last, difference);
 }
 
-static bool read_text(char **text, power_explorer *explorer, rsi_storage *storage,
-                      const char *when)
+static bool read_text(char **text, power_explorer *explorer, rsi_storage *storage, const char *when)
 {
     if (power_storage_text(text, storage) == RAGSTORE_OK)
         return true;
@@ -162,8 +162,8 @@ static bool write_more(power_explorer *explorer, rsi_storage *storage)
         else
             rsi_tx_abort(tx);
     }
-    return status == RAGSTORE_OK || power_explorer_fail(explorer, "a write after the cut: %s",
-                                                        rsi_error_message());
+    return status == RAGSTORE_OK ||
+           power_explorer_fail(explorer, "a write after the cut: %s", rsi_error_message());
 }
 
 static bool reopen_and_compare(power_explorer *explorer, power_disk *disk, const char *before,
@@ -201,8 +201,8 @@ static bool go_on(power_explorer *explorer, power_disk *disk, rsi_storage *stora
         good = rsi_storage_close(storage) == RAGSTORE_OK ||
                power_explorer_fail(explorer, "closing after a cut: %s", rsi_error_message());
     if (good && way < 3) {
-        power_disk *after = power_disk_cut(
-            disk, way == 2 ? power_random(&explorer->seed, 1u << 30) : POWER_KEEP_NOTHING);
+        power_disk *after = power_disk_cut(disk, way == 2 ? power_random(&explorer->seed, 1u << 30)
+                                                          : POWER_KEEP_NOTHING);
         good = reopen_and_compare(explorer, after, text, "a second cut, after one more write");
         power_disk_free(after);
     }
@@ -219,8 +219,8 @@ bool power_explorer_check(power_explorer *explorer, power_disk *disk, unsigned d
     const bool again = depth < CUTS_WITHIN_CUTS && power_random(&explorer->seed, 6) == 0;
 
     explorer->states++;
-    int status = again ? open_and_cut(&storage, explorer, disk, &left)
-                       : open_copy(&storage, explorer, disk);
+    int status =
+        again ? open_and_cut(&storage, explorer, disk, &left) : open_copy(&storage, explorer, disk);
     bool good = status == RAGSTORE_OK ||
                 power_explorer_fail(explorer, "opening after a cut: %s", rsi_error_message());
     if (good) {

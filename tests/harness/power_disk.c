@@ -84,8 +84,8 @@ static void free_names(power_names *names)
 size_t power_node_add(power_disk *disk, bool is_directory)
 {
     power_node *node = power_resize(NULL, sizeof *node);
-    *node = (power_node){
-        .number = disk->node_count + 1, .is_directory = is_directory, .linked = true};
+    *node =
+        (power_node){.number = disk->node_count + 1, .is_directory = is_directory, .linked = true};
     disk->nodes = power_resize(disk->nodes, (disk->node_count + 1) * sizeof *disk->nodes);
     disk->nodes[disk->node_count] = node;
     return disk->node_count++;
@@ -109,9 +109,8 @@ static power_disk *make_disk(void)
 {
     static uint64_t made;
     power_disk *disk = power_resize(NULL, sizeof *disk);
-    *disk = (power_disk){.table = power_table,
-                         .device = ++made,
-                         .clock_ns = (int64_t)time(NULL) * 1000000000};
+    *disk = (power_disk){
+        .table = power_table, .device = ++made, .clock_ns = (int64_t)time(NULL) * 1000000000};
     disk->table.self = disk;
     return disk;
 }

@@ -18,10 +18,9 @@
 const char *power_step_name(power_step step)
 {
     static const char *const names[POWER_STEPS] = {
-        "entity-new", "entity-put",   "entity-gone", "document-add", "document-drop",
-        "session-put", "message",     "session-drop", "segment",     "batch",
-        "abort",      "checkpoint",   "compact",     "flush",        "reopen",
-        "kill"};
+        "entity-new", "entity-put",   "entity-gone", "document-add", "document-drop", "session-put",
+        "message",    "session-drop", "segment",     "batch",        "abort",         "checkpoint",
+        "compact",    "flush",        "reopen",      "kill"};
     return step < POWER_STEPS ? names[step] : "?";
 }
 
@@ -34,14 +33,13 @@ bool power_explorer_cut(power_explorer *explorer)
     for (unsigned i = 0; i < explorer->choices && explorer->failure[0] == '\0' &&
                          explorer->states < explorer->state_limit;
          i++) {
-        uint64_t seed = i == 0 ? POWER_KEEP_NOTHING
-                               : POWER_KEEP_ALL + power_random(&explorer->seed, 1u << 30);
+        uint64_t seed =
+            i == 0 ? POWER_KEEP_NOTHING : POWER_KEEP_ALL + power_random(&explorer->seed, 1u << 30);
         /* some processes are only killed, and the power goes when the next one has begun */
         bool killed = i > 0 && power_random(&explorer->seed, 4) == 0;
-        power_explorer_check(explorer,
-                             killed ? power_disk_kill(explorer->disk)
-                                    : power_disk_cut(explorer->disk, seed),
-                             0);
+        power_explorer_check(
+            explorer,
+            killed ? power_disk_kill(explorer->disk) : power_disk_cut(explorer->disk, seed), 0);
     }
     rsi_error_restore(&error);
     return explorer->failure[0] == '\0';
@@ -95,8 +93,8 @@ static bool compare_live(power_explorer *explorer, const char *when)
         return power_explorer_fail(explorer, "%s: reading: %s", when, rsi_error_message());
     bool same = strcmp(text, explorer->texts[explorer->last]) == 0;
     free(text);
-    return same || power_explorer_fail(explorer, "%s: the store does not hold what was put there",
-                                       when);
+    return same ||
+           power_explorer_fail(explorer, "%s: the store does not hold what was put there", when);
 }
 
 void power_choose_small(bool in_memory)
@@ -186,8 +184,8 @@ static bool has_row(const power_model *model, const char *space, const char *key
 static int entity_put(change *in, const char *id, const char *incarnation)
 {
     char json[200];
-    snprintf(json, sizeof json, "{\"_id\":\"%s\",\"incarnation\":\"%s\",\"n\":%u}", id,
-             incarnation, ++in->explorer->made);
+    snprintf(json, sizeof json, "{\"_id\":\"%s\",\"incarnation\":\"%s\",\"n\":%u}", id, incarnation,
+             ++in->explorer->made);
     return put(in, RSI_SPACE_ENTITIES, id, json);
 }
 
@@ -319,10 +317,11 @@ static int change_something(change *in, power_step step)
         snprintf(id, sizeof id, "e%u", (unsigned)(id[1] - '0' + 1) % IDS);
     }
     const bool entity = has(now, RSI_SPACE_ENTITIES, id) && has(in->next, RSI_SPACE_ENTITIES, id);
-    const bool free_id = !has(now, RSI_SPACE_ENTITIES, id) && !has(in->next, RSI_SPACE_ENTITIES, id);
+    const bool free_id =
+        !has(now, RSI_SPACE_ENTITIES, id) && !has(in->next, RSI_SPACE_ENTITIES, id);
     uint64_t row = 0;
-    while (row < ROWS && has_row(in->next, RSI_SPACE_ENTITIES, id, row) !=
-                             (step == STEP_DOCUMENT_DROP))
+    while (row < ROWS &&
+           has_row(in->next, RSI_SPACE_ENTITIES, id, row) != (step == STEP_DOCUMENT_DROP))
         row++;
 
     if (step == STEP_ENTITY_NEW && free_id && in->entity_changes == 0)
@@ -346,8 +345,7 @@ static int change_something(change *in, power_step step)
     if (step == STEP_MESSAGE && has(in->next, RSI_SPACE_SESSIONS, session)) {
         for (row = 0; has_row(in->next, RSI_SPACE_SESSIONS, session, row);)
             row++;
-        snprintf(json, sizeof json, "{\"role\":\"user\",\"content\":\"%u\"}",
-                 ++in->explorer->made);
+        snprintf(json, sizeof json, "{\"role\":\"user\",\"content\":\"%u\"}", ++in->explorer->made);
         return row_put(in, RSI_SPACE_SESSIONS, session, row, json);
     }
     snprintf(json, sizeof json, "{\"session_id\":\"%s\",\"n\":%u}", session, ++in->explorer->made);
@@ -374,9 +372,9 @@ static int change_and_take_back(change *in, power_step step)
 
 static int change_several(change *in)
 {
-    static const power_step kinds[] = {STEP_ENTITY_PUT,  STEP_DOCUMENT_ADD, STEP_DOCUMENT_DROP,
-                                       STEP_SESSION_PUT, STEP_MESSAGE,      STEP_MESSAGE,
-                                       STEP_SESSION_DROP, STEP_ENTITY_GONE, STEP_ENTITY_NEW};
+    static const power_step kinds[] = {STEP_ENTITY_PUT,   STEP_DOCUMENT_ADD, STEP_DOCUMENT_DROP,
+                                       STEP_SESSION_PUT,  STEP_MESSAGE,      STEP_MESSAGE,
+                                       STEP_SESSION_DROP, STEP_ENTITY_GONE,  STEP_ENTITY_NEW};
     int status = RAGSTORE_OK;
     for (unsigned i = 0; status == RAGSTORE_OK && i < 3; i++)
         status = change_something(in, kinds[pick(in, sizeof kinds / sizeof *kinds)]);
@@ -394,8 +392,7 @@ static int change_several(change *in)
 
 static bool commit(power_explorer *explorer, change *in)
 {
-    explorer->texts =
-        power_resize(explorer->texts, (explorer->last + 2) * sizeof *explorer->texts);
+    explorer->texts = power_resize(explorer->texts, (explorer->last + 2) * sizeof *explorer->texts);
     explorer->texts[++explorer->last] = power_model_text(in->next);
     if (rsi_tx_commit(in->tx) != RAGSTORE_OK) {
         power_model_free(in->next);
@@ -419,8 +416,8 @@ static bool run_transaction(power_explorer *explorer, power_step step)
                                                           : change_something(&in, step);
     if (status == RAGSTORE_OK && step != STEP_ABORT)
         return commit(explorer, &in) && compare_live(explorer, "after a commit");
-    bool good = status == RAGSTORE_OK ||
-                power_explorer_fail(explorer, "changing: %s", rsi_error_message());
+    bool good =
+        status == RAGSTORE_OK || power_explorer_fail(explorer, "changing: %s", rsi_error_message());
     rsi_tx_abort(in.tx);
     power_model_free(&next);
     return good && compare_live(explorer, "after an abort");

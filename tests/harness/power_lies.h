@@ -9,12 +9,12 @@
 
 typedef enum power_lie {
     LIE_NONE,
-    LIE_NO_FLUSH,            /* nothing is ever flushed */
-    LIE_NO_FILE_FLUSH,       /* fsync of files does nothing, fdatasync does */
-    LIE_NO_DATA_FLUSH,       /* fdatasync does nothing */
-    LIE_NO_DIRECTORY_FLUSH,  /* fsync of directories does nothing */
-    LIE_NO_JOURNAL_FLUSH,    /* neither flush of a journal does anything */
-    LIE_NO_TEMPORARY_FLUSH,  /* files are renamed into place unflushed */
+    LIE_NO_FLUSH,           /* nothing is ever flushed */
+    LIE_NO_FILE_FLUSH,      /* fsync of files does nothing, fdatasync does */
+    LIE_NO_DATA_FLUSH,      /* fdatasync does nothing */
+    LIE_NO_DIRECTORY_FLUSH, /* fsync of directories does nothing */
+    LIE_NO_JOURNAL_FLUSH,   /* neither flush of a journal does anything */
+    LIE_NO_TEMPORARY_FLUSH, /* files are renamed into place unflushed */
     LIE_NO_UPLOAD_FLUSH,
     LIE_NO_ROOT_FLUSH,       /* of the store's directory and the one above it */
     LIE_NO_STORAGE_FLUSH,    /* of the directory of journals and snapshots */
@@ -25,12 +25,12 @@ typedef enum power_lie {
     LIE_SPLIT_RENAME,        /* the two halves of a rename are kept independently */
     LIE_NO_RENAME,           /* said to be done */
     LIE_NO_REMOVE,
-    LIE_SHORT_WRITE,         /* half is written, all acknowledged */
-    LIE_LOST_WRITE,          /* each seventh */
-    LIE_FLIPPED_BIT,         /* in each fifth write */
-    LIE_SHIFTED_WRITE,       /* one byte behind where an append belongs */
-    LIE_SHORT_READ,          /* a file seems to end in the middle */
-    LIE_SHORT_LIST,          /* one name of a directory is left out */
+    LIE_SHORT_WRITE,   /* half is written, all acknowledged */
+    LIE_LOST_WRITE,    /* each seventh */
+    LIE_FLIPPED_BIT,   /* in each fifth write */
+    LIE_SHIFTED_WRITE, /* one byte behind where an append belongs */
+    LIE_SHORT_READ,    /* a file seems to end in the middle */
+    LIE_SHORT_LIST,    /* one name of a directory is left out */
     POWER_LIES,
 } power_lie;
 

@@ -69,8 +69,7 @@ static power_node *node_of(power_disk *disk, int handle)
 }
 
 /* Follow a path to the directory that holds its last name; name "" is that directory itself. */
-static int follow(power_disk *disk, int directory, const char *path, size_t *parent,
-                  char name[256])
+static int follow(power_disk *disk, int directory, const char *path, size_t *parent, char name[256])
 {
     size_t at = 0;
     if (directory >= 0) {

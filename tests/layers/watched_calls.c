@@ -68,8 +68,7 @@ static void note_descriptor(const char *call, int descriptor)
     char link[64];
     char path[400];
     struct stat status;
-    if (!watching || fstat(descriptor, &status) != 0 ||
-        !S_ISREG(status.st_mode))
+    if (!watching || fstat(descriptor, &status) != 0 || !S_ISREG(status.st_mode))
         return;
     snprintf(link, sizeof link, "/proc/self/fd/%d", descriptor);
     ssize_t size = readlink(link, path, sizeof path - 1);

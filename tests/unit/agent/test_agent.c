@@ -206,9 +206,9 @@ static void agent_agent__finds_no_entity_that_is_not_there(void **state)
     rsi_agent_answer answer;
     rsi_agent_question question = {.message = "What?", .k = 1};
     open_store_begin(&s, state, NULL);
-    assert_int_equal(rsi_agent_answer_question(&answer, s.store, "nobody", s.incarnation,
-                                               &question, NULL),
-                     RAGSTORE_E_NOT_FOUND);
+    assert_int_equal(
+        rsi_agent_answer_question(&answer, s.store, "nobody", s.incarnation, &question, NULL),
+        RAGSTORE_E_NOT_FOUND);
     assert_int_equal(rsi_agent_answer_question(&answer, s.store, ACME, "other", &question, NULL),
                      RAGSTORE_E_NOT_FOUND);
     question.message = "";

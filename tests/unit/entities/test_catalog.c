@@ -107,9 +107,9 @@ static void entities_catalog__is_not_given_for_another_incarnation(void **state)
     assert_int_equal(rsi_catalog_acquire(&catalog, s.store, "nobody", s.incarnation),
                      RAGSTORE_E_NOT_FOUND);
     assert_null(catalog);
-    assert_int_equal(rsi_catalog_acquire(&catalog, s.store, ACME,
-                                         "00000000000000000000000000000000"),
-                     RAGSTORE_E_NOT_FOUND);
+    assert_int_equal(
+        rsi_catalog_acquire(&catalog, s.store, ACME, "00000000000000000000000000000000"),
+        RAGSTORE_E_NOT_FOUND);
     assert_null(catalog);
     rsi_catalog_release(s.store, held);
     catalog = acquire(&s);
@@ -188,8 +188,8 @@ static void entities_catalog__is_made_anew_after_a_change_that_failed(void **sta
         snprintf(json, sizeof json, "[{\"text\": \"text %d\"}]", (int)n);
         rsi_catalog_release(s.store, acquire(&s));
         fault_memory_fail(n, false);
-        int status = rsi_document_add_chunks(&added, s.store, ACME, s.incarnation, json, vectors,
-                                             2, &fields);
+        int status = rsi_document_add_chunks(&added, s.store, ACME, s.incarnation, json, vectors, 2,
+                                             &fields);
         bool failed = fault_memory_failed();
         fault_memory_disarm();
         assert_true(status == RAGSTORE_OK || status == RAGSTORE_E_NO_MEMORY);

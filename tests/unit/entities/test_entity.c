@@ -5,7 +5,8 @@ static const rsi_entity_fields nothing = {.name = NULL};
 
 static void entities_entity__is_read_as_it_was_made(void **state)
 {
-    const rsi_entity_fields fields = {"\xe6\x97\xa5\xe6\x9c\xac", "about it", "{\"a\": {\"b\": 1}}"};
+    const rsi_entity_fields fields = {"\xe6\x97\xa5\xe6\x9c\xac", "about it",
+                                      "{\"a\": {\"b\": 1}}"};
     open_store s;
     rsi_entity_record record;
     char incarnation[RSI_INCARNATION_DIGITS + 1];

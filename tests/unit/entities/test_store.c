@@ -29,7 +29,7 @@ static void entities_store__does_one_piece_of_waiting_work_at_a_time(void **stat
         pieces += did;
         assert_in_range(pieces, 0, 10);
     }
-    assert_in_range(pieces, 2, 10); /* a checkpoint, the index files */
+    assert_in_range(pieces, 2, 10);     /* a checkpoint, the index files */
     rsi_upkeep_mark(s.store, "nobody"); /* deleted meanwhile */
     assert_int_equal(rsi_upkeep_step(s.store, true, &did), 0);
     assert_true(did);
@@ -88,8 +88,7 @@ static void entities_store__opened_for_reading_changes_nothing(void **state)
     fault_files_reset_counts(&s.faults);
     open_store_expect_totals(&s, 1, 2);
     rsi_catalog_release(s.store, acquire(&s));
-    assert_int_equal(rsi_entity_create(incarnation, s.store, "b", &fields),
-                     RAGSTORE_E_READ_ONLY);
+    assert_int_equal(rsi_entity_create(incarnation, s.store, "b", &fields), RAGSTORE_E_READ_ONLY);
     assert_int_equal(rsi_entity_delete(NULL, s.store, ACME), RAGSTORE_E_READ_ONLY);
     open_store_close(&s);
     assert_int_equal(fault_files_count(&s.faults, FAULT_WRITE), 0);

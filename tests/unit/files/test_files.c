@@ -1,4 +1,5 @@
-/* Open files, whole files and the root: lib/files/{root,files,outside_file,whole_files,files_posix}.c. */
+/* Open files, whole files and the root:
+ * lib/files/{root,files,outside_file,whole_files,files_posix}.c. */
 #include "files/files.h"
 
 #include "base/status.h"

@@ -198,9 +198,9 @@ static void files_paths__gives_no_path_for_an_unsafe_upload_name(void **state)
 static void files_paths__finds_a_collection_by_its_file(void **state)
 {
     static const char *const others[] = {
-        "",          ".json",      "notes",       "notes.json.tmp", ".tmp-12.json", "No.json",
-        "%6Eo.json", "%4.json",    "%4G.json",    "%2E.json",       "a b.json",     "%",
-        "%4Fo.JSON", "%4fo.json",  "../x.json",   "a/b.json"};
+        "",          ".json",     "notes",     "notes.json.tmp", ".tmp-12.json", "No.json",
+        "%6Eo.json", "%4.json",   "%4G.json",  "%2E.json",       "a b.json",     "%",
+        "%4Fo.JSON", "%4fo.json", "../x.json", "a/b.json"};
     char name[RSI_COLLECTION_NAME_MAX];
     (void)state;
     assert_true(rsi_collection_name_of_file(name, "notes.json"));

@@ -41,12 +41,11 @@ static void ingest_document__takes_vectors_inside_the_json(void **state)
     open_store s;
     rsi_added added;
     open_store_begin(&s, state, NULL);
-    assert_int_equal(add_chunks(&added, &s, "[{\"text\": \"one\", \"vector\": [1, 2.5, 0]}]", NULL,
-                                0, NULL),
-                     0);
-    assert_int_equal(add_chunks(&added, &s, "[{\"text\": \"two\", \"vector\": [1, 2]}]", NULL, 0,
-                                NULL),
-                     RAGSTORE_E_INVALID_DATA);
+    assert_int_equal(
+        add_chunks(&added, &s, "[{\"text\": \"one\", \"vector\": [1, 2.5, 0]}]", NULL, 0, NULL), 0);
+    assert_int_equal(
+        add_chunks(&added, &s, "[{\"text\": \"two\", \"vector\": [1, 2]}]", NULL, 0, NULL),
+        RAGSTORE_E_INVALID_DATA);
     assert_int_equal(add_chunks(&added, &s, "[{\"text\": \"two\"}]", NULL, 0, NULL),
                      RAGSTORE_E_EMBEDDER);
     assert_string_equal(added.doc_id, "");
@@ -198,8 +197,7 @@ static void ingest_document__goes_with_its_chunks_and_file(void **state)
     open_store_expect_totals(&s, 1, 1);
     assert_int_equal(rsi_document_delete(s.store, ACME, s.incarnation, file.doc_id),
                      RAGSTORE_E_NOT_FOUND);
-    assert_int_equal(rsi_document_delete(s.store, ACME, "other", own.doc_id),
-                     RAGSTORE_E_NOT_FOUND);
+    assert_int_equal(rsi_document_delete(s.store, ACME, "other", own.doc_id), RAGSTORE_E_NOT_FOUND);
     assert_int_equal(rsi_document_delete(s.store, "nobody", s.incarnation, own.doc_id),
                      RAGSTORE_E_NOT_FOUND);
     assert_int_equal(rsi_document_delete(s.store, ACME, s.incarnation, ""), RAGSTORE_E_NOT_FOUND);

@@ -66,9 +66,9 @@ static void ingest_document_prepare__embeds_each_chunk_within_the_models_limit(v
     for (size_t i = 0; i < prepared.count; i++) {
         size_t tokens;
         const rsi_new_chunk *chunk = &prepared.chunks[i];
-        assert_int_equal(rsi_embedder_count_tokens(&tokens, w.embedder, chunk->content,
-                                                   strlen(chunk->content)),
-                         0);
+        assert_int_equal(
+            rsi_embedder_count_tokens(&tokens, w.embedder, chunk->content, strlen(chunk->content)),
+            0);
         assert_in_range(tokens, 1, rsi_embedder_max_tokens(w.embedder) - 2);
         assert_int_equal(strlen(chunk->content), chunk->end - chunk->start);
         assert_memory_equal(chunk->content, long_text + chunk->start, strlen(chunk->content));

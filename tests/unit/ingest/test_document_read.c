@@ -36,9 +36,8 @@ static void ingest_document_read__describes_what_was_given(void **state)
     assert_int_equal(strlen(rsi_json_get_text(json, "uploaded_at")), 26);
     assert_null(rsi_json_get(json, "is_duplicate"));
     rsi_json_free(json);
-    assert_int_equal(rsi_document_describe(&out, s.store, ACME, s.incarnation, added.doc_id,
-                                           &added),
-                     0);
+    assert_int_equal(
+        rsi_document_describe(&out, s.store, ACME, s.incarnation, added.doc_id, &added), 0);
     assert_non_null(strstr(out.data, "\"is_duplicate\":false,\"replaced\":false,\"notice\":"));
     rsi_bytes_free(&out);
     open_store_end(&s);

@@ -72,8 +72,9 @@ static void ingest_document_upload__keeps_its_file_through_a_batch(void **state)
 
 static void ingest_document_upload__makes_any_file_name_safe(void **state)
 {
-    static const char *const names[] = {"../../escape.txt", "/etc/passwd", ".incoming-x", "CON\n",
-                                        "", "a\\b.txt", "\xe6\x97\xa5.txt"};
+    static const char *const names[] = {
+        "../../escape.txt", "/etc/passwd",     ".incoming-x", "CON\n", "",
+        "a\\b.txt",         "\xe6\x97\xa5.txt"};
     open_store s;
     char path[TEMPORARY_PATH_MAX];
     open_store_begin(&s, state, NULL);
@@ -84,7 +85,8 @@ static void ingest_document_upload__makes_any_file_name_safe(void **state)
         int size = snprintf(bytes, sizeof bytes, "text number %d", (int)i);
         assert_int_equal(upload(&added, &s, bytes, (size_t)size, &fields), 0);
         rsi_json *json = describe(&s, added.doc_id);
-        assert_string_equal(rsi_json_get_text(json, "filename"), names[i]); /* as the user knows it */
+        assert_string_equal(rsi_json_get_text(json, "filename"),
+                            names[i]); /* as the user knows it */
         rsi_json_free(json);
     }
     assert_int_equal(count_uploads(state), sizeof names / sizeof *names);
@@ -119,7 +121,12 @@ static void ingest_document_upload__refuses_what_has_no_text(void **state)
     static const struct {
         const char *bytes;
         size_t size;
-    } bad[] = {{"", 0}, {" \n\t ", 4}, {"\x7f" "ELF\0\0\1\2\3\0\0\0", 12}, {"%PDF-1.7\n", 9}};
+    } bad[] = {{"", 0},
+               {" \n\t ", 4},
+               {"\x7f"
+                "ELF\0\0\1\2\3\0\0\0",
+                12},
+               {"%PDF-1.7\n", 9}};
     open_store s;
     rsi_added added;
     open_store_begin(&s, state, NULL);

@@ -44,12 +44,28 @@ static void check_real(const char *text)
 
 static void json_number__reads_reals_as_strtod_does(void **state)
 {
-    static const char *const awkward[] = {
-        "0.0", "-0.0", "0e99999", "1e22", "1e23", "8.5e22", "9007199254740993.0", "1e-400",
-        "2.2250738585072011e-308", "2.2250738585072014e-308", "5e-324", "2.4703282292062328e-324",
-        "1.7976931348623157e308", "123456789012345678901234567890.5", "0.1", "0.30000000000000004",
-        "179769313486231570000000000000000000000.0", "1.00000000000000011102230246251565404236",
-        "7.2057594037927933e16", "36893488147419103232.0", "9223372036854775807.5", "1E+2"};
+    static const char *const awkward[] = {"0.0",
+                                          "-0.0",
+                                          "0e99999",
+                                          "1e22",
+                                          "1e23",
+                                          "8.5e22",
+                                          "9007199254740993.0",
+                                          "1e-400",
+                                          "2.2250738585072011e-308",
+                                          "2.2250738585072014e-308",
+                                          "5e-324",
+                                          "2.4703282292062328e-324",
+                                          "1.7976931348623157e308",
+                                          "123456789012345678901234567890.5",
+                                          "0.1",
+                                          "0.30000000000000004",
+                                          "179769313486231570000000000000000000000.0",
+                                          "1.00000000000000011102230246251565404236",
+                                          "7.2057594037927933e16",
+                                          "36893488147419103232.0",
+                                          "9223372036854775807.5",
+                                          "1E+2"};
     char text[64];
     (void)state;
 
@@ -71,9 +87,19 @@ static void json_number__reads_reals_as_strtod_does(void **state)
 
 static void json_number__knows_its_limits(void **state)
 {
-    static const char *const refused[] = {"", "-", "1.", ".5", "1e", "1e+", "9223372036854775808",
-                                          "-9223372036854775809", "99999999999999999999999", "1x",
-                                          "1e999", "--1", "+1"};
+    static const char *const refused[] = {"",
+                                          "-",
+                                          "1.",
+                                          ".5",
+                                          "1e",
+                                          "1e+",
+                                          "9223372036854775808",
+                                          "-9223372036854775809",
+                                          "99999999999999999999999",
+                                          "1x",
+                                          "1e999",
+                                          "--1",
+                                          "+1"};
     rsi_json_view view;
     (void)state;
 
@@ -117,7 +143,8 @@ static void json_scan__finds_the_same_end_in_every_way(void **state)
         char *text = malloc(size); /* exact, so that a sanitizer sees what is read behind it */
         assert_non_null(text);
         for (size_t j = 0; j < size; j++)
-            text[j] = letters[next_random() % (i % 2 == 0 ? sizeof letters - 1 : sizeof letters - 15)];
+            text[j] =
+                letters[next_random() % (i % 2 == 0 ? sizeof letters - 1 : sizeof letters - 15)];
         text[0] = i % 3 == 0 ? '{' : '[';
         const char *wanted = end_of(text, text + size);
         ends += wanted != NULL ? 1 : 0;
@@ -196,9 +223,11 @@ static void json_view__walks_text_and_trees_alike(void **state)
 /* A random object, its keys and values from few letters; *out is as long as said. */
 static size_t write_object(char *out, unsigned depth)
 {
-    static const char *const keys[] = {"a", "b", "ab", "", "\\u0061", "a\\\"b", "\\\\", "a\\\\b", "\\u0062b", "a:", "{", "0123456789012345678901234567890123456789"};
-    static const char *const values[] = {"1", "\"x\"", "\"a\\\":1\"", "null", "\"{[\\\\\"", "[]",
-                                         "[{\"a\":1}]", "\"\\\"a\"", "-2.5", "\":\""};
+    static const char *const keys[] = {
+        "a",    "b",      "ab",       "",   "\\u0061", "a\\\"b",
+        "\\\\", "a\\\\b", "\\u0062b", "a:", "{",       "0123456789012345678901234567890123456789"};
+    static const char *const values[] = {"1",  "\"x\"",       "\"a\\\":1\"", "null", "\"{[\\\\\"",
+                                         "[]", "[{\"a\":1}]", "\"\\\"a\"",   "-2.5", "\":\""};
     static const char *const spaces[] = {"", "", "", " ", "\n  "};
     size_t used = 0;
     unsigned count = (unsigned)(next_random() % 6);
@@ -232,8 +261,10 @@ static const char *walk_to(const rsi_json_view *object, const char *name)
 
 static void json_view__finds_the_members_that_walking_finds(void **state)
 {
-    static const char *const names[] = {"a", "b", "ab", "", "a\"b", "\\", "a\\b", "bb", "a:", "{", "x",
-                                        "0123456789012345678901234567890123456789", "\\u0061"};
+    static const char *const names[] = {
+        "a",      "b",  "ab", "",  "a\"b", "\\",
+        "a\\b",   "bb", "a:", "{", "x",    "0123456789012345678901234567890123456789",
+        "\\u0061"};
     static char text[1 << 16];
     size_t found_count = 0;
     (void)state;
@@ -249,8 +280,7 @@ static void json_view__finds_the_members_that_walking_finds(void **state)
             rsi_slice name = rsi_slice_of(names[j]);
             const char *wanted = walk_to(&object, names[j]);
             bool absent;
-            const char *plain =
-                rsi_json_scanner_plain.member(exact, exact + size, name, &absent);
+            const char *plain = rsi_json_scanner_plain.member(exact, exact + size, name, &absent);
             assert_int_equal(absent, wanted == NULL);
             assert_int_equal(plain != NULL, wanted != NULL);
             assert_int_equal(rsi_json_view_get(&member, &object, name), wanted != NULL);
@@ -290,8 +320,8 @@ static void json_view__compares_and_decodes_escapes(void **state)
 static void json_view__reports_what_is_malformed(void **state)
 {
     static const char *const malformed[] = {
-        "{\"a\":", "{\"a\":[1", "{\"a\":\"x", "{\"a\":1,", "{\"z\":}", "{\"q\":1x,\"z\":tru}",
-        "{\"z\":1e999}", "{", "{\"a\":{}", "{\"z\":"};
+        "{\"a\":",       "{\"a\":[1", "{\"a\":\"x", "{\"a\":1,", "{\"z\":}", "{\"q\":1x,\"z\":tru}",
+        "{\"z\":1e999}", "{",         "{\"a\":{}",  "{\"z\":"};
     rsi_json_view view, member;
     (void)state;
     for (size_t i = 0; i < sizeof malformed / sizeof *malformed; i++) {

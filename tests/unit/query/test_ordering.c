@@ -125,8 +125,8 @@ static void check_sorted(const char *sort, size_t limit, const char *const *docu
 static void query_ordering__sorts_by_several_fields_and_is_stable(void **state)
 {
     static const char *const documents[] = {
-        "{'i': 1, 'a': 2, 'b': 'x'}", "{'i': 2, 'a': 1, 'b': 'y'}",  "{'i': 3, 'a': 2, 'b': 'y'}",
-        "{'i': 4, 'a': 1, 'b': 'y'}", "{'i': 5, 'b': 'x'}",          "{'i': 6, 'a': [3, 0]}",
+        "{'i': 1, 'a': 2, 'b': 'x'}", "{'i': 2, 'a': 1, 'b': 'y'}",   "{'i': 3, 'a': 2, 'b': 'y'}",
+        "{'i': 4, 'a': 1, 'b': 'y'}", "{'i': 5, 'b': 'x'}",           "{'i': 6, 'a': [3, 0]}",
         "{'i': 7, 'a': [], 'b': 0}",  "{'i': 8, 'a': {'c': [5, 1]}}",
     };
     (void)state;
@@ -236,9 +236,12 @@ static void query_index__finds_keys_and_ranges(void **state)
     assert_int_equal(c.key_count, 0);
     rsi_constraint_free(&c);
 
-    static const char *const none[] = {
-        "{}", "{'a': 1}", "{'a.b': {'$ne': 1}}", "{'a.b': {'$not': {'$gt': 1}}}",
-        "{'$or': [{'a.b': 1}, {'c': 1}]}", "{'a.b': {'$exists': true}}"};
+    static const char *const none[] = {"{}",
+                                       "{'a': 1}",
+                                       "{'a.b': {'$ne': 1}}",
+                                       "{'a.b': {'$not': {'$gt': 1}}}",
+                                       "{'$or': [{'a.b': 1}, {'c': 1}]}",
+                                       "{'a.b': {'$exists': true}}"};
     for (size_t i = 0; i < sizeof none / sizeof *none; i++) {
         c = constraint_of(none[i], true);
         assert_int_equal(c.kind, RSI_CONSTRAINT_NONE);
@@ -275,13 +278,24 @@ static int look_for_key(void *user, const char *key, size_t size)
 /* Whatever matches must have a key that the constraint asks for. */
 static void query_index__misses_no_document(void **state)
 {
-    static const char *const conditions[] = {
-        "1", "null", "'x'", "[1, 2]", "{}", "{'$gt': 1}", "{'$gte': null}", "{'$lt': 'x'}",
-        "{'$gt': 0, '$lt': 2}", "{'$in': [null, [], 2]}", "{'$all': [1, 2]}", "{'$lte': [1]}",
-        "{'$gte': false}", "{'$gt': {'a': 0}}", "{'$gte': 1, '$lt': 'x'}"};
+    static const char *const conditions[] = {"1",
+                                             "null",
+                                             "'x'",
+                                             "[1, 2]",
+                                             "{}",
+                                             "{'$gt': 1}",
+                                             "{'$gte': null}",
+                                             "{'$lt': 'x'}",
+                                             "{'$gt': 0, '$lt': 2}",
+                                             "{'$in': [null, [], 2]}",
+                                             "{'$all': [1, 2]}",
+                                             "{'$lte': [1]}",
+                                             "{'$gte': false}",
+                                             "{'$gt': {'a': 0}}",
+                                             "{'$gte': 1, '$lt': 'x'}"};
     static const char *const values[] = {
-        "1", "1.0", "2", "0.5", "null", "'x'", "'a'", "[]", "[1, 2]", "[0, 5]", "[[1, 2], 7]", "{}",
-        "{'a': 1}", "true", "[null]", "['w', 3]"};
+        "1",      "1.0",    "2",           "0.5", "null",     "'x'",  "'a'",    "[]",
+        "[1, 2]", "[0, 5]", "[[1, 2], 7]", "{}",  "{'a': 1}", "true", "[null]", "['w', 3]"};
     static const char *const shapes[] = {"{'a': {'b': %s}}", "{'a': [{'b': %s}, {'b': 1}]}",
                                          "{'a': [{'b': %s}, {}]}", "{'c': %s}", "{'a': [%s]}"};
     size_t matches = 0;

@@ -39,8 +39,7 @@ typedef struct example {
     const char *after;
 } example;
 
-static void check_examples(const example *examples, size_t count,
-                           const rsi_update_context *context)
+static void check_examples(const example *examples, size_t count, const rsi_update_context *context)
 {
     for (size_t i = 0; i < count; i++) {
         rsi_json *result;

@@ -88,8 +88,8 @@ static int fill_once(void *user)
 {
     filling *fill = user;
     rsi_found found;
-    int status = rsi_found_fill(&found, fill->f->s.store, fill->catalog, fill->chunk,
-                                fill->neighbors);
+    int status =
+        rsi_found_fill(&found, fill->f->s.store, fill->catalog, fill->chunk, fill->neighbors);
     if (status == RAGSTORE_OK)
         free_one(&found);
     else
@@ -116,15 +116,14 @@ static int write_once(void *user)
     int status = rsi_result_json(&out, user);
     if (status == RAGSTORE_OK)
         assert_string_equal(
-            out.data,
-            "[{\"content\":\"a \\\"b\\\"\",\"doc_id\":\"doc_1\",\"chunk_order_index\":4,"
-            "\"source\":\"s\",\"score\":0.5,\"doc_name\":\"n\",\"chunk_number\":9,"
-            "\"scores\":{\"vector\":null,\"keyword\":0.25},\"metadata\":{\"k\":[1]},"
-            "\"heading\":\"h\",\"page\":null,\"start\":null,\"end\":null},"
-            "{\"content\":\"\",\"doc_id\":\"doc_1\",\"chunk_order_index\":0,"
-            "\"source\":\"s\",\"score\":0.0,\"doc_name\":\"n\",\"chunk_number\":5,"
-            "\"scores\":{\"vector\":-1.0,\"keyword\":null},\"metadata\":{},"
-            "\"heading\":\"\",\"page\":3,\"start\":0,\"end\":7}]");
+            out.data, "[{\"content\":\"a \\\"b\\\"\",\"doc_id\":\"doc_1\",\"chunk_order_index\":4,"
+                      "\"source\":\"s\",\"score\":0.5,\"doc_name\":\"n\",\"chunk_number\":9,"
+                      "\"scores\":{\"vector\":null,\"keyword\":0.25},\"metadata\":{\"k\":[1]},"
+                      "\"heading\":\"h\",\"page\":null,\"start\":null,\"end\":null},"
+                      "{\"content\":\"\",\"doc_id\":\"doc_1\",\"chunk_order_index\":0,"
+                      "\"source\":\"s\",\"score\":0.0,\"doc_name\":\"n\",\"chunk_number\":5,"
+                      "\"scores\":{\"vector\":-1.0,\"keyword\":null},\"metadata\":{},"
+                      "\"heading\":\"\",\"page\":3,\"start\":0,\"end\":7}]");
     rsi_bytes_free(&out);
     return status;
 }

@@ -30,11 +30,8 @@ static void search_search__ranks_by_a_given_vector(void **state)
     static const float right[] = {20, 0}; /* any length will do */
     searched f;
     rsi_result *result;
-    rsi_search_query query = {.text = "",
-                              .k = 10,
-                              .mode = RAGSTORE_MODE_VECTOR,
-                              .vector = right,
-                              .dimension = 2};
+    rsi_search_query query = {
+        .text = "", .k = 10, .mode = RAGSTORE_MODE_VECTOR, .vector = right, .dimension = 2};
     searched_begin(&f, state, true);
     EXPECT_CHUNKS(&f, &query, 0, 1, 2, 4, 3);
     assert_int_equal(find(&result, &f, &query), 0);

@@ -41,14 +41,13 @@ static inline rsi_storage *storage_open_good(power_disk *disk)
     return storage;
 }
 
-static inline int storage_put_text(rsi_tx *tx, const char *space, const char *key,
-                                   const char *json)
+static inline int storage_put_text(rsi_tx *tx, const char *space, const char *key, const char *json)
 {
     return rsi_tx_put(tx, space, key, json, strlen(json));
 }
 
-static inline int storage_row_text(rsi_tx *tx, const char *space, const char *key,
-                                   uint64_t number, const char *json)
+static inline int storage_row_text(rsi_tx *tx, const char *space, const char *key, uint64_t number,
+                                   const char *json)
 {
     return rsi_tx_row_put(tx, space, key, number, json, strlen(json));
 }

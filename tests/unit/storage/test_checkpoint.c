@@ -1,11 +1,12 @@
 /*
- * Checkpoints while commits go on: the same steps are done to two stores, and only one of them writes
- * checkpoints, with steps between any two of its file operations. Both must always hold the same.
+ * Checkpoints while commits go on: the same steps are done to two stores, and only one of them
+ * writes checkpoints, with steps between any two of its file operations. Both must always hold the
+ * same.
  */
 #include "storage_fixture.h"
 
-#include "base/memory.h"
 #include "base/digest.h"
+#include "base/memory.h"
 #include "harness/fault_files.h"
 #include "harness/power_explore.h"
 
@@ -407,9 +408,9 @@ static void storage_checkpoint__keeps_places_and_tells_old_values(void **state)
     power_choose_small(false);
     power_disk *disk = storage_make(true);
     rsi_storage *storage = storage_open_good(disk);
-    assert_int_equal(rsi_storage_watch(&user, storage, RSI_SPACE_COLLECTIONS "c", follow,
-                                       free_nothing),
-                     RAGSTORE_OK);
+    assert_int_equal(
+        rsi_storage_watch(&user, storage, RSI_SPACE_COLLECTIONS "c", follow, free_nothing),
+        RAGSTORE_OK);
     put_document(storage, "a", "{\"n\":1}");
     put_document(storage, "b", "{\"n\":2}");
     put_document(storage, "c", "{\"n\":3}");

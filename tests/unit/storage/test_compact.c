@@ -1,4 +1,5 @@
-/* Compaction: no file keeps what was deleted, and nothing else is lost, whatever fails on the way. */
+/* Compaction: no file keeps what was deleted, and nothing else is lost, whatever fails on the way.
+ */
 #include "storage_fixture.h"
 
 #include "base/memory.h"
@@ -40,9 +41,9 @@ static int drop_session(rsi_storage *storage, const char *key)
 static bool file_has(rsi_storage *storage, const char *path, const char *text)
 {
     rsi_bytes bytes = {0};
-    bool has = rsi_file_read_all(rsi_storage_root(storage), path, SIZE_MAX / 2, &bytes) ==
-                   RAGSTORE_OK &&
-               memmem(bytes.data, bytes.size, text, strlen(text)) != NULL;
+    bool has =
+        rsi_file_read_all(rsi_storage_root(storage), path, SIZE_MAX / 2, &bytes) == RAGSTORE_OK &&
+        memmem(bytes.data, bytes.size, text, strlen(text)) != NULL;
     rsi_bytes_free(&bytes);
     return has;
 }
@@ -67,7 +68,8 @@ static int look_into(void *user, const char *name)
 static looking look(rsi_storage *storage, const char *text)
 {
     looking at = {.storage = storage, .text = text};
-    assert_good(rsi_directory_names(rsi_storage_root(storage), RSI_PATH_API_STORAGE, look_into, &at));
+    assert_good(
+        rsi_directory_names(rsi_storage_root(storage), RSI_PATH_API_STORAGE, look_into, &at));
     return at;
 }
 

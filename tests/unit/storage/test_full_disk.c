@@ -1,10 +1,11 @@
-/* A full disk: writing is refused with advice, reading, deleting, closing and opening go on. The disk
- * in memory has a limit; tests/campaigns/full_disk.py does the same on real file systems. */
+/* A full disk: writing is refused with advice, reading, deleting, closing and opening go on. The
+ * disk in memory has a limit; tests/campaigns/full_disk.py does the same on real file systems. */
 #include "storage_fixture.h"
 
 #define RESERVE "api_storage/reserve"
 
-/* Put sessions until the disk says no; how many there are. Then one more must be refused as well. */
+/* Put sessions until the disk says no; how many there are. Then one more must be refused as well.
+ */
 static unsigned fill(rsi_storage *storage)
 {
     unsigned count = 0;
@@ -77,7 +78,7 @@ static void storage_full_disk__deletes_and_closes(void **state)
     power_disk *disk = make_full(&storage, &count);
     expect_sessions(storage, count);
     for (unsigned i = 0; storage_commit_session(storage) == RAGSTORE_OK; i++)
-        assert_true(i < 100); /* small ones find a place in the last block */
+        assert_true(i < 100);                    /* small ones find a place in the last block */
     for (char id[] = "s0"; id[1] < '3'; id[1]++) /* the last of them needs a new block */
         assert_int_equal(drop(storage, RSI_SPACE_SESSIONS, id), RAGSTORE_OK);
     assert_int_equal(storage_commit_session(storage), RAGSTORE_E_DISK_FULL); /* kept for deleting */

@@ -35,9 +35,8 @@ typedef struct writer {
 static rsi_storage *open_storage(const char *path, const rsi_file_table *table)
 {
     rsi_storage *storage;
-    rsi_storage_options options = {.durability = RAGSTORE_DURABILITY_FULL,
-                                   .busy_timeout_ms = 20000,
-                                   .files = table};
+    rsi_storage_options options = {
+        .durability = RAGSTORE_DURABILITY_FULL, .busy_timeout_ms = 20000, .files = table};
     if (rsi_storage_open(&storage, path, &options) != RAGSTORE_OK)
         fail_msg("%s", rsi_error_message());
     return storage;
@@ -221,7 +220,8 @@ static void storage_group__a_full_disk_fails_commits_and_keeps_the_store(void **
 }
 
 /* Every fifth line of the journal finds the disk full; the file of the commit hint is smaller. */
-static int64_t (*real_write)(void *self, int handle, const void *data, size_t size, uint64_t offset);
+static int64_t (*real_write)(void *self, int handle, const void *data, size_t size,
+                             uint64_t offset);
 static unsigned lines;
 
 static int64_t write_all_but_some(void *self, int handle, const void *data, size_t size,

@@ -166,8 +166,8 @@ static void storage_journal__takes_no_line_of_another_sequence_or_generation(voi
 
 static void storage_journal__believes_no_length(void **state)
 {
-    static const char *const lengths[] = {"0000000000", "0000000001", "0000000300", "0268435456",
-                                          "0200000000", "9999999999"};
+    static const char *const lengths[] = {"0000000000", "0000000001", "0000000300",
+                                          "0268435456", "0200000000", "9999999999"};
     place *at = *state;
     const size_t before = (size_t)at->journal.size;
     commit(at, "[\"a\"]");

@@ -1,4 +1,5 @@
-/* The writer lock between openers on a real directory, with and without the thread that keeps it. */
+/* The writer lock between openers on a real directory, with and without the thread that keeps it.
+ */
 #include "storage_fixture.h"
 
 #include "base/clock.h"
@@ -140,9 +141,9 @@ static void run_threads(rsi_storage *storages[2])
     for (unsigned i = 0; i < 6; i++) {
         threads[i].storage = storages[i % 2];
         threads[i].owner = i;
-        assert_int_equal(pthread_create(&threads[i].thread, NULL, i < 4 ? write_many : read_many,
-                                        &threads[i]),
-                         0);
+        assert_int_equal(
+            pthread_create(&threads[i].thread, NULL, i < 4 ? write_many : read_many, &threads[i]),
+            0);
     }
     for (unsigned i = 0; i < 6; i++)
         assert_int_equal(pthread_join(threads[i].thread, NULL), 0);

@@ -103,8 +103,7 @@ static void storage_recover__replays_journals_by_generation(void **state)
     char sessions[4096];
     rsi_storage *storage = storage_open_good(disk);
     size_t manifest_size = storage_read_file(disk, RSI_PATH_MANIFEST, manifest, sizeof manifest);
-    size_t sessions_size =
-        storage_read_file(disk, RSI_PATH_SESSIONS, sessions, sizeof sessions);
+    size_t sessions_size = storage_read_file(disk, RSI_PATH_SESSIONS, sessions, sizeof sessions);
     put_session(storage, "s1");
     assert_int_equal(rsi_storage_checkpoint(storage), RAGSTORE_OK);
     put_session(storage, "s2");
@@ -282,7 +281,8 @@ static void storage_recover__sweeps_its_own_names_and_no_others(void **state)
     power_disk_free(disk);
 }
 
-/* Commit a document row whose bytes have this name, and the change of the file that goes with it. */
+/* Commit a document row whose bytes have this name, and the change of the file that goes with it.
+ */
 static int commit_upload(power_disk *disk, rsi_storage *storage, uint64_t row, const char *name)
 {
     rsi_tx *tx;
@@ -447,8 +447,9 @@ static void storage_recover__a_new_entity_takes_no_old_folder(void **state)
     size_t size = storage_read_file(disk, "entity_scoped/entities/" ENTITY "/entity.json", bytes,
                                     sizeof bytes);
     rsi_storage *storage = storage_open_good(fresh);
-    assert_int_equal(rsi_directory_make(rsi_storage_root(storage), "entity_scoped/entities/" ENTITY),
-                     RAGSTORE_OK);
+    assert_int_equal(
+        rsi_directory_make(rsi_storage_root(storage), "entity_scoped/entities/" ENTITY),
+        RAGSTORE_OK);
     bytes[size] = '\0';
     make_file(fresh, "entity_scoped/entities/" ENTITY "/entity.json", bytes);
     assert_int_equal(rsi_tx_begin(&tx, storage), RAGSTORE_OK);
@@ -457,8 +458,7 @@ static void storage_recover__a_new_entity_takes_no_old_folder(void **state)
     if (status == RAGSTORE_OK)
         status = rsi_tx_come(tx, ENTITY, OTHER_INCARNATION);
     assert_int_equal(storage_end(tx, status), RAGSTORE_OK);
-    storage_read_file(fresh, "entity_scoped/entities/" ENTITY "/entity.json", bytes,
-                      sizeof bytes);
+    storage_read_file(fresh, "entity_scoped/entities/" ENTITY "/entity.json", bytes, sizeof bytes);
     assert_non_null(strstr(bytes, OTHER_INCARNATION));
     assert_true(is_there(fresh, "quarantine"));
     close_and_free(storage);
@@ -484,9 +484,9 @@ static void storage_recover__leaves_what_was_restored_where_an_entity_went(void 
     fault_files_fail(&faults, FAULT_REMOVE, 1, EIO, true);
     assert_int_equal(storage_end(tx, status), RAGSTORE_OK);
     fault_files_disarm(&faults);
-    assert_int_equal(rsi_file_rename(rsi_storage_root(storage), "uploads/" ENTITY,
-                                     "uploads/.gone-" INCARNATION),
-                     RAGSTORE_OK);
+    assert_int_equal(
+        rsi_file_rename(rsi_storage_root(storage), "uploads/" ENTITY, "uploads/.gone-" INCARNATION),
+        RAGSTORE_OK);
     assert_int_equal(rsi_directory_make(rsi_storage_root(storage), "uploads/" ENTITY), RAGSTORE_OK);
     make_file(disk, UPLOAD, "restored");
     rsi_storage_free(storage);

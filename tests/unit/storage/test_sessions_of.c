@@ -19,8 +19,8 @@ static const char *const escaped[ENTITIES] = {"acme", "b\\\"e\\\\ta", "c"};
 
 static void make_json(char json[200], unsigned entity, unsigned version)
 {
-    snprintf(json, 200, "{\"session_id\":\"s\",\"entity_id\":\"%s\",\"version\":%u}", escaped[entity],
-             version);
+    snprintf(json, 200, "{\"session_id\":\"s\",\"entity_id\":\"%s\",\"version\":%u}",
+             escaped[entity], version);
 }
 
 /* ---- both ways ---- */

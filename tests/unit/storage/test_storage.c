@@ -108,8 +108,7 @@ static void storage__visits_in_order_and_stops_when_told(void **state)
         rsi_storage_rows(storage, RSI_SPACE_ENTITIES, ENTITY, 3, UINT64_MAX, see_row, &rows), 0);
     assert_string_equal(rows.keys, "5 7 ");
     seen one = {0};
-    assert_int_equal(rsi_storage_rows(storage, RSI_SPACE_ENTITIES, ENTITY, 0, 1, see_row, &one),
-                     0);
+    assert_int_equal(rsi_storage_rows(storage, RSI_SPACE_ENTITIES, ENTITY, 0, 1, see_row, &one), 0);
     assert_string_equal(one.keys, "2 ");
     close_and_free(storage);
     power_disk_free(disk);
@@ -171,8 +170,7 @@ static void storage_tx__will_not_make_an_id_anew_in_the_batch_that_deletes_it(vo
     assert_error(rsi_tx_begin(&tx, storage), RAGSTORE_OK);
     assert_error(rsi_tx_drop(tx, RSI_SPACE_ENTITIES, ENTITY), RAGSTORE_OK);
     assert_error(rsi_tx_gone(tx, ENTITY, INCARNATION), RAGSTORE_OK);
-    assert_error(rsi_tx_come(tx, ENTITY, "11111111111111111111111111111111"),
-                 RAGSTORE_E_CONFLICT);
+    assert_error(rsi_tx_come(tx, ENTITY, "11111111111111111111111111111111"), RAGSTORE_E_CONFLICT);
     rsi_tx_abort(tx);
     close_and_free(storage);
     power_disk_free(disk);
@@ -221,8 +219,7 @@ static void storage__does_not_find_what_is_not_there(void **state)
     assert_error(rsi_storage_get(&value, storage, RSI_SPACE_ENTITIES, "x"), RAGSTORE_E_NOT_FOUND);
     assert_error(rsi_storage_row_get(&value, storage, RSI_SPACE_ENTITIES, ENTITY, 0),
                  RAGSTORE_E_NOT_FOUND);
-    assert_error(rsi_storage_row_count(&count, NULL, storage, RSI_SPACE_CHUNKS, "x"),
-                 RAGSTORE_OK);
+    assert_error(rsi_storage_row_count(&count, NULL, storage, RSI_SPACE_CHUNKS, "x"), RAGSTORE_OK);
     assert_int_equal(count, 0);
     rsi_bytes_free(&value);
     close_and_free(storage);
@@ -235,8 +232,7 @@ static void storage_open__keeps_to_what_it_was_told(void **state)
     rsi_storage *storage;
     power_disk *disk = power_disk_new();
     const rsi_file_table *table = power_disk_table(disk);
-    assert_error(storage_open_on(&storage, table, RAGSTORE_OPEN_MUST_EXIST),
-                 RAGSTORE_E_NOT_FOUND);
+    assert_error(storage_open_on(&storage, table, RAGSTORE_OPEN_MUST_EXIST), RAGSTORE_E_NOT_FOUND);
     assert_error(storage_open_on(&storage, table, RAGSTORE_OPEN_READ_ONLY), RAGSTORE_E_NOT_FOUND);
     assert_int_equal(power_disk_operations(disk), 0);
     assert_error(storage_open_on(&storage, table, RAGSTORE_OPEN_MUST_CREATE), RAGSTORE_OK);

@@ -5,8 +5,8 @@
 #include "storage_fixture.h"
 
 #include "harness/fault_files.h"
-#include "harness/power_explore.h"
 #include "harness/fault_memory.h"
+#include "harness/power_explore.h"
 
 #include <errno.h>
 
@@ -158,8 +158,8 @@ static void storage_faults__survives_file_operations_that_stay_broken(void **sta
 static void storage_faults__survives_a_full_disk(void **state)
 {
     (void)state;
-    static const fault_call calls[] = {FAULT_WRITE, FAULT_FLUSH, FAULT_FLUSH_DATA, FAULT_OPEN,
-                                       FAULT_MAKE_DIRECTORY, FAULT_RENAME};
+    static const fault_call calls[] = {FAULT_WRITE, FAULT_FLUSH,          FAULT_FLUSH_DATA,
+                                       FAULT_OPEN,  FAULT_MAKE_DIRECTORY, FAULT_RENAME};
     for (size_t i = 0; i < sizeof calls / sizeof *calls; i++) {
         run_with_failing_files(calls[i], ENOSPC, false);
         run_with_failing_files(calls[i], ENOSPC, true);

@@ -1,0 +1,302 @@
+/*
+ * Vector search by tier: exact, a scan over 1-bit codes, and partitions of them, with recall
+ * against the exact answer.
+ *
+ *   bench_vectors [rows [dimension [directory]]]
+ *
+ * Rows are clustered as embeddings are: clusters in a space of 48 dimensions, mapped into all of
+ * them, with noise, of length 1. With a directory the rows and queries are also written there as
+ * raw float32 (rows.f32, queries.f32) for bench/rivals_vectors.py, which searches the same with
+ * other libraries.
+ *
+ * Prints one JSON object a line: build and search times on one thread, medians over the queries.
+ */
+#include "base/memory.h"
+#include "base/status.h"
+#include "vectors/code_scan.h"
+#include "vectors/kernel.h"
+#include "vectors/quantised.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#define K 10
+#define QUERIES 200
+#define LATENT 48
+#define CLUSTERS 1000
+#define SLICE 10000
+#define INCARNATION "00000000000000000000000000000000"
+
+static _Noreturn void fail(const char *what)
+{
+    fprintf(stderr, "bench_vectors: %s: %s\n", what, rsi_error_message());
+    exit(1);
+}
+
+static void check(int status, const char *what)
+{
+    if (status != RAGSTORE_OK)
+        fail(what);
+}
+
+static double now_ms(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (double)now.tv_sec * 1e3 + (double)now.tv_nsec / 1e6;
+}
+
+/* ---- data ---- */
+
+static uint64_t seed = 1;
+
+static double uniform(void)
+{
+    seed = seed * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
+    return (double)(seed >> 11) / 9007199254740992.0;
+}
+
+static float normal(void)
+{
+    double sum = 0;
+    for (int i = 0; i < 12; i++)
+        sum += uniform();
+    return (float)(sum - 6);
+}
+
+static float centres[CLUSTERS][LATENT];
+static float *map; /* LATENT × dimension */
+
+static void make_clusters(uint32_t dimension)
+{
+    map = rsi_alloc_array((size_t)LATENT * dimension, sizeof *map);
+    if (map == NULL)
+        fail("memory");
+    for (size_t i = 0; i < (size_t)LATENT * dimension; i++)
+        map[i] = normal();
+    for (size_t c = 0; c < CLUSTERS; c++)
+        for (size_t i = 0; i < LATENT; i++)
+            centres[c][i] = normal();
+}
+
+static void make_vector(float *vector, uint32_t dimension)
+{
+    float latent[LATENT];
+    const size_t cluster = (size_t)(uniform() * uniform() * CLUSTERS); /* some are larger */
+    double length = 0;
+    for (size_t i = 0; i < LATENT; i++)
+        latent[i] = centres[cluster][i] + 0.7f * normal();
+    for (uint32_t d = 0; d < dimension; d++)
+        vector[d] = 1.5f * normal();
+    for (size_t i = 0; i < LATENT; i++)
+        for (uint32_t d = 0; d < dimension; d++)
+            vector[d] += latent[i] * map[i * dimension + d];
+    for (uint32_t d = 0; d < dimension; d++)
+        length += (double)vector[d] * vector[d];
+    for (uint32_t d = 0; d < dimension; d++)
+        vector[d] = (float)(vector[d] / sqrt(length));
+}
+
+static FILE *open_copy(const char *directory, const char *name)
+{
+    char path[1200];
+    if (directory == NULL)
+        return NULL;
+    snprintf(path, sizeof path, "%s/%s", directory, name);
+    FILE *file = fopen(path, "wb");
+    if (file == NULL) {
+        fprintf(stderr, "bench_vectors: %s: %s\n", path, strerror(errno));
+        exit(1);
+    }
+    return file;
+}
+
+static void fill_rows(rsi_rows *rows, size_t count, FILE *copy)
+{
+    const uint32_t dimension = rsi_rows_dimension(rows);
+    float *vectors = rsi_alloc_array((size_t)SLICE * dimension, sizeof *vectors);
+    rsi_rows_extent extents[4096];
+    size_t extents_count;
+    for (size_t done = 0; vectors != NULL && done < count;) {
+        const size_t slice = count - done < SLICE ? count - done : SLICE;
+        for (size_t i = 0; i < slice; i++)
+            make_vector(vectors + i * dimension, dimension);
+        check(rsi_rows_append(rows, (int64_t)done, vectors, slice, extents, 4096, &extents_count),
+              "append");
+        if (copy != NULL && fwrite(vectors, sizeof *vectors * dimension, slice, copy) != slice)
+            fail("write the copy");
+        done += slice;
+    }
+    rsi_free(vectors);
+}
+
+/* ---- measuring ---- */
+
+typedef struct stage {
+    rsi_rows *rows;
+    uint32_t dimension;
+    float *queries;
+    rsi_bitset all;
+    rsi_hit truth[QUERIES][K];
+    double exact_ms;
+} stage;
+
+static int compare_numbers(const void *a, const void *b)
+{
+    const double left = *(const double *)a, right = *(const double *)b;
+    return (left > right) - (left < right);
+}
+
+static double median(double *numbers, size_t count)
+{
+    qsort(numbers, count, sizeof *numbers, compare_numbers);
+    return numbers[count / 2];
+}
+
+static double recall_of(const rsi_hit *truth, const rsi_hit *hits, size_t count)
+{
+    size_t found = 0;
+    for (size_t i = 0; i < count; i++)
+        found += hits[i].score >= truth[K - 1].score - 1e-6f;
+    return (double)found / K;
+}
+
+static void search_exactly(stage *s)
+{
+    double ms[QUERIES];
+    size_t count;
+    for (size_t q = 0; q < QUERIES; q++) {
+        const double begin = now_ms();
+        check(rsi_rows_search(s->truth[q], &count, s->rows, s->queries + q * s->dimension, K,
+                              &s->all),
+              "exact search");
+        ms[q] = now_ms() - begin;
+    }
+    s->exact_ms = median(ms, QUERIES);
+    printf(
+        "{\"bench\":\"vectors\",\"tier\":\"exact\",\"rows\":%zu,\"dimension\":%u,\"kernel\":\"%s\","
+        "\"k\":%d,\"threads\":1,\"ms\":%.4f}\n",
+        s->all.count, s->dimension, rsi_kernel_best()->name, K, s->exact_ms);
+    fflush(stdout);
+}
+
+static void search_codes(const stage *s, rsi_quantised *index, size_t probes, size_t candidates)
+{
+    double ms[QUERIES];
+    double recall = 0;
+    const rsi_quantised_effort effort = {probes, candidates};
+    for (size_t q = 0; q < QUERIES; q++) {
+        rsi_hit hits[K];
+        size_t count;
+        const double begin = now_ms();
+        check(rsi_quantised_search(hits, &count, index, s->rows, s->queries + q * s->dimension, K,
+                                   &s->all, &effort),
+              "search");
+        ms[q] = now_ms() - begin;
+        recall += recall_of(s->truth[q], hits, count);
+    }
+    const double p50 = median(ms, QUERIES);
+    printf(
+        "{\"bench\":\"vectors\",\"tier\":\"%s\",\"rows\":%zu,\"dimension\":%u,\"scanner\":\"%s\","
+        "\"lists\":%u,\"probes\":%zu,\"candidates\":%zu,\"k\":%d,\"threads\":1,\"ms\":%.4f,"
+        "\"p99_ms\":%.4f,\"recall\":%.4f,\"ratio_to_exact\":%.1f}\n",
+        rsi_quantised_lists(index) == 1 ? "codes" : "partition", s->all.count, s->dimension,
+        rsi_code_scanner_best()->name, rsi_quantised_lists(index), probes, candidates, K, p50,
+        ms[QUERIES * 99 / 100], recall / QUERIES, s->exact_ms / p50);
+    fflush(stdout);
+}
+
+static rsi_quantised *build(const stage *s, size_t lists)
+{
+    float *centroids;
+    rsi_quantised *index;
+    bool done = false;
+    const double begin = now_ms();
+    float *sample;
+    size_t count;
+    check(rsi_centroids_sample(&sample, &count, s->rows, &s->all, lists), "sample");
+    check(rsi_centroids_train(&centroids, sample, count, s->dimension, lists, NULL, NULL), "train");
+    rsi_free(sample);
+    const double trained = now_ms();
+    check(rsi_quantised_new(&index, s->dimension, centroids, lists), "make an index");
+    rsi_free(centroids);
+    while (!done)
+        check(rsi_quantised_absorb(index, &done, s->rows, &s->all, 100000), "code the rows");
+    const double end = now_ms();
+    printf("{\"bench\":\"vectors\",\"tier\":\"build\",\"rows\":%zu,\"lists\":%zu,\"train_ms\":%.0f,"
+           "\"code_ms\":%.0f,\"rows_per_s\":%.0f,\"bytes_per_row\":%.1f}\n",
+           s->all.count, lists, trained - begin, end - trained,
+           (double)s->all.count / (end - begin) * 1e3,
+           (double)rsi_quantised_memory(index) / (double)s->all.count);
+    fflush(stdout);
+    return index;
+}
+
+static void measure(stage *s)
+{
+    static const size_t candidates[] = {50, 100, 200, 400};
+    static const size_t probes[] = {4, 8, 16, 32, 64};
+    search_exactly(s);
+    rsi_quantised *index = build(s, 1);
+    for (size_t i = 0; i < 4; i++)
+        search_codes(s, index, 1, candidates[i]);
+    rsi_quantised_free(index);
+    size_t lists = 16;
+    while (lists * lists < s->all.count)
+        lists *= 2;
+    for (int finer = 0; finer < 2; finer++, lists *= 2) {
+        index = build(s, lists / 2);
+        for (size_t i = 0; i < 5; i++)
+            for (size_t c = 0; c < 3; c++)
+                search_codes(s, index, probes[i], candidates[c]);
+        rsi_quantised_free(index);
+    }
+}
+
+int main(int count, char **arguments)
+{
+    const size_t rows = count > 1 ? strtoull(arguments[1], NULL, 10) : 100000;
+    const uint32_t dimension = count > 2 ? (uint32_t)strtoul(arguments[2], NULL, 10) : 384;
+    const char *copies = count > 3 ? arguments[3] : NULL;
+    char path[] = "/tmp/bench-vectors-XXXXXX";
+    static stage s;
+    rsi_root *root;
+    if (rows < 1000 || dimension == 0 || mkdtemp(path) == NULL) {
+        fprintf(stderr, "usage: bench_vectors [rows [dimension [directory]]]\n");
+        return 2;
+    }
+    make_clusters(dimension);
+    s.dimension = dimension;
+    s.queries = rsi_alloc_array((size_t)QUERIES * dimension, sizeof *s.queries);
+    check(rsi_root_open(&root, NULL, path, true), "open a directory");
+    check(rsi_directory_make(root, "vector_store"), "make a directory");
+    check(rsi_rows_open(&s.rows, root, "vector_store", INCARNATION, dimension), "open rows");
+    FILE *copy = open_copy(copies, "rows.f32");
+    fill_rows(s.rows, rows, copy);
+    if (copy != NULL)
+        fclose(copy);
+    for (size_t i = rows; i-- > 0;)
+        check(rsi_bitset_add(&s.all, (int64_t)i), "make a set");
+    for (size_t q = 0; q < QUERIES; q++)
+        make_vector(s.queries + q * dimension, dimension);
+    copy = open_copy(copies, "queries.f32");
+    if (copy != NULL) {
+        fwrite(s.queries, sizeof *s.queries, (size_t)QUERIES * dimension, copy);
+        fclose(copy);
+    }
+    measure(&s);
+    rsi_rows_close(s.rows);
+    check(rsi_directory_remove(root, "vector_store"), "clean up");
+    rsi_root_close(root);
+    rmdir(path);
+    rsi_free(s.queries);
+    rsi_bitset_free(&s.all);
+    rsi_free(map);
+    return 0;
+}

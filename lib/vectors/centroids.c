@@ -1,0 +1,222 @@
+/*
+ * Centroids of rows: Lloyd's k-means over a sample, by Euclidean distance. See quantised.h.
+ *
+ *   start     rows of the sample, evenly spread over it
+ *   round     each row to its nearest centroid; each centroid to the mean of its rows; one without
+ *             rows takes a place beside the centroid that has most
+ *
+ * The nearest of many centroids is found with one product of matrices: ‖r − c‖² is least where
+ * r·c − ‖c‖²/2 is largest.
+ */
+#include "vectors/quantised_internal.h"
+
+#include "base/memory.h"
+#include "base/status.h"
+#include "vectors/rows_internal.h"
+
+#include <cblas.h>
+#include <string.h>
+
+#define ROUNDS 10
+#define SAMPLE_PER_LIST 64
+#define PIECE 512 /* rows whose products are held at a time */
+#define PART 8192 /* rows between two looks whether it was cancelled */
+
+static uint32_t largest(const float *products, const float *half_norms, size_t lists)
+{
+    uint32_t best = 0;
+    float most = products[0] - half_norms[0];
+    for (size_t i = 1; i < lists; i++) {
+        const float value = products[i] - half_norms[i];
+        if (value > most) {
+            most = value;
+            best = (uint32_t)i;
+        }
+    }
+    return best;
+}
+
+int rsi_centroids_assign(uint32_t *nearest, const float *centroids, const float *half_norms,
+                         size_t lists, const float *vectors, size_t count, uint32_t dimension)
+{
+    if (lists == 1) {
+        memset(nearest, 0, count * sizeof *nearest);
+        return RAGSTORE_OK;
+    }
+    float *products = rsi_alloc_array(PIECE * lists, sizeof *products);
+    if (products == NULL)
+        return RAGSTORE_E_NO_MEMORY;
+    for (size_t done = 0; done < count; done += PIECE) {
+        const size_t part = count - done < PIECE ? count - done : PIECE;
+        cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, (int)part, (int)lists, (int)dimension,
+                    1, vectors + done * dimension, (int)dimension, centroids, (int)dimension, 0,
+                    products, (int)lists);
+        for (size_t i = 0; i < part; i++)
+            nearest[done + i] = largest(products + i * lists, half_norms, lists);
+    }
+    rsi_free(products);
+    return RAGSTORE_OK;
+}
+
+/* ---- training ---- */
+
+typedef struct training {
+    uint32_t dimension;
+    size_t lists;
+    const float *sample; /* count × dimension */
+    size_t count;
+    uint32_t *nearest;
+    float *centroids;
+    float *half_norms;
+    size_t *members; /* of each list */
+} training;
+
+int rsi_centroids_sample(float **out, size_t *count, rsi_rows *rows, const rsi_bitset *wanted,
+                         size_t lists)
+{
+    const uint32_t dimension = rsi_rows_dimension(rows);
+    const size_t most = lists * SAMPLE_PER_LIST;
+    const size_t step = wanted->count > most ? wanted->count / most : 1;
+    const size_t room = wanted->count / step + 1;
+    size_t number = 0;
+    int status = RAGSTORE_OK;
+    *count = 0;
+    *out = rsi_alloc_array(room * dimension, sizeof **out);
+    if (*out == NULL)
+        return RAGSTORE_E_NO_MEMORY;
+    for (int64_t chunk = rsi_bitset_next(wanted, 0);
+         status == RAGSTORE_OK && chunk >= 0 && *count < room;
+         chunk = rsi_bitset_next(wanted, chunk + 1)) {
+        const float *row;
+        if (number++ % step != 0)
+            continue;
+        status = rsi_rows_get(&row, rows, chunk);
+        if (status == RAGSTORE_OK)
+            memcpy(*out + (*count)++ * dimension, row, dimension * sizeof *row);
+        else if (status == RAGSTORE_E_NOT_FOUND)
+            status = RAGSTORE_OK;
+    }
+    if (status != RAGSTORE_OK) {
+        rsi_free(*out);
+        *out = NULL;
+    }
+    return status;
+}
+
+static void begin(training *in)
+{
+    for (size_t i = 0; i < in->lists; i++)
+        memcpy(in->centroids + i * in->dimension,
+               in->sample + i * in->count / in->lists * in->dimension,
+               in->dimension * sizeof *in->sample);
+}
+
+static void measure_norms(training *in)
+{
+    for (size_t i = 0; i < in->lists; i++) {
+        const float *centroid = in->centroids + i * in->dimension;
+        double sum = 0;
+        for (uint32_t d = 0; d < in->dimension; d++)
+            sum += (double)centroid[d] * centroid[d];
+        in->half_norms[i] = (float)(sum / 2);
+    }
+}
+
+/* A centroid without rows: half of those of the largest list will come to it. */
+static void split_largest(training *in, size_t empty)
+{
+    size_t most = 0;
+    for (size_t i = 1; i < in->lists; i++)
+        if (in->members[i] > in->members[most])
+            most = i;
+    float *from = in->centroids + most * in->dimension;
+    float *to = in->centroids + empty * in->dimension;
+    for (uint32_t d = 0; d < in->dimension; d++) {
+        const float away = d % 2 == 0 ? 1.0f / 1024 : -1.0f / 1024;
+        to[d] = from[d] * (1 + away);
+        from[d] *= 1 - away;
+    }
+    in->members[empty] = in->members[most] / 2;
+    in->members[most] -= in->members[empty];
+}
+
+static void move_to_means(training *in)
+{
+    memset(in->centroids, 0, in->lists * in->dimension * sizeof *in->centroids);
+    memset(in->members, 0, in->lists * sizeof *in->members);
+    for (size_t i = 0; i < in->count; i++) {
+        float *centroid = in->centroids + (size_t)in->nearest[i] * in->dimension;
+        const float *row = in->sample + i * in->dimension;
+        for (uint32_t d = 0; d < in->dimension; d++)
+            centroid[d] += row[d];
+        in->members[in->nearest[i]]++;
+    }
+    for (size_t i = 0; i < in->lists; i++)
+        for (uint32_t d = 0; d < in->dimension && in->members[i] > 0; d++)
+            in->centroids[i * in->dimension + d] /= (float)in->members[i];
+    for (size_t i = 0; i < in->lists; i++)
+        if (in->members[i] == 0)
+            split_largest(in, i);
+}
+
+/* All rows to their nearest centroids, in parts, so that it can be cancelled. */
+static int assign_all(training *in, bool (*cancelled)(void *user), void *user)
+{
+    int status = RAGSTORE_OK;
+    for (size_t done = 0; status == RAGSTORE_OK && done < in->count; done += PART) {
+        const size_t part = in->count - done < PART ? in->count - done : PART;
+        if (cancelled != NULL && cancelled(user))
+            return rsi_fail(RAGSTORE_E_INTERRUPTED, "vectors", "training was cancelled");
+        status = rsi_centroids_assign(in->nearest + done, in->centroids, in->half_norms, in->lists,
+                                      in->sample + done * in->dimension, part, in->dimension);
+    }
+    return status;
+}
+
+static int train(training *in, bool (*cancelled)(void *user), void *user)
+{
+    int status = RAGSTORE_OK;
+    begin(in);
+    measure_norms(in);
+    if (in->lists == 1) { /* the mean */
+        memset(in->nearest, 0, in->count * sizeof *in->nearest);
+        move_to_means(in);
+        return RAGSTORE_OK;
+    }
+    for (int round = 0; status == RAGSTORE_OK && round < ROUNDS; round++) {
+        status = assign_all(in, cancelled, user);
+        if (status == RAGSTORE_OK) {
+            move_to_means(in);
+            measure_norms(in);
+        }
+    }
+    return status;
+}
+
+int rsi_centroids_train(float **out, const float *sample, size_t count, uint32_t dimension,
+                        size_t lists, bool (*cancelled)(void *user), void *user)
+{
+    training in = {.dimension = dimension, .lists = lists, .sample = sample, .count = count};
+    *out = NULL;
+    if (lists == 0 || lists > RSI_QUANTISED_LISTS_MAX || count < lists)
+        return rsi_fail(RAGSTORE_E_INVALID_ARGUMENT, "vectors",
+                        "%zu centroids of %zu vectors; 1 to %u, and a vector for each", lists,
+                        count, RSI_QUANTISED_LISTS_MAX);
+    in.nearest = rsi_alloc_array(count, sizeof *in.nearest);
+    in.centroids = rsi_alloc_array(lists * dimension, sizeof *in.centroids);
+    in.half_norms = rsi_alloc_array(lists, sizeof *in.half_norms);
+    in.members = rsi_alloc_array(lists, sizeof *in.members);
+    int status =
+        in.nearest == NULL || in.centroids == NULL || in.half_norms == NULL || in.members == NULL
+            ? RAGSTORE_E_NO_MEMORY
+            : train(&in, cancelled, user);
+    if (status == RAGSTORE_OK) {
+        *out = in.centroids;
+        in.centroids = NULL;
+    }
+    rsi_free(in.nearest);
+    rsi_free(in.centroids);
+    rsi_free(in.half_norms);
+    rsi_free(in.members);
+    return rsi_wrap(status, "train centroids");
+}

@@ -1,0 +1,284 @@
+/* Building a quantised index: see quantised.h. */
+#include "vectors/quantised_internal.h"
+
+#include "base/memory.h"
+#include "base/status.h"
+#include "vectors/rows_internal.h"
+
+#include <math.h>
+#include <string.h>
+
+#define BATCH 256 /* rows that are coded before the lock is taken */
+
+/* ---- making ---- */
+
+static void half_square(float *out, const float *vector, uint32_t dimension)
+{
+    double sum = 0;
+    for (uint32_t i = 0; i < dimension; i++)
+        sum += (double)vector[i] * vector[i];
+    *out = (float)(sum / 2);
+}
+
+static int take_centroids(rsi_quantised *index, const float *centroids)
+{
+    const size_t lists = index->list_count;
+    index->centroids = rsi_alloc_array(lists * index->dimension, sizeof *index->centroids);
+    index->half_norms = rsi_alloc_array(lists, sizeof *index->half_norms);
+    index->lists = rsi_alloc_zeroed(lists * sizeof *index->lists);
+    if (index->centroids == NULL || index->half_norms == NULL || index->lists == NULL)
+        return RAGSTORE_E_NO_MEMORY;
+    memcpy(index->centroids, centroids, lists * index->dimension * sizeof *centroids);
+    for (size_t i = 0; i < lists; i++)
+        half_square(&index->half_norms[i], centroids + i * index->dimension, index->dimension);
+    return rsi_rotation_new(&index->rotation, index->dimension);
+}
+
+int rsi_quantised_new(rsi_quantised **out, uint32_t dimension, const float *centroids, size_t lists)
+{
+    *out = NULL;
+    if (dimension == 0 || dimension > RSI_QUANTISED_DIMENSION_MAX || lists == 0 ||
+        lists > RSI_QUANTISED_LISTS_MAX || centroids == NULL)
+        return rsi_fail(RAGSTORE_E_INVALID_ARGUMENT, "vectors",
+                        "quantise: %u dimensions, %zu lists; at most %u and %u", dimension, lists,
+                        RSI_QUANTISED_DIMENSION_MAX, RSI_QUANTISED_LISTS_MAX);
+    rsi_quantised *index = rsi_alloc_zeroed(sizeof *index);
+    if (index == NULL)
+        return RAGSTORE_E_NO_MEMORY;
+    if (pthread_rwlock_init(&index->lock, NULL) != 0) {
+        rsi_free(index);
+        return rsi_fail_no_memory();
+    }
+    index->dimension = dimension;
+    index->nibbles = (dimension + 15) / 16 * 4;
+    index->list_count = (uint32_t)lists;
+    int status = take_centroids(index, centroids);
+    if (status != RAGSTORE_OK) {
+        rsi_quantised_free(index);
+        return status;
+    }
+    *out = index;
+    return RAGSTORE_OK;
+}
+
+void rsi_quantised_free(rsi_quantised *index)
+{
+    if (index == NULL)
+        return;
+    for (size_t i = 0; index->lists != NULL && i < index->list_count; i++) {
+        rsi_free(index->lists[i].codes);
+        rsi_free(index->lists[i].factors);
+        rsi_free(index->lists[i].chunks);
+    }
+    rsi_free(index->lists);
+    rsi_free(index->centroids);
+    rsi_free(index->half_norms);
+    rsi_rotation_free(index->rotation);
+    pthread_rwlock_destroy(&index->lock);
+    rsi_free(index);
+}
+
+uint32_t rsi_quantised_lists(const rsi_quantised *index)
+{
+    return index->list_count;
+}
+
+static pthread_rwlock_t *lock_of(const rsi_quantised *index)
+{
+    return (pthread_rwlock_t *)(uintptr_t)&index->lock;
+}
+
+size_t rsi_quantised_count(const rsi_quantised *index)
+{
+    pthread_rwlock_rdlock(lock_of(index));
+    size_t count = index->count;
+    pthread_rwlock_unlock(lock_of(index));
+    return count;
+}
+
+int64_t rsi_quantised_covered(const rsi_quantised *index)
+{
+    pthread_rwlock_rdlock(lock_of(index));
+    int64_t covered = index->covered;
+    pthread_rwlock_unlock(lock_of(index));
+    return covered;
+}
+
+size_t rsi_quantised_memory(const rsi_quantised *index)
+{
+    size_t blocks = 0;
+    pthread_rwlock_rdlock(lock_of(index));
+    for (size_t i = 0; i < index->list_count; i++)
+        blocks += index->lists[i].blocks;
+    pthread_rwlock_unlock(lock_of(index));
+    return sizeof *index + index->list_count * (sizeof *index->lists + sizeof(float)) +
+           (size_t)index->list_count * index->dimension * sizeof(float) +
+           blocks * (index->nibbles * 16 + RSI_CODE_BLOCK * (sizeof(float) + sizeof(uint32_t)));
+}
+
+/* ---- coding ---- */
+
+float rsi_code_encode(uint8_t *nibbles, const rsi_quantised *index, float *residual)
+{
+    float squares = 0;
+    float sum = 0;
+    rsi_rotation_apply(index->rotation, residual);
+    memset(nibbles, 0, index->nibbles);
+    for (uint32_t i = 0; i < index->dimension; i++) {
+        squares += residual[i] * residual[i];
+        sum += fabsf(residual[i]);
+        nibbles[i / 4] |= (uint8_t)((unsigned)(residual[i] > 0) << i % 4);
+    }
+    return sum > 0 ? squares / sum : 0;
+}
+
+/* ---- adding, with the lock held exclusively ---- */
+
+/* A longer copy, zeros behind what was there. */
+static int lengthen(void **bytes, size_t old_size, size_t new_size)
+{
+    void *longer = rsi_alloc_zeroed(new_size);
+    if (longer == NULL)
+        return RAGSTORE_E_NO_MEMORY;
+    if (old_size > 0)
+        memcpy(longer, *bytes, old_size);
+    rsi_free(*bytes);
+    *bytes = longer;
+    return RAGSTORE_OK;
+}
+
+static int make_room(rsi_code_list *list, size_t nibbles)
+{
+    if (list->count < list->blocks * RSI_CODE_BLOCK)
+        return RAGSTORE_OK;
+    const size_t old = list->blocks;
+    const size_t blocks = old + old / 2 + 1;
+    const size_t rows = blocks * RSI_CODE_BLOCK;
+    int status = lengthen((void **)&list->codes, old * nibbles * 16, blocks * nibbles * 16);
+    if (status == RAGSTORE_OK)
+        status = lengthen((void **)&list->factors, list->count * sizeof *list->factors,
+                          rows * sizeof *list->factors);
+    if (status == RAGSTORE_OK)
+        status = lengthen((void **)&list->chunks, list->count * sizeof *list->chunks,
+                          rows * sizeof *list->chunks);
+    if (status == RAGSTORE_OK)
+        list->blocks = blocks;
+    return status;
+}
+
+static int add_code(rsi_quantised *index, uint32_t to, const uint8_t *nibbles, float factor,
+                    uint32_t chunk)
+{
+    rsi_code_list *list = &index->lists[to];
+    int status = make_room(list, index->nibbles);
+    if (status != RAGSTORE_OK)
+        return status;
+    const size_t row = list->count % RSI_CODE_BLOCK;
+    uint8_t *block = list->codes + list->count / RSI_CODE_BLOCK * index->nibbles * 16;
+    for (size_t i = 0; i < index->nibbles; i++)
+        block[i * 16 + row % 16] |= (uint8_t)(nibbles[i] << (row < 16 ? 0 : 4));
+    list->factors[list->count] = factor;
+    list->chunks[list->count] = chunk;
+    list->count++;
+    index->count++;
+    return RAGSTORE_OK;
+}
+
+/* ---- absorbing ---- */
+
+typedef struct batch {
+    float *vectors;   /* BATCH × dimension: rows, then their residuals */
+    uint8_t *nibbles; /* BATCH × nibbles */
+    float factors[BATCH];
+    uint32_t nearest[BATCH];
+    uint32_t chunks[BATCH];
+    size_t count;
+} batch;
+
+static int add_batch(rsi_quantised *index, batch *rows, int64_t covered)
+{
+    int status =
+        rsi_centroids_assign(rows->nearest, index->centroids, index->half_norms, index->list_count,
+                             rows->vectors, rows->count, index->dimension);
+    for (size_t i = 0; status == RAGSTORE_OK && i < rows->count; i++) {
+        float *residual = rows->vectors + i * index->dimension;
+        const float *centroid = index->centroids + (size_t)rows->nearest[i] * index->dimension;
+        for (uint32_t d = 0; d < index->dimension; d++)
+            residual[d] -= centroid[d];
+        rows->factors[i] = rsi_code_encode(rows->nibbles + i * index->nibbles, index, residual);
+    }
+    if (status != RAGSTORE_OK)
+        return status;
+    pthread_rwlock_wrlock(&index->lock);
+    size_t added = 0;
+    while (status == RAGSTORE_OK && added < rows->count) {
+        status = add_code(index, rows->nearest[added], rows->nibbles + added * index->nibbles,
+                          rows->factors[added], rows->chunks[added]);
+        if (status == RAGSTORE_OK)
+            index->covered = (int64_t)rows->chunks[added++] + 1;
+    }
+    if (status == RAGSTORE_OK && covered > index->covered)
+        index->covered = covered;
+    pthread_rwlock_unlock(&index->lock);
+    rows->count = 0;
+    return status;
+}
+
+/* The next rows, at most `limit`; *passed is the number behind the last member that was looked at.
+ */
+static int fill_batch(batch *rows, int64_t *passed, rsi_rows_cursor *cursor, uint32_t dimension,
+                      size_t limit)
+{
+    *passed = 0;
+    while (rows->count < limit && cursor->chunk >= 0) {
+        const float *row;
+        const int64_t chunk = cursor->chunk;
+        if (chunk > UINT32_MAX)
+            return rsi_fail(RAGSTORE_E_UNSUPPORTED, "vectors", "quantise: chunk numbers over %u",
+                            UINT32_MAX);
+        int status = rsi_rows_get(&row, cursor->rows, chunk);
+        if (status == RAGSTORE_OK) {
+            memcpy(rows->vectors + rows->count * dimension, row, dimension * sizeof *row);
+            rows->chunks[rows->count++] = (uint32_t)chunk;
+        } else if (status != RAGSTORE_E_NOT_FOUND) {
+            return status;
+        }
+        *passed = chunk + 1;
+        cursor->chunk = rsi_bitset_next(cursor->allowed, chunk + 1);
+    }
+    return RAGSTORE_OK;
+}
+
+int rsi_quantised_absorb(rsi_quantised *index, bool *done, rsi_rows *rows, const rsi_bitset *wanted,
+                         size_t limit)
+{
+    batch *some = rsi_alloc_zeroed(sizeof *some);
+    rsi_rows_cursor cursor;
+    int status = RAGSTORE_OK;
+    *done = false;
+    if (some == NULL)
+        return RAGSTORE_E_NO_MEMORY;
+    if (index->dimension != rsi_rows_dimension(rows))
+        status = rsi_fail(RAGSTORE_E_INVALID_ARGUMENT, "vectors",
+                          "quantise: rows of %u numbers, codes of %u", rsi_rows_dimension(rows),
+                          index->dimension);
+    some->vectors = rsi_alloc_array((size_t)BATCH * index->dimension, sizeof *some->vectors);
+    some->nibbles = rsi_alloc_array(BATCH, index->nibbles);
+    if (status == RAGSTORE_OK && (some->vectors == NULL || some->nibbles == NULL))
+        status = RAGSTORE_E_NO_MEMORY;
+    rsi_rows_cursor_init(&cursor, rows, wanted);
+    cursor.chunk = rsi_bitset_next(wanted, rsi_quantised_covered(index));
+    while (status == RAGSTORE_OK && limit > 0 && cursor.chunk >= 0) {
+        const size_t most = limit < BATCH ? limit : BATCH;
+        int64_t passed;
+        status = fill_batch(some, &passed, &cursor, index->dimension, most);
+        limit -= some->count;
+        if (status == RAGSTORE_OK)
+            status = add_batch(index, some, passed);
+    }
+    *done = status == RAGSTORE_OK && cursor.chunk < 0;
+    rsi_free(some->vectors);
+    rsi_free(some->nibbles);
+    rsi_free(some);
+    return status;
+}

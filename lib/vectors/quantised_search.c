@@ -1,0 +1,412 @@
+/*
+ * Searching a quantised index: see quantised.h.
+ *
+ *   1  turn the query into tables (code_scan.h)
+ *   2  rank the centroids, scan the lists of the best; more of them while candidates are lacking
+ *   3  add the rows that are not coded yet
+ *   4  exact scores of the candidates
+ *
+ * Few allowed rows are scored exactly at once. When a filter leaves out many, all lists are
+ * scanned: what it leaves may lie far from the lists that a query would probe.
+ */
+#include "vectors/quantised_internal.h"
+
+#include "base/memory.h"
+#include "base/status.h"
+#include "vectors/kernel.h"
+#include "vectors/rows_internal.h"
+
+#include <math.h>
+#include <string.h>
+
+#define CANDIDATES_MIN 128
+#define CANDIDATES_PER_HIT 4
+#define FIRST_PER_HIT 3 /* of the candidates: scored before it is known what the others must beat  \
+                         */
+
+/* An estimate's error has about this standard deviation, times the row's factor and the query's
+ * length: √(1 - t²) for the mean t = √(2/π) of a code's cosine with what it stands for. So many of
+ * them above its estimate a row is given up. */
+#define DEVIATION 0.6f
+#define DEVIATIONS 3.0f
+#define EXACT_ROWS 4096  /* so many allowed rows need no codes */
+#define MOST_ALLOWED 0.8 /* below this share all lists are scanned */
+#define TABLE_MAX 255
+
+/* ---- candidates: the best of a stream, in no order ---- */
+
+typedef struct candidate {
+    float estimate;
+    float factor; /* of its row: how far the estimate may be off */
+    uint32_t chunk;
+} candidate;
+
+typedef struct candidates {
+    candidate *items; /* room for twice the limit */
+    size_t count;
+    size_t limit;
+    float least; /* what a further one must be over */
+} candidates;
+
+/* Put the `limit` best first (Hoare's selection). */
+static void select_best(candidate *items, size_t count, size_t limit)
+{
+    size_t low = 0;
+    size_t high = count;
+    while (high - low > 1) {
+        const float pivot = items[low + (high - low) / 2].estimate;
+        size_t left = low;
+        size_t right = high - 1;
+        for (;;) {
+            while (items[left].estimate > pivot)
+                left++;
+            while (items[right].estimate < pivot)
+                right--;
+            if (left >= right)
+                break;
+            const candidate swap = items[left];
+            items[left++] = items[right];
+            items[right--] = swap;
+        }
+        const size_t middle = right + 1;
+        if (middle >= high) /* the pivot is the least and stands last */
+            high--;
+        else if (limit <= middle)
+            high = middle;
+        else
+            low = middle;
+        if (limit <= low || limit >= high)
+            break;
+    }
+}
+
+static void shrink(candidates *best)
+{
+    if (best->count <= best->limit)
+        return;
+    select_best(best->items, best->count, best->limit);
+    best->count = best->limit;
+    best->least = best->items[0].estimate;
+    for (size_t i = 1; i < best->count; i++)
+        if (best->items[i].estimate < best->least)
+            best->least = best->items[i].estimate;
+}
+
+static void offer(candidates *best, candidate one)
+{
+    best->items[best->count++] = one;
+    if (best->count == 2 * best->limit)
+        shrink(best);
+}
+
+/* ---- the query ---- */
+
+typedef struct search {
+    const rsi_quantised *index;
+    const rsi_code_scanner *scanner;
+    const float *query;
+    const rsi_bitset *allowed;
+    float length; /* of the query */
+    rsi_code_query tables;
+    uint8_t *bytes; /* of the tables */
+    candidates best;
+} search;
+
+/* What the numbers of a nibble come to, for each of its 16 values. */
+static void sum_nibble(float sums[16], const float *numbers, size_t count)
+{
+    sums[0] = 0;
+    for (size_t bit = 0; bit < 4; bit++)
+        for (size_t value = 0; value < (size_t)1 << bit; value++)
+            sums[value + ((size_t)1 << bit)] = sums[value] + (bit < count ? numbers[bit] : 0);
+}
+
+static void bounds_of(float *least, float *most, const float sums[16])
+{
+    *least = *most = sums[0];
+    for (size_t i = 1; i < 16; i++) {
+        *least = sums[i] < *least ? sums[i] : *least;
+        *most = sums[i] > *most ? sums[i] : *most;
+    }
+}
+
+/*
+ * A code's bits b and the rotated query q give Σ (2b - 1) q = 2 Σ b q - Σ q. The tables hold Σ b q
+ * of a nibble less its least value, in steps of `step`, as whole numbers.
+ */
+static void fill_tables(search *s, const float *rotated, float *sums)
+{
+    const size_t dimension = s->index->dimension;
+    const size_t nibbles = s->index->nibbles;
+    const float highest = nibbles * TABLE_MAX <= 65535 ? TABLE_MAX : (float)(65535 / nibbles);
+    double total = 0;
+    double lowest = 0;
+    float widest = 0;
+    for (size_t i = 0; i < dimension; i++)
+        total += (double)rotated[i];
+    for (size_t i = 0; i < nibbles; i++) {
+        float least, most;
+        const size_t left = i * 4 < dimension ? dimension - i * 4 : 0;
+        sum_nibble(sums + i * 16, rotated + i * 4, left);
+        bounds_of(&least, &most, sums + i * 16);
+        lowest += (double)least;
+        widest = most - least > widest ? most - least : widest;
+    }
+    const float step = widest > 0 ? widest / highest : 1;
+    for (size_t i = 0; i < nibbles; i++) {
+        float least, most;
+        bounds_of(&least, &most, sums + i * 16);
+        for (size_t value = 0; value < 16; value++)
+            s->bytes[i * 16 + value] = (uint8_t)((sums[i * 16 + value] - least) / step + 0.5f);
+    }
+    s->tables = (rsi_code_query){s->bytes, nibbles, 2 * step, (float)(2 * lowest - total)};
+}
+
+static int prepare(search *s)
+{
+    const size_t dimension = s->index->dimension;
+    float *rotated = rsi_alloc_array(dimension + 4, sizeof *rotated);
+    float *sums = rsi_alloc_array(s->index->nibbles * 16, sizeof *sums);
+    s->bytes = rsi_alloc_array(s->index->nibbles, 16);
+    s->best.items = rsi_alloc_array(2 * s->best.limit, sizeof *s->best.items);
+    const bool good = rotated != NULL && sums != NULL && s->bytes != NULL && s->best.items != NULL;
+    if (good) {
+        memcpy(rotated, s->query, dimension * sizeof *rotated);
+        rsi_rotation_apply(s->index->rotation, rotated);
+        fill_tables(s, rotated, sums);
+    }
+    rsi_free(rotated);
+    rsi_free(sums);
+    return good ? RAGSTORE_OK : RAGSTORE_E_NO_MEMORY;
+}
+
+/* ---- lists ---- */
+
+/* `base`: the query's inner product with the list's centroid. */
+static void scan_list(search *s, const rsi_code_list *list, float base)
+{
+    const size_t block_bytes = s->index->nibbles * 16;
+    float estimates[RSI_CODE_BLOCK];
+    for (size_t first = 0; first < list->count; first += RSI_CODE_BLOCK) {
+        uint32_t over = s->scanner->scan(estimates, &s->tables,
+                                         list->codes + first / RSI_CODE_BLOCK * block_bytes,
+                                         list->factors + first, s->best.least - base);
+        if (list->count - first < RSI_CODE_BLOCK)
+            over &= ((uint32_t)1 << (list->count - first)) - 1;
+        while (over != 0) {
+            const unsigned i = (unsigned)__builtin_ctz(over);
+            over &= over - 1;
+            const uint32_t chunk = list->chunks[first + i];
+            if (rsi_bitset_has(s->allowed, chunk))
+                offer(&s->best, (candidate){base + estimates[i], list->factors[first + i], chunk});
+        }
+    }
+}
+
+typedef struct ranked_list {
+    float product; /* of query and centroid */
+    float rank;
+    uint32_t number;
+} ranked_list;
+
+static int rank_lists(ranked_list **out, const search *s)
+{
+    const rsi_quantised *index = s->index;
+    const size_t count = index->list_count;
+    ranked_list *ranked = rsi_alloc_array(count, sizeof *ranked);
+    float *products = rsi_alloc_array(count, sizeof *products);
+    const float **rows = rsi_alloc_array(count, sizeof *rows);
+    *out = ranked;
+    if (ranked != NULL && products != NULL && rows != NULL) {
+        for (size_t i = 0; i < count; i++)
+            rows[i] = index->centroids + i * index->dimension;
+        rsi_kernel_best()->inner_products(products, s->query, rows, count, index->dimension);
+        for (size_t i = 0; i < count; i++)
+            ranked[i] = (ranked_list){products[i], products[i] - index->half_norms[i], (uint32_t)i};
+    }
+    const bool good = ranked != NULL && products != NULL && rows != NULL;
+    rsi_free(products);
+    rsi_free(rows);
+    return good ? RAGSTORE_OK : RAGSTORE_E_NO_MEMORY;
+}
+
+/* The best of those from `from` on goes there: lists are taken one by one. */
+static void bring_best(ranked_list *ranked, size_t count, size_t from)
+{
+    size_t best = from;
+    for (size_t i = from + 1; i < count; i++)
+        if (ranked[i].rank > ranked[best].rank)
+            best = i;
+    const ranked_list swap = ranked[from];
+    ranked[from] = ranked[best];
+    ranked[best] = swap;
+}
+
+static int scan_lists(search *s, size_t probes)
+{
+    const rsi_quantised *index = s->index;
+    ranked_list *ranked = NULL;
+    int status = rank_lists(&ranked, s);
+    for (size_t i = 0; status == RAGSTORE_OK && i < index->list_count; i++) {
+        if (i >= probes && s->best.count >= s->best.limit)
+            break;
+        if (probes < index->list_count)
+            bring_best(ranked, index->list_count, i);
+        scan_list(s, &index->lists[ranked[i].number], ranked[i].product);
+    }
+    rsi_free(ranked);
+    return status;
+}
+
+/* ---- exact scores ---- */
+
+typedef struct scoring {
+    rsi_rows *rows;
+    rsi_top top;
+    const float **places; /* of the candidates' rows */
+    float *scores;
+} scoring;
+
+/* Candidates from … to. */
+static int score_some(scoring *to, const search *s, size_t from, size_t end)
+{
+    for (size_t i = from; i < end; i++) {
+        int status = rsi_rows_get(&to->places[i], to->rows, s->best.items[i].chunk);
+        if (status != RAGSTORE_OK)
+            return status;
+    }
+    rsi_kernel_best()->inner_products(to->scores + from, s->query, to->places + from, end - from,
+                                      s->index->dimension);
+    for (size_t i = from; i < end; i++)
+        rsi_top_offer(&to->top, (rsi_hit){s->best.items[i].chunk, to->scores[i]});
+    return RAGSTORE_OK;
+}
+
+/* Of the candidates from `from` on, those that may be among the best; they are put together there.
+ */
+static size_t drop_hopeless(search *s, size_t from, float threshold)
+{
+    const float reach = DEVIATIONS * DEVIATION * s->length;
+    size_t kept = from;
+    for (size_t i = from; i < s->best.count; i++)
+        if (s->best.items[i].estimate + reach * s->best.items[i].factor >= threshold)
+            s->best.items[kept++] = s->best.items[i];
+    return kept;
+}
+
+/* The best first, then those of the others that may still be better. */
+static int score(rsi_hit *hits, size_t *count, search *s, rsi_rows *rows, size_t k)
+{
+    size_t first = FIRST_PER_HIT * k;
+    scoring to = {.rows = rows};
+    to.places = rsi_alloc_array(s->best.count + 1, sizeof *to.places);
+    to.scores = rsi_alloc_array(s->best.count + 1, sizeof *to.scores);
+    int status = to.places == NULL || to.scores == NULL ? RAGSTORE_E_NO_MEMORY : RAGSTORE_OK;
+    rsi_top_init(&to.top, hits, k);
+    if (first > s->best.count)
+        first = s->best.count;
+    else
+        select_best(s->best.items, s->best.count, first);
+    if (status == RAGSTORE_OK)
+        status = score_some(&to, s, 0, first);
+    if (status == RAGSTORE_OK)
+        status = score_some(&to, s, first, drop_hopeless(s, first, rsi_top_threshold(&to.top)));
+    *count = to.top.count;
+    rsi_free(to.places);
+    rsi_free(to.scores);
+    return status;
+}
+
+/* The exact search of what lies behind `covered`, into the same hits. */
+static int add_rest(rsi_hit *hits, size_t *count, rsi_rows *rows, const float *query, size_t k,
+                    const rsi_bitset *allowed, int64_t covered)
+{
+    if (rsi_bitset_next(allowed, covered) < 0)
+        return RAGSTORE_OK;
+    rsi_hit *rest = rsi_alloc_array(k, sizeof *rest);
+    if (rest == NULL)
+        return RAGSTORE_E_NO_MEMORY;
+    size_t found;
+    int status = rsi_rows_search_from(rest, &found, rows, query, k, allowed, covered);
+    rsi_top top = {hits, 0, k};
+    const size_t before = *count;
+    rsi_hit *old = rsi_alloc_array(before + 1, sizeof *old);
+    if (old == NULL)
+        status = RAGSTORE_E_NO_MEMORY;
+    if (status == RAGSTORE_OK) {
+        memcpy(old, hits, before * sizeof *old);
+        for (size_t i = 0; i < before; i++)
+            rsi_top_offer(&top, old[i]);
+        for (size_t i = 0; i < found; i++)
+            rsi_top_offer(&top, rest[i]);
+        *count = top.count;
+    }
+    rsi_free(old);
+    rsi_free(rest);
+    return status;
+}
+
+/* ---- all of it ---- */
+
+/* Half of what a square partition has, at the least: bench_vectors measures what it costs and
+ * finds. */
+static size_t default_probes(const rsi_quantised *index)
+{
+    const double root = sqrt((double)index->list_count);
+    return (size_t)(root * 1.5) + 1;
+}
+
+static int search_codes(rsi_hit *hits, size_t *count, search *s, rsi_rows *rows, size_t k,
+                        size_t probes)
+{
+    int status = prepare(s);
+    if (status != RAGSTORE_OK)
+        return status;
+    pthread_rwlock_rdlock((pthread_rwlock_t *)(uintptr_t)&s->index->lock);
+    const int64_t covered = s->index->covered;
+    if (probes == 0)
+        probes = default_probes(s->index);
+    if ((double)s->allowed->count < MOST_ALLOWED * (double)s->index->count)
+        probes = s->index->list_count;
+    status = scan_lists(s, probes);
+    pthread_rwlock_unlock((pthread_rwlock_t *)(uintptr_t)&s->index->lock);
+    shrink(&s->best);
+    if (status == RAGSTORE_OK)
+        status = score(hits, count, s, rows, k);
+    if (status == RAGSTORE_OK)
+        status = add_rest(hits, count, rows, s->query, k, s->allowed, covered);
+    return status;
+}
+
+int rsi_quantised_search(rsi_hit *hits, size_t *count, rsi_quantised *index, rsi_rows *rows,
+                         const float *query, size_t k, const rsi_bitset *allowed,
+                         const rsi_quantised_effort *effort)
+{
+    search s = {
+        .index = index, .query = query, .allowed = allowed, .scanner = rsi_code_scanner_best()};
+    const size_t probes = effort == NULL ? 0 : effort->probes;
+    size_t limit = effort == NULL ? 0 : effort->candidates;
+    *count = 0;
+    if (query == NULL || allowed == NULL || (hits == NULL && k > 0) ||
+        index->dimension != rsi_rows_dimension(rows) || allowed->count <= EXACT_ROWS ||
+        k > allowed->count / 8)
+        return rsi_rows_search(hits, count, rows, query, k, allowed);
+    double squares = 0;
+    for (size_t i = 0; i < index->dimension; i++)
+        squares += (double)query[i] * query[i];
+    if (!isfinite(squares) || k == 0) /* refused there, or nothing to do */
+        return rsi_rows_search(hits, count, rows, query, k, allowed);
+    s.length = (float)sqrt(squares);
+    if (limit == 0)
+        limit = CANDIDATES_MIN + CANDIDATES_PER_HIT * k;
+    s.best.limit = limit < k ? k : limit;
+    s.best.least = -INFINITY;
+    int status = search_codes(hits, count, &s, rows, k, probes);
+    rsi_free(s.bytes);
+    rsi_free(s.best.items);
+    if (status == RAGSTORE_OK && *count < k) /* chunks without a row, perhaps */
+        return rsi_rows_search(hits, count, rows, query, k, allowed);
+    if (status == RAGSTORE_OK)
+        rsi_hits_sort(hits, *count);
+    return rsi_wrap(status, "search");
+}
