@@ -320,7 +320,7 @@ uninstall: ## remove what install put there
 	for page in $(notdir $(MAN_PAGES)); do rm -f '$(DESTDIR)$(MANDIR)'/man$${page##*.}/"$$page"; done
 
 format: ## format the C sources as .clang-format says
-	clang-format -i $$(git ls-files '*.c' '*.h')
+	clang-format -i $$(git ls-files '*.c' '*.h' ':!include')
 
 clean: ## remove build/
 	rm -rf build

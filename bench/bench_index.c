@@ -3,9 +3,9 @@
  *
  *   bench_index [documents]
  *
- * Each question asks for one of documents / 10 groups, so that ten documents come back as JSON text.
- * Prints one JSON object: microseconds a question, the median of the rounds, and the time that making
- * the index took.
+ * Each question asks for one of documents / 10 groups, so that ten documents come back as JSON
+ * text. Prints one JSON object: microseconds a question, the median of the rounds, and the time
+ * that making the index took.
  */
 #include "ragstore.h"
 

@@ -112,34 +112,31 @@ RAGSTORE_API const char *ragstore_version_text(void);
 #define RAGSTORE_OK 0
 #define RAGSTORE_E_INVALID_ARGUMENT (-1) /* an argument is NULL, malformed or out of range */
 #define RAGSTORE_E_WRONG_STATE (-2)      /* the handle does not allow this call now */
-#define RAGSTORE_E_CLOSED (-3) /* the store of this handle is closed, or we are a fork's child */
-#define RAGSTORE_E_UNSUPPORTED (-4) /* this build or this processor cannot do it */
-#define RAGSTORE_E_VERSION (-5)     /* written by a newer library; nothing was touched */
+#define RAGSTORE_E_CLOSED (-3)           /* the store of this handle is closed, or we are a fork's child */
+#define RAGSTORE_E_UNSUPPORTED (-4)      /* this build or this processor cannot do it */
+#define RAGSTORE_E_VERSION (-5)          /* written by a newer library; nothing was touched */
 /* Data */
-#define RAGSTORE_E_NOT_FOUND (-20) /* no such entity, document, session, … */
-#define RAGSTORE_E_EXISTS (-21)    /* an entity, key or directory of that name is there already */
-#define RAGSTORE_E_CONFLICT (-22)  /* changed meanwhile, or two truths that contradict each other  \
-                                    */
-#define RAGSTORE_E_DAMAGED (-23)   /* stored bytes fail their check; the message says which */
-#define RAGSTORE_E_INVALID_DATA (-24) /* JSON, UTF-8 or a value given by the caller is not valid   \
-                                       */
+#define RAGSTORE_E_NOT_FOUND (-20)       /* no such entity, document, session, … */
+#define RAGSTORE_E_EXISTS (-21)          /* an entity, key or directory of that name is there already */
+#define RAGSTORE_E_CONFLICT (-22)        /* changed meanwhile, or two truths that contradict each other */
+#define RAGSTORE_E_DAMAGED (-23)         /* stored bytes fail their check; the message says which */
+#define RAGSTORE_E_INVALID_DATA (-24)    /* JSON, UTF-8 or a value given by the caller is not valid */
 #define RAGSTORE_E_NOT_EXTRACTABLE (-25) /* no text can be taken from this document */
-#define RAGSTORE_E_EMBEDDER (-26) /* no embedding model, or not the one the entity was made with   \
-                                   */
-#define RAGSTORE_E_QUERY (-27)    /* an operator or value in a query is unknown or malformed */
+#define RAGSTORE_E_EMBEDDER (-26)        /* no embedding model, or not the one the entity was made with */
+#define RAGSTORE_E_QUERY (-27)           /* an operator or value in a query is unknown or malformed */
 /* Resources */
 #define RAGSTORE_E_NO_MEMORY (-40)
-#define RAGSTORE_E_TOO_LARGE (-41)   /* over a documented limit */
-#define RAGSTORE_E_BUSY (-42)        /* another process or thread is writing; the deadline passed */
-#define RAGSTORE_E_DISK_FULL (-43)   /* no space or quota left; nothing was changed */
-#define RAGSTORE_E_INTERRUPTED (-44) /* stopped by ragstore_store_interrupt() or by a callback */
+#define RAGSTORE_E_TOO_LARGE (-41)       /* over a documented limit */
+#define RAGSTORE_E_BUSY (-42)            /* another process or thread is writing; the deadline passed */
+#define RAGSTORE_E_DISK_FULL (-43)       /* no space or quota left; nothing was changed */
+#define RAGSTORE_E_INTERRUPTED (-44)     /* stopped by ragstore_store_interrupt() or by a callback */
 /* System */
-#define RAGSTORE_E_IO (-60)         /* the operating system failed to read or write */
-#define RAGSTORE_E_PERMISSION (-61) /* the operating system refused */
-#define RAGSTORE_E_READ_ONLY (-62)  /* the store was opened for reading only */
-#define RAGSTORE_E_FAILED (-63)     /* an earlier flush failed; reopen the store to write again */
+#define RAGSTORE_E_IO (-60)              /* the operating system failed to read or write */
+#define RAGSTORE_E_PERMISSION (-61)      /* the operating system refused */
+#define RAGSTORE_E_READ_ONLY (-62)       /* the store was opened for reading only */
+#define RAGSTORE_E_FAILED (-63)          /* an earlier flush failed; reopen the store to write again */
 /* Internal */
-#define RAGSTORE_E_INTERNAL (-80) /* a defect of the library; please report it */
+#define RAGSTORE_E_INTERNAL (-80)        /* a defect of the library; please report it */
 
 /**
  * Name a status code.
@@ -244,19 +241,19 @@ RAGSTORE_API int ragstore_constant_get(int64_t *out, const char *name);
 
 /* ------------------ types ------------------------------------------------------- */
 
-typedef struct ragstore_store ragstore_store;           /* an open directory */
-typedef struct ragstore_batch ragstore_batch;           /* several changes, one commit */
-typedef struct ragstore_entity ragstore_entity;         /* a tenant */
-typedef struct ragstore_document ragstore_document;     /* one document as it was when looked up */
-typedef struct ragstore_upload ragstore_upload;         /* a document on its way in */
-typedef struct ragstore_result ragstore_result;         /* ranked chunks */
-typedef struct ragstore_session ragstore_session;       /* a conversation about an entity */
-typedef struct ragstore_answer ragstore_answer;         /* an answer with its sources */
-typedef struct ragstore_index ragstore_index;           /* the vectors of an entity */
+typedef struct ragstore_store ragstore_store;       /* an open directory */
+typedef struct ragstore_batch ragstore_batch;       /* several changes, one commit */
+typedef struct ragstore_entity ragstore_entity;     /* a tenant */
+typedef struct ragstore_document ragstore_document; /* one document as it was when looked up */
+typedef struct ragstore_upload ragstore_upload;     /* a document on its way in */
+typedef struct ragstore_result ragstore_result;     /* ranked chunks */
+typedef struct ragstore_session ragstore_session;   /* a conversation about an entity */
+typedef struct ragstore_answer ragstore_answer;     /* an answer with its sources */
+typedef struct ragstore_index ragstore_index;       /* the vectors of an entity */
 typedef struct ragstore_collection ragstore_collection; /* documents of the application */
-typedef struct ragstore_cursor ragstore_cursor;         /* documents found, one by one */
-typedef struct ragstore_model ragstore_model;           /* an embedding model */
-typedef struct ragstore_buffer ragstore_buffer;         /* bytes from the library */
+typedef struct ragstore_cursor ragstore_cursor;     /* documents found, one by one */
+typedef struct ragstore_model ragstore_model;       /* an embedding model */
+typedef struct ragstore_buffer ragstore_buffer;     /* bytes from the library */
 
 /* ------------------ buffer ------------------------------------------------------ */
 
@@ -406,8 +403,8 @@ RAGSTORE_API int ragstore_model_tokenize(int32_t *ids, size_t *count, size_t *un
  * Blocking:  computes.
  * Since:     0.1
  */
-RAGSTORE_API int ragstore_model_embed(float *vectors, ragstore_model *model,
-                                      const char *const *texts, size_t count);
+RAGSTORE_API int ragstore_model_embed(float *vectors, ragstore_model *model, const char *const *texts,
+                                      size_t count);
 
 /**
  * Free a model. Stores that use it keep it alive.
@@ -426,16 +423,14 @@ RAGSTORE_API void ragstore_model_free(ragstore_model *model);
 /* ------------------ store ------------------------------------------------------- */
 
 /* flags of ragstore_store_open_options */
-#define RAGSTORE_OPEN_MUST_EXIST 0x1u  /* fail with NOT_FOUND instead of making a new store */
-#define RAGSTORE_OPEN_MUST_CREATE 0x2u /* fail with EXISTS instead of opening a store */
-#define RAGSTORE_OPEN_READ_ONLY 0x4u   /* change nothing; several readers may share the store */
-#define RAGSTORE_OPEN_IMMUTABLE                                                                    \
-    0x8u /* take no lock and write nothing: nobody changes the directory */
+#define RAGSTORE_OPEN_MUST_EXIST 0x1u    /* fail with NOT_FOUND instead of making a new store */
+#define RAGSTORE_OPEN_MUST_CREATE 0x2u   /* fail with EXISTS instead of opening a store */
+#define RAGSTORE_OPEN_READ_ONLY 0x4u     /* change nothing; several readers may share the store */
+#define RAGSTORE_OPEN_IMMUTABLE 0x8u     /* take no lock and write nothing: nobody changes the directory */
 #define RAGSTORE_OPEN_NO_BACKGROUND 0x10u /* start no thread; call ragstore_store_maintain() */
 
-#define RAGSTORE_DURABILITY_FULL 1u /* the default: what returned survives a power cut */
-#define RAGSTORE_DURABILITY_NORMAL                                                                 \
-    2u /* a power cut may cost the last second, never order or atomicity */
+#define RAGSTORE_DURABILITY_FULL 1u   /* the default: what returned survives a power cut */
+#define RAGSTORE_DURABILITY_NORMAL 2u /* a power cut may cost the last second, never order or atomicity */
 
 #define RAGSTORE_NO_WAIT 0xffffffffu /* as busy_timeout_ms: do not wait at all */
 
@@ -446,10 +441,10 @@ RAGSTORE_API void ragstore_model_free(ragstore_model *model);
 
 typedef struct ragstore_store_open_options {
     size_t struct_size;
-    uint32_t flags;              /* RAGSTORE_OPEN_… */
-    uint32_t durability;         /* RAGSTORE_DURABILITY_…; default FULL */
-    uint32_t busy_timeout_ms;    /* wait this long for another process or writer; default 5,000 */
-    uint32_t reserved;           /* zero */
+    uint32_t flags;           /* RAGSTORE_OPEN_… */
+    uint32_t durability;      /* RAGSTORE_DURABILITY_…; default FULL */
+    uint32_t busy_timeout_ms; /* wait this long for another process or writer; default 5,000 */
+    uint32_t reserved;        /* zero */
     uint64_t memory_limit_bytes; /* for what is cached per entity; default 1 GiB */
     ragstore_model *model;       /* embeds documents and queries; NULL: keyword search only */
     void (*log)(void *user, int level, const char *message); /* any thread; NULL: silent */
@@ -457,9 +452,7 @@ typedef struct ragstore_store_open_options {
 } ragstore_store_open_options;
 
 #define RAGSTORE_STORE_OPEN_OPTIONS_INIT                                                           \
-    {                                                                                              \
-        sizeof(ragstore_store_open_options), 0, 0, 0, 0, 0, NULL, NULL, NULL                       \
-    }
+    {sizeof(ragstore_store_open_options), 0, 0, 0, 0, 0, NULL, NULL, NULL}
 
 /**
  * Fill an options struct with the defaults.
@@ -477,10 +470,10 @@ RAGSTORE_API void ragstore_store_open_options_init(ragstore_store_open_options *
 
 /**
  * Open a store, and make it first when the directory is missing or empty.
- * A directory that holds other things is left alone. After a crash the store is recovered here, by
- * the first process that opens it to write; later ones open it as it is. One that this process has
- * open already is shared; a handle opened for reading refuses changes all the same, and each
- * handle's log callback is called until that handle is closed.
+ * A directory that holds other things is left alone. After a crash the store is recovered here, by the
+ * first process that opens it to write; later ones open it as it is.
+ * One that this process has open already is shared; a handle opened for reading refuses changes all
+ * the same, and each handle's log callback is called until that handle is closed.
  *
  * @param out  set to the store, to NULL on failure
  * @param path  the directory; its parent must exist
@@ -490,11 +483,9 @@ RAGSTORE_API void ragstore_store_open_options_init(ragstore_store_open_options *
  *            shared.
  * Lifetime:  none.
  * Threads:   any thread.
- * Errors:    NOT_FOUND, EXISTS, BUSY (another process is opening, recovering or closing it),
- *            CONFLICT (this process has it open with another option), VERSION, READ_ONLY, DISK_FULL,
- *            common.
- * Blocking:  waits up to busy_timeout_ms for a process that opens or closes it; replays the
- *            journal.
+ * Errors:    NOT_FOUND, EXISTS, BUSY (another process is opening, recovering or closing it), CONFLICT
+ *            (this process has it open with another option), VERSION, READ_ONLY, DISK_FULL, common.
+ * Blocking:  waits up to busy_timeout_ms for a process that opens or closes it; replays the journal.
  * Since:     0.1
  */
 RAGSTORE_API int ragstore_store_open(ragstore_store **out, const char *path,
@@ -502,11 +493,12 @@ RAGSTORE_API int ragstore_store_open(ragstore_store **out, const char *path,
 
 /**
  * Close a store: bring its JSON files up to date, release the directory, free the handle. While
- * another handle of this process has it open, only this handle goes; while another process has,
- * that one brings the files up to date. Handles of its entities, sessions and so on may be freed
- * later, in any order; their calls answer CLOSED. An error tells that the files could not be
- * brought up to date; the journal has everything all the same. A batch of the calling thread is
- * forgotten.
+ * another handle of this process has it open, only this handle goes; while another process has, that
+ * one brings the files up to date.
+ * Handles of its entities, sessions and so on may be freed later, in any order; their calls answer
+ * CLOSED.
+ * An error tells that the files could not be brought up to date; the journal has everything all the
+ * same. A batch of the calling thread is forgotten.
  *
  * @param store  NULL is fine
  *
@@ -577,10 +569,7 @@ typedef struct ragstore_store_compact_options {
     void *progress_user;
 } ragstore_store_compact_options;
 
-#define RAGSTORE_STORE_COMPACT_OPTIONS_INIT                                                        \
-    {                                                                                              \
-        sizeof(ragstore_store_compact_options), NULL, NULL                                         \
-    }
+#define RAGSTORE_STORE_COMPACT_OPTIONS_INIT {sizeof(ragstore_store_compact_options), NULL, NULL}
 
 /**
  * Fill an options struct with the defaults.
@@ -710,9 +699,7 @@ typedef struct ragstore_entity_create_options {
 } ragstore_entity_create_options;
 
 #define RAGSTORE_ENTITY_CREATE_OPTIONS_INIT                                                        \
-    {                                                                                              \
-        sizeof(ragstore_entity_create_options), NULL, NULL, NULL                                   \
-    }
+    {sizeof(ragstore_entity_create_options), NULL, NULL, NULL}
 
 typedef struct ragstore_entity_update_options {
     size_t struct_size;
@@ -722,9 +709,7 @@ typedef struct ragstore_entity_update_options {
 } ragstore_entity_update_options;
 
 #define RAGSTORE_ENTITY_UPDATE_OPTIONS_INIT                                                        \
-    {                                                                                              \
-        sizeof(ragstore_entity_update_options), NULL, NULL, NULL                                   \
-    }
+    {sizeof(ragstore_entity_update_options), NULL, NULL, NULL}
 
 typedef struct ragstore_list_options {
     size_t struct_size;
@@ -733,10 +718,7 @@ typedef struct ragstore_list_options {
     const char *match; /* only those whose id or name has this text, without regard to case */
 } ragstore_list_options;
 
-#define RAGSTORE_LIST_OPTIONS_INIT                                                                 \
-    {                                                                                              \
-        sizeof(ragstore_list_options), 0, 0, NULL                                                  \
-    }
+#define RAGSTORE_LIST_OPTIONS_INIT {sizeof(ragstore_list_options), 0, 0, NULL}
 
 /**
  * Fill an options struct with the defaults.
@@ -796,8 +778,7 @@ RAGSTORE_API void ragstore_list_options_init(ragstore_list_options *options);
  * Blocking:  waits for the disk: returns when the change survives a power cut.
  * Since:     0.1
  */
-RAGSTORE_API int ragstore_entity_create(ragstore_entity **out, ragstore_store *store,
-                                        const char *id,
+RAGSTORE_API int ragstore_entity_create(ragstore_entity **out, ragstore_store *store, const char *id,
                                         const ragstore_entity_create_options *options);
 
 /**
@@ -924,17 +905,15 @@ typedef struct ragstore_document_add_options {
     const char *source;        /* what search results name; default: the file name */
     const char *description;   /* default: none */
     const char *metadata_json; /* default: {}; a JSON object of at most 16 KiB */
-    const char *key; /* the caller's own identity for it, at most 1,024 bytes: the same key
-                        replaces the document and keeps its id; default: none */
+    const char *key;           /* the caller's own identity for it, at most 1,024 bytes: the same key
+                                  replaces the document and keeps its id; default: none */
     /* Called now and then; a return other than 0 cancels the call. total is 0 while unknown. */
     int32_t (*progress)(void *user, const char *stage, uint64_t done, uint64_t total);
     void *progress_user;
 } ragstore_document_add_options;
 
 #define RAGSTORE_DOCUMENT_ADD_OPTIONS_INIT                                                         \
-    {                                                                                              \
-        sizeof(ragstore_document_add_options), NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL      \
-    }
+    {sizeof(ragstore_document_add_options), NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL}
 
 /**
  * Fill an options struct with the defaults.
@@ -1201,7 +1180,7 @@ RAGSTORE_API void ragstore_upload_abort(ragstore_upload *upload);
 
 /* ------------------ search and result ------------------------------------------- */
 
-#define RAGSTORE_MODE_HYBRID 1u /* the default: keyword and vector ranking, fused */
+#define RAGSTORE_MODE_HYBRID 1u  /* the default: keyword and vector ranking, fused */
 #define RAGSTORE_MODE_VECTOR 2u
 #define RAGSTORE_MODE_KEYWORD 3u
 
@@ -1220,9 +1199,7 @@ typedef struct ragstore_entity_search_options {
 } ragstore_entity_search_options;
 
 #define RAGSTORE_ENTITY_SEARCH_OPTIONS_INIT                                                        \
-    {                                                                                              \
-        sizeof(ragstore_entity_search_options), 0, 0, 0, 0.0f, NULL, 0, NULL, NULL, 0              \
-    }
+    {sizeof(ragstore_entity_search_options), 0, 0, 0, 0.0f, NULL, 0, NULL, NULL, 0}
 
 /**
  * Fill an options struct with the defaults.
@@ -1566,14 +1543,12 @@ RAGSTORE_API int ragstore_result_json(ragstore_buffer **out, const ragstore_resu
 
 typedef struct ragstore_session_create_options {
     size_t struct_size;
-    const char *name; /* default: "Chat N", N = sessions of the entity + 1; at most 1,024 bytes */
+    const char *name;          /* default: "Chat N", N = sessions of the entity + 1; at most 1,024 bytes */
     const char *metadata_json; /* default: {}; a JSON object of at most 16 KiB */
 } ragstore_session_create_options;
 
 #define RAGSTORE_SESSION_CREATE_OPTIONS_INIT                                                       \
-    {                                                                                              \
-        sizeof(ragstore_session_create_options), NULL, NULL                                        \
-    }
+    {sizeof(ragstore_session_create_options), NULL, NULL}
 
 typedef struct ragstore_session_messages_options {
     size_t struct_size;
@@ -1582,9 +1557,7 @@ typedef struct ragstore_session_messages_options {
 } ragstore_session_messages_options;
 
 #define RAGSTORE_SESSION_MESSAGES_OPTIONS_INIT                                                     \
-    {                                                                                              \
-        sizeof(ragstore_session_messages_options), 0, 0                                            \
-    }
+    {sizeof(ragstore_session_messages_options), 0, 0}
 
 typedef struct ragstore_session_ask_options {
     size_t struct_size;
@@ -1601,9 +1574,7 @@ typedef struct ragstore_session_ask_options {
 } ragstore_session_ask_options;
 
 #define RAGSTORE_SESSION_ASK_OPTIONS_INIT                                                          \
-    {                                                                                              \
-        sizeof(ragstore_session_ask_options), NULL, 0, NULL, 0, 0, NULL, NULL, NULL                \
-    }
+    {sizeof(ragstore_session_ask_options), NULL, 0, NULL, 0, 0, NULL, NULL, NULL}
 
 /**
  * Fill an options struct with the defaults.
@@ -1631,8 +1602,7 @@ RAGSTORE_API void ragstore_session_create_options_init(ragstore_session_create_o
  * Blocking:  never.
  * Since:     0.1
  */
-RAGSTORE_API void
-ragstore_session_messages_options_init(ragstore_session_messages_options *options);
+RAGSTORE_API void ragstore_session_messages_options_init(ragstore_session_messages_options *options);
 
 /**
  * Fill an options struct with the defaults.
@@ -1791,9 +1761,8 @@ RAGSTORE_API int ragstore_session_delete(ragstore_store *store, const char *sess
  * Blocking:  waits for the disk: returns when the change survives a power cut.
  * Since:     0.1
  */
-RAGSTORE_API int ragstore_session_append(uint64_t *number, ragstore_session *session,
-                                         const char *role, const char *content,
-                                         const char *metadata_json);
+RAGSTORE_API int ragstore_session_append(uint64_t *number, ragstore_session *session, const char *role,
+                                         const char *content, const char *metadata_json);
 
 /**
  * Read messages, oldest first, as a JSON array of objects: role, content, timestamp, metadata.
@@ -2021,8 +1990,8 @@ RAGSTORE_API int ragstore_index_export(ragstore_index *index);
  * Lifetime:  none.
  * Threads:   any thread.
  * Errors:    NOT_FOUND (file, or entity), INVALID_DATA (not a FAISS file, damaged, another
- * dimension, a vector that is not finite or 0, an id that is negative or there twice), UNSUPPORTED
- *            (another kind of FAISS index or metric), EMBEDDER (the entity's documents have no
+ *            dimension, a vector that is not finite or 0, an id that is negative or there twice),
+ *            UNSUPPORTED (another kind of FAISS index or metric), EMBEDDER (the entity's documents have no
  *            vectors), TOO_LARGE, CONFLICT, BUSY, READ_ONLY, DISK_FULL, common.
  * Blocking:  reads the file; waits for the disk: returns when the change survives a power cut.
  * Since:     0.1
@@ -2042,24 +2011,19 @@ typedef struct ragstore_collection_find_options {
 } ragstore_collection_find_options;
 
 #define RAGSTORE_COLLECTION_FIND_OPTIONS_INIT                                                      \
-    {                                                                                              \
-        sizeof(ragstore_collection_find_options), NULL, NULL, 0, 0                                 \
-    }
+    {sizeof(ragstore_collection_find_options), NULL, NULL, 0, 0}
 
 #define RAGSTORE_UPDATE_UPSERT 0x1u /* insert a document when none matches */
 
 typedef struct ragstore_collection_update_options {
     size_t struct_size;
-    uint32_t flags;    /* RAGSTORE_UPDATE_… */
-    uint32_t reserved; /* zero */
-    const char
-        *version; /* fail with CONFLICT unless the document has it; NULL: any; not with UPSERT */
+    uint32_t flags;      /* RAGSTORE_UPDATE_… */
+    uint32_t reserved;   /* zero */
+    const char *version; /* fail with CONFLICT unless the document has it; NULL: any; not with UPSERT */
 } ragstore_collection_update_options;
 
 #define RAGSTORE_COLLECTION_UPDATE_OPTIONS_INIT                                                    \
-    {                                                                                              \
-        sizeof(ragstore_collection_update_options), 0, 0, NULL                                     \
-    }
+    {sizeof(ragstore_collection_update_options), 0, 0, NULL}
 
 /**
  * Fill an options struct with the defaults.
@@ -2087,8 +2051,7 @@ RAGSTORE_API void ragstore_collection_find_options_init(ragstore_collection_find
  * Blocking:  never.
  * Since:     0.1
  */
-RAGSTORE_API void
-ragstore_collection_update_options_init(ragstore_collection_update_options *options);
+RAGSTORE_API void ragstore_collection_update_options_init(ragstore_collection_update_options *options);
 
 /**
  * Open a collection of documents. One that nothing was put into is empty and leaves no trace.
@@ -2138,8 +2101,8 @@ RAGSTORE_API void ragstore_collection_free(ragstore_collection *collection);
 RAGSTORE_API const char *ragstore_collection_name(const ragstore_collection *collection);
 
 /**
- * List the application's collections that have documents, by name, as a JSON array of objects:
- * name, documents (how many).
+ * List the application's collections that have documents, by name, as a JSON array of objects: name,
+ * documents (how many).
  *
  * @param out  set to UTF-8 JSON text, to NULL on failure
  * @param store  not NULL
@@ -2173,9 +2136,9 @@ RAGSTORE_API int ragstore_collection_insert(ragstore_buffer **out, ragstore_coll
 
 /**
  * Find documents. The cursor reads them in batches: a batch is consistent, and other threads may
- * change documents between two of them; a document that is there all the time is told once. A
- * sorted cursor, and one opened in a ragstore_batch of the calling thread, reads everything at once
- * and is consistent as a whole.
+ * change documents between two of them; a document that is there all the time is told once. A sorted
+ * cursor, and one opened in a ragstore_batch of the calling thread, reads everything at once and is
+ * consistent as a whole.
  *
  * @param out  set to a cursor, to NULL on failure
  * @param collection  not NULL
@@ -2258,8 +2221,7 @@ RAGSTORE_API void ragstore_cursor_free(ragstore_cursor *cursor);
  * Since:     0.1
  */
 RAGSTORE_API int ragstore_collection_find_one(ragstore_buffer **out, ragstore_buffer **version,
-                                              ragstore_collection *collection,
-                                              const char *filter_json,
+                                              ragstore_collection *collection, const char *filter_json,
                                               const ragstore_collection_find_options *options);
 
 /**
@@ -2299,8 +2261,7 @@ RAGSTORE_API int ragstore_collection_count(uint64_t *out, ragstore_collection *c
  * Blocking:  waits for the disk: returns when the change survives a power cut.
  * Since:     0.1
  */
-RAGSTORE_API int ragstore_collection_update_one(ragstore_buffer **out,
-                                                ragstore_collection *collection,
+RAGSTORE_API int ragstore_collection_update_one(ragstore_buffer **out, ragstore_collection *collection,
                                                 const char *filter_json, const char *update_json,
                                                 const ragstore_collection_update_options *options);
 
@@ -2365,8 +2326,7 @@ RAGSTORE_API int ragstore_collection_replace_one(ragstore_buffer **out,
  * Blocking:  waits for the disk: returns when the change survives a power cut.
  * Since:     0.1
  */
-RAGSTORE_API int ragstore_collection_delete_one(ragstore_buffer **out,
-                                                ragstore_collection *collection,
+RAGSTORE_API int ragstore_collection_delete_one(ragstore_buffer **out, ragstore_collection *collection,
                                                 const char *filter_json);
 
 /**
@@ -2401,8 +2361,7 @@ RAGSTORE_API int ragstore_collection_delete_many(ragstore_buffer **out,
  * Blocking:  waits for the disk: returns when the change survives a power cut.
  * Since:     0.1
  */
-RAGSTORE_API int ragstore_collection_index_create(ragstore_collection *collection,
-                                                  const char *path);
+RAGSTORE_API int ragstore_collection_index_create(ragstore_collection *collection, const char *path);
 
 /**
  * Drop the index of a field.
@@ -2436,8 +2395,8 @@ RAGSTORE_API int ragstore_collection_index_list(ragstore_buffer **out,
                                                 ragstore_collection *collection);
 
 /**
- * Tell how a filter is answered, as a JSON object: plan ("ids", "index", "scan" or "nothing"),
- * index (its path, or null), candidates (documents to be looked at), documents (in the collection).
+ * Tell how a filter is answered, as a JSON object: plan ("ids", "index", "scan" or "nothing"), index
+ * (its path, or null), candidates (documents to be looked at), documents (in the collection).
  *
  * @param out  set to UTF-8 JSON text, to NULL on failure
  * @param collection  not NULL
@@ -2469,9 +2428,8 @@ RAGSTORE_API int ragstore_collection_explain(ragstore_buffer **out, ragstore_col
  * Blocking:  never waits for a writer's flush.
  * Since:     0.1
  */
-RAGSTORE_API int ragstore_collection_distinct(ragstore_buffer **out,
-                                              ragstore_collection *collection, const char *path,
-                                              const char *filter_json);
+RAGSTORE_API int ragstore_collection_distinct(ragstore_buffer **out, ragstore_collection *collection,
+                                              const char *path, const char *filter_json);
 
 /**
  * Let all documents pass the stages of a pipeline. The documents that come out are there when the
@@ -2489,8 +2447,7 @@ RAGSTORE_API int ragstore_collection_distinct(ragstore_buffer **out,
  * Blocking:  never waits for a writer's flush.
  * Since:     0.1
  */
-RAGSTORE_API int ragstore_collection_aggregate(ragstore_cursor **out,
-                                               ragstore_collection *collection,
+RAGSTORE_API int ragstore_collection_aggregate(ragstore_cursor **out, ragstore_collection *collection,
                                                const char *pipeline_json);
 
 #ifdef __cplusplus

@@ -21,8 +21,9 @@
 
 #define CANDIDATES_MIN 128
 #define CANDIDATES_PER_HIT 4
-#define FIRST_PER_HIT 3 /* of the candidates: scored before it is known what the others must beat  \
-                         */
+#define FIRST_PER_HIT                                                                              \
+    3 /* of the candidates: scored before it is known what the others must beat                    \
+       */
 
 /* An estimate's error has about this standard deviation, times the row's factor and the query's
  * length: √(1 - t²) for the mean t = √(2/π) of a code's cosine with what it stands for. So many of

@@ -209,7 +209,8 @@ static void ingest_document__goes_with_its_chunks_and_file(void **state)
 static void ingest_document__brings_the_smallest_and_largest_vectors_to_length_one(void **state)
 {
     static const float given[] = {1e-45f, -1e-45f, 3.4e38f, 3.4e38f, 1e-38f, 0};
-    static const float expected[][2] = {{0.70710678f, -0.70710678f}, {0.70710678f, 0.70710678f}, {1, 0}};
+    static const float expected[][2] = {
+        {0.70710678f, -0.70710678f}, {0.70710678f, 0.70710678f}, {1, 0}};
     open_store s;
     rsi_added added;
     const float *row;
