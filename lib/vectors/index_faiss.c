@@ -8,13 +8,10 @@
  *                                  stamp <what it was derived from>
  *                                  crc32c <8 digits, of the lines above>
  *
- * The bytes are laid out here (faiss_layout.h) and never by FAISS, which reports success to a full
- * disk (RELIABILITY F3) and needs all vectors a second time in memory. They follow from the rows
- * alone, so an old file is checked by comparing it with what would be written now: whatever
- * happened to it, and to its checksum, only the true bytes are called current.
- *
- *   rows ──► emit() ──► piece ──► write_piece()     into a temporary file
- *                             └─► compare_piece()   with the file that is there
+ * The bytes are made here (faiss_layout.h, faiss_pieces.h) and never by FAISS, which reports
+ * success to a full disk (RELIABILITY F3) and needs all vectors a second time in memory. They
+ * follow from the rows alone, so an old file is checked by comparing it with what would be written
+ * now: whatever happened to it, and to its checksum, only the true bytes are called current.
  *
  * The order of writing is: the index into a temporary file, flushed; the .sum replaced; the index
  * renamed into place. So whatever fails first leaves the old pair as it was, and a crash between
@@ -22,138 +19,18 @@
  *
  * Locking: as a search (the rows must not change meanwhile); one writer of a path at a time.
  */
-#include "vectors/rows_internal.h"
-
 #include "base/digest.h"
-#include "base/memory.h"
 #include "base/status.h"
-#include "vectors/faiss_layout.h"
+#include "files/paths.h"
+#include "vectors/faiss_pieces.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define PIECE ((size_t)64 << 10)
 #define SUM_MAX 2048
 #define CRC_LINE 16 /* bytes of the last line of a .sum */
-
-/* ---- the bytes of the index, a piece at a time ---- */
-
-typedef struct piecewise {
-    rsi_file *file;
-    int (*pass_on)(struct piecewise *to);
-    rsi_sha256 sha;       /* of the bytes in the file */
-    unsigned char *piece; /* PIECE bytes of what the index has to be */
-    unsigned char *found; /* as many of what it is; NULL when writing */
-    size_t used;          /* of the piece */
-    uint64_t offset;      /* of the piece in the file */
-    bool differs;
-} piecewise;
-
-static int write_piece(piecewise *to)
-{
-    rsi_sha256_add(&to->sha, to->piece, to->used);
-    return rsi_file_write_at(to->file, to->piece, to->used, to->offset);
-}
-
-static int compare_piece(piecewise *to)
-{
-    int status = rsi_file_read_at(to->file, to->found, to->used, to->offset);
-    if (status != RAGSTORE_OK)
-        return status;
-    rsi_sha256_add(&to->sha, to->found, to->used);
-    to->differs = to->differs || memcmp(to->piece, to->found, to->used) != 0;
-    return RAGSTORE_OK;
-}
-
-static int pass_piece_on(piecewise *to)
-{
-    int status = to->pass_on(to);
-    to->offset += to->used;
-    to->used = 0;
-    return status;
-}
-
-static int emit(piecewise *to, const void *data, size_t size)
-{
-    const unsigned char *from = data;
-    while (size > 0) {
-        const size_t part = size < PIECE - to->used ? size : PIECE - to->used;
-        memcpy(to->piece + to->used, from, part);
-        to->used += part;
-        from += part;
-        size -= part;
-        if (to->used == PIECE) {
-            int status = pass_piece_on(to);
-            if (status != RAGSTORE_OK)
-                return status;
-        }
-    }
-    return RAGSTORE_OK;
-}
-
-/* What is done with a run of rows that lie one behind the other. */
-typedef int stretch_user(piecewise *to, const rsi_rows_stretch *stretch, uint32_t dimension);
-
-static int emit_vectors(piecewise *to, const rsi_rows_stretch *stretch, uint32_t dimension)
-{
-    return emit(to, stretch->first, stretch->count * dimension * sizeof(float));
-}
-
-static int emit_ids(piecewise *to, const rsi_rows_stretch *stretch, uint32_t dimension)
-{
-    int status = RAGSTORE_OK;
-    (void)dimension;
-    for (size_t i = 0; status == RAGSTORE_OK && i < stretch->count; i++) {
-        const int64_t id = stretch->first_chunk + (int64_t)i;
-        status = emit(to, &id, sizeof id);
-    }
-    return status;
-}
-
-/* Walk through the rows of a set; *count is how many there are. `use` may be NULL. */
-static int each_stretch(uint64_t *count, rsi_rows *rows, const rsi_bitset *allowed,
-                        stretch_user *use, piecewise *to)
-{
-    rsi_rows_cursor cursor;
-    rsi_rows_stretch stretch;
-    int status;
-    *count = 0;
-    rsi_rows_cursor_init(&cursor, rows, allowed);
-    while ((status = rsi_rows_cursor_next(&cursor, &stretch)) > 0) {
-        *count += stretch.count;
-        status = use == NULL ? RAGSTORE_OK : use(to, &stretch, rsi_rows_dimension(rows));
-        if (status != RAGSTORE_OK)
-            return status;
-    }
-    return status;
-}
-
-static int lay_out(rsi_faiss_layout *layout, rsi_rows *rows, const rsi_bitset *allowed)
-{
-    uint64_t count;
-    int status = each_stretch(&count, rows, allowed, NULL, NULL);
-    return status == RAGSTORE_OK ? rsi_faiss_layout_make(layout, rsi_rows_dimension(rows), count)
-                                 : status;
-}
-
-/* Pass all bytes of the index on. */
-static int emit_index(piecewise *to, const rsi_faiss_layout *layout, rsi_rows *rows,
-                      const rsi_bitset *allowed)
-{
-    unsigned char head[RSI_FAISS_HEAD_MAX];
-    uint64_t count;
-    rsi_sha256_begin(&to->sha);
-    int status = emit(to, head, rsi_faiss_layout_head(head, layout));
-    if (status == RAGSTORE_OK)
-        status = each_stretch(&count, rows, allowed, emit_vectors, to);
-    if (status == RAGSTORE_OK)
-        status = emit(to, &layout->count, sizeof layout->count);
-    if (status == RAGSTORE_OK)
-        status = each_stretch(&count, rows, allowed, emit_ids, to);
-    return status == RAGSTORE_OK && to->used > 0 ? pass_piece_on(to) : status;
-}
 
 /* ---- the .sum file ---- */
 
@@ -226,26 +103,21 @@ static bool sum_names(uint64_t *size, const rsi_bytes *found, const char *stamp)
 static int write_temporary(rsi_root *root, const char *temporary, const rsi_faiss_layout *layout,
                            rsi_rows *rows, const rsi_bitset *allowed, char sha256[RSI_SHA256_HEX])
 {
-    piecewise to = {.pass_on = write_piece};
-    to.piece = rsi_alloc(PIECE);
-    if (to.piece == NULL)
-        return RAGSTORE_E_NO_MEMORY;
-    int status = rsi_file_open(&to.file, root, temporary,
+    rsi_file *file;
+    int status = rsi_file_open(&file, root, temporary,
                                RSI_OPEN_WRITE | RSI_OPEN_CREATE | RSI_OPEN_EXCLUSIVE);
-    if (status == RAGSTORE_OK)
-        status = emit_index(&to, layout, rows, allowed);
-    if (status == RAGSTORE_OK)
-        status = rsi_file_flush(to.file);
-    rsi_free(to.piece);
-    if (status != RAGSTORE_OK) {
-        rsi_saved_error saved;
-        rsi_error_save(&saved);
-        rsi_file_close(to.file);
-        rsi_error_restore(&saved);
+    if (status != RAGSTORE_OK)
         return status;
-    }
-    rsi_sha256_end_hex(&to.sha, sha256);
-    return rsi_file_close(to.file);
+    status = rsi_faiss_pieces_write(file, sha256, layout, rows, allowed);
+    if (status == RAGSTORE_OK)
+        status = rsi_file_flush(file);
+    if (status == RAGSTORE_OK)
+        return rsi_file_close(file);
+    rsi_saved_error saved;
+    rsi_error_save(&saved);
+    rsi_file_close(file);
+    rsi_error_restore(&saved);
+    return status;
 }
 
 static int put_in_place(rsi_root *root, const char *path, const char *temporary, uint64_t size,
@@ -274,7 +146,7 @@ int rsi_faiss_write(rsi_root *root, const char *path, rsi_rows *rows, const rsi_
     if (status == RAGSTORE_OK)
         status = temporary_path(&temporary, path);
     if (status == RAGSTORE_OK)
-        status = lay_out(&layout, rows, allowed);
+        status = rsi_faiss_pieces_lay_out(&layout, rows, allowed);
     if (status != RAGSTORE_OK)
         return rsi_wrap(status, "write %s", path);
 
@@ -344,39 +216,34 @@ int rsi_faiss_look(rsi_faiss_state *state, rsi_root *root, const char *path, con
     return rsi_wrap(status, "look at %s", path);
 }
 
-/* Read the whole file beside what it has to be. */
+/* Read the whole file beside what it has to be, and its digest beside that in the .sum. */
 static int compare(bool *same, rsi_root *root, const char *path, const rsi_bytes *sum,
                    rsi_rows *rows, const rsi_bitset *allowed, const char *stamp)
 {
     rsi_faiss_layout layout;
     char sha256[RSI_SHA256_HEX];
-    rsi_bytes expected = {0};
-    piecewise to = {.pass_on = compare_piece};
+    rsi_file *file = NULL;
     uint64_t size = 0;
     *same = false;
-    int status = lay_out(&layout, rows, allowed);
-    if (status != RAGSTORE_OK)
-        return status;
-    to.piece = rsi_alloc(PIECE);
-    to.found = rsi_alloc(PIECE);
-    status = to.piece == NULL || to.found == NULL
-                 ? RAGSTORE_E_NO_MEMORY
-                 : rsi_file_open(&to.file, root, path, RSI_OPEN_READ);
+    int status = rsi_faiss_pieces_lay_out(&layout, rows, allowed);
     if (status == RAGSTORE_OK)
-        status = rsi_file_size(to.file, &size);
-    if (status == RAGSTORE_OK && size == layout.file_size) {
-        status = emit_index(&to, &layout, rows, allowed);
-        rsi_sha256_end_hex(&to.sha, sha256);
-        sum_text(&expected, size, sha256, stamp);
-        if (status == RAGSTORE_OK)
-            status = rsi_bytes_status(&expected);
-        *same = status == RAGSTORE_OK && !to.differs && expected.size == sum->size &&
-                memcmp(expected.data, sum->data, sum->size) == 0;
-    }
-    rsi_file_close(to.file); /* it was only read */
+        status = rsi_file_open(&file, root, path, RSI_OPEN_READ);
+    if (status == RAGSTORE_OK)
+        status = rsi_file_size(file, &size);
+    if (status == RAGSTORE_OK && size == layout.file_size)
+        status = rsi_faiss_pieces_compare(same, file, sha256, &layout, rows, allowed);
+    rsi_saved_error saved;
+    rsi_error_save(&saved);
+    rsi_file_close(file); /* it was only read */
+    rsi_error_restore(&saved);
+    if (status != RAGSTORE_OK || !*same)
+        return status;
+    rsi_bytes expected = {0};
+    sum_text(&expected, size, sha256, stamp);
+    status = rsi_bytes_status(&expected);
+    *same = status == RAGSTORE_OK && expected.size == sum->size &&
+            memcmp(expected.data, sum->data, sum->size) == 0;
     rsi_bytes_free(&expected);
-    rsi_free(to.piece);
-    rsi_free(to.found);
     return status;
 }
 
