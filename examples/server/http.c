@@ -16,6 +16,7 @@
 #include "http.h"
 
 #include "guards.h"
+#include "metrics.h"
 #include "multipart.h"
 #include "reply.h"
 #include "routes.h"
@@ -227,6 +228,7 @@ static void on_completed(void *user, struct MHD_Connection *connection, void **c
     }
     *context = NULL;
     if (request->counted) {
+        metrics_count(request);
         log_line(LOG_LEVEL_INFO, "%s %s %.512s %u %.1fms %lluB%s", request->id, request->method,
                  request->target.path, request->status, request_age_ms(request),
                  (unsigned long long)request->reply_size, whole ? "" : " (client left)");
@@ -253,14 +255,13 @@ bool http_start(struct server *server, int listener)
     pthread_cond_init(&server->idle, NULL);
     server->daemon = MHD_start_daemon(
         MHD_USE_EPOLL_INTERNAL_THREAD | MHD_USE_SUSPEND_RESUME | MHD_USE_ERROR_LOG, 0, NULL, NULL,
-        on_access, server, MHD_OPTION_EXTERNAL_LOGGER, on_message, NULL,
-        MHD_OPTION_LISTEN_SOCKET, listener, MHD_OPTION_THREAD_POOL_SIZE,
-        (unsigned)LISTENING_THREADS, MHD_OPTION_URI_LOG_CALLBACK, on_target, server,
-        MHD_OPTION_NOTIFY_COMPLETED, on_completed, server, MHD_OPTION_CONNECTION_LIMIT,
-        (unsigned)CONNECTIONS_MAX, MHD_OPTION_PER_IP_CONNECTION_LIMIT,
-        (unsigned)CONNECTIONS_PER_ADDRESS, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
-        (size_t)CONNECTION_MEMORY, MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)IDLE_SECONDS,
-        MHD_OPTION_END);
+        on_access, server, MHD_OPTION_EXTERNAL_LOGGER, on_message, NULL, MHD_OPTION_LISTEN_SOCKET,
+        listener, MHD_OPTION_THREAD_POOL_SIZE, (unsigned)LISTENING_THREADS,
+        MHD_OPTION_URI_LOG_CALLBACK, on_target, server, MHD_OPTION_NOTIFY_COMPLETED, on_completed,
+        server, MHD_OPTION_CONNECTION_LIMIT, (unsigned)CONNECTIONS_MAX,
+        MHD_OPTION_PER_IP_CONNECTION_LIMIT, (unsigned)CONNECTIONS_PER_ADDRESS,
+        MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_MEMORY,
+        MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)IDLE_SECONDS, MHD_OPTION_END);
     if (server->daemon == NULL) {
         fputs("ragstore-server: cannot serve on this socket; --log-level debug says more\n",
               stderr);
