@@ -252,7 +252,7 @@ check-http: all ## run the HTTP tests against the server
 check-page: all ## drive the web page in a real browser
 	@tests/run.sh page
 
-check-openapi: all ## compare the server with its own description (CASES)
+check-openapi: all ## compare the server with its own description (RAGSTORE_OPENAPI_CASES)
 	@tests/run.sh openapi
 
 check-python: all ## run the tests of the Python module
