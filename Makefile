@@ -82,7 +82,9 @@ lib_sources := $(foreach room,$(ROOMS),$(addprefix lib/$(room)/,$(ROOM_$(room)))
 lib_objects := $(lib_sources:%.c=$(BUILD)/%.o)
 
 server_sources := $(wildcard examples/server/*.c)
-server_objects := $(server_sources:%.c=$(BUILD)/%.o)
+web_sources := $(wildcard examples/server/web/*)
+web_bytes := $(BUILD)/examples/server/web_bytes
+server_objects := $(server_sources:%.c=$(BUILD)/%.o) $(web_bytes).o
 
 unit_tests := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/unit/*/test_*.c))
 crash_tests := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/crash/test_*.c))
@@ -118,6 +120,15 @@ $(BUILD)/examples/server/%.o: examples/server/%.c | need-dependencies
 	$(call say,CC,$<)
 	@mkdir -p $(@D)
 	$(Q)$(call compile,,-Iinclude -Iexamples/server $(SERVER_CFLAGS))
+
+# the page, its style and its scripts become part of the server's binary
+$(web_bytes).c: tools/embed-files.sh include/ragstore.h $(web_sources)
+	$(call say,EMBED,$@)
+	@mkdir -p $(@D)
+	$(Q)tools/embed-files.sh '$(VERSION)' $(web_sources) > $@
+
+$(web_bytes).o: $(web_bytes).c | need-dependencies
+	$(Q)$(call compile,,-Iexamples/server)
 
 $(BUILD)/tests/%.o: tests/%.c | need-dependencies
 	$(call say,CC,$<)
@@ -203,7 +214,7 @@ SHARED_DATA ?= $(abspath ../shared/data)
 TEST_ENVIRONMENT = RAGSTORE_SHARED_DATA='$(SHARED_DATA)' RAGSTORE_MODEL="$$(tools/setup.sh print-model)"
 PYTHON = $$(tools/setup.sh print-python)
 
-.PHONY: all check check-unit check-crash check-faults check-campaigns check-api check-query check-http check-python check-docs \
+.PHONY: all check check-unit check-crash check-faults check-campaigns check-api check-query check-http check-page check-openapi check-python check-docs \
         check-layers check-install check-asan check-tsan check-long setup setup-check quickstart install uninstall clean help \
         bench bench-quality format
 
@@ -238,6 +249,12 @@ check-query: $(query_programs) ## compare the query language with two other impl
 
 check-http: all ## run the HTTP tests against the server
 	@tests/run.sh http
+
+check-page: all ## drive the web page in a real browser
+	@tests/run.sh page
+
+check-openapi: all ## compare the server with its own description (RAGSTORE_OPENAPI_CASES)
+	@tests/run.sh openapi
 
 check-python: all ## run the tests of the Python module
 	@tests/run.sh python

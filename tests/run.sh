@@ -2,7 +2,7 @@
 #
 # Runs the tests and counts them. `tests/run.sh` runs all kinds; words on the
 # command line choose: unit crash faults campaigns api query layers docs install python
-# http. VARIANT chooses the build whose programs are run. RAGSTORE_CRASH_SEED: see tests/crash.
+# http page openapi. VARIANT chooses the build whose programs are run. RAGSTORE_CRASH_SEED: see tests/crash.
 #
 # Each kind prints its own lines; a program's output is shown only when it
 # fails, but for its figures: lines that begin with a number, a seed or "NOT RUN".
@@ -21,6 +21,7 @@ export RAGSTORE_MODEL=${RAGSTORE_MODEL:-$(tools/setup.sh print-model 2>/dev/null
 export RAGSTORE_LIBRARY=$PWD/$lib/libragstore.so RAGSTORE_SERVER=$PWD/$bin/ragstore-server
 export RAGSTORE_QUERY_DRIVER=$PWD/$build/tests/query/query_driver
 export RAGSTORE_MINGO=${RAGSTORE_MINGO:-$(tools/setup.sh print-mingo 2>/dev/null)}
+export RAGSTORE_AXE=${RAGSTORE_AXE:-$(tools/setup.sh print-axe 2>/dev/null)}
 export PYTHONPATH=$PWD/examples/python PYTHONDONTWRITEBYTECODE=1
 export ASAN_OPTIONS=${ASAN_OPTIONS:-detect_leaks=1} OMP_WAIT_POLICY=passive
 
@@ -75,10 +76,11 @@ run_pytest() { # a folder of pytest files
     timeout 1500 "$python" -m pytest -q -p no:cacheprovider "tests/$1" >"$log" 2>&1 </dev/null
     status=$?
     report $status "tests/$1" "$(count passed)" "$(count failed)" "$(count skipped)" $((SECONDS - from))
+    figures
 }
 
 kinds=("$@")
-[ ${#kinds[@]} -gt 0 ] || kinds=(layers unit crash faults campaigns api query docs install python http)
+[ ${#kinds[@]} -gt 0 ] || kinds=(layers unit crash faults campaigns api query docs install python http page openapi)
 for kind in "${kinds[@]}"; do
     printf '%s\n' "$kind"
     case $kind in
@@ -95,7 +97,7 @@ for kind in "${kinds[@]}"; do
         ;;
     docs) run_script docs "$python" tests/docs/check_docs.py ;;
     install) run_script install tests/install/check_install.sh ;;
-    query | python | http) run_pytest "$kind" ;;
+    query | python | http | page | openapi) run_pytest "$kind" ;;
     *) printf 'tests/run.sh: no kind of test is called "%s"\n' "$kind" >&2; exit 2 ;;
     esac
 done

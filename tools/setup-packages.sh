@@ -48,6 +48,8 @@ valgrind           command valgrind
 abigail-tools      command abidiff
 strace             command strace
 jq                 command jq
+chromium           command chromium
+chromium-driver    command chromedriver
 EOF
     # only root can mount what they make
     [ "$(id -u)" -eq 0 ] || return 0

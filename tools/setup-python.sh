@@ -51,7 +51,7 @@ python_missing() {
 }
 
 python_verify() {
-    "$(python_interpreter)" -c 'import faiss, mongomock, numpy, pytest, requests' >/dev/null 2>&1 ||
+    "$(python_interpreter)" -c 'import faiss, mongomock, numpy, pytest, requests, schemathesis, selenium' >/dev/null 2>&1 ||
         echo "python environment for the tests: its modules do not load; remove $(python_environment)"
 }
 
@@ -83,6 +83,6 @@ python_make() {
     TMPDIR=$scratch PIP_USER=0 "$2/bin/python" -m pip install --no-input \
         --disable-pip-version-check --no-cache-dir --progress-bar off \
         --only-binary :all: --require-hashes -r "$python_requirements" || return
-    "$2/bin/python" -c 'import faiss, mongomock, numpy, pytest, requests' || return
+    "$2/bin/python" -c 'import faiss, mongomock, numpy, pytest, requests, schemathesis, selenium' || return
     : >"$2/COMPLETE"
 }

@@ -13,6 +13,7 @@
 #   setup-model.sh          the embedding model
 #   setup-python.sh         the Python that the tests run in
 #   setup-mingo.sh          what the tests compare the query language with
+#   setup-axe.sh            what the test of the web page is checked by
 #
 # and two serve them: setup-common.sh has the cache, messages, locks and
 # progress, setup-debian-source.sh fetches a Debian source package.
@@ -31,13 +32,14 @@ Fetches and builds what ragstore needs, once; says what it does; does nothing
 when nothing is missing.
 
   all                 packages, faiss and model (the default)
-  check               all, python, mingo, and the Debian packages of `make check`
+  check               all, python, mingo, axe, and the Debian packages of `make check`
   packages            Debian packages, by apt-get install; without root it
                       prints the one command to run, and exits 3
   faiss               FAISS's C API, from Debian's source package, static
   model               the embedding model all-MiniLM-L6-v2
   python              a Python environment for the tests
   mingo               mingo, for comparing the query language; needs npm
+  axe                 axe-core, for checking the web page; needs npm
   status [--verify] [all|check]
                       exit 0 if all (or check) is complete, else name what is
                       missing and exit 1; --verify also compares the digests
@@ -45,6 +47,7 @@ when nothing is missing.
   print-model         the directory with the model's files
   print-python        the Python interpreter for the tests
   print-mingo         the directory with mingo
+  print-axe           the file of axe-core
   --help              this text
 
 Everything is kept in $XDG_CACHE_HOME/ragstore (~/.cache/ragstore):
@@ -53,6 +56,7 @@ Everything is kept in $XDG_CACHE_HOME/ragstore (~/.cache/ragstore):
   models/all-MiniLM-L6-v2/                       the model, SOURCE
   venv/<requirements>-<python>/                  the tests' Python
   mingo/<version>/                               mingo
+  axe/<version>/                                 axe-core
   downloads/                                     FAISS's source archives
   logs/                                          what each step printed
 
@@ -85,6 +89,8 @@ tools=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 . "$tools/setup-python.sh"
 # shellcheck source=tools/setup-mingo.sh
 . "$tools/setup-mingo.sh"
+# shellcheck source=tools/setup-axe.sh
+. "$tools/setup-axe.sh"
 
 # status [--verify] [all|check]
 status() {
@@ -94,7 +100,7 @@ status() {
         --verify) verify=yes ;;
         all) ;;
         check)
-            parts+=" python mingo"
+            parts+=" python mingo axe"
             packages_for_check=yes
             ;;
         *) wrong_usage "status: unknown argument '$1'" ;;
@@ -130,10 +136,10 @@ esac
 case $command in
 all) steps="packages faiss model" ;;
 check)
-    steps="packages faiss model python mingo"
+    steps="packages faiss model python mingo axe"
     packages_for_check=yes
     ;;
-packages | faiss | model | python | mingo) steps=$command ;;
+packages | faiss | model | python | mingo | axe) steps=$command ;;
 status)
     status "$@" && exit 0
     exit 1
@@ -152,6 +158,10 @@ print-python)
     ;;
 print-mingo)
     mingo_directory
+    exit 0
+    ;;
+print-axe)
+    axe_file
     exit 0
     ;;
 -h | --help | help)

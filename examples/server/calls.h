@@ -21,6 +21,7 @@ enum handled add_chunks(struct request *request);
 enum handled list_documents(struct request *request);
 enum handled get_document(struct request *request);
 enum handled get_document_content(struct request *request);
+enum handled get_document_text(struct request *request);
 enum handled delete_document(struct request *request);
 
 /* session_calls.c */
@@ -40,8 +41,13 @@ enum handled search(struct request *request);
 enum handled get_health(struct request *request);
 enum handled get_ready(struct request *request);
 
+/* metrics_calls.c */
+enum handled get_metrics(struct request *request);
+
 /* page_calls.c */
 enum handled get_root(struct request *request);
-enum handled get_page(struct request *request);
+enum handled get_page_file(struct request *request);
+enum handled get_docs(struct request *request);
+enum handled get_openapi(struct request *request);
 
 #endif

@@ -15,12 +15,10 @@
 static const struct {
     const char *name, *of_library;
 } members[] = {
-    {"doc_id", "doc_id"},           {"doc_name", "filename"},
-    {"file_path", "file_path"},     {"indexed_at", "uploaded_at"},
-    {"file_size", "file_size"},     {"metadata", "metadata"},
-    {"media_type", "media_type"},   {"sha256", "sha256"},
-    {"key", "key"},                 {"source", "source"},
-    {"description", "description"}, {"chunks_count", "chunks_count"},
+    {"doc_id", "doc_id"},          {"doc_name", "filename"},       {"file_path", "file_path"},
+    {"indexed_at", "uploaded_at"}, {"file_size", "file_size"},     {"metadata", "metadata"},
+    {"media_type", "media_type"},  {"sha256", "sha256"},           {"key", "key"},
+    {"source", "source"},          {"description", "description"}, {"chunks_count", "chunks_count"},
 };
 
 static void out_document(struct json_out *out, const json_t *document)
@@ -149,10 +147,10 @@ static void free_buffer(void *buffer)
     ragstore_buffer_free(buffer);
 }
 
-static void reply_content(struct request *request, ragstore_buffer *content,
-                          const json_t *description)
+/* Reply with bytes that are not ours; the buffer is taken. */
+static void reply_content(struct request *request, ragstore_buffer *content, const char *type,
+                          const char *name)
 {
-    const char *type = json_string_value(json_object_get(description, "media_type"));
     struct MHD_Response *response = MHD_create_response_from_buffer_with_free_callback_cls(
         ragstore_buffer_size(content), (void *)(uintptr_t)ragstore_buffer_data(content),
         free_buffer, content);
@@ -163,9 +161,9 @@ static void reply_content(struct request *request, ragstore_buffer *content,
     }
     request->reply_size = ragstore_buffer_size(content);
     reply_response(request, MHD_HTTP_OK, response);
-    reply_header(request, "Content-Type", is_media_type(type) ? type : "application/octet-stream");
+    reply_header(request, "Content-Type", type);
     reply_header(request, "Content-Security-Policy", "default-src 'none'; sandbox");
-    add_disposition(request, json_string_value(json_object_get(description, "filename")));
+    add_disposition(request, name);
 }
 
 enum handled get_document_content(struct request *request)
@@ -178,7 +176,10 @@ enum handled get_document_content(struct request *request)
     if (description != NULL) {
         status = ragstore_document_content(&content, document);
         if (status == RAGSTORE_OK) {
-            reply_content(request, content, description);
+            const char *type = json_string_value(json_object_get(description, "media_type"));
+
+            reply_content(request, content, is_media_type(type) ? type : "application/octet-stream",
+                          json_string_value(json_object_get(description, "filename")));
         } else if (status == RAGSTORE_E_NOT_FOUND) {
             reply_error(request, MHD_HTTP_NOT_FOUND, "Content not found",
                         "This document was made of chunks and has no file, or was deleted.");
@@ -187,6 +188,29 @@ enum handled get_document_content(struct request *request)
         }
     }
     json_decref(description);
+    ragstore_document_free(document);
+    return HANDLED;
+}
+
+/* What the offsets of hits and citations count in, whatever the file's format is. */
+enum handled get_document_text(struct request *request)
+{
+    ragstore_document *document = find_document(request);
+    ragstore_buffer *text = NULL;
+    int status = RAGSTORE_OK;
+
+    if (document == NULL) {
+        return HANDLED;
+    }
+    status = ragstore_document_text(&text, document);
+    if (status == RAGSTORE_OK) {
+        reply_content(request, text, "text/plain; charset=utf-8", "text.txt");
+    } else if (status == RAGSTORE_E_NOT_FOUND) {
+        reply_error(request, MHD_HTTP_NOT_FOUND, "Text not found",
+                    "This document was made of chunks and has no text of its own, or was deleted.");
+    } else {
+        reply_failure(request, status, NULL);
+    }
     ragstore_document_free(document);
     return HANDLED;
 }

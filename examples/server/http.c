@@ -16,6 +16,7 @@
 #include "http.h"
 
 #include "guards.h"
+#include "metrics.h"
 #include "multipart.h"
 #include "reply.h"
 #include "routes.h"
@@ -227,6 +228,7 @@ static void on_completed(void *user, struct MHD_Connection *connection, void **c
     }
     *context = NULL;
     if (request->counted) {
+        metrics_count(request);
         log_line(LOG_LEVEL_INFO, "%s %s %.512s %u %.1fms %lluB%s", request->id, request->method,
                  request->target.path, request->status, request_age_ms(request),
                  (unsigned long long)request->reply_size, whole ? "" : " (client left)");

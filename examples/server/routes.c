@@ -11,9 +11,12 @@
 
 static const struct route routes[] = {
     {"GET", "/", BODY_NONE, 0, get_root},
-    {"GET", "/docs", BODY_NONE, 0, get_page},
+    {"GET", "/web/{}", BODY_NONE, 0, get_page_file},
+    {"GET", "/docs", BODY_NONE, 0, get_docs},
+    {"GET", "/openapi.json", BODY_NONE, 0, get_openapi},
     {"GET", "/health", BODY_NONE, 0, get_health},
     {"GET", "/ready", BODY_NONE, 0, get_ready},
+    {"GET", "/metrics", BODY_NONE, 0, get_metrics},
 
     {"POST", "/api/entities", BODY_JSON, 0, create_entity},
     {"GET", "/api/entities", BODY_NONE, 0, list_entities},
@@ -25,6 +28,7 @@ static const struct route routes[] = {
     {"GET", "/api/entities/{}/files", BODY_NONE, 0, list_documents},
     {"GET", "/api/entities/{}/files/{}", BODY_NONE, 0, get_document},
     {"GET", "/api/entities/{}/files/{}/content", BODY_NONE, 0, get_document_content},
+    {"GET", "/api/entities/{}/files/{}/text", BODY_NONE, 0, get_document_text},
     {"DELETE", "/api/entities/{}/files/{}", BODY_NONE, 0, delete_document},
     {"POST", "/api/entities/{}/chunks", BODY_JSON, BODY_LIMIT_CHUNKS, add_chunks},
 
@@ -37,6 +41,19 @@ static const struct route routes[] = {
     {"POST", "/api/chat", BODY_JSON, 0, chat},
     {"POST", "/api/search", BODY_JSON, 0, search},
 };
+
+enum { ROUTE_COUNT = sizeof routes / sizeof routes[0] };
+_Static_assert((int)ROUTE_COUNT <= (int)ROUTES_MAX, "raise ROUTES_MAX");
+
+size_t routes_index(const struct route *route)
+{
+    return (size_t)(route - routes);
+}
+
+const struct route *routes_at(size_t index)
+{
+    return index < ROUTE_COUNT ? &routes[index] : NULL;
+}
 
 /* Compare the segments with a pattern; fills in the arguments on the way. */
 static bool matches(struct request *request, const char *pattern)
@@ -76,7 +93,7 @@ void routes_find(struct request *request)
 {
     char allowed[64] = "";
 
-    for (size_t i = 0; i < sizeof routes / sizeof routes[0]; i++) {
+    for (size_t i = 0; i < ROUTE_COUNT; i++) {
         size_t used = strlen(allowed);
 
         if (!matches(request, routes[i].pattern)) {

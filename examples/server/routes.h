@@ -27,6 +27,12 @@ struct route {
 
 enum { BODY_LIMIT = 1024 * 1024, BODY_LIMIT_CHUNKS = 32 * 1024 * 1024 };
 
+enum { ROUTES_MAX = 64 };
+
+/* The place of a route in the table, and back; NULL behind the last one. */
+size_t routes_index(const struct route *route);
+const struct route *routes_at(size_t index);
+
 /* Set request->route and request->arguments, or make a reply: 404, or 405 with Allow. */
 void routes_find(struct request *request);
 

@@ -225,6 +225,11 @@ enum handled upload_file(struct request *request)
     return HANDLED;
 }
 
+static bool is_number_field(const char *name)
+{
+    return strcmp(name, "page") == 0 || strcmp(name, "start") == 0 || strcmp(name, "end") == 0;
+}
+
 /* Look at each chunk: an object with a text, and nothing that is unknown. What the values may be
  * is for the library to say. */
 static void check_chunks(struct fields *fields, json_t *chunks)
@@ -253,6 +258,11 @@ static void check_chunks(struct fields *fields, json_t *chunks)
 
             for (size_t j = 0; j < sizeof known / sizeof known[0]; j++) {
                 is_known = is_known || strcmp(name, known[j]) == 0;
+            }
+            if (is_known && is_number_field(name) && !json_is_integer(value) &&
+                !json_is_null(value)) {
+                fields_wrong(fields, "chunks", (json_int_t)i, name, "int_type",
+                             "Input should be a valid integer");
             }
             if (!is_known) {
                 fields_wrong(fields, "chunks", (json_int_t)i, name, "extra_forbidden",

@@ -155,11 +155,26 @@ def test_document__content_is_an_attachment(server, entity):
     assert "sandbox" in response.headers["Content-Security-Policy"]
 
 
+def test_document__text_is_what_offsets_count_in(server, entity):
+    doc_id = server.upload(entity, "page.html",
+                           "<h1>Ferries</h1><p>Grüße: revenue rose to 48 million crowns.</p>")["doc_id"]
+    response = server.get(f"/api/entities/{entity}/files/{doc_id}/text")
+    assert response.headers["Content-Type"] == "text/plain; charset=utf-8"
+    assert response.headers["Content-Disposition"].startswith("attachment")
+    assert "<" not in response.text
+    for hit in server.search(entity, "revenue crowns")["results"]:
+        assert response.content[hit["start"]:hit["end"]].decode() == hit["content"]
+    chunks = ok(server.post(f"/api/entities/{entity}/chunks", json={"chunks": [{"text": "An oboe."}]}))
+    missing = server.get(f"/api/entities/{entity}/files/{chunks['doc_id']}/text")
+    assert missing.status_code == 404
+    assert set(missing.json()) == {"error", "detail"}
+
+
 def test_document__is_not_seen_from_another_entity(server, entity):
     doc_id = server.upload(entity, "report.md", FERRIES)["doc_id"]
     other = entity + "_other"
     server.create_entity(other)
-    for path in (f"/files/{doc_id}", f"/files/{doc_id}/content"):
+    for path in (f"/files/{doc_id}", f"/files/{doc_id}/content", f"/files/{doc_id}/text"):
         assert server.get(f"/api/entities/{other}{path}").status_code == 404
     assert server.delete(f"/api/entities/{other}/files/{doc_id}").status_code == 404
     assert server.search(other, "revenue", doc_ids=[doc_id])["results"] == []
@@ -198,6 +213,9 @@ def test_chunks__are_stored_as_given(server, entity):
     ([{"metadata": {}}], ["body", "chunks", 0, "text"]),
     ([{"text": "fine"}, {"text": 5}], ["body", "chunks", 1, "text"]),
     ([{"text": "fine", "pages": 1}], ["body", "chunks", 0, "pages"]),
+    ([{"text": "fine", "page": "3"}], ["body", "chunks", 0, "page"]),
+    ([{"text": "fine", "start": {}}], ["body", "chunks", 0, "start"]),
+    ([{"text": "fine", "end": 2.5}], ["body", "chunks", 0, "end"]),
     ("text", ["body", "chunks"]),
 ])
 def test_chunks__wrong_ones_are_422(server, entity, chunks, loc):
