@@ -46,6 +46,7 @@
  *   collection                                        any thread, at the same time
  *   result, answer, buffer                            any thread may read; one frees
  *   upload, cursor                                    one thread at a time
+ *   extraction                                        the thread of its callback, until that returns
  *   batch                                             the thread that began it
  *   the thread's error                                its own thread
  *   Freeing a handle while another thread uses it is a mistake of the caller.
@@ -246,6 +247,7 @@ typedef struct ragstore_batch ragstore_batch;       /* several changes, one comm
 typedef struct ragstore_entity ragstore_entity;     /* a tenant */
 typedef struct ragstore_document ragstore_document; /* one document as it was when looked up */
 typedef struct ragstore_upload ragstore_upload;     /* a document on its way in */
+typedef struct ragstore_extraction ragstore_extraction; /* the text of a document on its way in */
 typedef struct ragstore_result ragstore_result;     /* ranked chunks */
 typedef struct ragstore_session ragstore_session;   /* a conversation about an entity */
 typedef struct ragstore_answer ragstore_answer;     /* an answer with its sources */
@@ -449,10 +451,16 @@ typedef struct ragstore_store_open_options {
     ragstore_model *model;       /* embeds documents and queries; NULL: keyword search only */
     void (*log)(void *user, int level, const char *message); /* any thread; NULL: silent */
     void *log_user;
+    /* Takes the text out of documents that are not text (PDF, Office, e-mail, …), on the thread that
+     * adds them: see ragstore_extraction_add(). Returns 0, or a RAGSTORE_E_… code; UNSUPPORTED: it
+     * does not know the format. NULL: such documents are refused. */
+    int32_t (*extract)(void *user, ragstore_extraction *out, const void *bytes, size_t size,
+                       const char *filename);
+    void *extract_user;
 } ragstore_store_open_options;
 
 #define RAGSTORE_STORE_OPEN_OPTIONS_INIT                                                           \
-    {sizeof(ragstore_store_open_options), 0, 0, 0, 0, 0, NULL, NULL, NULL}
+    {sizeof(ragstore_store_open_options), 0, 0, 0, 0, 0, NULL, NULL, NULL, NULL, NULL}
 
 /**
  * Fill an options struct with the defaults.
@@ -473,7 +481,7 @@ RAGSTORE_API void ragstore_store_open_options_init(ragstore_store_open_options *
  * A directory that holds other things is left alone. After a crash the store is recovered here, by the
  * first process that opens it to write; later ones open it as it is.
  * One that this process has open already is shared; a handle opened for reading refuses changes all
- * the same, and each handle's log callback is called until that handle is closed.
+ * the same, and each handle's log and extract callbacks are called until that handle is closed.
  *
  * @param out  set to the store, to NULL on failure
  * @param path  the directory; its parent must exist
@@ -884,7 +892,8 @@ typedef struct ragstore_document_add_options {
 RAGSTORE_API void ragstore_document_add_options_init(ragstore_document_add_options *options);
 
 /**
- * Add a document from bytes: text, Markdown or HTML. File, chunks, vectors and record become
+ * Add a document from bytes: text, Markdown, HTML, CSV or JSON, and whatever else the store's extract
+ * callback knows. File, chunks, vectors and record become
  * visible in one commit.
  * Bytes that the entity already holds change nothing: the document that has them is returned, and
  * its file and index are mended if need be.
@@ -1064,6 +1073,90 @@ RAGSTORE_API int ragstore_document_list(ragstore_buffer **out, ragstore_entity *
  * Since:     0.1
  */
 RAGSTORE_API int ragstore_document_delete(ragstore_entity *entity, const char *doc_id);
+
+/* ------------------ extraction -------------------------------------------------- */
+
+#define RAGSTORE_BLOCK_PARAGRAPH 1u
+#define RAGSTORE_BLOCK_HEADING 2u   /* of level 1 (outermost) to 6 */
+#define RAGSTORE_BLOCK_LIST_ITEM 3u
+#define RAGSTORE_BLOCK_CODE 4u
+#define RAGSTORE_BLOCK_TABLE_ROW 5u /* one row, as a text that can be understood alone */
+
+/**
+ * Hand over the next piece of a document's text, in reading order. For the extract callback of
+ * ragstore_store_open_options, which calls it any number of times and then returns 0.
+ * White space around a block goes; a blank line or a line's end comes between two. What the text is
+ * made of decides where it is cut into chunks. A failure makes the whole document fail.
+ *
+ * @param extraction  what the callback was given
+ * @param kind  RAGSTORE_BLOCK_…
+ * @param level  1 to 6 for a heading, 0 otherwise
+ * @param page  on which it stands, from 1; 0: there are no pages
+ * @param text  UTF-8 without NUL, `size` bytes; may be NULL when size is 0
+ * @param size  bytes; at most 1 GiB in all blocks
+ *
+ * Ownership: text is copied.
+ * Lifetime:  none.
+ * Threads:   the thread of the callback.
+ * Errors:    INVALID_DATA (not UTF-8), TOO_LARGE, common.
+ * Blocking:  never.
+ * Since:     0.1
+ */
+RAGSTORE_API int ragstore_extraction_add(ragstore_extraction *extraction, uint32_t kind,
+                                         uint32_t level, uint32_t page, const char *text,
+                                         size_t size);
+
+/**
+ * Tell what the document turned out to be. Without this it is "application/octet-stream".
+ *
+ * @param extraction  what the callback was given
+ * @param media_type  such as "application/pdf", at most 63 bytes
+ *
+ * Ownership: media_type is copied.
+ * Lifetime:  none.
+ * Threads:   the thread of the callback.
+ * Errors:    INVALID_DATA, TOO_LARGE, common.
+ * Blocking:  never.
+ * Since:     0.1
+ */
+RAGSTORE_API int ragstore_extraction_set_media_type(ragstore_extraction *extraction,
+                                                    const char *media_type);
+
+/**
+ * Tell how far the extraction is, and learn whether to go on. Call it several times a second.
+ *
+ * @param extraction  what the callback was given
+ * @param done  of total, in any unit
+ * @param total  0 while unknown
+ *
+ * Ownership: none.
+ * Lifetime:  none.
+ * Threads:   the thread of the callback.
+ * Errors:    INTERRUPTED (stop and return), common.
+ * Blocking:  calls the progress callback of the add.
+ * Since:     0.1
+ */
+RAGSTORE_API int ragstore_extraction_progress(ragstore_extraction *extraction, uint64_t done,
+                                              uint64_t total);
+
+/**
+ * Say why the document has no text, for the message of the error. The callback returns the status:
+ * NOT_EXTRACTABLE for a document that is encrypted, scanned, damaged or empty.
+ *
+ * @param extraction  what the callback was given
+ * @param status  a RAGSTORE_E_… code
+ * @param reason  what is wrong and what the user can do, in one sentence; at most 511 bytes are used
+ * @return status; INVALID_ARGUMENT when it is not a code
+ *
+ * Ownership: reason is copied.
+ * Lifetime:  none.
+ * Threads:   the thread of the callback.
+ * Errors:    INVALID_ARGUMENT.
+ * Blocking:  never.
+ * Since:     0.1
+ */
+RAGSTORE_API int ragstore_extraction_refuse(ragstore_extraction *extraction, int status,
+                                            const char *reason);
 
 /* ------------------ upload ------------------------------------------------------ */
 

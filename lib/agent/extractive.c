@@ -17,7 +17,8 @@
 #define HISTORY_BYTES_MAX 2048   /* of that one */
 #define QUESTION_BYTES_MAX 32768 /* what is searched for */
 #define QUOTES_MAX 4
-#define QUOTE_BYTES_MAX 400
+#define ANSWER_BYTES_MAX 400 /* marks included */
+#define MARK_BYTES 5         /* " [n]" behind a quotation and the end of its line */
 #define QUOTE_SHARE 0.5f /* of the best one's score, for the others */
 
 typedef struct quote {
@@ -66,16 +67,18 @@ static size_t choose(quote quotes[QUOTES_MAX], const rsi_material *material)
         const rsi_unit *unit = &material->units[material->ranking[i]];
         if (!rsi_unit_answers(unit) || (count > 0 && unit->score < quoted[0]->score * QUOTE_SHARE))
             break;
-        size_t room = QUOTE_BYTES_MAX - bytes;
+        if (bytes + MARK_BYTES > ANSWER_BYTES_MAX)
+            break;
+        const size_t room = ANSWER_BYTES_MAX - bytes - MARK_BYTES;
         if (unit->end - unit->start > room || is_quoted(quoted, count, unit))
             continue;
         size_t end = quote_end(material, unit, room, false);
-        bytes += end - unit->start;
+        bytes += end - unit->start + MARK_BYTES;
         quoted[count] = unit;
         quotes[count++] = (quote){unit->passage, unit->start, end};
     }
     if (count == 1)
-        quotes[0].end = quote_end(material, quoted[0], QUOTE_BYTES_MAX, true);
+        quotes[0].end = quote_end(material, quoted[0], ANSWER_BYTES_MAX - MARK_BYTES, true);
     return count;
 }
 

@@ -36,6 +36,9 @@
 typedef struct rsi_core {
     rsi_store *store;   /* other cores of this process may share it (open_stores.h) */
     rsi_store_log log;  /* who hears of what happens */
+    int32_t (*extract)(void *user, ragstore_extraction *out, const void *bytes, size_t size,
+                       const char *filename); /* of this handle; NULL: none */
+    void *extract_user;
     bool read_only;     /* this handle's wish: the store itself may be open for writing */
     uint64_t process;   /* a fork's child may not use it */
     pthread_mutex_t mutex; /* guards the three below */

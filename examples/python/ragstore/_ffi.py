@@ -97,6 +97,10 @@ class model_p(c_void_p):
     """ragstore_model *"""
 
 
+class extraction_p(c_void_p):
+    """ragstore_extraction *"""
+
+
 class buffer_p(c_void_p):
     """ragstore_buffer *"""
 
@@ -105,6 +109,8 @@ class buffer_p(c_void_p):
 
 log_callback = CFUNCTYPE(None, c_void_p, c_int, c_char_p)
 progress_callback = CFUNCTYPE(c_int32, c_void_p, c_char_p, c_uint64, c_uint64)
+# The bytes are a pointer and a size.
+extract_callback = CFUNCTYPE(c_int32, c_void_p, extraction_p, c_void_p, c_size_t, c_char_p)
 sources_callback = CFUNCTYPE(c_int32, c_void_p, result_p)
 # The text is not NUL-terminated: a pointer and a size.
 text_callback = CFUNCTYPE(c_int32, c_void_p, c_void_p, c_size_t)
@@ -128,6 +134,8 @@ class store_open_options(_Options):
         ("model", model_p),
         ("log", log_callback),
         ("log_user", c_void_p),
+        ("extract", extract_callback),
+        ("extract_user", c_void_p),
     ]
 
 
@@ -313,6 +321,12 @@ TABLE: list[tuple[str, list[Any], Any, Any]] = [
     ("ragstore_document_text", [_P(buffer_p), document_p], c_int, _status),
     ("ragstore_document_list", [_P(buffer_p), entity_p, _P(list_options)], c_int, _status),
     ("ragstore_document_delete", [entity_p, c_char_p], c_int, _status),
+    # extraction
+    ("ragstore_extraction_add",
+     [extraction_p, c_uint32, c_uint32, c_uint32, c_char_p, c_size_t], c_int, _status),
+    ("ragstore_extraction_set_media_type", [extraction_p, c_char_p], c_int, _status),
+    ("ragstore_extraction_progress", [extraction_p, c_uint64, c_uint64], c_int, _status),
+    ("ragstore_extraction_refuse", [extraction_p, c_int, c_char_p], c_int, None),
     # upload
     ("ragstore_upload_begin", [_P(upload_p), entity_p, _P(document_add_options)], c_int, _status),
     ("ragstore_upload_write", [upload_p, c_void_p, c_size_t], c_int, _status),
