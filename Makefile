@@ -74,6 +74,11 @@ LIB_CFLAGS := $(shell $(PKG_CONFIG) --cflags $(LIB_MODULES) 2>/dev/null) -isyste
 LIB_LIBS := $(shell $(PKG_CONFIG) --libs $(LIB_MODULES) 2>/dev/null) -lstemmer -lgomp -lstdc++ -lm -lpthread
 SERVER_CFLAGS := $(shell $(PKG_CONFIG) --cflags libmicrohttpd jansson 2>/dev/null)
 SERVER_LIBS := $(shell $(PKG_CONFIG) --libs libmicrohttpd jansson 2>/dev/null) -lpthread
+# the extraction helper is left out, loudly, where one of these is missing
+EXTRACT_MODULES := poppler-glib gmime-3.0 libzip libxml-2.0 libseccomp
+HAVE_EXTRACT := $(shell $(PKG_CONFIG) --exists $(EXTRACT_MODULES) 2>/dev/null && echo yes)
+EXTRACT_CFLAGS := $(patsubst -I%,-isystem %,$(shell $(PKG_CONFIG) --cflags $(EXTRACT_MODULES) 2>/dev/null))
+EXTRACT_LIBS := $(shell $(PKG_CONFIG) --libs $(EXTRACT_MODULES) 2>/dev/null) -lm
 
 # ---- sources, by room -----------------------------------------------------------------------
 
@@ -81,7 +86,12 @@ include lib/sources.mk
 lib_sources := $(foreach room,$(ROOMS),$(addprefix lib/$(room)/,$(ROOM_$(room))))
 lib_objects := $(lib_sources:%.c=$(BUILD)/%.o)
 
-server_sources := $(wildcard examples/server/*.c)
+# the helper, and the one file that starts it
+helper_sources := $(filter-out examples/extract/extract_runner.c,$(wildcard examples/extract/*.c))
+helper_objects := $(helper_sources:%.c=$(BUILD)/%.o)
+runner_objects := $(BUILD)/examples/extract/extract_runner.o
+
+server_sources := $(wildcard examples/server/*.c) examples/extract/extract_runner.c
 server_objects := $(server_sources:%.c=$(BUILD)/%.o)
 
 unit_tests := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/unit/*/test_*.c))
@@ -102,7 +112,13 @@ static := $(LIB)/libragstore.a
 .DEFAULT_GOAL := all
 
 all: ## build the library and the programs
-all: $(shared) $(static) $(BIN)/ragstore-server
+all: $(shared) $(static) $(BIN)/ragstore-server $(if $(HAVE_EXTRACT),$(BIN)/ragstore-extract,no-extract)
+
+.PHONY: no-extract
+no-extract:
+	@printf '%s\n' 'NOT BUILT: ragstore-extract, which reads PDF, Office files, e-books and e-mails.' \
+	    "$$($(PKG_CONFIG) --print-errors --exists $(EXTRACT_MODULES) 2>&1 | head -n 3)" \
+	    'Run "make setup" to get what it needs; everything else works without it.' >&2
 
 # ---- compiling ------------------------------------------------------------------------------
 
@@ -116,7 +132,17 @@ $(BUILD)/lib/%.o: lib/%.c | need-dependencies
 $(BUILD)/examples/server/%.o: examples/server/%.c | need-dependencies
 	$(call say,CC,$<)
 	@mkdir -p $(@D)
-	$(Q)$(call compile,,-Iinclude -Iexamples/server $(SERVER_CFLAGS))
+	$(Q)$(call compile,,-Iinclude -Iexamples/server -Iexamples/extract $(SERVER_CFLAGS))
+
+$(helper_objects): $(BUILD)/%.o: %.c
+	$(call say,CC,$<)
+	@mkdir -p $(@D)
+	$(Q)$(call compile,,-Iexamples/extract $(EXTRACT_CFLAGS))
+
+$(runner_objects): $(BUILD)/%.o: %.c
+	$(call say,CC,$<)
+	@mkdir -p $(@D)
+	$(Q)$(call compile,,-Iinclude -Iexamples/extract)
 
 $(BUILD)/tests/%.o: tests/%.c | need-dependencies
 	$(call say,CC,$<)
@@ -153,6 +179,11 @@ $(BIN)/ragstore-server: $(server_objects) $(shared)
 	@mkdir -p $(@D)
 	$(Q)$(CC) -o $@ $(VARIANT_FLAGS) $(LDFLAGS) $(server_objects) -L$(LIB) -lragstore $(SERVER_LIBS) \
 	    -Wl,-rpath,'$$ORIGIN/../lib'
+
+$(BIN)/ragstore-extract: $(helper_objects)
+	$(call say,LINK,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) -o $@ $(VARIANT_FLAGS) $(LDFLAGS) $(helper_objects) $(EXTRACT_LIBS)
 
 # unit tests see the inside: they link the objects themselves
 internal := $(BUILD)/internal.a
@@ -304,6 +335,7 @@ install: all $(BUILD)/ragstore.pc ## install below DESTDIR and PREFIX
 	$(CC) -o $(BUILD)/ragstore-server.installed $(VARIANT_FLAGS) $(LDFLAGS) $(server_objects) \
 	    -L$(LIB) -lragstore $(SERVER_LIBS) -Wl,-rpath,'$$ORIGIN/$(shell realpath -m --relative-to='$(BINDIR)' '$(LIBDIR)')'
 	install -m 755 $(BUILD)/ragstore-server.installed '$(DESTDIR)$(BINDIR)/ragstore-server'
+	$(if $(HAVE_EXTRACT),install -m 755 $(BIN)/ragstore-extract '$(DESTDIR)$(BINDIR)/ragstore-extract')
 	install -m 644 README.md LICENSE CHANGELOG.md '$(DESTDIR)$(DOCDIR)'
 	set -e; for page in $(MAN_PAGES); do \
 	    directory='$(DESTDIR)$(MANDIR)'/man$${page##*.}; \
@@ -313,7 +345,7 @@ uninstall: ## remove what install put there
 	rm -f '$(DESTDIR)$(INCLUDEDIR)/ragstore.h' '$(DESTDIR)$(LIBDIR)/$(notdir $(shared))' \
 	    '$(DESTDIR)$(LIBDIR)/$(SONAME)' '$(DESTDIR)$(LIBDIR)/libragstore.so' \
 	    '$(DESTDIR)$(LIBDIR)/libragstore.a' '$(DESTDIR)$(PKGCONFIGDIR)/ragstore.pc' \
-	    '$(DESTDIR)$(BINDIR)/ragstore-server'
+	    '$(DESTDIR)$(BINDIR)/ragstore-server' '$(DESTDIR)$(BINDIR)/ragstore-extract'
 	rm -f '$(DESTDIR)$(DOCDIR)/README.md' '$(DESTDIR)$(DOCDIR)/LICENSE' '$(DESTDIR)$(DOCDIR)/CHANGELOG.md'
 	-rmdir '$(DESTDIR)$(DOCDIR)' 2>/dev/null
 	for page in $(notdir $(MAN_PAGES)); do rm -f '$(DESTDIR)$(MANDIR)'/man$${page##*.}/"$$page"; done

@@ -7,6 +7,7 @@
 #ifndef SERVER_H
 #define SERVER_H
 
+#include "extract_runner.h"
 #include "settings.h"
 
 #include <pthread.h>
@@ -18,6 +19,7 @@ struct workers;
 struct server {
     struct settings settings;
     ragstore_store *store;
+    struct extract_runner extractor; /* program "": there is none */
     struct workers *workers;
     struct MHD_Daemon *daemon;
     char address[96];   /* as in the Host header, without the port: "127.0.0.1", "[::1]" */

@@ -26,6 +26,7 @@ static const struct option options[] = {
     {"host", "HOST", TEXT, 0, 0},
     {"port", "PORT", NUMBER, 0, 65535},
     {"model", NULL, TEXT, 0, 0}, /* RAGSTORE_MODEL is read by ragstore_model_locate() */
+    {"extractor", NULL, TEXT, 0, 0},
     {"public-host", NULL, TEXT, 0, 0},
     {"cors-origin", NULL, TEXT, 0, 0},
     {"allow-anonymous", NULL, SWITCH, 0, 0},
@@ -47,6 +48,8 @@ static const char help[] =
     "  --port N             the port; 0 picks a free one (8000)\n"
     "  --model DIR          the embedding model; none for keyword search only\n"
     "                       (RAGSTORE_MODEL, or where the set-up put it)\n"
+    "  --extractor FILE     the helper that reads PDF, Office files, e-books and mails;\n"
+    "                       none for text files only (ragstore-extract beside this)\n"
     "  --public-host NAME   a name that clients may use for this server in the Host\n"
     "                       header, beside localhost and loopback addresses\n"
     "  --cors-origin URL    a web origin whose pages may use this server\n"
@@ -129,6 +132,9 @@ static bool set_text(struct settings *settings, const char *name, const char *va
     }
     if (strcmp(name, "model") == 0) {
         return replace_text(&settings->model, value);
+    }
+    if (strcmp(name, "extractor") == 0) {
+        return replace_text(&settings->extractor, value);
     }
     if (strcmp(name, "public-host") == 0) {
         return replace_text(&settings->public_host, value);
@@ -318,6 +324,7 @@ void settings_free(struct settings *settings)
     free(settings->data_dir);
     free(settings->host);
     free(settings->model);
+    free(settings->extractor);
     free(settings->public_host);
     free(settings->cors_origin);
     *settings = (struct settings){0};
