@@ -100,6 +100,7 @@ api_tests := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/api/test_*.c))
 harness_objects := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/harness/*.c))
 # what a test of the public calls may use: the rest of the harness reaches inside
 harness_public := $(patsubst %,$(BUILD)/tests/harness/%.o,cranfield locales temporary)
+extract_tests := $(if $(HAVE_EXTRACT),$(BUILD)/tests/extract/test_runner)
 bypass_test := $(BUILD)/tests/layers/test_bypass
 campaign_programs := $(patsubst %,$(BUILD)/tests/campaigns/%,store_worker damage)
 query_programs := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/query/*.c))
@@ -214,6 +215,20 @@ $(bypass_test): %: %.o $(BUILD)/tests/layers/watched_calls.o $(table_objects) $(
 	$(call say,LINK,$@)
 	$(Q)$(CC) -o $@ $(VARIANT_FLAGS) $(LDFLAGS) -rdynamic $^ $(FAISS_ARCHIVES) $(LIB_LIBS) -lcmocka -ldl
 
+$(BUILD)/tests/extract/%.o: tests/extract/%.c | need-dependencies
+	$(call say,CC,$<)
+	@mkdir -p $(@D)
+	$(Q)$(call compile,,-Iinclude -Itests -Iexamples/extract $(LIB_CFLAGS) $(EXTRACT_CFLAGS))
+
+$(BUILD)/tests/extract/attacked: %: %.o $(BUILD)/examples/extract/extract_emit.o $(BUILD)/examples/extract/extract_jail.o
+	$(call say,LINK,$@)
+	$(Q)$(CC) -o $@ $(VARIANT_FLAGS) $(LDFLAGS) $^ $(shell $(PKG_CONFIG) --libs libseccomp)
+
+$(BUILD)/tests/extract/test_runner: %: %.o $(runner_objects) $(harness_public) $(shared) | $(BUILD)/tests/extract/attacked
+	$(call say,LINK,$@)
+	$(Q)$(CC) -o $@ $(VARIANT_FLAGS) $(LDFLAGS) $(filter %.o,$^) -L$(LIB) -lragstore -lcmocka \
+	    $(shell $(PKG_CONFIG) --libs jansson) -lpthread -lm -Wl,-rpath,$(abspath $(LIB))
+
 $(campaign_programs): %: %.o $(BUILD)/tests/campaigns/workload.o $(harness_public) $(shared)
 	$(call say,LINK,$@)
 	$(Q)$(CC) -o $@ $(VARIANT_FLAGS) $(LDFLAGS) $(filter %.o,$^) -L$(LIB) -lragstore -lcmocka -lm \
@@ -233,7 +248,7 @@ SHARED_DATA ?= $(abspath ../shared/data)
 TEST_ENVIRONMENT = RAGSTORE_SHARED_DATA='$(SHARED_DATA)' RAGSTORE_MODEL="$$(tools/setup.sh print-model)"
 PYTHON = $$(tools/setup.sh print-python)
 
-.PHONY: all check check-unit check-crash check-faults check-campaigns check-api check-query check-http check-python check-docs \
+.PHONY: all check check-unit check-crash check-faults check-campaigns check-api check-query check-extract check-http check-python check-docs \
         check-layers check-install check-asan check-tsan check-long setup setup-check quickstart install uninstall clean help \
         bench bench-quality format
 
@@ -245,7 +260,7 @@ check: ## set up what is missing, build, run all tests
 	@$(MAKE) --no-print-directory -j2 all tests
 	@tests/run.sh
 
-tests: $(unit_tests) $(crash_tests) $(api_tests) $(bypass_test) $(campaign_programs) $(query_programs) $(bench_programs)
+tests: $(unit_tests) $(crash_tests) $(api_tests) $(extract_tests) $(bypass_test) $(campaign_programs) $(query_programs) $(bench_programs)
 .PHONY: tests
 
 check-unit: $(unit_tests) ## run the unit tests
@@ -265,6 +280,9 @@ check-api: $(api_tests) ## run the tests of the public calls
 
 check-query: $(query_programs) ## compare the query language with two other implementations
 	@tests/run.sh query
+
+check-extract: $(extract_tests) ## a helper whose parser has been taken over: stopped and reported
+	@tests/run.sh extract
 
 check-http: all ## run the HTTP tests against the server
 	@tests/run.sh http

@@ -86,8 +86,7 @@ bool archive_read(struct bytes *out, struct archive *archive, const char *name)
     if (zip_stat(archive->zip, name, 0, &facts) != 0) {
         return false;
     }
-    if ((facts.valid & ZIP_STAT_ENCRYPTION_METHOD) != 0 &&
-        facts.encryption_method != ZIP_EM_NONE) {
+    if ((facts.valid & ZIP_STAT_ENCRYPTION_METHOD) != 0 && facts.encryption_method != ZIP_EM_NONE) {
         emit_refusal(REASON_ENCRYPTED);
     }
     file = zip_fopen_index(archive->zip, facts.index, 0);

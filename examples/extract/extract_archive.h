@@ -2,7 +2,8 @@
  * A ZIP archive in memory: the container of Office files and e-books.
  *
  * Nothing that it says about itself is believed: bytes are counted while they are inflated, and
- * whatever is over a limit ends the process with a refusal. Archives inside archives are not opened.
+ * whatever is over a limit ends the process with a refusal. Archives inside archives are not
+ * opened.
  */
 #ifndef EXTRACT_ARCHIVE_H
 #define EXTRACT_ARCHIVE_H

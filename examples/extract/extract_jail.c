@@ -20,16 +20,36 @@
 
 /* What a parser needs. */
 static const int allowed[] = {
-    SCMP_SYS(read),          SCMP_SYS(brk),           SCMP_SYS(munmap),
-    SCMP_SYS(mremap),        SCMP_SYS(madvise),       SCMP_SYS(exit),
-    SCMP_SYS(exit_group),    SCMP_SYS(rt_sigreturn),  SCMP_SYS(rt_sigprocmask),
-    SCMP_SYS(rt_sigaction),  SCMP_SYS(sigaltstack),   SCMP_SYS(futex),
-    SCMP_SYS(clock_gettime), SCMP_SYS(gettimeofday),  SCMP_SYS(time),
-    SCMP_SYS(getrandom),     SCMP_SYS(fstat),         SCMP_SYS(lseek),
-    SCMP_SYS(close),         SCMP_SYS(getpid),        SCMP_SYS(gettid),
-    SCMP_SYS(getuid),        SCMP_SYS(geteuid),       SCMP_SYS(getgid),
-    SCMP_SYS(getegid),       SCMP_SYS(sched_yield),   SCMP_SYS(sched_getaffinity),
-    SCMP_SYS(uname),         SCMP_SYS(sysinfo),       SCMP_SYS(clock_getres),
+    SCMP_SYS(read),
+    SCMP_SYS(brk),
+    SCMP_SYS(munmap),
+    SCMP_SYS(mremap),
+    SCMP_SYS(madvise),
+    SCMP_SYS(exit),
+    SCMP_SYS(exit_group),
+    SCMP_SYS(rt_sigreturn),
+    SCMP_SYS(rt_sigprocmask),
+    SCMP_SYS(rt_sigaction),
+    SCMP_SYS(sigaltstack),
+    SCMP_SYS(futex),
+    SCMP_SYS(clock_gettime),
+    SCMP_SYS(gettimeofday),
+    SCMP_SYS(time),
+    SCMP_SYS(getrandom),
+    SCMP_SYS(fstat),
+    SCMP_SYS(lseek),
+    SCMP_SYS(close),
+    SCMP_SYS(getpid),
+    SCMP_SYS(gettid),
+    SCMP_SYS(getuid),
+    SCMP_SYS(geteuid),
+    SCMP_SYS(getgid),
+    SCMP_SYS(getegid),
+    SCMP_SYS(sched_yield),
+    SCMP_SYS(sched_getaffinity),
+    SCMP_SYS(uname),
+    SCMP_SYS(sysinfo),
+    SCMP_SYS(clock_getres),
     SCMP_SYS(restart_syscall),
 };
 
@@ -90,7 +110,10 @@ static void forbid_files(void)
         return;
     }
     memset(&attributes, 0, sizeof attributes);
-    attributes.handled_access_fs = (UINT64_C(1) << (version == 1 ? 13 : version == 2 ? 14 : 15)) - 1;
+    attributes.handled_access_fs = (UINT64_C(1) << (version == 1   ? 13
+                                                    : version == 2 ? 14
+                                                                   : 15)) -
+                                   1;
     rules = (int)syscall(SYS_landlock_create_ruleset, &attributes, sizeof attributes, 0);
     if (rules >= 0) {
         (void)syscall(SYS_landlock_restrict_self, rules, 0);
@@ -101,13 +124,14 @@ static void forbid_files(void)
 void jail_prepare(void)
 {
     static const char *const sets[] = {
-        "ISO-8859-1",  "ISO-8859-2",   "ISO-8859-3",   "ISO-8859-4",   "ISO-8859-5",  "ISO-8859-6",
-        "ISO-8859-7",  "ISO-8859-8",   "ISO-8859-9",   "ISO-8859-10",  "ISO-8859-13", "ISO-8859-14",
-        "ISO-8859-15", "ISO-8859-16",  "WINDOWS-1250", "WINDOWS-1251", "WINDOWS-1252",
-        "WINDOWS-1253", "WINDOWS-1254", "WINDOWS-1255", "WINDOWS-1256", "WINDOWS-1257",
-        "WINDOWS-1258", "KOI8-R",       "KOI8-U",       "MACINTOSH",    "GBK",         "GB18030",
-        "BIG5",        "SHIFT_JIS",    "EUC-JP",       "ISO-2022-JP",  "EUC-KR",      "UTF-16",
-        "UTF-7",       "CP437",        "TIS-620",
+        "ISO-8859-1",   "ISO-8859-2",   "ISO-8859-3",   "ISO-8859-4",   "ISO-8859-5",
+        "ISO-8859-6",   "ISO-8859-7",   "ISO-8859-8",   "ISO-8859-9",   "ISO-8859-10",
+        "ISO-8859-13",  "ISO-8859-14",  "ISO-8859-15",  "ISO-8859-16",  "WINDOWS-1250",
+        "WINDOWS-1251", "WINDOWS-1252", "WINDOWS-1253", "WINDOWS-1254", "WINDOWS-1255",
+        "WINDOWS-1256", "WINDOWS-1257", "WINDOWS-1258", "KOI8-R",       "KOI8-U",
+        "MACINTOSH",    "GBK",          "GB18030",      "BIG5",         "SHIFT_JIS",
+        "EUC-JP",       "ISO-2022-JP",  "EUC-KR",       "UTF-16",       "UTF-7",
+        "CP437",        "TIS-620",
     };
 
     /* left open on purpose: an open conversion keeps its module in memory */

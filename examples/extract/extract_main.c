@@ -146,10 +146,11 @@ int main(int argc, char **argv)
     struct bytes input;
 
     if (argc > 1 || isatty(STDIN_FILENO)) {
-        fprintf(stderr,
-                "usage: %s < DOCUMENT\n\nTakes the text out of a PDF, Office file, e-book or e-mail, "
-                "in a process that can do nothing else.\n",
-                argv[0]);
+        fprintf(
+            stderr,
+            "usage: %s < DOCUMENT\n\nTakes the text out of a PDF, Office file, e-book or e-mail, "
+            "in a process that can do nothing else.\n",
+            argv[0]);
         return 2;
     }
     jail_prepare();

@@ -4,8 +4,8 @@
  *   document ─► sealed memory file ─► helper's standard input
  *   blocks   ◄─ pipe, read with a deadline ◄─ its standard output
  *
- * Between fork() and execve() only calls that are safe in a child of a program with threads. Nothing
- * that the helper writes is believed: see extract_protocol.h.
+ * Between fork() and execve() only calls that are safe in a child of a program with threads.
+ * Nothing that the helper writes is believed: see extract_protocol.h.
  */
 #include "extract_runner.h"
 
@@ -79,7 +79,8 @@ static const struct {
     {REASON_NO_TEXT, RAGSTORE_E_NOT_EXTRACTABLE,
      "the document has no text: there is nothing to find in it"},
     {REASON_DAMAGED, RAGSTORE_E_NOT_EXTRACTABLE,
-     "the document is damaged or was cut off: open it in its own program, save it again and add that"},
+     "the document is damaged or was cut off: open it in its own program, save it again and add "
+     "that"},
     {REASON_TOO_LARGE, RAGSTORE_E_TOO_LARGE,
      "what the document unpacks to is over the limit: split it into smaller ones"},
     {REASON_TOO_DEEP, RAGSTORE_E_NOT_EXTRACTABLE,
@@ -279,8 +280,8 @@ static bool next_number(const char **at, unsigned long most, unsigned long *numb
     return errno == 0 && *number <= most;
 }
 
-/* A block: its head is a line, its text and a line's end follow. Gives the bytes used; 0: not all is
- * there yet. */
+/* A block: its head is a line, its text and a line's end follow. Gives the bytes used; 0: not all
+ * is there yet. */
 static size_t take_block(struct run *run, const char *line, size_t line_size, int *status)
 {
     unsigned long kind, level, page, size;
@@ -400,9 +401,10 @@ static int check_time(const struct run *run)
     int status = ragstore_extraction_progress(run->extraction, run->received, 0);
 
     if (status == RAGSTORE_OK && now_ms() > run->deadline_ms) {
-        status = refuse_with(run, RAGSTORE_E_TOO_LARGE,
-                             "reading the document took more than %ld s: split it into smaller ones",
-                             (long)run->runner->wall_ms / 1000);
+        status =
+            refuse_with(run, RAGSTORE_E_TOO_LARGE,
+                        "reading the document took more than %ld s: split it into smaller ones",
+                        (long)run->runner->wall_ms / 1000);
     }
     return status;
 }
@@ -463,8 +465,9 @@ int32_t extract_run(void *user, ragstore_extraction *extraction, const void *byt
 
     (void)filename;
     if (!start(&run, bytes, size)) {
-        return refuse_with(&run, RAGSTORE_E_NO_MEMORY, "the extraction helper could not be started "
-                                                       "(errno %ld)",
+        return refuse_with(&run, RAGSTORE_E_NO_MEMORY,
+                           "the extraction helper could not be started "
+                           "(errno %ld)",
                            errno);
     }
     status = read_answer(&run);

@@ -8,9 +8,9 @@
  *     }
  *
  * Each document gets a process of its own: fixed arguments, an empty environment, the document on
- * standard input, limits on memory, processor time, wall-clock time, output, open files and processes.
- * The process then shuts itself in (extract_jail.c). Whatever it does, the caller goes on: it is
- * killed with its whole group, and the user is told what is wrong with the document.
+ * standard input, limits on memory, processor time, wall-clock time, output, open files and
+ * processes. The process then shuts itself in (extract_jail.c). Whatever it does, the caller goes
+ * on: it is killed with its whole group, and the user is told what is wrong with the document.
  *
  * extract_run() may run in several threads at once; the runner is not changed by it.
  */
@@ -28,7 +28,10 @@ struct extract_runner {
     uint32_t wall_ms;
 };
 
-#define EXTRACT_RUNNER_DEFAULTS {"", (uint64_t)1 << 30, (uint64_t)256 << 20, 60, 120000}
+#define EXTRACT_RUNNER_DEFAULTS                                                                    \
+    {                                                                                              \
+        "", (uint64_t)1 << 30, (uint64_t)256 << 20, 60, 120000                                     \
+    }
 
 /* Find the helper: at `path` when it is not NULL, or else beside the running program. */
 bool extract_runner_find(struct extract_runner *runner, const char *path);

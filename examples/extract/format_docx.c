@@ -79,9 +79,9 @@ struct body {
     struct text text;
     int level;
     bool is_item;
-    bool in_text;    /* inside w:t */
-    size_t deleted;  /* depth of w:del, whose text is gone */
-    size_t tables;   /* how many are open */
+    bool in_text;        /* inside w:t */
+    size_t deleted;      /* depth of w:del, whose text is gone */
+    size_t tables;       /* how many are open */
     struct table *table; /* the outermost */
     struct text *cell;
 };
@@ -95,7 +95,9 @@ static void end_paragraph(struct body *body)
         text_append(body->cell, body->text.bytes, body->text.size);
         text_clear(&body->text);
     } else {
-        emit_text(body->level > 0 ? BLOCK_HEADING : body->is_item ? BLOCK_LIST_ITEM : BLOCK_PARAGRAPH,
+        emit_text(body->level > 0 ? BLOCK_HEADING
+                  : body->is_item ? BLOCK_LIST_ITEM
+                                  : BLOCK_PARAGRAPH,
                   body->level, 0, &body->text);
     }
     body->level = 0;

@@ -45,10 +45,11 @@ static bool is_skipped(const char *name)
 static bool is_block(const char *name)
 {
     static const char *const names[] = {
-        "p",  "div", "section", "article", "header", "footer", "main",       "aside",  "h1",
-        "h2", "h3",  "h4",      "h5",      "h6",     "ul",     "ol",         "li",     "dl",
-        "dt", "dd",  "pre",     "table",   "body",   "html",   "blockquote", "figure", "figcaption",
-        "hr", "address", "form", "fieldset", "tr", "center", NULL};
+        "p",       "div",  "section",  "article",    "header", "footer",     "main",
+        "aside",   "h1",   "h2",       "h3",         "h4",     "h5",         "h6",
+        "ul",      "ol",   "li",       "dl",         "dt",     "dd",         "pre",
+        "table",   "body", "html",     "blockquote", "figure", "figcaption", "hr",
+        "address", "form", "fieldset", "tr",         "center", NULL};
 
     return is_one_of(name, names);
 }
@@ -70,7 +71,8 @@ static void end_block(struct page *page)
 
 static int heading_level(const char *name)
 {
-    return name[0] == 'h' && name[1] >= '1' && name[1] <= '6' && name[2] == '\0' ? name[1] - '0' : 0;
+    return name[0] == 'h' && name[1] >= '1' && name[1] <= '6' && name[2] == '\0' ? name[1] - '0'
+                                                                                 : 0;
 }
 
 static void open_element(struct page *page, const char *name)

@@ -2,8 +2,8 @@
  * Text from the application's extractor, for formats that the library does not read itself.
  *
  *   rsi_extract() refuses bytes that are not text ─► the callback of the store handle is asked
- *       it adds blocks in reading order            ─► the same rsi_extracted as from our own extractors
- *       it does not know the format either         ─► the refusal stands
+ *       it adds blocks in reading order            ─► the same rsi_extracted as from our own
+ * extractors it does not know the format either         ─► the refusal stands
  *
  * Such a text cannot be made again from the bytes when the callback is gone or has changed, so the
  * document's chunks hold all of it: each its content and what stands between it and the next.
@@ -39,8 +39,8 @@ int rsi_extract_by_callback(rsi_extracted *out, rsi_store *store, const rsi_docu
                             const char *bytes, size_t size);
 
 /* The public calls of a callback, arguments checked but for what depends on the extraction. */
-int rsi_extraction_add(ragstore_extraction *extraction, uint32_t kind, uint32_t level, uint32_t page,
-                       const char *text, size_t size);
+int rsi_extraction_add(ragstore_extraction *extraction, uint32_t kind, uint32_t level,
+                       uint32_t page, const char *text, size_t size);
 int rsi_extraction_set_media_type(ragstore_extraction *extraction, const char *media_type);
 int rsi_extraction_progress(ragstore_extraction *extraction, uint64_t done, uint64_t total);
 int rsi_extraction_refuse(ragstore_extraction *extraction, int status, const char *reason);

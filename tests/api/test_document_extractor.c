@@ -33,10 +33,11 @@ static int32_t play(void *user, ragstore_extraction *out, const void *bytes, siz
     (void)ragstore_extraction_add(out, RAGSTORE_BLOCK_LIST_ITEM, 0, 2, "gneiss", 6);
     for (int i = 0; i < 200; i++) {
         char text[200];
-        int length = snprintf(text, sizeof text,
-                              "Layer %d of the quarry is made of slate.  It was measured twice.", i);
-        (void)ragstore_extraction_add(out, RAGSTORE_BLOCK_PARAGRAPH, 0, (uint32_t)(3 + i / 10), text,
-                                      (size_t)length);
+        int length =
+            snprintf(text, sizeof text,
+                     "Layer %d of the quarry is made of slate.  It was measured twice.", i);
+        (void)ragstore_extraction_add(out, RAGSTORE_BLOCK_PARAGRAPH, 0, (uint32_t)(3 + i / 10),
+                                      text, (size_t)length);
     }
     return ragstore_extraction_progress(out, 1, 1);
 }
@@ -83,7 +84,8 @@ static void document_extractor__gives_text_pages_and_offsets(void **state)
     assert_int_equal(s.calls, 1);
     assert_string_equal(s.filename, "rocks.pdf");
     char *text = text_of(entity, id);
-    static const char begin[] = "Rocks\n\nGranite is hard.\n\nbasalt\ngneiss\n\nLayer 0 of the quarry";
+    static const char begin[] =
+        "Rocks\n\nGranite is hard.\n\nbasalt\ngneiss\n\nLayer 0 of the quarry";
     assert_memory_equal(text, begin, sizeof begin - 1);
 
     ragstore_entity_search_options options = RAGSTORE_ENTITY_SEARCH_OPTIONS_INIT;
