@@ -46,7 +46,7 @@
  *   collection                                        any thread, at the same time
  *   result, answer, buffer                            any thread may read; one frees
  *   upload, cursor                                    one thread at a time
- *   extraction                                        the thread of its callback, until that returns
+ *   extraction, generation                            the thread of its callback, until that returns
  *   batch                                             the thread that began it
  *   the thread's error                                its own thread
  *   Freeing a handle while another thread uses it is a mistake of the caller.
@@ -125,6 +125,7 @@ RAGSTORE_API const char *ragstore_version_text(void);
 #define RAGSTORE_E_NOT_EXTRACTABLE (-25) /* no text can be taken from this document */
 #define RAGSTORE_E_EMBEDDER (-26)        /* no embedding model, or not the one the entity was made with */
 #define RAGSTORE_E_QUERY (-27)           /* an operator or value in a query is unknown or malformed */
+#define RAGSTORE_E_MODEL (-28)           /* the language model failed; the message says how */
 /* Resources */
 #define RAGSTORE_E_NO_MEMORY (-40)
 #define RAGSTORE_E_TOO_LARGE (-41)       /* over a documented limit */
@@ -250,6 +251,7 @@ typedef struct ragstore_upload ragstore_upload;     /* a document on its way in 
 typedef struct ragstore_extraction ragstore_extraction; /* the text of a document on its way in */
 typedef struct ragstore_result ragstore_result;     /* ranked chunks */
 typedef struct ragstore_session ragstore_session;   /* a conversation about an entity */
+typedef struct ragstore_generation ragstore_generation; /* what a language model is saying */
 typedef struct ragstore_answer ragstore_answer;     /* an answer with its sources */
 typedef struct ragstore_index ragstore_index;       /* the vectors of an entity */
 typedef struct ragstore_collection ragstore_collection; /* documents of the application */
@@ -1618,10 +1620,20 @@ typedef struct ragstore_session_ask_options {
     /* Called as the answer grows. A return other than 0 cancels: what was said so far is stored. */
     int32_t (*on_text)(void *user, const char *text, size_t size);
     void *user;
+    /* A language model: answers messages_json, a JSON array of {role, content}, with at most max_tokens
+     * tokens; see ragstore_generation_write(). Returns 0, or a RAGSTORE_E_… code. Called once, and once
+     * more before that when the message follows up on others. NULL: sentences are quoted. */
+    int32_t (*generate)(void *user, ragstore_generation *out, const char *messages_json,
+                        uint32_t max_tokens);
+    void *generate_user;
+    uint32_t max_answer_tokens; /* default 800 */
+    uint32_t max_prompt_tokens; /* passages and conversation together; default 3,000 */
+    uint32_t timeout_ms;        /* for each call of generate; default 120,000 */
+    uint32_t padding;           /* zero */
 } ragstore_session_ask_options;
 
 #define RAGSTORE_SESSION_ASK_OPTIONS_INIT                                                          \
-    {sizeof(ragstore_session_ask_options), NULL, 0, NULL, 0, 0, NULL, NULL, NULL}
+    {sizeof(ragstore_session_ask_options), NULL, 0, NULL, 0, 0, NULL, NULL, NULL, NULL, NULL, 0, 0, 0, 0}
 
 /**
  * Fill an options struct with the defaults.
@@ -1834,7 +1846,10 @@ RAGSTORE_API int ragstore_session_messages(ragstore_buffer **out, ragstore_sessi
  * Ask a session: store the message, search the entity with the conversation in mind, answer with
  * numbered citations, store the answer.
  * The answer quotes the sentences that best answer the message, or says that nothing in the
- * documents does.
+ * documents does. With options->generate a language model answers from the passages that were found;
+ * its sources are all of those, and a citation of anything else is taken out of its text. When it
+ * fails before it says anything, sentences are quoted, and model_error in the message's metadata says
+ * why; when it fails in the middle, what it said is stored and marked as partial.
  *
  * @param out  NULL, or set to the answer, to NULL on failure
  * @param session  not NULL
@@ -1845,13 +1860,64 @@ RAGSTORE_API int ragstore_session_messages(ragstore_buffer **out, ragstore_sessi
  * Lifetime:  none.
  * Threads:   any thread; callbacks run on the calling one.
  * Errors:    NOT_FOUND, INVALID_DATA, TOO_LARGE, QUERY, BUSY, READ_ONLY, DISK_FULL, INTERRUPTED (a
- *            callback cancelled; both messages are stored), common.
+ *            callback cancelled; both messages are stored), MODEL (it failed in the middle; both
+ *            messages are stored), common.
  * Blocking:  waits for the disk: returns when the change survives a power cut.
  * Since:     0.1
  */
 RAGSTORE_API int ragstore_session_ask(ragstore_answer **out, ragstore_session *session,
                                       const char *message,
                                       const ragstore_session_ask_options *options);
+
+/**
+ * Say the next piece of an answer. For the generate callback of ragstore_session_ask_options.
+ *
+ * @param generation  what the callback was given
+ * @param text  UTF-8, `size` bytes; a character may be split between two calls, and what is not valid
+ *              becomes U+FFFD; may be NULL when size is 0
+ * @param size  bytes
+ *
+ * Ownership: text is copied.
+ * Lifetime:  none.
+ * Threads:   the thread of the callback.
+ * Errors:    TOO_LARGE (the answer is as long as it may be: return), INTERRUPTED and MODEL (cancelled
+ *            or out of time: return), common.
+ * Blocking:  calls on_text.
+ * Since:     0.1
+ */
+RAGSTORE_API int ragstore_generation_write(ragstore_generation *generation, const char *text,
+                                           size_t size);
+
+/**
+ * Ask whether to go on, while there is nothing to say. Call it several times a second.
+ *
+ * @param generation  what the callback was given
+ *
+ * Ownership: none.
+ * Lifetime:  none.
+ * Threads:   the thread of the callback.
+ * Errors:    INTERRUPTED, MODEL (out of time), common.
+ * Blocking:  never.
+ * Since:     0.1
+ */
+RAGSTORE_API int ragstore_generation_poll(ragstore_generation *generation);
+
+/**
+ * Say why the language model cannot answer, or not go on; for the message of the error. The callback
+ * returns the status.
+ *
+ * @param generation  what the callback was given
+ * @param reason  one sentence without secrets; at most 511 bytes are used
+ * @return MODEL; INVALID_ARGUMENT when an argument is NULL
+ *
+ * Ownership: reason is copied.
+ * Lifetime:  none.
+ * Threads:   the thread of the callback.
+ * Errors:    INVALID_ARGUMENT, MODEL.
+ * Blocking:  never.
+ * Since:     0.1
+ */
+RAGSTORE_API int ragstore_generation_fail(ragstore_generation *generation, const char *reason);
 
 /**
  * Free an answer and its sources.

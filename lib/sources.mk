@@ -45,7 +45,8 @@ ROOM_collections := collection.c collection_aggregate.c collection_change.c coll
     collection_index.c collection_insert.c collection_lookup.c collection_plan.c ordered_keys.c \
     stored_document.c
 
-ROOM_agent := answer_score.c answer_terms.c answer_units.c extractive.c session.c session_messages.c
+ROOM_agent := answer_score.c answer_terms.c answer_units.c extractive.c generation.c model_answer.c \
+    model_prompt.c session.c session_messages.c
 
-ROOM_api := api_check.c api_collection.c api_document.c api_entity.c api_errors.c api_extraction.c api_index.c \
+ROOM_api := api_check.c api_collection.c api_document.c api_entity.c api_errors.c api_extraction.c api_generation.c api_index.c \
     api_model.c api_options.c api_search.c api_session.c api_store.c handles.c
