@@ -80,6 +80,13 @@ HAVE_EXTRACT := $(shell $(PKG_CONFIG) --exists $(EXTRACT_MODULES) 2>/dev/null &&
 EXTRACT_CFLAGS := $(patsubst -I%,-isystem %,$(shell $(PKG_CONFIG) --cflags $(EXTRACT_MODULES) 2>/dev/null))
 EXTRACT_LIBS := $(shell $(PKG_CONFIG) --libs $(EXTRACT_MODULES) 2>/dev/null) -lm
 
+# and so is the server's client for language models
+HAVE_LLM := $(shell $(PKG_CONFIG) --exists libcurl jansson 2>/dev/null && echo yes)
+LLM_CFLAGS := $(if $(HAVE_LLM),-DSERVER_HAS_LLM -Iexamples/llm)
+LLM_LIBS := $(if $(HAVE_LLM),$(shell $(PKG_CONFIG) --libs libcurl 2>/dev/null))
+SERVER_CFLAGS += $(LLM_CFLAGS)
+SERVER_LIBS += $(LLM_LIBS)
+
 # ---- sources, by room -----------------------------------------------------------------------
 
 include lib/sources.mk
@@ -91,7 +98,9 @@ helper_sources := $(filter-out examples/extract/extract_runner.c,$(wildcard exam
 helper_objects := $(helper_sources:%.c=$(BUILD)/%.o)
 runner_objects := $(BUILD)/examples/extract/extract_runner.o
 
-server_sources := $(wildcard examples/server/*.c) examples/extract/extract_runner.c
+llm_sources := $(if $(HAVE_LLM),$(wildcard examples/llm/*.c))
+llm_objects := $(llm_sources:%.c=$(BUILD)/%.o)
+server_sources := $(wildcard examples/server/*.c) examples/extract/extract_runner.c $(llm_sources)
 server_objects := $(server_sources:%.c=$(BUILD)/%.o)
 
 unit_tests := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/unit/*/test_*.c))
@@ -113,9 +122,12 @@ static := $(LIB)/libragstore.a
 .DEFAULT_GOAL := all
 
 all: ## build the library and the programs
-all: $(shared) $(static) $(BIN)/ragstore-server $(if $(HAVE_EXTRACT),$(BIN)/ragstore-extract,no-extract)
+all: $(shared) $(static) $(BIN)/ragstore-server $(if $(HAVE_EXTRACT),$(BIN)/ragstore-extract,no-extract) $(if $(HAVE_LLM),,no-llm)
 
-.PHONY: no-extract
+.PHONY: no-extract no-llm
+no-llm:
+	@printf '%s\n' 'LEFT OUT: the client for language models (--llm-url of ragstore-server); libcurl is missing.' \
+	    'Run "make setup" to get it; everything else works without it.' >&2
 no-extract:
 	@printf '%s\n' 'NOT BUILT: ragstore-extract, which reads PDF, Office files, e-books and e-mails.' \
 	    "$$($(PKG_CONFIG) --print-errors --exists $(EXTRACT_MODULES) 2>&1 | head -n 3)" \
@@ -139,6 +151,11 @@ $(helper_objects): $(BUILD)/%.o: %.c
 	$(call say,CC,$<)
 	@mkdir -p $(@D)
 	$(Q)$(call compile,,-Iexamples/extract $(EXTRACT_CFLAGS))
+
+$(llm_objects): $(BUILD)/%.o: %.c
+	$(call say,CC,$<)
+	@mkdir -p $(@D)
+	$(Q)$(call compile,,-Iinclude $(LLM_CFLAGS) $(SERVER_CFLAGS))
 
 $(runner_objects): $(BUILD)/%.o: %.c
 	$(call say,CC,$<)

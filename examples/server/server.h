@@ -10,6 +10,10 @@
 #include "extract_runner.h"
 #include "settings.h"
 
+#ifdef SERVER_HAS_LLM
+#include "llm_client.h"
+#endif
+
 #include <pthread.h>
 #include <ragstore.h>
 #include <stdatomic.h>
@@ -20,6 +24,9 @@ struct server {
     struct settings settings;
     ragstore_store *store;
     struct extract_runner extractor; /* program "": there is none */
+#ifdef SERVER_HAS_LLM
+    struct llm_client llm; /* url NULL: there is none */
+#endif
     struct workers *workers;
     struct MHD_Daemon *daemon;
     char address[96];   /* as in the Host header, without the port: "127.0.0.1", "[::1]" */

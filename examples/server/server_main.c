@@ -87,6 +87,29 @@ static bool find_extractor(struct server *server)
     return true;
 }
 
+/* The language model that answers in chats, when the operator named one. */
+static bool open_llm(struct server *server)
+{
+    const struct settings *settings = &server->settings;
+#ifdef SERVER_HAS_LLM
+    char why[LLM_MESSAGE];
+
+    if (settings->llm_url != NULL &&
+        !llm_client_open(&server->llm, settings->llm_url, settings->llm_model, why)) {
+        fprintf(stderr, "ragstore-server: cannot use --llm-url %s: %s\n", settings->llm_url, why);
+        return false;
+    }
+#else
+    if (settings->llm_url != NULL) {
+        fputs("ragstore-server: this program was built without libcurl, so --llm-url does not work; "
+              "run make setup and build it again\n",
+              stderr);
+        return false;
+    }
+#endif
+    return true;
+}
+
 static bool open_store(struct server *server, ragstore_model *model)
 {
     ragstore_store_open_options options = RAGSTORE_STORE_OPEN_OPTIONS_INIT;
@@ -216,7 +239,8 @@ static int serve(struct server *server, int listener, ragstore_model *model)
 {
     sigset_t signals;
 
-    if (!catch_signals(&signals) || !find_extractor(server) || !open_store(server, model)) {
+    if (!catch_signals(&signals) || !find_extractor(server) || !open_llm(server) ||
+        !open_store(server, model)) {
         close(listener);
         return EXIT_COULD_NOT;
     }
@@ -267,6 +291,9 @@ int main(int argc, char **argv)
         close(listener);
     }
     ragstore_model_free(model);
+#ifdef SERVER_HAS_LLM
+    llm_client_close(&server.llm);
+#endif
     settings_free(&server.settings);
     return status;
 }
