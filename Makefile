@@ -109,6 +109,7 @@ api_tests := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/api/test_*.c))
 harness_objects := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/harness/*.c))
 # what a test of the public calls may use: the rest of the harness reaches inside
 harness_public := $(patsubst %,$(BUILD)/tests/harness/%.o,cranfield locales temporary)
+llm_driver := $(if $(HAVE_LLM),$(BUILD)/tests/llm/embed_driver)
 extract_tests := $(if $(HAVE_EXTRACT),$(BUILD)/tests/extract/test_runner)
 bypass_test := $(BUILD)/tests/layers/test_bypass
 campaign_programs := $(patsubst %,$(BUILD)/tests/campaigns/%,store_worker damage)
@@ -232,6 +233,16 @@ $(bypass_test): %: %.o $(BUILD)/tests/layers/watched_calls.o $(table_objects) $(
 	$(call say,LINK,$@)
 	$(Q)$(CC) -o $@ $(VARIANT_FLAGS) $(LDFLAGS) -rdynamic $^ $(FAISS_ARCHIVES) $(LIB_LIBS) -lcmocka -ldl
 
+$(BUILD)/tests/llm/%.o: tests/llm/%.c | need-dependencies
+	$(call say,CC,$<)
+	@mkdir -p $(@D)
+	$(Q)$(call compile,,-Iinclude $(LLM_CFLAGS))
+
+$(BUILD)/tests/llm/embed_driver: %: %.o $(llm_objects) $(shared)
+	$(call say,LINK,$@)
+	$(Q)$(CC) -o $@ $(VARIANT_FLAGS) $(LDFLAGS) $(filter %.o,$^) -L$(LIB) -lragstore \
+	    $(shell $(PKG_CONFIG) --libs jansson) $(LLM_LIBS) -Wl,-rpath,$(abspath $(LIB))
+
 $(BUILD)/tests/extract/%.o: tests/extract/%.c | need-dependencies
 	$(call say,CC,$<)
 	@mkdir -p $(@D)
@@ -277,7 +288,7 @@ check: ## set up what is missing, build, run all tests
 	@$(MAKE) --no-print-directory -j2 all tests
 	@tests/run.sh
 
-tests: $(unit_tests) $(crash_tests) $(api_tests) $(extract_tests) $(bypass_test) $(campaign_programs) $(query_programs) $(bench_programs)
+tests: $(unit_tests) $(crash_tests) $(api_tests) $(extract_tests) $(llm_driver) $(bypass_test) $(campaign_programs) $(query_programs) $(bench_programs)
 .PHONY: tests
 
 check-unit: $(unit_tests) ## run the unit tests
@@ -301,7 +312,7 @@ check-query: $(query_programs) ## compare the query language with two other impl
 check-extract: $(extract_tests) ## a helper whose parser has been taken over: stopped and reported
 	@tests/run.sh extract
 
-check-http: all ## run the HTTP tests against the server
+check-http: all $(llm_driver) ## run the HTTP tests against the server
 	@tests/run.sh http
 
 check-python: all ## run the tests of the Python module

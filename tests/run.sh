@@ -20,6 +20,8 @@ export RAGSTORE_SHARED_DATA=${RAGSTORE_SHARED_DATA:-$PWD/../shared/data}
 export RAGSTORE_MODEL=${RAGSTORE_MODEL:-$(tools/setup.sh print-model 2>/dev/null)}
 export RAGSTORE_LIBRARY=$PWD/$lib/libragstore.so RAGSTORE_SERVER=$PWD/$bin/ragstore-server
 export RAGSTORE_QUERY_DRIVER=$PWD/$build/tests/query/query_driver
+export RAGSTORE_LLM_PYTHON=${RAGSTORE_LLM_PYTHON:-$(tools/setup.sh print-llm-python 2>/dev/null)}
+export RAGSTORE_EMBED_DRIVER=$PWD/$build/tests/llm/embed_driver
 export RAGSTORE_MINGO=${RAGSTORE_MINGO:-$(tools/setup.sh print-mingo 2>/dev/null)}
 export PYTHONPATH=$PWD/examples/python PYTHONDONTWRITEBYTECODE=1
 export ASAN_OPTIONS=${ASAN_OPTIONS:-detect_leaks=1} OMP_WAIT_POLICY=passive

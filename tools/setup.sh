@@ -12,6 +12,7 @@
 #   setup-faiss.sh          FAISS with its C API
 #   setup-model.sh          the embedding model
 #   setup-python.sh         the Python that the tests run in
+#   setup-llm.sh            a small language model for one of the tests
 #   setup-mingo.sh          what the tests compare the query language with
 #
 # and two serve them: setup-common.sh has the cache, messages, locks and
@@ -37,6 +38,8 @@ when nothing is missing.
   faiss               FAISS's C API, from Debian's source package, static
   model               the embedding model all-MiniLM-L6-v2
   python              a Python environment for the tests
+  llm                 a small language model for tests/http (about 280 MB);
+                      nothing needs it
   mingo               mingo, for comparing the query language; needs npm
   status [--verify] [all|check]
                       exit 0 if all (or check) is complete, else name what is
@@ -44,6 +47,7 @@ when nothing is missing.
   print-faiss-prefix  the directory with FAISS's include/ and lib/
   print-model         the directory with the model's files
   print-python        the Python interpreter for the tests
+  print-llm-python    the Python interpreter with the language model
   print-mingo         the directory with mingo
   --help              this text
 
@@ -52,6 +56,7 @@ Everything is kept in $XDG_CACHE_HOME/ragstore (~/.cache/ragstore):
   faiss/<version>-<compiler>-<level>-<recipe>/   include, lib, BUILT
   models/all-MiniLM-L6-v2/                       the model, SOURCE
   venv/<requirements>-<python>/                  the tests' Python
+  llm/<requirements>/                            the language model
   mingo/<version>/                               mingo
   downloads/                                     FAISS's source archives
   logs/                                          what each step printed
@@ -85,6 +90,8 @@ tools=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 . "$tools/setup-python.sh"
 # shellcheck source=tools/setup-mingo.sh
 . "$tools/setup-mingo.sh"
+# shellcheck source=tools/setup-llm.sh
+. "$tools/setup-llm.sh"
 
 # status [--verify] [all|check]
 status() {
@@ -133,7 +140,7 @@ check)
     steps="packages faiss model python mingo"
     packages_for_check=yes
     ;;
-packages | faiss | model | python | mingo) steps=$command ;;
+packages | faiss | model | python | mingo | llm) steps=$command ;;
 status)
     status "$@" && exit 0
     exit 1
@@ -148,6 +155,10 @@ print-model)
     ;;
 print-python)
     python_interpreter
+    exit 0
+    ;;
+print-llm-python)
+    llm_interpreter
     exit 0
     ;;
 print-mingo)

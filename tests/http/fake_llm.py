@@ -7,8 +7,8 @@ import time
 
 
 class FakeLlm:
-    """`plan` holds what happens at the next calls, the last one for ever: an HTTP status, or a list
-    of pieces of an answer, among them the words of `TRICKS`."""
+    """`plan` holds what happens at the next calls, the last one for ever: an HTTP status, an
+    answer as it is (dict), or a list of pieces of a streamed one, among them the words of `TRICKS`."""
 
     TRICKS = ("BREAK", "MALFORMED", "ERROR", "SLOW", "NO END")
 
@@ -45,6 +45,11 @@ class FakeLlm:
                 handler.send_header("Location", self.url + "/elsewhere")
             handler.end_headers()
             handler.wfile.write(json.dumps({"error": {"message": f"made to answer {step}"}}).encode())
+            return
+        if isinstance(step, dict):
+            handler.send_response(200)
+            handler.end_headers()
+            handler.wfile.write(json.dumps(step).encode())
             return
         handler.send_response(200)
         handler.send_header("Content-Type", "text/event-stream")

@@ -1,11 +1,13 @@
 """Chat with a language model: the server's client against an endpoint that fails in every way."""
 
 import json
+import os
+import subprocess
 
 import pytest
 
 from fake_llm import FakeLlm
-from server_process import eventually, ok
+from server_process import ROOT, eventually, ok
 from texts import FERRIES
 
 QUESTION = "Which ship of the company is the oldest?"
@@ -138,3 +140,55 @@ def test_llm__wrong_options_are_named(start, options, says):
     server = start(*options, wait=False)
     assert server.wait() != 0
     assert says in server.error_text()
+
+
+def test_llm__whole_answers_are_taken_too(chat):
+    server, session, _ = chat({"choices": [{"message": {"role": "assistant", "content": "Whole [1]."}}]})
+    assert server.ask(session, QUESTION)["message"]["content"] == "Whole [1]."
+
+
+# ---- embeddings ----
+
+DRIVER = os.environ.get("RAGSTORE_EMBED_DRIVER") or str(ROOT / "build/release/tests/llm/embed_driver")
+
+
+def embed(*plan, texts=("one", "two")):
+    """(exit status, vectors, message, the fake's requests)"""
+    fake = FakeLlm(*plan)
+    try:
+        done = subprocess.run([DRIVER, fake.url, "tiny", "2", *texts], capture_output=True, text=True,
+                              timeout=60)
+    finally:
+        fake.close()
+    vectors = [[float(n) for n in line.split()] for line in done.stdout.splitlines()]
+    return done.returncode, vectors, done.stderr, fake.requests
+
+
+def vectors_of(*items):
+    return {"data": [{"index": index, "embedding": vector} for index, vector in items]}
+
+
+needs_driver = pytest.mark.skipif(not os.access(DRIVER, os.X_OK), reason="make tests")
+
+
+@needs_driver
+def test_embed__gives_vectors_in_the_order_of_the_texts():
+    status, vectors, _, requests = embed(429, vectors_of((1, [0.5, 1]), (0, [2, -3])))
+    assert (status, vectors) == (0, [[2, -3], [0.5, 1]])
+    path, _, body = requests[1]
+    assert path == "/v1/embeddings" and body == {"model": "tiny", "input": ["one", "two"]}
+
+
+@needs_driver
+@pytest.mark.parametrize("answer", [
+    {}, vectors_of((0, [1, 2])), vectors_of((0, [1, 2]), (0, [1, 2])), vectors_of((0, [1]), (1, [2])),
+    vectors_of((0, [1, 2]), (2, [1, 2])), vectors_of((0, [1, "x"]), (1, [1, 2])),
+    vectors_of((0, [1, 2]), (1, [1, 2]), (2, [1, 2]))])
+def test_embed__wrong_answers_are_refused(answer):
+    status, vectors, message, _ = embed(answer)
+    assert (status, vectors) == (1, []) and "2 vectors of 2 numbers" in message
+
+
+@needs_driver
+def test_embed__failures_are_told():
+    assert "answered 400: made to answer 400" in embed(400)[2]
