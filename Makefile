@@ -74,6 +74,18 @@ LIB_CFLAGS := $(shell $(PKG_CONFIG) --cflags $(LIB_MODULES) 2>/dev/null) -isyste
 LIB_LIBS := $(shell $(PKG_CONFIG) --libs $(LIB_MODULES) 2>/dev/null) -lstemmer -lgomp -lstdc++ -lm -lpthread
 SERVER_CFLAGS := $(shell $(PKG_CONFIG) --cflags libmicrohttpd jansson 2>/dev/null)
 SERVER_LIBS := $(shell $(PKG_CONFIG) --libs libmicrohttpd jansson 2>/dev/null) -lpthread
+# the extraction helper is left out, loudly, where one of these is missing
+EXTRACT_MODULES := poppler-glib gmime-3.0 libzip libxml-2.0 libseccomp
+HAVE_EXTRACT := $(shell $(PKG_CONFIG) --exists $(EXTRACT_MODULES) 2>/dev/null && echo yes)
+EXTRACT_CFLAGS := $(patsubst -I%,-isystem %,$(shell $(PKG_CONFIG) --cflags $(EXTRACT_MODULES) 2>/dev/null))
+EXTRACT_LIBS := $(shell $(PKG_CONFIG) --libs $(EXTRACT_MODULES) 2>/dev/null) -lm
+
+# and so is the server's client for language models
+HAVE_LLM := $(shell $(PKG_CONFIG) --exists libcurl jansson 2>/dev/null && echo yes)
+LLM_CFLAGS := $(if $(HAVE_LLM),-DSERVER_HAS_LLM -Iexamples/llm)
+LLM_LIBS := $(if $(HAVE_LLM),$(shell $(PKG_CONFIG) --libs libcurl 2>/dev/null))
+SERVER_CFLAGS += $(LLM_CFLAGS)
+SERVER_LIBS += $(LLM_LIBS)
 
 # ---- sources, by room -----------------------------------------------------------------------
 
@@ -81,7 +93,14 @@ include lib/sources.mk
 lib_sources := $(foreach room,$(ROOMS),$(addprefix lib/$(room)/,$(ROOM_$(room))))
 lib_objects := $(lib_sources:%.c=$(BUILD)/%.o)
 
-server_sources := $(wildcard examples/server/*.c)
+# the helper, and the one file that starts it
+helper_sources := $(filter-out examples/extract/extract_runner.c,$(wildcard examples/extract/*.c))
+helper_objects := $(helper_sources:%.c=$(BUILD)/%.o)
+runner_objects := $(BUILD)/examples/extract/extract_runner.o
+
+llm_sources := $(if $(HAVE_LLM),$(wildcard examples/llm/*.c))
+llm_objects := $(llm_sources:%.c=$(BUILD)/%.o)
+server_sources := $(wildcard examples/server/*.c) examples/extract/extract_runner.c $(llm_sources)
 web_sources := $(wildcard examples/server/web/*)
 web_bytes := $(BUILD)/examples/server/web_bytes
 server_objects := $(server_sources:%.c=$(BUILD)/%.o) $(web_bytes).o
@@ -92,6 +111,8 @@ api_tests := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/api/test_*.c))
 harness_objects := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/harness/*.c))
 # what a test of the public calls may use: the rest of the harness reaches inside
 harness_public := $(patsubst %,$(BUILD)/tests/harness/%.o,cranfield locales temporary)
+llm_driver := $(if $(HAVE_LLM),$(BUILD)/tests/llm/embed_driver)
+extract_tests := $(if $(HAVE_EXTRACT),$(BUILD)/tests/extract/test_runner)
 bypass_test := $(BUILD)/tests/layers/test_bypass
 campaign_programs := $(patsubst %,$(BUILD)/tests/campaigns/%,store_worker damage)
 faiss_campaign := $(BUILD)/tests/campaigns/faiss_files
@@ -105,7 +126,16 @@ static := $(LIB)/libragstore.a
 .DEFAULT_GOAL := all
 
 all: ## build the library and the programs
-all: $(shared) $(static) $(BIN)/ragstore-server
+all: $(shared) $(static) $(BIN)/ragstore-server $(if $(HAVE_EXTRACT),$(BIN)/ragstore-extract,no-extract) $(if $(HAVE_LLM),,no-llm)
+
+.PHONY: no-extract no-llm
+no-llm:
+	@printf '%s\n' 'LEFT OUT: the client for language models (--llm-url of ragstore-server); libcurl is missing.' \
+	    'Run "make setup" to get it; everything else works without it.' >&2
+no-extract:
+	@printf '%s\n' 'NOT BUILT: ragstore-extract, which reads PDF, Office files, e-books and e-mails.' \
+	    "$$($(PKG_CONFIG) --print-errors --exists $(EXTRACT_MODULES) 2>&1 | head -n 3)" \
+	    'Run "make setup" to get what it needs; everything else works without it.' >&2
 
 # ---- compiling ------------------------------------------------------------------------------
 
@@ -119,7 +149,22 @@ $(BUILD)/lib/%.o: lib/%.c | need-dependencies
 $(BUILD)/examples/server/%.o: examples/server/%.c | need-dependencies
 	$(call say,CC,$<)
 	@mkdir -p $(@D)
-	$(Q)$(call compile,,-Iinclude -Iexamples/server $(SERVER_CFLAGS))
+	$(Q)$(call compile,,-Iinclude -Iexamples/server -Iexamples/extract $(SERVER_CFLAGS))
+
+$(helper_objects): $(BUILD)/%.o: %.c
+	$(call say,CC,$<)
+	@mkdir -p $(@D)
+	$(Q)$(call compile,,-Iexamples/extract $(EXTRACT_CFLAGS))
+
+$(llm_objects): $(BUILD)/%.o: %.c
+	$(call say,CC,$<)
+	@mkdir -p $(@D)
+	$(Q)$(call compile,,-Iinclude $(LLM_CFLAGS) $(SERVER_CFLAGS))
+
+$(runner_objects): $(BUILD)/%.o: %.c
+	$(call say,CC,$<)
+	@mkdir -p $(@D)
+	$(Q)$(call compile,,-Iinclude -Iexamples/extract)
 
 # the page, its style and its scripts become part of the server's binary
 $(web_bytes).c: tools/embed-files.sh include/ragstore.h $(web_sources)
@@ -166,6 +211,11 @@ $(BIN)/ragstore-server: $(server_objects) $(shared)
 	$(Q)$(CC) -o $@ $(VARIANT_FLAGS) $(LDFLAGS) $(server_objects) -L$(LIB) -lragstore $(SERVER_LIBS) \
 	    -Wl,-rpath,'$$ORIGIN/../lib'
 
+$(BIN)/ragstore-extract: $(helper_objects)
+	$(call say,LINK,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) -o $@ $(VARIANT_FLAGS) $(LDFLAGS) $(helper_objects) $(EXTRACT_LIBS)
+
 # unit tests see the inside: they link the objects themselves
 internal := $(BUILD)/internal.a
 $(internal): $(lib_objects) $(harness_objects)
@@ -195,6 +245,30 @@ $(bypass_test): %: %.o $(BUILD)/tests/layers/watched_calls.o $(table_objects) $(
 	$(call say,LINK,$@)
 	$(Q)$(CC) -o $@ $(VARIANT_FLAGS) $(LDFLAGS) -rdynamic $^ $(FAISS_ARCHIVES) $(LIB_LIBS) -lcmocka -ldl
 
+$(BUILD)/tests/llm/%.o: tests/llm/%.c | need-dependencies
+	$(call say,CC,$<)
+	@mkdir -p $(@D)
+	$(Q)$(call compile,,-Iinclude $(LLM_CFLAGS))
+
+$(BUILD)/tests/llm/embed_driver: %: %.o $(llm_objects) $(shared)
+	$(call say,LINK,$@)
+	$(Q)$(CC) -o $@ $(VARIANT_FLAGS) $(LDFLAGS) $(filter %.o,$^) -L$(LIB) -lragstore \
+	    $(shell $(PKG_CONFIG) --libs jansson) $(LLM_LIBS) -Wl,-rpath,$(abspath $(LIB))
+
+$(BUILD)/tests/extract/%.o: tests/extract/%.c | need-dependencies
+	$(call say,CC,$<)
+	@mkdir -p $(@D)
+	$(Q)$(call compile,,-Iinclude -Itests -Iexamples/extract $(LIB_CFLAGS) $(EXTRACT_CFLAGS))
+
+$(BUILD)/tests/extract/attacked: %: %.o $(BUILD)/examples/extract/extract_emit.o $(BUILD)/examples/extract/extract_jail.o
+	$(call say,LINK,$@)
+	$(Q)$(CC) -o $@ $(VARIANT_FLAGS) $(LDFLAGS) $^ $(shell $(PKG_CONFIG) --libs libseccomp)
+
+$(BUILD)/tests/extract/test_runner: %: %.o $(runner_objects) $(harness_public) $(shared) | $(BUILD)/tests/extract/attacked
+	$(call say,LINK,$@)
+	$(Q)$(CC) -o $@ $(VARIANT_FLAGS) $(LDFLAGS) $(filter %.o,$^) -L$(LIB) -lragstore -lcmocka \
+	    $(shell $(PKG_CONFIG) --libs jansson) -lpthread -lm -Wl,-rpath,$(abspath $(LIB))
+
 $(campaign_programs): %: %.o $(BUILD)/tests/campaigns/workload.o $(harness_public) $(shared)
 	$(call say,LINK,$@)
 	$(Q)$(CC) -o $@ $(VARIANT_FLAGS) $(LDFLAGS) $(filter %.o,$^) -L$(LIB) -lragstore -lcmocka -lm \
@@ -214,7 +288,7 @@ SHARED_DATA ?= $(abspath ../shared/data)
 TEST_ENVIRONMENT = RAGSTORE_SHARED_DATA='$(SHARED_DATA)' RAGSTORE_MODEL="$$(tools/setup.sh print-model)"
 PYTHON = $$(tools/setup.sh print-python)
 
-.PHONY: all check check-unit check-crash check-faults check-campaigns check-api check-query check-http check-page check-openapi check-python check-docs \
+.PHONY: all check check-unit check-crash check-faults check-campaigns check-api check-query check-extract check-http check-page check-openapi check-python check-docs \
         check-layers check-install check-asan check-tsan check-long setup setup-check quickstart install uninstall clean help \
         bench bench-quality format
 
@@ -226,7 +300,7 @@ check: ## set up what is missing, build, run all tests
 	@$(MAKE) --no-print-directory -j2 all tests
 	@tests/run.sh
 
-tests: $(unit_tests) $(crash_tests) $(api_tests) $(bypass_test) $(campaign_programs) $(faiss_campaign) $(query_programs) $(bench_programs)
+tests: $(unit_tests) $(crash_tests) $(api_tests) $(extract_tests) $(llm_driver) $(bypass_test) $(campaign_programs) $(faiss_campaign) $(query_programs) $(bench_programs)
 .PHONY: tests
 
 check-unit: $(unit_tests) ## run the unit tests
@@ -247,7 +321,10 @@ check-api: $(api_tests) ## run the tests of the public calls
 check-query: $(query_programs) ## compare the query language with two other implementations
 	@tests/run.sh query
 
-check-http: all ## run the HTTP tests against the server
+check-extract: $(extract_tests) ## a helper whose parser has been taken over: stopped and reported
+	@tests/run.sh extract
+
+check-http: all $(llm_driver) ## run the HTTP tests against the server
 	@tests/run.sh http
 
 check-page: all ## drive the web page in a real browser
@@ -322,6 +399,7 @@ install: all $(BUILD)/ragstore.pc ## install below DESTDIR and PREFIX
 	$(CC) -o $(BUILD)/ragstore-server.installed $(VARIANT_FLAGS) $(LDFLAGS) $(server_objects) \
 	    -L$(LIB) -lragstore $(SERVER_LIBS) -Wl,-rpath,'$$ORIGIN/$(shell realpath -m --relative-to='$(BINDIR)' '$(LIBDIR)')'
 	install -m 755 $(BUILD)/ragstore-server.installed '$(DESTDIR)$(BINDIR)/ragstore-server'
+	$(if $(HAVE_EXTRACT),install -m 755 $(BIN)/ragstore-extract '$(DESTDIR)$(BINDIR)/ragstore-extract')
 	install -m 644 README.md LICENSE CHANGELOG.md '$(DESTDIR)$(DOCDIR)'
 	set -e; for page in $(MAN_PAGES); do \
 	    directory='$(DESTDIR)$(MANDIR)'/man$${page##*.}; \
@@ -331,7 +409,7 @@ uninstall: ## remove what install put there
 	rm -f '$(DESTDIR)$(INCLUDEDIR)/ragstore.h' '$(DESTDIR)$(LIBDIR)/$(notdir $(shared))' \
 	    '$(DESTDIR)$(LIBDIR)/$(SONAME)' '$(DESTDIR)$(LIBDIR)/libragstore.so' \
 	    '$(DESTDIR)$(LIBDIR)/libragstore.a' '$(DESTDIR)$(PKGCONFIGDIR)/ragstore.pc' \
-	    '$(DESTDIR)$(BINDIR)/ragstore-server'
+	    '$(DESTDIR)$(BINDIR)/ragstore-server' '$(DESTDIR)$(BINDIR)/ragstore-extract'
 	rm -f '$(DESTDIR)$(DOCDIR)/README.md' '$(DESTDIR)$(DOCDIR)/LICENSE' '$(DESTDIR)$(DOCDIR)/CHANGELOG.md'
 	-rmdir '$(DESTDIR)$(DOCDIR)' 2>/dev/null
 	for page in $(notdir $(MAN_PAGES)); do rm -f '$(DESTDIR)$(MANDIR)'/man$${page##*.}/"$$page"; done

@@ -46,6 +46,7 @@
  *   collection                                        any thread, at the same time
  *   result, answer, buffer                            any thread may read; one frees
  *   upload, cursor                                    one thread at a time
+ *   extraction, generation                            the thread of its callback, until that returns
  *   batch                                             the thread that began it
  *   the thread's error                                its own thread
  *   Freeing a handle while another thread uses it is a mistake of the caller.
@@ -124,6 +125,7 @@ RAGSTORE_API const char *ragstore_version_text(void);
 #define RAGSTORE_E_NOT_EXTRACTABLE (-25) /* no text can be taken from this document */
 #define RAGSTORE_E_EMBEDDER (-26)        /* no embedding model, or not the one the entity was made with */
 #define RAGSTORE_E_QUERY (-27)           /* an operator or value in a query is unknown or malformed */
+#define RAGSTORE_E_MODEL (-28)           /* the language model failed; the message says how */
 /* Resources */
 #define RAGSTORE_E_NO_MEMORY (-40)
 #define RAGSTORE_E_TOO_LARGE (-41)       /* over a documented limit */
@@ -246,8 +248,10 @@ typedef struct ragstore_batch ragstore_batch;       /* several changes, one comm
 typedef struct ragstore_entity ragstore_entity;     /* a tenant */
 typedef struct ragstore_document ragstore_document; /* one document as it was when looked up */
 typedef struct ragstore_upload ragstore_upload;     /* a document on its way in */
+typedef struct ragstore_extraction ragstore_extraction; /* the text of a document on its way in */
 typedef struct ragstore_result ragstore_result;     /* ranked chunks */
 typedef struct ragstore_session ragstore_session;   /* a conversation about an entity */
+typedef struct ragstore_generation ragstore_generation; /* what a language model is saying */
 typedef struct ragstore_answer ragstore_answer;     /* an answer with its sources */
 typedef struct ragstore_index ragstore_index;       /* the vectors of an entity */
 typedef struct ragstore_collection ragstore_collection; /* documents of the application */
@@ -449,10 +453,16 @@ typedef struct ragstore_store_open_options {
     ragstore_model *model;       /* embeds documents and queries; NULL: keyword search only */
     void (*log)(void *user, int level, const char *message); /* any thread; NULL: silent */
     void *log_user;
+    /* Takes the text out of documents that are not text (PDF, Office, e-mail, …), on the thread that
+     * adds them: see ragstore_extraction_add(). Returns 0, or a RAGSTORE_E_… code; UNSUPPORTED: it
+     * does not know the format. NULL: such documents are refused. */
+    int32_t (*extract)(void *user, ragstore_extraction *out, const void *bytes, size_t size,
+                       const char *filename);
+    void *extract_user;
 } ragstore_store_open_options;
 
 #define RAGSTORE_STORE_OPEN_OPTIONS_INIT                                                           \
-    {sizeof(ragstore_store_open_options), 0, 0, 0, 0, 0, NULL, NULL, NULL}
+    {sizeof(ragstore_store_open_options), 0, 0, 0, 0, 0, NULL, NULL, NULL, NULL, NULL}
 
 /**
  * Fill an options struct with the defaults.
@@ -473,7 +483,7 @@ RAGSTORE_API void ragstore_store_open_options_init(ragstore_store_open_options *
  * A directory that holds other things is left alone. After a crash the store is recovered here, by the
  * first process that opens it to write; later ones open it as it is.
  * One that this process has open already is shared; a handle opened for reading refuses changes all
- * the same, and each handle's log callback is called until that handle is closed.
+ * the same, and each handle's log and extract callbacks are called until that handle is closed.
  *
  * @param out  set to the store, to NULL on failure
  * @param path  the directory; its parent must exist
@@ -931,7 +941,8 @@ typedef struct ragstore_document_add_options {
 RAGSTORE_API void ragstore_document_add_options_init(ragstore_document_add_options *options);
 
 /**
- * Add a document from bytes: text, Markdown or HTML. File, chunks, vectors and record become
+ * Add a document from bytes: text, Markdown, HTML, CSV or JSON, and whatever else the store's extract
+ * callback knows. File, chunks, vectors and record become
  * visible in one commit.
  * Bytes that the entity already holds change nothing: the document that has them is returned, and
  * its file and index are mended if need be.
@@ -1111,6 +1122,90 @@ RAGSTORE_API int ragstore_document_list(ragstore_buffer **out, ragstore_entity *
  * Since:     0.1
  */
 RAGSTORE_API int ragstore_document_delete(ragstore_entity *entity, const char *doc_id);
+
+/* ------------------ extraction -------------------------------------------------- */
+
+#define RAGSTORE_BLOCK_PARAGRAPH 1u
+#define RAGSTORE_BLOCK_HEADING 2u   /* of level 1 (outermost) to 6 */
+#define RAGSTORE_BLOCK_LIST_ITEM 3u
+#define RAGSTORE_BLOCK_CODE 4u
+#define RAGSTORE_BLOCK_TABLE_ROW 5u /* one row, as a text that can be understood alone */
+
+/**
+ * Hand over the next piece of a document's text, in reading order. For the extract callback of
+ * ragstore_store_open_options, which calls it any number of times and then returns 0.
+ * White space around a block goes; a blank line or a line's end comes between two. What the text is
+ * made of decides where it is cut into chunks. A failure makes the whole document fail.
+ *
+ * @param extraction  what the callback was given
+ * @param kind  RAGSTORE_BLOCK_…
+ * @param level  1 to 6 for a heading, 0 otherwise
+ * @param page  on which it stands, from 1; 0: there are no pages
+ * @param text  UTF-8 without NUL, `size` bytes; may be NULL when size is 0
+ * @param size  bytes; at most 1 GiB in all blocks
+ *
+ * Ownership: text is copied.
+ * Lifetime:  none.
+ * Threads:   the thread of the callback.
+ * Errors:    INVALID_DATA (not UTF-8), TOO_LARGE, common.
+ * Blocking:  never.
+ * Since:     0.1
+ */
+RAGSTORE_API int ragstore_extraction_add(ragstore_extraction *extraction, uint32_t kind,
+                                         uint32_t level, uint32_t page, const char *text,
+                                         size_t size);
+
+/**
+ * Tell what the document turned out to be. Without this it is "application/octet-stream".
+ *
+ * @param extraction  what the callback was given
+ * @param media_type  such as "application/pdf", at most 63 bytes
+ *
+ * Ownership: media_type is copied.
+ * Lifetime:  none.
+ * Threads:   the thread of the callback.
+ * Errors:    INVALID_DATA, TOO_LARGE, common.
+ * Blocking:  never.
+ * Since:     0.1
+ */
+RAGSTORE_API int ragstore_extraction_set_media_type(ragstore_extraction *extraction,
+                                                    const char *media_type);
+
+/**
+ * Tell how far the extraction is, and learn whether to go on. Call it several times a second.
+ *
+ * @param extraction  what the callback was given
+ * @param done  of total, in any unit
+ * @param total  0 while unknown
+ *
+ * Ownership: none.
+ * Lifetime:  none.
+ * Threads:   the thread of the callback.
+ * Errors:    INTERRUPTED (stop and return), common.
+ * Blocking:  calls the progress callback of the add.
+ * Since:     0.1
+ */
+RAGSTORE_API int ragstore_extraction_progress(ragstore_extraction *extraction, uint64_t done,
+                                              uint64_t total);
+
+/**
+ * Say why the document has no text, for the message of the error. The callback returns the status:
+ * NOT_EXTRACTABLE for a document that is encrypted, scanned, damaged or empty.
+ *
+ * @param extraction  what the callback was given
+ * @param status  a RAGSTORE_E_… code
+ * @param reason  what is wrong and what the user can do, in one sentence; at most 511 bytes are used
+ * @return status; INVALID_ARGUMENT when it is not a code
+ *
+ * Ownership: reason is copied.
+ * Lifetime:  none.
+ * Threads:   the thread of the callback.
+ * Errors:    INVALID_ARGUMENT.
+ * Blocking:  never.
+ * Since:     0.1
+ */
+RAGSTORE_API int ragstore_extraction_refuse(ragstore_extraction *extraction, int status,
+                                            const char *reason);
 
 /* ------------------ upload ------------------------------------------------------ */
 
@@ -1572,10 +1667,20 @@ typedef struct ragstore_session_ask_options {
     /* Called as the answer grows. A return other than 0 cancels: what was said so far is stored. */
     int32_t (*on_text)(void *user, const char *text, size_t size);
     void *user;
+    /* A language model: answers messages_json, a JSON array of {role, content}, with at most max_tokens
+     * tokens; see ragstore_generation_write(). Returns 0, or a RAGSTORE_E_… code. Called once, and once
+     * more before that when the message follows up on others. NULL: sentences are quoted. */
+    int32_t (*generate)(void *user, ragstore_generation *out, const char *messages_json,
+                        uint32_t max_tokens);
+    void *generate_user;
+    uint32_t max_answer_tokens; /* default 800 */
+    uint32_t max_prompt_tokens; /* passages and conversation together; default 3,000 */
+    uint32_t timeout_ms;        /* for each call of generate; default 120,000 */
+    uint32_t padding;           /* zero */
 } ragstore_session_ask_options;
 
 #define RAGSTORE_SESSION_ASK_OPTIONS_INIT                                                          \
-    {sizeof(ragstore_session_ask_options), NULL, 0, NULL, 0, 0, NULL, NULL, NULL}
+    {sizeof(ragstore_session_ask_options), NULL, 0, NULL, 0, 0, NULL, NULL, NULL, NULL, NULL, 0, 0, 0, 0}
 
 /**
  * Fill an options struct with the defaults.
@@ -1788,7 +1893,10 @@ RAGSTORE_API int ragstore_session_messages(ragstore_buffer **out, ragstore_sessi
  * Ask a session: store the message, search the entity with the conversation in mind, answer with
  * numbered citations, store the answer.
  * The answer quotes the sentences that best answer the message, or says that nothing in the
- * documents does.
+ * documents does. With options->generate a language model answers from the passages that were found;
+ * its sources are all of those, and a citation of anything else is taken out of its text. When it
+ * fails before it says anything, sentences are quoted, and model_error in the message's metadata says
+ * why; when it fails in the middle, what it said is stored and marked as partial.
  *
  * @param out  NULL, or set to the answer, to NULL on failure
  * @param session  not NULL
@@ -1799,13 +1907,64 @@ RAGSTORE_API int ragstore_session_messages(ragstore_buffer **out, ragstore_sessi
  * Lifetime:  none.
  * Threads:   any thread; callbacks run on the calling one.
  * Errors:    NOT_FOUND, INVALID_DATA, TOO_LARGE, QUERY, BUSY, READ_ONLY, DISK_FULL, INTERRUPTED (a
- *            callback cancelled; both messages are stored), common.
+ *            callback cancelled; both messages are stored), MODEL (it failed in the middle; both
+ *            messages are stored), common.
  * Blocking:  waits for the disk: returns when the change survives a power cut.
  * Since:     0.1
  */
 RAGSTORE_API int ragstore_session_ask(ragstore_answer **out, ragstore_session *session,
                                       const char *message,
                                       const ragstore_session_ask_options *options);
+
+/**
+ * Say the next piece of an answer. For the generate callback of ragstore_session_ask_options.
+ *
+ * @param generation  what the callback was given
+ * @param text  UTF-8, `size` bytes; a character may be split between two calls, and what is not valid
+ *              becomes U+FFFD; may be NULL when size is 0
+ * @param size  bytes
+ *
+ * Ownership: text is copied.
+ * Lifetime:  none.
+ * Threads:   the thread of the callback.
+ * Errors:    TOO_LARGE (the answer is as long as it may be: return), INTERRUPTED and MODEL (cancelled
+ *            or out of time: return), common.
+ * Blocking:  calls on_text.
+ * Since:     0.1
+ */
+RAGSTORE_API int ragstore_generation_write(ragstore_generation *generation, const char *text,
+                                           size_t size);
+
+/**
+ * Ask whether to go on, while there is nothing to say. Call it several times a second.
+ *
+ * @param generation  what the callback was given
+ *
+ * Ownership: none.
+ * Lifetime:  none.
+ * Threads:   the thread of the callback.
+ * Errors:    INTERRUPTED, MODEL (out of time), common.
+ * Blocking:  never.
+ * Since:     0.1
+ */
+RAGSTORE_API int ragstore_generation_poll(ragstore_generation *generation);
+
+/**
+ * Say why the language model cannot answer, or not go on; for the message of the error. The callback
+ * returns the status.
+ *
+ * @param generation  what the callback was given
+ * @param reason  one sentence without secrets; at most 511 bytes are used
+ * @return MODEL; INVALID_ARGUMENT when an argument is NULL
+ *
+ * Ownership: reason is copied.
+ * Lifetime:  none.
+ * Threads:   the thread of the callback.
+ * Errors:    INVALID_ARGUMENT, MODEL.
+ * Blocking:  never.
+ * Since:     0.1
+ */
+RAGSTORE_API int ragstore_generation_fail(ragstore_generation *generation, const char *reason);
 
 /**
  * Free an answer and its sources.

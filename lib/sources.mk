@@ -42,13 +42,15 @@ ROOM_ingest := chunk.c chunk_heading.c chunk_sentences.c chunk_split.c chunk_tok
     extract_binary.c extract_csv.c extract_csv_read.c extract_decode.c extract_encoding.c \
     extract_html.c extract_html_entities.c extract_html_scan.c extract_html_table.c \
     extract_html_write.c extract_json.c extract_kind.c extract_markdown.c extract_plain.c \
-    extract_row.c extract_text.c
+    extract_callback.c extract_row.c extract_text.c
 
 ROOM_collections := collection.c collection_aggregate.c collection_change.c collection_find.c \
     collection_index.c collection_insert.c collection_lookup.c collection_plan.c ordered_keys.c \
     stored_document.c
 
-ROOM_agent := answer_score.c answer_terms.c answer_units.c extractive.c session.c session_messages.c
+ROOM_agent := answer_score.c answer_terms.c answer_units.c extractive.c generation.c model_answer.c \
+    model_prompt.c session.c session_messages.c
 
-ROOM_api := api_check.c api_compact.c api_collection.c api_document.c api_entity.c api_errors.c api_index.c \
+ROOM_api := api_check.c api_compact.c api_collection.c api_document.c api_entity.c api_errors.c \
+    api_extraction.c api_generation.c api_index.c \
     api_model.c api_options.c api_search.c api_session.c api_store.c handles.c

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 #
 # Runs the tests and counts them. `tests/run.sh` runs all kinds; words on the
-# command line choose: unit crash faults campaigns api query layers docs install python
+# command line choose: unit crash faults campaigns api query extract layers docs install python
 # http page openapi. VARIANT chooses the build whose programs are run. RAGSTORE_CRASH_SEED: see tests/crash.
 #
 # Each kind prints its own lines; a program's output is shown only when it
@@ -20,6 +20,8 @@ export RAGSTORE_SHARED_DATA=${RAGSTORE_SHARED_DATA:-$PWD/../shared/data}
 export RAGSTORE_MODEL=${RAGSTORE_MODEL:-$(tools/setup.sh print-model 2>/dev/null)}
 export RAGSTORE_LIBRARY=$PWD/$lib/libragstore.so RAGSTORE_SERVER=$PWD/$bin/ragstore-server
 export RAGSTORE_QUERY_DRIVER=$PWD/$build/tests/query/query_driver
+export RAGSTORE_LLM_PYTHON=${RAGSTORE_LLM_PYTHON:-$(tools/setup.sh print-llm-python 2>/dev/null)}
+export RAGSTORE_EMBED_DRIVER=$PWD/$build/tests/llm/embed_driver
 export RAGSTORE_MINGO=${RAGSTORE_MINGO:-$(tools/setup.sh print-mingo 2>/dev/null)}
 export RAGSTORE_AXE=${RAGSTORE_AXE:-$(tools/setup.sh print-axe 2>/dev/null)}
 export PYTHONPATH=$PWD/examples/python PYTHONDONTWRITEBYTECODE=1
@@ -80,11 +82,11 @@ run_pytest() { # a folder of pytest files
 }
 
 kinds=("$@")
-[ ${#kinds[@]} -gt 0 ] || kinds=(layers unit crash faults campaigns api query docs install python http page openapi)
+[ ${#kinds[@]} -gt 0 ] || kinds=(layers unit crash faults campaigns api query extract docs install python http page openapi)
 for kind in "${kinds[@]}"; do
     printf '%s\n' "$kind"
     case $kind in
-    unit | crash | api) run_cmocka "$kind" ;;
+    unit | crash | api | extract) run_cmocka "$kind" ;;
     layers)
         run_script layers "$python" tests/layers/check_layers.py
         run_cmocka layers

@@ -24,6 +24,12 @@ libutf8proc-dev    module  libutf8proc
 libuchardet-dev    module  uchardet
 libpcre2-dev       module  libpcre2-8
 libmicrohttpd-dev  module  libmicrohttpd
+libpoppler-glib-dev module poppler-glib
+libzip-dev         module  libzip
+libxml2-dev        module  libxml-2.0
+libgmime-3.0-dev   module  gmime-3.0
+libseccomp-dev     module  libseccomp
+libcurl4-openssl-dev module libcurl
 mandoc             command mandoc
 EOF
     if [ -n "$(faiss_missing)" ] && [ -z "${FAISS_PREFIX:-}" ]; then

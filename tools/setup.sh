@@ -12,6 +12,7 @@
 #   setup-faiss.sh          FAISS with its C API
 #   setup-model.sh          the embedding model
 #   setup-python.sh         the Python that the tests run in
+#   setup-llm.sh            a small language model for one of the tests
 #   setup-mingo.sh          what the tests compare the query language with
 #   setup-axe.sh            what the test of the web page is checked by
 #
@@ -38,6 +39,8 @@ when nothing is missing.
   faiss               FAISS's C API, from Debian's source package, static
   model               the embedding model all-MiniLM-L6-v2
   python              a Python environment for the tests
+  llm                 a small language model for tests/http (about 280 MB);
+                      nothing needs it
   mingo               mingo, for comparing the query language; needs npm
   axe                 axe-core, for checking the web page; needs npm
   status [--verify] [all|check]
@@ -46,6 +49,7 @@ when nothing is missing.
   print-faiss-prefix  the directory with FAISS's include/ and lib/
   print-model         the directory with the model's files
   print-python        the Python interpreter for the tests
+  print-llm-python    the Python interpreter with the language model
   print-mingo         the directory with mingo
   print-axe           the file of axe-core
   --help              this text
@@ -55,6 +59,7 @@ Everything is kept in $XDG_CACHE_HOME/ragstore (~/.cache/ragstore):
   faiss/<version>-<compiler>-<level>-<recipe>/   include, lib, BUILT
   models/all-MiniLM-L6-v2/                       the model, SOURCE
   venv/<requirements>-<python>/                  the tests' Python
+  llm/<requirements>/                            the language model
   mingo/<version>/                               mingo
   axe/<version>/                                 axe-core
   downloads/                                     FAISS's source archives
@@ -91,6 +96,8 @@ tools=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 . "$tools/setup-mingo.sh"
 # shellcheck source=tools/setup-axe.sh
 . "$tools/setup-axe.sh"
+# shellcheck source=tools/setup-llm.sh
+. "$tools/setup-llm.sh"
 
 # status [--verify] [all|check]
 status() {
@@ -139,7 +146,7 @@ check)
     steps="packages faiss model python mingo axe"
     packages_for_check=yes
     ;;
-packages | faiss | model | python | mingo | axe) steps=$command ;;
+packages | faiss | model | python | mingo | axe | llm) steps=$command ;;
 status)
     status "$@" && exit 0
     exit 1
@@ -154,6 +161,10 @@ print-model)
     ;;
 print-python)
     python_interpreter
+    exit 0
+    ;;
+print-llm-python)
+    llm_interpreter
     exit 0
     ;;
 print-mingo)

@@ -90,6 +90,13 @@ static int32_t on_sources(void *user, const ragstore_result *sources)
     return 0;
 }
 
+/* A model is stopped when nobody listens any more: what it has said is stored. Quoting is done at
+ * once, and goes on. */
+static int32_t stop_model(const struct asking *asking)
+{
+    return asking->server->settings.llm_url != NULL && stream_is_gone(asking->stream);
+}
+
 static int32_t on_text(void *user, const char *text, size_t size)
 {
     struct asking *asking = user;
@@ -100,14 +107,14 @@ static int32_t on_text(void *user, const char *text, size_t size)
     }
     if (!asking->events) {
         stream_write(asking->stream, text, size);
-        return 0;
+        return stop_model(asking);
     }
     out_begin(&data, '{');
     out_key(&data, "text");
     out_text_n(&data, text, size);
     out_end(&data, '}');
     send_event(asking, "delta", &data);
-    return 0;
+    return stop_model(asking);
 }
 
 static void out_message(struct json_out *out, const char *session_id, const ragstore_answer *answer)
@@ -177,6 +184,12 @@ static enum handled ask(struct request *request, ragstore_session *session, cons
         options->on_text = on_text;
         options->user = &asking;
     }
+#ifdef SERVER_HAS_LLM
+    if (asking.server->llm.url != NULL) {
+        options->generate = llm_generate;
+        options->generate_user = (void *)&asking.server->llm;
+    }
+#endif
     status = ragstore_session_ask(&answer, session, message, options);
     if (stream && status == RAGSTORE_OK && begin_stream(&asking)) {
         /* also when the answer had no text */

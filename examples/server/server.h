@@ -7,7 +7,12 @@
 #ifndef SERVER_H
 #define SERVER_H
 
+#include "extract_runner.h"
 #include "settings.h"
+
+#ifdef SERVER_HAS_LLM
+#include "llm_client.h"
+#endif
 
 #include <pthread.h>
 #include <ragstore.h>
@@ -18,6 +23,10 @@ struct workers;
 struct server {
     struct settings settings;
     ragstore_store *store;
+    struct extract_runner extractor; /* program "": there is none */
+#ifdef SERVER_HAS_LLM
+    struct llm_client llm; /* url NULL: there is none */
+#endif
     struct workers *workers;
     struct MHD_Daemon *daemon;
     char address[96];   /* as in the Host header, without the port: "127.0.0.1", "[::1]" */

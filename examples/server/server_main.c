@@ -62,12 +62,64 @@ static bool load_model(ragstore_model **model, struct server *server)
     return true;
 }
 
+/* Find the helper that reads what is not text. One that the operator named must be there. */
+static bool find_extractor(struct server *server)
+{
+    const char *named = server->settings.extractor;
+
+    server->extractor = (struct extract_runner)EXTRACT_RUNNER_DEFAULTS;
+    if (named != NULL && strcmp(named, "none") == 0) {
+        return true;
+    }
+    if (extract_runner_find(&server->extractor, named)) {
+        return true;
+    }
+    server->extractor.program[0] = '\0';
+    if (named != NULL) {
+        fprintf(stderr,
+                "ragstore-server: cannot run the extractor %s; give the absolute path of "
+                "ragstore-extract, or none\n",
+                named);
+        return false;
+    }
+    log_line(LOG_LEVEL_WARNING, "there is no ragstore-extract beside this program: PDF, Office "
+                                "files, e-books and mails are refused");
+    return true;
+}
+
+/* The language model that answers in chats, when the operator named one. */
+static bool open_llm(struct server *server)
+{
+    const struct settings *settings = &server->settings;
+#ifdef SERVER_HAS_LLM
+    char why[LLM_MESSAGE];
+
+    if (settings->llm_url != NULL &&
+        !llm_client_open(&server->llm, settings->llm_url, settings->llm_model, why)) {
+        fprintf(stderr, "ragstore-server: cannot use --llm-url %s: %s\n", settings->llm_url, why);
+        return false;
+    }
+#else
+    if (settings->llm_url != NULL) {
+        fputs("ragstore-server: this program was built without libcurl, so --llm-url does not work; "
+              "run make setup and build it again\n",
+              stderr);
+        return false;
+    }
+#endif
+    return true;
+}
+
 static bool open_store(struct server *server, ragstore_model *model)
 {
     ragstore_store_open_options options = RAGSTORE_STORE_OPEN_OPTIONS_INIT;
 
     options.model = model;
     options.log = on_store_message;
+    if (server->extractor.program[0] != '\0') {
+        options.extract = extract_run;
+        options.extract_user = &server->extractor;
+    }
     if (ragstore_store_open(&server->store, server->settings.data_dir, &options) != RAGSTORE_OK) {
         fprintf(stderr, "ragstore-server: cannot open the data directory %s (%s): %s\n",
                 server->settings.data_dir, ragstore_status_name(ragstore_error_code()),
@@ -187,7 +239,8 @@ static int serve(struct server *server, int listener, ragstore_model *model)
 {
     sigset_t signals;
 
-    if (!catch_signals(&signals) || !open_store(server, model)) {
+    if (!catch_signals(&signals) || !find_extractor(server) || !open_llm(server) ||
+        !open_store(server, model)) {
         close(listener);
         return EXIT_COULD_NOT;
     }
@@ -238,6 +291,9 @@ int main(int argc, char **argv)
         close(listener);
     }
     ragstore_model_free(model);
+#ifdef SERVER_HAS_LLM
+    llm_client_close(&server.llm);
+#endif
     settings_free(&server.settings);
     return status;
 }

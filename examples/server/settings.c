@@ -26,6 +26,9 @@ static const struct option options[] = {
     {"host", "HOST", TEXT, 0, 0},
     {"port", "PORT", NUMBER, 0, 65535},
     {"model", NULL, TEXT, 0, 0}, /* RAGSTORE_MODEL is read by ragstore_model_locate() */
+    {"extractor", NULL, TEXT, 0, 0},
+    {"llm-url", NULL, TEXT, 0, 0},
+    {"llm-model", NULL, TEXT, 0, 0},
     {"public-host", NULL, TEXT, 0, 0},
     {"cors-origin", NULL, TEXT, 0, 0},
     {"allow-anonymous", NULL, SWITCH, 0, 0},
@@ -47,6 +50,11 @@ static const char help[] =
     "  --port N             the port; 0 picks a free one (8000)\n"
     "  --model DIR          the embedding model; none for keyword search only\n"
     "                       (RAGSTORE_MODEL, or where the set-up put it)\n"
+    "  --extractor FILE     the helper that reads PDF, Office files, e-books and mails;\n"
+    "                       none for text files only (ragstore-extract beside this)\n"
+    "  --llm-url URL        an OpenAI-compatible endpoint, such as http://127.0.0.1:8080/v1,\n"
+    "  --llm-model NAME     and its model, which answers in chats; without them sentences\n"
+    "                       are quoted; key: RAGSTORE_LLM_API_KEY or OPENAI_API_KEY\n"
     "  --public-host NAME   a name that clients may use for this server in the Host\n"
     "                       header, beside localhost and loopback addresses\n"
     "  --cors-origin URL    a web origin whose pages may use this server\n"
@@ -129,6 +137,15 @@ static bool set_text(struct settings *settings, const char *name, const char *va
     }
     if (strcmp(name, "model") == 0) {
         return replace_text(&settings->model, value);
+    }
+    if (strcmp(name, "extractor") == 0) {
+        return replace_text(&settings->extractor, value);
+    }
+    if (strcmp(name, "llm-url") == 0) {
+        return replace_text(&settings->llm_url, value);
+    }
+    if (strcmp(name, "llm-model") == 0) {
+        return replace_text(&settings->llm_model, value);
     }
     if (strcmp(name, "public-host") == 0) {
         return replace_text(&settings->public_host, value);
@@ -310,6 +327,10 @@ enum settings_result settings_read(struct settings *settings, int argc, char **a
         !read_arguments(settings, argc, argv, false)) {
         return SETTINGS_WRONG;
     }
+    if ((settings->llm_url == NULL) != (settings->llm_model == NULL)) {
+        fputs("ragstore-server: --llm-url and --llm-model are given together or not at all\n", stderr);
+        return SETTINGS_WRONG;
+    }
     return SETTINGS_RUN;
 }
 
@@ -318,6 +339,9 @@ void settings_free(struct settings *settings)
     free(settings->data_dir);
     free(settings->host);
     free(settings->model);
+    free(settings->extractor);
+    free(settings->llm_url);
+    free(settings->llm_model);
     free(settings->public_host);
     free(settings->cors_origin);
     *settings = (struct settings){0};

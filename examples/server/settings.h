@@ -20,6 +20,9 @@ struct settings {
     char *data_dir;
     char *host;
     char *model;       /* NULL: where the set-up put it; "none": keyword search only */
+    char *extractor;   /* NULL: beside the server; "none": text files only */
+    char *llm_url;     /* NULL, like llm_model: chats are answered by quoting */
+    char *llm_model;
     char *public_host; /* NULL, or one more name that a Host header may have */
     char *cors_origin; /* NULL, or the web origin that may use this server from a browser */
     uint64_t max_upload_bytes;

@@ -113,6 +113,16 @@ void stream_write(struct stream *stream, const char *bytes, size_t size)
     pthread_mutex_unlock(&stream->lock);
 }
 
+bool stream_is_gone(struct stream *stream)
+{
+    bool gone = false;
+
+    pthread_mutex_lock(&stream->lock);
+    gone = stream->gone;
+    pthread_mutex_unlock(&stream->lock);
+    return gone;
+}
+
 void stream_end(struct stream *stream, bool complete)
 {
     pthread_mutex_lock(&stream->lock);

@@ -23,6 +23,9 @@ struct MHD_Response *stream_response(struct stream *stream);
 /* Append bytes; waits while the queue is full. */
 void stream_write(struct stream *stream, const char *bytes, size_t size);
 
+/* Has the reader left? */
+bool stream_is_gone(struct stream *stream);
+
 /* No more will come; the stream is taken. When not complete, the connection is cut, so that the
  * client can tell. */
 void stream_end(struct stream *stream, bool complete);

@@ -5,6 +5,7 @@
  * hundred bytes. When none answers, nothing is quoted.
  */
 #include "agent/answer_parts.h"
+#include "agent/model_answer.h"
 
 #include "base/memory.h"
 #include "base/status.h"
@@ -17,7 +18,8 @@
 #define HISTORY_BYTES_MAX 2048   /* of that one */
 #define QUESTION_BYTES_MAX 32768 /* what is searched for */
 #define QUOTES_MAX 4
-#define QUOTE_BYTES_MAX 400
+#define ANSWER_BYTES_MAX 400 /* marks included */
+#define MARK_BYTES 5         /* " [n]" behind a quotation and the end of its line */
 #define QUOTE_SHARE 0.5f /* of the best one's score, for the others */
 
 typedef struct quote {
@@ -66,16 +68,18 @@ static size_t choose(quote quotes[QUOTES_MAX], const rsi_material *material)
         const rsi_unit *unit = &material->units[material->ranking[i]];
         if (!rsi_unit_answers(unit) || (count > 0 && unit->score < quoted[0]->score * QUOTE_SHARE))
             break;
-        size_t room = QUOTE_BYTES_MAX - bytes;
+        if (bytes + MARK_BYTES > ANSWER_BYTES_MAX)
+            break;
+        const size_t room = ANSWER_BYTES_MAX - bytes - MARK_BYTES;
         if (unit->end - unit->start > room || is_quoted(quoted, count, unit))
             continue;
         size_t end = quote_end(material, unit, room, false);
-        bytes += end - unit->start;
+        bytes += end - unit->start + MARK_BYTES;
         quoted[count] = unit;
         quotes[count++] = (quote){unit->passage, unit->start, end};
     }
     if (count == 1)
-        quotes[0].end = quote_end(material, quoted[0], QUOTE_BYTES_MAX, true);
+        quotes[0].end = quote_end(material, quoted[0], ANSWER_BYTES_MAX - MARK_BYTES, true);
     return count;
 }
 
@@ -193,7 +197,7 @@ static int say(rsi_agent_answer *answer, const rsi_agent_listener *listener, con
 }
 
 /* What is searched for: a very short message is about what was said before. */
-static int search_text(rsi_bytes *text, const rsi_agent_question *question)
+int rsi_agent_search_text(rsi_bytes *text, const rsi_agent_question *question)
 {
     for (size_t i = question->history_count; strlen(question->message) < SHORT_BYTES && i-- > 0;) {
         if (!question->history[i].is_user)
@@ -223,9 +227,9 @@ static int ask_terms(rsi_asked *asked, const rsi_catalog *catalog, const char *m
     return status;
 }
 
-int rsi_agent_answer_question(rsi_agent_answer *answer, rsi_store *store, const char *entity_id,
-                              const char *incarnation, const rsi_agent_question *question,
-                              const rsi_agent_listener *listener)
+static int answer_extractively(rsi_agent_answer *answer, rsi_store *store, const char *entity_id,
+                               const char *incarnation, const rsi_agent_question *question,
+                               const rsi_agent_listener *listener)
 {
     rsi_catalog *catalog = NULL;
     rsi_entity_record entity = {0};
@@ -234,7 +238,7 @@ int rsi_agent_answer_question(rsi_agent_answer *answer, rsi_store *store, const 
     rsi_bytes searched = {0};
     bool has_documents = false;
     memset(answer, 0, sizeof *answer);
-    int status = search_text(&searched, question);
+    int status = rsi_agent_search_text(&searched, question);
     rsi_search_query query = {.text = searched.data,
                               .size = searched.size,
                               .k = question->k,
@@ -276,6 +280,44 @@ int rsi_agent_answer_question(rsi_agent_answer *answer, rsi_store *store, const 
     if (status != RAGSTORE_OK && status != RAGSTORE_E_INTERRUPTED)
         rsi_agent_answer_free(answer);
     return rsi_wrap(status, "answer");
+}
+
+/* Say in the metadata why the model did not answer. */
+static int note_failure(rsi_agent_answer *answer, const char *reason)
+{
+    rsi_bytes text = {0};
+    size_t size = strlen(answer->metadata);
+    rsi_bytes_append(&text, answer->metadata, size - 1);
+    rsi_bytes_append_text(&text, size > 2 ? ",\"model_error\":" : "\"model_error\":");
+    rsi_json_writer writer = rsi_json_writer_of(&text);
+    rsi_json_text_value(&writer, reason, strlen(reason));
+    rsi_bytes_append_char(&text, '}');
+    char *metadata = rsi_bytes_take(&text, NULL);
+    if (metadata == NULL)
+        return RAGSTORE_E_NO_MEMORY;
+    rsi_free(answer->metadata);
+    answer->metadata = metadata;
+    return RAGSTORE_OK;
+}
+
+int rsi_agent_answer_question(rsi_agent_answer *answer, rsi_store *store, const char *entity_id,
+                              const char *incarnation, const rsi_agent_question *question,
+                              const rsi_agent_listener *listener)
+{
+    rsi_saved_error failure;
+    int status = RAGSTORE_OK;
+    if (question->model == NULL)
+        return answer_extractively(answer, store, entity_id, incarnation, question, listener);
+    status = rsi_model_answer(answer, store, entity_id, incarnation, question, listener);
+    if (status != RAGSTORE_E_MODEL || answer->text != NULL)
+        return rsi_wrap(status, "answer");
+    rsi_error_save(&failure);
+    status = answer_extractively(answer, store, entity_id, incarnation, question, listener);
+    if (answer->metadata != NULL && note_failure(answer, failure.message) != RAGSTORE_OK) {
+        rsi_agent_answer_free(answer);
+        return RAGSTORE_E_NO_MEMORY;
+    }
+    return status;
 }
 
 void rsi_agent_answer_free(rsi_agent_answer *answer)

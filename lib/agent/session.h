@@ -44,12 +44,13 @@ typedef struct rsi_session_question {
     size_t doc_ids_count;
     const char *filter_json;
     uint32_t k;
+    const rsi_agent_model *model; /* NULL: extractive */
 } rsi_session_question;
 
 /*
  * Store the message, answer it, store the answer; *message_json receives the stored answer. When a
- * listener cancels, what was said so far is stored and marked, *answer is filled, and the status is
- * INTERRUPTED.
+ * listener cancels, or the model fails in the middle, what was said so far is stored and marked,
+ * *answer is filled, and the status is INTERRUPTED or MODEL.
  */
 int rsi_session_ask(rsi_agent_answer *answer, rsi_bytes *message_json, rsi_store *store,
                     const char *session_id, const rsi_session_question *question,

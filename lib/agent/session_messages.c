@@ -205,7 +205,8 @@ static int answer_question(rsi_agent_answer *answer, rsi_store *store, const cha
                                     .doc_ids = question->doc_ids,
                                     .doc_ids_count = question->doc_ids_count,
                                     .filter_json = question->filter_json,
-                                    .k = question->k};
+                                    .k = question->k,
+                                    .model = question->model};
         status = rsi_agent_answer_question(answer, store, entity.id, entity.incarnation, &asked,
                                            listener);
     }
@@ -241,7 +242,8 @@ int rsi_session_ask(rsi_agent_answer *answer, rsi_bytes *message_json, rsi_store
     if (status != RAGSTORE_OK)
         return status;
     int answered = answer_question(answer, store, session_id, number, question, listener);
-    if (answered != RAGSTORE_OK && answered != RAGSTORE_E_INTERRUPTED)
+    if (answered != RAGSTORE_OK && answered != RAGSTORE_E_INTERRUPTED &&
+        answered != RAGSTORE_E_MODEL)
         return rsi_wrap(answered, "answer (the message is stored)");
     if (answer->text == NULL)
         return answered;

@@ -24,7 +24,8 @@ static int enter_document(const ragstore_document *document, const char *functio
     return status == RAGSTORE_OK ? rsi_core_enter(document->core, function) : status;
 }
 
-rsi_document_fields rsi_document_fields_of(const ragstore_document_add_options *given)
+rsi_document_fields rsi_document_fields_of(const ragstore_document_add_options *given,
+                                           const rsi_core *core)
 {
     rsi_document_fields fields = {.filename = given->filename,
                                   .media_type = given->media_type,
@@ -33,7 +34,9 @@ rsi_document_fields rsi_document_fields_of(const ragstore_document_add_options *
                                   .metadata_json = given->metadata_json,
                                   .key = given->key,
                                   .progress = given->progress,
-                                  .progress_user = given->progress_user};
+                                  .progress_user = given->progress_user,
+                                  .extract = core->extract,
+                                  .extract_user = core->extract_user};
     return fields;
 }
 
@@ -109,7 +112,7 @@ int ragstore_document_add_chunks(ragstore_document **out, ragstore_entity *entit
         status = enter_entity_to_write(entity, __func__);
     if (status != RAGSTORE_OK)
         return status;
-    rsi_document_fields fields = rsi_document_fields_of(&given);
+    rsi_document_fields fields = rsi_document_fields_of(&given, entity->core);
     status = rsi_document_add_chunks(&added, entity->core->store, entity->id, entity->incarnation,
                                      chunks_json, vectors, dimension, &fields);
     if (status == RAGSTORE_OK && out != NULL)
@@ -131,7 +134,7 @@ int ragstore_upload_begin(ragstore_upload **out, ragstore_entity *entity,
         status = enter_entity_to_write(entity, __func__);
     if (status != RAGSTORE_OK)
         return status;
-    rsi_document_fields fields = rsi_document_fields_of(&given);
+    rsi_document_fields fields = rsi_document_fields_of(&given, entity->core);
     ragstore_upload *upload = rsi_alloc_zeroed(sizeof *upload);
     status = upload == NULL ? RAGSTORE_E_NO_MEMORY : RAGSTORE_OK;
     if (status == RAGSTORE_OK) {

@@ -261,7 +261,7 @@ int ragstore_index_import(ragstore_document **out, ragstore_entity *entity, cons
         status = rsi_core_enter_to_write(entity->core, __func__);
     if (status != RAGSTORE_OK)
         return status;
-    rsi_document_fields fields = rsi_document_fields_of(&given);
+    rsi_document_fields fields = rsi_document_fields_of(&given, entity->core);
     status = rsi_document_import(&added, entity->core->store, entity->id, entity->incarnation, path,
                                  chunks_json, &fields);
     if (status == RAGSTORE_OK && out != NULL)

@@ -7,6 +7,9 @@
 #include <string.h>
 
 #define DEFAULT_PASSAGES 8
+#define DEFAULT_ANSWER_TOKENS 800
+#define DEFAULT_PROMPT_TOKENS 3000
+#define DEFAULT_TIMEOUT_MS 120000
 #define MAX_PASSAGES 50
 #define QUESTION_MAX ((size_t)32 << 10)
 
@@ -240,17 +243,29 @@ static int check_question(const char *message, const ragstore_session_ask_option
     return RAGSTORE_OK;
 }
 
+static uint32_t or_default(uint32_t given, uint32_t otherwise)
+{
+    return given == 0 ? otherwise : given;
+}
+
 static int ask(ragstore_answer *answer, ragstore_session *session, const char *message,
                const ragstore_session_ask_options *given)
 {
     rsi_bytes stored = {0};
     forwarding to = {given};
+    const rsi_agent_model model = {
+        .generate = given->generate,
+        .user = given->generate_user,
+        .max_answer_tokens = or_default(given->max_answer_tokens, DEFAULT_ANSWER_TOKENS),
+        .max_prompt_tokens = or_default(given->max_prompt_tokens, DEFAULT_PROMPT_TOKENS),
+        .timeout_ms = or_default(given->timeout_ms, DEFAULT_TIMEOUT_MS)};
     rsi_agent_listener listener = {forward_sources, forward_text, &to};
     rsi_session_question question = {.message = message,
                                      .doc_ids = given->doc_ids,
                                      .doc_ids_count = given->doc_ids_count,
                                      .filter_json = given->filter_json,
-                                     .k = given->k == 0 ? DEFAULT_PASSAGES : given->k};
+                                     .k = given->k == 0 ? DEFAULT_PASSAGES : given->k,
+                                     .model = given->generate == NULL ? NULL : &model};
     int status = rsi_session_ask(&answer->inside, &stored, session->core->store,
                                  session->session_id, &question, &listener);
     if (status == RAGSTORE_OK) {

@@ -77,6 +77,8 @@ int ragstore_store_open(ragstore_store **out, const char *path,
         rsi_free(store);
         return rsi_wrap(status, "open store %s", path);
     }
+    store->core->extract = given.extract;
+    store->core->extract_user = given.extract_user;
     store->magic = RSI_MAGIC_STORE;
     *out = store;
     return RAGSTORE_OK;

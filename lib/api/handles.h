@@ -36,6 +36,9 @@
 typedef struct rsi_core {
     rsi_store *store;   /* other cores of this process may share it (open_stores.h) */
     rsi_store_log log;  /* who hears of what happens */
+    int32_t (*extract)(void *user, ragstore_extraction *out, const void *bytes, size_t size,
+                       const char *filename); /* of this handle; NULL: none */
+    void *extract_user;
     bool read_only;     /* this handle's wish: the store itself may be open for writing */
     uint64_t process;   /* a fork's child may not use it */
     pthread_mutex_t mutex; /* guards the three below */
@@ -161,7 +164,8 @@ void rsi_buffer_fill(ragstore_buffer *buffer, rsi_bytes *bytes);
 int rsi_buffer_from(ragstore_buffer **out, rsi_bytes *bytes);
 
 /* A document's fields as the caller gave them: borrowed from the options. */
-rsi_document_fields rsi_document_fields_of(const ragstore_document_add_options *given);
+rsi_document_fields rsi_document_fields_of(const ragstore_document_add_options *given,
+                                           const rsi_core *core);
 
 int rsi_document_open_handle(ragstore_document **out, rsi_core *core, const char *entity_id,
                              const char *incarnation, const char *doc_id, const rsi_added *added);

@@ -31,6 +31,7 @@ static const struct {
     {RAGSTORE_E_NOT_EXTRACTABLE, "NOT_EXTRACTABLE", "no text can be taken from this document"},
     {RAGSTORE_E_EMBEDDER, "EMBEDDER", "the embedding model is missing or another one"},
     {RAGSTORE_E_QUERY, "QUERY", "the query has an unknown or malformed operator"},
+    {RAGSTORE_E_MODEL, "MODEL", "the language model failed"},
     {RAGSTORE_E_NO_MEMORY, "NO_MEMORY", "out of memory"},
     {RAGSTORE_E_TOO_LARGE, "TOO_LARGE", "over a documented limit"},
     {RAGSTORE_E_BUSY, "BUSY", "held by another process or thread"},

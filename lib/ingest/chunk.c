@@ -344,9 +344,16 @@ static int add_gap(packer *p, size_t start, size_t end)
 
 static int add_block(packer *p, const rsi_block *block)
 {
-    p->block_page = block->page;
     if (!rsi_has_words(p->text + block->start, block->end - block->start))
         return RAGSTORE_OK;
+    if (block->page != p->block_page && p->open) { /* so that a chunk's page is where it stands */
+        p->lead_size = 0;
+        p->recent_count = 0;
+        int status = close_chunk(p);
+        if (status != RAGSTORE_OK)
+            return status;
+    }
+    p->block_page = block->page;
     return block->kind == RSI_BLOCK_HEADING ? add_heading(p, block) : add_body(p, block);
 }
 

@@ -10,6 +10,7 @@
 #define RSI_INGEST_DOCUMENT_H
 
 #include "entities/catalog.h"
+#include "ragstore.h"
 
 #define RSI_DOCUMENT_MAX ((uint64_t)1 << 30)
 #define RSI_CHUNKS_AT_ONCE 10000
@@ -26,6 +27,10 @@ typedef struct rsi_document_fields {
     const char *key;
     int (*progress)(void *user, const char *stage, uint64_t done, uint64_t total);
     void *progress_user;
+    /* takes the text out of what is not text; NULL: such documents are refused */
+    int32_t (*extract)(void *user, ragstore_extraction *out, const void *bytes, size_t size,
+                       const char *filename);
+    void *extract_user;
 } rsi_document_fields;
 
 /* What became of an add. */

@@ -82,6 +82,10 @@ static int put_chunk(rsi_tx *tx, const char *entity_id, const char *doc_id, size
         rsi_json_put_text(&writer, "heading", chunk->heading);
     if (chunk->metadata != NULL)
         rsi_json_put_raw(&writer, "metadata", chunk->metadata);
+    if (chunk->before != NULL)
+        rsi_json_put_text(&writer, "before", chunk->before);
+    if (chunk->after != NULL)
+        rsi_json_put_text(&writer, "after", chunk->after);
     rsi_json_end_object(&writer);
     int status = rsi_bytes_status(&text);
     if (status == RAGSTORE_OK)
@@ -131,6 +135,8 @@ static int encode_row(rsi_bytes *out, const document_row *row, const char *entit
     rsi_json_put_text(&writer, "encoding",
                       prepared->encoding[0] == '\0' ? NULL : prepared->encoding);
     rsi_json_put_integer(&writer, "extractor", RSI_EXTRACTOR_VERSION);
+    if (prepared->text_in_chunks)
+        rsi_json_put_bool(&writer, "text_in_chunks", true);
     rsi_json_put_integer(&writer, "file_size", (int64_t)origin->size);
     rsi_json_put_text(&writer, "sha256", origin->sha256);
     rsi_json_put_raw(&writer, "metadata", metadata.data);

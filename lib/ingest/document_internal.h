@@ -10,6 +10,8 @@ typedef struct rsi_new_chunk {
     char *content;  /* owned */
     char *heading;  /* owned, or NULL */
     char *metadata; /* owned JSON text, or NULL */
+    char *before;   /* owned, or NULL: text of the document in front of the first chunk */
+    char *after;    /* owned, or NULL: text between this chunk and the next */
     int64_t start;  /* -1: unknown */
     int64_t end;
     uint32_t page;
@@ -25,6 +27,7 @@ typedef struct rsi_prepared {
     char *embedder;  /* owned: what the vectors are of; NULL without vectors */
     char media_type[64];
     char encoding[32];
+    bool text_in_chunks; /* the text is put together from the chunks, not taken from the bytes */
 } rsi_prepared;
 
 void rsi_prepared_free(rsi_prepared *prepared);

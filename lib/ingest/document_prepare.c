@@ -8,6 +8,7 @@
 #include "base/status.h"
 #include "base/utf8.h"
 #include "ingest/chunk.h"
+#include "ingest/extract_callback.h"
 
 #include <inttypes.h>
 #include <math.h>
@@ -24,6 +25,8 @@ static void free_chunk(rsi_new_chunk *chunk)
     rsi_free(chunk->content);
     rsi_free(chunk->heading);
     rsi_free(chunk->metadata);
+    rsi_free(chunk->before);
+    rsi_free(chunk->after);
 }
 
 void rsi_prepared_free(rsi_prepared *prepared)
@@ -202,23 +205,73 @@ static int cut_into_chunks(rsi_prepared *prepared, const rsi_extracted *extracte
     return status;
 }
 
+static int copy_part(char **out, const rsi_bytes *text, size_t start, size_t end)
+{
+    if (start >= end)
+        return RAGSTORE_OK;
+    *out = rsi_memdup0(text->data + start, end - start);
+    return *out == NULL ? RAGSTORE_E_NO_MEMORY : RAGSTORE_OK;
+}
+
+/* Keep what no chunk has, so that the chunks hold the whole text: see extract_callback.h. */
+static int keep_gaps(rsi_prepared *prepared, const rsi_bytes *text)
+{
+    size_t reached = 0;
+    int status = prepared->count == 0
+                     ? RAGSTORE_OK
+                     : copy_part(&prepared->chunks[0].before, text, 0,
+                                 (size_t)prepared->chunks[0].start);
+    for (size_t i = 0; status == RAGSTORE_OK && i < prepared->count; i++) {
+        rsi_new_chunk *chunk = &prepared->chunks[i];
+        const size_t next =
+            i + 1 < prepared->count ? (size_t)prepared->chunks[i + 1].start : text->size;
+        reached = (size_t)chunk->end > reached ? (size_t)chunk->end : reached;
+        status = copy_part(&chunk->after, text, reached, next);
+        reached = next > reached ? next : reached;
+    }
+    prepared->text_in_chunks = true;
+    return status;
+}
+
+/* Take the text out: by ourselves, or else by the application's extractor. */
+static int take_text(rsi_extracted *extracted, bool *by_callback, rsi_store *store,
+                     const rsi_bytes *bytes, const rsi_document_fields *fields)
+{
+    const char *data = bytes->data == NULL ? "" : bytes->data;
+    rsi_saved_error refusal;
+    *by_callback = false;
+    int status = rsi_extract(extracted, data, bytes->size, fields->filename, fields->media_type);
+    if (status != RAGSTORE_E_NOT_EXTRACTABLE || fields->extract == NULL ||
+        !rsi_extract_is_binary(data, bytes->size))
+        return status;
+    rsi_error_save(&refusal);
+    status = rsi_extract_by_callback(extracted, store, fields, data, bytes->size);
+    *by_callback = status == RAGSTORE_OK;
+    if (status != RAGSTORE_E_UNSUPPORTED)
+        return status;
+    rsi_error_restore(&refusal); /* nobody knows the format */
+    return RAGSTORE_E_NOT_EXTRACTABLE;
+}
+
 int rsi_prepare_bytes(rsi_prepared *prepared, rsi_store *store, const rsi_entity_record *entity,
                       const rsi_bytes *bytes, const rsi_document_fields *fields)
 {
     rsi_extracted extracted = {0};
     const rsi_embedder *embedder;
+    bool by_callback = false;
     memset(prepared, 0, sizeof *prepared);
     int status = choose_embedder(&embedder, store, entity);
     if (status == RAGSTORE_OK)
         status = rsi_report_progress(fields, "extract", 0, bytes->size);
     if (status == RAGSTORE_OK)
-        status = rsi_extract(&extracted, bytes->data == NULL ? "" : bytes->data, bytes->size,
-                             fields->filename, fields->media_type);
+        status = take_text(&extracted, &by_callback, store, bytes, fields);
     if (status == RAGSTORE_OK) {
         snprintf(prepared->media_type, sizeof prepared->media_type, "%s", extracted.media_type);
         snprintf(prepared->encoding, sizeof prepared->encoding, "%s", extracted.encoding);
         status = cut_into_chunks(prepared, &extracted, embedder, fields);
     }
+    if (status == RAGSTORE_OK && by_callback)
+        status = keep_gaps(prepared, &extracted.text);
     if (status == RAGSTORE_OK && embedder != NULL)
         status = make_room_for_model(prepared, embedder);
     if (status == RAGSTORE_OK && embedder != NULL)

@@ -201,17 +201,71 @@ int rsi_document_content(rsi_bytes *out, rsi_store *store, const char *entity_id
     return status;
 }
 
+/* Append what a chunk adds to the text that has been put together: *reached is how far that goes. */
+static int append_chunk(rsi_bytes *out, size_t *reached, const rsi_json *chunk)
+{
+    const char *before = rsi_json_get_text(chunk, "before");
+    const char *content = rsi_json_get_text(chunk, "content");
+    const char *after = rsi_json_get_text(chunk, "after");
+    const int64_t start = rsi_json_get_integer(chunk, "start", -1);
+    if (before != NULL && *reached == 0)
+        rsi_bytes_append_text(out, before);
+    const size_t have = out->size;
+    if (content == NULL || start < 0 || (size_t)start > have)
+        return rsi_fail(RAGSTORE_E_DAMAGED, "ingest",
+                        "the chunks of the document do not fit together at byte %zu of its text; "
+                        "upload the file again to mend it",
+                        have);
+    const size_t size = strlen(content);
+    const size_t known = have - (size_t)start; /* overlaps with what is there */
+    if (known < size)
+        rsi_bytes_append(out, content + known, size - known);
+    if (after != NULL)
+        rsi_bytes_append_text(out, after);
+    *reached = out->size;
+    return rsi_bytes_status(out);
+}
+
+/* The text of a document whose chunks hold all of it: see extract_callback.h. */
+static int join_chunks(rsi_bytes *out, rsi_store *store, const char *entity_id,
+                       const rsi_stored_document *document)
+{
+    size_t reached = 0;
+    int status = RAGSTORE_OK;
+    for (int64_t i = 0; status == RAGSTORE_OK && i < document->chunks_count; i++) {
+        rsi_bytes text = {0};
+        rsi_json *chunk = NULL;
+        status = rsi_storage_row_get(&text, store->storage, RSI_SPACE_CHUNKS, entity_id,
+                                     (uint64_t)(document->first_chunk + i));
+        if (status == RAGSTORE_OK)
+            status = rsi_json_parse(&chunk, text.data, text.size, RSI_JSON_DEPTH_STORED);
+        if (status == RAGSTORE_OK)
+            status = append_chunk(out, &reached, chunk);
+        rsi_json_free(chunk);
+        rsi_bytes_free(&text);
+    }
+    return status;
+}
+
 int rsi_document_text(rsi_bytes *out, rsi_store *store, const char *entity_id,
                       const char *incarnation, const char *doc_id)
 {
     rsi_stored_document document;
     rsi_bytes bytes = {0};
     rsi_extracted extracted = {0};
-    int status = find_and_read(&bytes, &document, store, entity_id, incarnation, doc_id);
-    if (status == RAGSTORE_OK)
+    int status = find_document(&document, store, entity_id, incarnation, doc_id);
+    const bool in_chunks =
+        status == RAGSTORE_OK && rsi_json_true(rsi_json_get(document.json, "text_in_chunks"));
+    if (in_chunks)
+        status = join_chunks(out, store, entity_id, &document);
+    if (status == RAGSTORE_OK && !in_chunks) {
+        rsi_stored_document_free(&document);
+        status = find_and_read(&bytes, &document, store, entity_id, incarnation, doc_id);
+    }
+    if (status == RAGSTORE_OK && !in_chunks)
         status = rsi_extract(&extracted, bytes.data == NULL ? "" : bytes.data, bytes.size,
                              document.filename, rsi_json_get_text(document.json, "media_type"));
-    if (status == RAGSTORE_OK) {
+    if (status == RAGSTORE_OK && !in_chunks) {
         rsi_bytes_append(out, extracted.text.data, extracted.text.size);
         status = rsi_bytes_status(out);
     }

@@ -29,7 +29,9 @@ static int copy_fields(rsi_document_fields *copy, const rsi_document_fields *fie
     const char **const to[] = {&copy->filename,    &copy->media_type,    &copy->source,
                                &copy->description, &copy->metadata_json, &copy->key};
     *copy = (rsi_document_fields){.progress = fields->progress,
-                                  .progress_user = fields->progress_user};
+                                  .progress_user = fields->progress_user,
+                                  .extract = fields->extract,
+                                  .extract_user = fields->extract_user};
     for (size_t i = 0; i < sizeof from / sizeof *from; i++) {
         if (from[i] == NULL)
             continue;

@@ -12,6 +12,11 @@
 #include <stdio.h>
 #include <string.h>
 
+bool rsi_extract_is_binary(const char *bytes, size_t size)
+{
+    return rsi_refuse_binary(bytes, size) != RAGSTORE_OK;
+}
+
 void rsi_extracted_free(rsi_extracted *extracted)
 {
     rsi_bytes_free(&extracted->text);

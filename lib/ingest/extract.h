@@ -10,6 +10,7 @@
 
 #include "base/bytes.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -43,10 +44,12 @@ typedef struct rsi_extracted {
 /*
  * Take the text out of a document. `filename` and `media_type` are hints and may be NULL; the
  * content decides. NOT_EXTRACTABLE says why and what to do: empty, binary, a PDF or Office file
- * (needs the extraction helper), no words in it. `out` is empty on failure.
+ * (needs an extractor), no words in it. `out` is empty on failure.
  */
 int rsi_extract(rsi_extracted *out, const char *bytes, size_t size, const char *filename,
                 const char *media_type);
+/* Is it refused because the bytes are no text at all, so that an extractor may know better? */
+bool rsi_extract_is_binary(const char *bytes, size_t size);
 void rsi_extracted_free(rsi_extracted *extracted);
 
 #endif

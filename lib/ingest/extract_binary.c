@@ -11,8 +11,7 @@
 
 #include <string.h>
 
-#define NEEDS_HELPER                                                                               \
-    "its text needs the extraction helper; convert it to text, Markdown or HTML first"
+#define NEEDS_EXTRACTOR "convert it to text, Markdown or HTML first; no extractor here reads it"
 #define NO_TEXT "there is no text in it to take out"
 #define UNPACK "unpack it and add the files inside"
 
@@ -27,10 +26,10 @@ typedef struct signature {
 
 static const signature signatures[] = {
     {0, 8, "\xD0\xCF\x11\xE0\xA1\xB1\x1A\xE1", false, "an old Office file (doc, xls, ppt or msg)",
-     NEEDS_HELPER},
-    {0, 5, "{\\rtf", false, "an RTF file", NEEDS_HELPER},
-    {0, 4, "%!PS", false, "a PostScript file", NEEDS_HELPER},
-    {0, 8, "AT&TFORM", false, "a DjVu file", NEEDS_HELPER},
+     NEEDS_EXTRACTOR},
+    {0, 5, "{\\rtf", false, "an RTF file", NEEDS_EXTRACTOR},
+    {0, 4, "%!PS", false, "a PostScript file", NEEDS_EXTRACTOR},
+    {0, 8, "AT&TFORM", false, "a DjVu file", NEEDS_EXTRACTOR},
     {0, 8, "\x89PNG\r\n\x1A\n", false, "a PNG image", NO_TEXT},
     {0, 3, "\xFF\xD8\xFF", false, "a JPEG image", NO_TEXT},
     {0, 4, "GIF8", true, "a GIF image", NO_TEXT},
@@ -96,7 +95,7 @@ static int refuse_zip(const char *bytes, size_t size)
     };
     for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++)
         if (contains(bytes, size, kinds[i].entry))
-            return refuse(kinds[i].name, NEEDS_HELPER);
+            return refuse(kinds[i].name, NEEDS_EXTRACTOR);
     return refuse("a ZIP archive", UNPACK);
 }
 
@@ -124,7 +123,7 @@ int rsi_refuse_binary(const char *bytes, size_t size)
     while (blank < size && blank < 1024 && rsi_is_space(bytes[blank]))
         blank++;
     if (size - blank >= 5 && memcmp(bytes + blank, "%PDF-", 5) == 0)
-        return refuse("a PDF", NEEDS_HELPER);
+        return refuse("a PDF", NEEDS_EXTRACTOR);
     if (size >= 4 && (memcmp(bytes, "PK\3\4", 4) == 0 || memcmp(bytes, "PK\5\6", 4) == 0))
         return refuse_zip(bytes, size);
     bool has_nul = memchr(bytes, '\0', size < 1024 ? size : 1024) != NULL;
@@ -135,6 +134,6 @@ int rsi_refuse_binary(const char *bytes, size_t size)
             return refuse(s->name, s->advice);
     }
     if (is_mail(bytes, size))
-        return refuse("an e-mail", NEEDS_HELPER);
+        return refuse("an e-mail", NEEDS_EXTRACTOR);
     return RAGSTORE_OK;
 }

@@ -202,7 +202,7 @@ static int add_rows(rsi_extracted *out, rsi_csv_reader *reader, const rsi_csv_re
     while ((status = rsi_csv_next(reader, &record)) == RSI_CSV_RECORD) {
         /* Fields behind the last name have none; a row of its own is the way to keep them. */
         bool named = names != NULL && record.count <= names->count;
-        rsi_row row = {named ? names->fields : NULL, record.fields, record.count, label};
+        rsi_table_row row = {named ? names->fields : NULL, record.fields, record.count, label};
         status = rsi_add_row(out, &row);
         if (status != RAGSTORE_OK)
             break;
@@ -234,7 +234,7 @@ int rsi_extract_csv(rsi_extracted *out, rsi_slice source)
         status = add_rows(out, &reader, NULL, 0);
     }
     if (status == RAGSTORE_OK && out->block_count == 0) { /* a head without rows */
-        rsi_row row = {NULL, first.fields, first.count, 0};
+        rsi_table_row row = {NULL, first.fields, first.count, 0};
         status = rsi_add_row(out, &row);
     }
 cleanup:

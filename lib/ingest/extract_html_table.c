@@ -76,7 +76,7 @@ static void write_row(rsi_html_page *page)
             names[1].size = 0;
         }
     }
-    rsi_row row = {names, values, table->cell_count, 0};
+    rsi_table_row row = {names, values, table->cell_count, 0};
     size_t blocks = page->out->block_count;
     rsi_page_fail(page, rsi_add_row(page->out, &row));
     if (page->out->block_count > blocks)

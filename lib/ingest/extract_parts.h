@@ -106,13 +106,13 @@ static inline char rsi_lower(char c)
  */
 #define RSI_COLUMNS_MAX 1024
 
-typedef struct rsi_row {
+typedef struct rsi_table_row {
     const rsi_slice *names;  /* of the columns; NULL: none */
     const rsi_slice *values; /* white space already folded */
     size_t count;
     size_t label; /* the column that names the row */
-} rsi_row;
+} rsi_table_row;
 
-int rsi_add_row(rsi_extracted *out, const rsi_row *row);
+int rsi_add_row(rsi_extracted *out, const rsi_table_row *row);
 
 #endif

@@ -1,5 +1,5 @@
 /*
- * Rows of tables as readable lines: see rsi_row in extract_parts.h.
+ * Rows of tables as readable lines: see rsi_table_row in extract_parts.h.
  *
  *   a short row    Country: Afghanistan; Capital: Kabul; Continent: AS
  *
@@ -19,7 +19,7 @@
 #define SHORT_ROW 480 /* bytes: about what an embedder takes as one thought */
 #define LONG_LINE 260 /* of a row that is cut: still short enough to be quoted */
 
-static void append_cell(rsi_bytes *text, const rsi_row *row, size_t column)
+static void append_cell(rsi_bytes *text, const rsi_table_row *row, size_t column)
 {
     if (row->names != NULL && row->names[column].size > 0) {
         rsi_slice name = row->names[column];
@@ -31,12 +31,12 @@ static void append_cell(rsi_bytes *text, const rsi_row *row, size_t column)
     rsi_bytes_append(text, row->values[column].data, row->values[column].size);
 }
 
-static size_t cell_size(const rsi_row *row, size_t column)
+static size_t cell_size(const rsi_table_row *row, size_t column)
 {
     return row->values[column].size + 2 + (row->names != NULL ? row->names[column].size + 2 : 0);
 }
 
-int rsi_add_row(rsi_extracted *out, const rsi_row *row)
+int rsi_add_row(rsi_extracted *out, const rsi_table_row *row)
 {
     rsi_bytes *text = &out->text;
     size_t total = 0;

@@ -37,7 +37,7 @@ static void options__have_no_gap_that_could_hold_garbage(void **state)
     (void)state;
     /* every byte belongs to a member: the sum of the members is the size (64 bits) */
     assert_int_equal(sizeof(ragstore_store_open_options),
-                     offsetof(ragstore_store_open_options, log_user) + sizeof(void *));
+                     offsetof(ragstore_store_open_options, extract_user) + sizeof(void *));
     assert_int_equal(offsetof(ragstore_store_open_options, memory_limit_bytes),
                      sizeof(size_t) + 4 * sizeof(uint32_t));
     assert_int_equal(offsetof(ragstore_entity_search_options, doc_ids),

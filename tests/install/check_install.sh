@@ -41,6 +41,11 @@ for source in *.c; do
     if ldd "$name-static" | grep -q libragstore; then fail "$name-static is not static"; fi
 done
 [ "$("$prefix/bin/ragstore-server" --version)" ] || fail 'the installed server does not start'
+if [ -x "$OLDPWD/build/bin/ragstore-extract" ]; then
+    said=$(printf 'From: a@example.org\nMIME-Version: 1.0\nSubject: walrus\n\nseen\n' | "$prefix/bin/ragstore-extract") ||
+        fail 'the installed extraction helper failed'
+    case $said in *walrus*seen*) ;; *) fail "the installed extraction helper said: $said" ;; esac
+fi
 
 cd "$OLDPWD"
 make --no-print-directory uninstall DESTDIR="$work/root" PREFIX=/opt/ragstore >"$work/log" 2>&1

@@ -97,6 +97,14 @@ class model_p(c_void_p):
     """ragstore_model *"""
 
 
+class extraction_p(c_void_p):
+    """ragstore_extraction *"""
+
+
+class generation_p(c_void_p):
+    """ragstore_generation *"""
+
+
 class buffer_p(c_void_p):
     """ragstore_buffer *"""
 
@@ -105,6 +113,9 @@ class buffer_p(c_void_p):
 
 log_callback = CFUNCTYPE(None, c_void_p, c_int, c_char_p)
 progress_callback = CFUNCTYPE(c_int32, c_void_p, c_char_p, c_uint64, c_uint64)
+# The bytes are a pointer and a size.
+extract_callback = CFUNCTYPE(c_int32, c_void_p, extraction_p, c_void_p, c_size_t, c_char_p)
+generate_callback = CFUNCTYPE(c_int32, c_void_p, generation_p, c_char_p, c_uint32)
 sources_callback = CFUNCTYPE(c_int32, c_void_p, result_p)
 # The text is not NUL-terminated: a pointer and a size.
 text_callback = CFUNCTYPE(c_int32, c_void_p, c_void_p, c_size_t)
@@ -128,6 +139,8 @@ class store_open_options(_Options):
         ("model", model_p),
         ("log", log_callback),
         ("log_user", c_void_p),
+        ("extract", extract_callback),
+        ("extract_user", c_void_p),
     ]
 
 
@@ -209,6 +222,12 @@ class session_ask_options(_Options):
         ("on_sources", sources_callback),
         ("on_text", text_callback),
         ("user", c_void_p),
+        ("generate", generate_callback),
+        ("generate_user", c_void_p),
+        ("max_answer_tokens", c_uint32),
+        ("max_prompt_tokens", c_uint32),
+        ("timeout_ms", c_uint32),
+        ("padding", c_uint32),
     ]
 
 
@@ -323,6 +342,12 @@ TABLE: list[tuple[str, list[Any], Any, Any]] = [
     ("ragstore_document_text", [_P(buffer_p), document_p], c_int, _status),
     ("ragstore_document_list", [_P(buffer_p), entity_p, _P(list_options)], c_int, _status),
     ("ragstore_document_delete", [entity_p, c_char_p], c_int, _status),
+    # extraction
+    ("ragstore_extraction_add",
+     [extraction_p, c_uint32, c_uint32, c_uint32, c_char_p, c_size_t], c_int, _status),
+    ("ragstore_extraction_set_media_type", [extraction_p, c_char_p], c_int, _status),
+    ("ragstore_extraction_progress", [extraction_p, c_uint64, c_uint64], c_int, _status),
+    ("ragstore_extraction_refuse", [extraction_p, c_int, c_char_p], c_int, None),
     # upload
     ("ragstore_upload_begin", [_P(upload_p), entity_p, _P(document_add_options)], c_int, _status),
     ("ragstore_upload_write", [upload_p, c_void_p, c_size_t], c_int, _status),
@@ -369,6 +394,9 @@ TABLE: list[tuple[str, list[Any], Any, Any]] = [
     ("ragstore_session_messages", [_P(buffer_p), session_p, _P(session_messages_options)],
      c_int, _status),
     # answer
+    ("ragstore_generation_write", [generation_p, c_char_p, c_size_t], c_int, _status),
+    ("ragstore_generation_poll", [generation_p], c_int, _status),
+    ("ragstore_generation_fail", [generation_p, c_char_p], c_int, None),
     ("ragstore_session_ask", [_P(answer_p), session_p, c_char_p, _P(session_ask_options)],
      c_int, _status),
     ("ragstore_answer_free", [answer_p], None, None),

@@ -95,6 +95,10 @@ class QueryError(DataError, ValueError):
     """An operator or value in a query is unknown or malformed."""
 
 
+class LanguageModelError(DataError, ValueError):
+    """The language model failed in the middle of an answer."""
+
+
 class ResourceError(RagstoreError):
     """Something ran out."""
 
@@ -157,6 +161,7 @@ BY_STATUS: dict[str, tuple[int, type[RagstoreError]]] = {
     "NOT_EXTRACTABLE": (-25, NotExtractableError),
     "EMBEDDER": (-26, EmbedderError),
     "QUERY": (-27, QueryError),
+    "MODEL": (-28, LanguageModelError),
     "NO_MEMORY": (-40, NoMemoryError),
     "TOO_LARGE": (-41, TooLargeError),
     "BUSY": (-42, BusyError),

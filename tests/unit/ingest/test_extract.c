@@ -26,7 +26,7 @@ static void ingest_extract__takes_or_refuses_each_shared_document(void **state)
         {"needs-password.pdf", NULL, "a PDF"},
         {"no-text.pdf", NULL, "a PDF"},
         {"parsing-json.md", "text/markdown", "utf-8"},
-        {"pdfjs-wikipedia.pdf", NULL, "needs the extraction helper"},
+        {"pdfjs-wikipedia.pdf", NULL, "no extractor here reads it"},
         {"sample.json", "application/json", "utf-8"},
         {"summer-activities.docx", NULL, "a Word file"},
         {"truncated.docx", NULL, "an Office file"},
@@ -106,7 +106,7 @@ static void ingest_extract__keeps_the_answers_of_the_shared_questions(void **sta
 static void ingest_extract__refuses_what_is_not_text(void **state)
 {
     (void)state;
-    assert_refused(BYTES("%PDF-1.7\n1 0 obj"), "a.txt", "a PDF: its text needs the extraction");
+    assert_refused(BYTES("%PDF-1.7\n1 0 obj"), "a.txt", "a PDF: convert it");
     assert_refused(BYTES("PK\3\4\24\0\0\0\0\0word/document.xml"), NULL, "a Word file");
     assert_refused(BYTES("PK\3\4\24\0\0\0\0\0xl/workbook.xml"), NULL, "an Excel file");
     assert_refused(BYTES("PK\3\4\24\0mimetypeapplication/epub+zip"), NULL, "an e-book");

@@ -1,0 +1,44 @@
+/*
+ * A client for language models behind an OpenAI-compatible endpoint: chat and embeddings.
+ *
+ *     struct llm_client client;
+ *     if (llm_client_open(&client, "http://127.0.0.1:8080/v1", "a-model")) {
+ *         options.generate = llm_generate;
+ *         options.generate_user = &client;
+ *     }
+ *
+ * The key comes from the environment, RAGSTORE_LLM_API_KEY or OPENAI_API_KEY, and is in no message.
+ * Redirects are not followed. Busy endpoints (429, 5xx) are asked again, later each time, as long
+ * as nothing was said. Any number of threads may use one client.
+ */
+#ifndef LLM_CLIENT_H
+#define LLM_CLIENT_H
+
+#include <ragstore.h>
+#include <stdbool.h>
+
+struct llm_client {
+    char *url; /* without a slash at the end */
+    char *model;
+    char *key; /* NULL: none */
+};
+
+enum { LLM_MESSAGE = 512 };
+
+/* False when memory is short or the URL is neither http nor https; `why` (LLM_MESSAGE bytes, or
+ * NULL) says which. */
+bool llm_client_open(struct llm_client *client, const char *url, const char *model, char *why);
+void llm_client_close(struct llm_client *client);
+
+/* As ragstore_session_ask_options.generate wants it; user is a struct llm_client. */
+int32_t llm_generate(void *user, ragstore_generation *out, const char *messages_json,
+                     uint32_t max_tokens);
+
+/*
+ * Turn texts into vectors: `vectors` has room for count × dimension numbers. False, and `why`
+ * (LLM_MESSAGE bytes) says it, when the endpoint fails or its vectors have another dimension.
+ */
+bool llm_embed(float *vectors, const struct llm_client *client, const char *const *texts,
+               size_t count, size_t dimension, char *why);
+
+#endif
