@@ -13,7 +13,7 @@ PYTHON = os.environ.get("RAGSTORE_LLM_PYTHON") or sys.executable
 QUESTION = "Which ship of the company is the oldest?"
 
 
-PATIENCE = 300  # for a whole answer on a busy machine
+PATIENCE = 400  # for a whole answer on a busy machine
 
 
 def asked(server, session, message):
