@@ -16,6 +16,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#ifdef SERVER_HAS_LLM
+enum { LLM_TIMEOUT_MS = 300 * 1000 }; /* a small model without a graphics card is slow */
+#endif
+
 struct asking {
     struct request *request; /* not to be touched once `stream` is there */
     const struct server *server;
@@ -188,6 +192,7 @@ static enum handled ask(struct request *request, ragstore_session *session, cons
     if (asking.server->llm.url != NULL) {
         options->generate = llm_generate;
         options->generate_user = (void *)&asking.server->llm;
+        options->timeout_ms = LLM_TIMEOUT_MS;
     }
 #endif
     status = ragstore_session_ask(&answer, session, message, options);

@@ -233,8 +233,11 @@ static int read_passages(char ***out, rsi_store *store, const char *entity_id,
             one.items = &wider;
             one.count = 1;
             keep_first(&one, 0);
+        } else if (filled == RAGSTORE_E_NOT_FOUND) { /* gone meanwhile: as it was found */
+            texts[i] = rsi_strdup(sources->items[i].content);
         } else {
-            texts[i] = rsi_strdup(sources->items[i].content); /* gone meanwhile: as it was found */
+            status = filled;
+            break;
         }
         status = texts[i] == NULL ? RAGSTORE_E_NO_MEMORY : RAGSTORE_OK;
     }

@@ -220,6 +220,7 @@ static void answer_model__that_fails_at_once_costs_no_turn(void **state)
     assert_non_null(strstr(json_string_value(json_object_get(metadata, "model_error")),
                            "the endpoint answered 500 again"));
     json_decref(metadata);
+    free(s.prompt);
     s = (script){.says = "Fine again [1]."};
     assert_ok(ask_with(&answer, &p, &s, "Which ship is the oldest?", 0, 0));
     assert_string_equal(ragstore_answer_text(answer), "Fine again [1].");

@@ -157,6 +157,37 @@ static int prepare_bytes_once(void *user)
     return status;
 }
 
+static int32_t take_out(void *user, ragstore_extraction *out, const void *bytes, size_t size,
+                        const char *filename)
+{
+    (void)user;
+    (void)filename;
+    int status = ragstore_extraction_set_media_type(out, "application/pdf");
+    if (status == RAGSTORE_OK)
+        status = ragstore_extraction_add(out, RAGSTORE_BLOCK_HEADING, 1, 1, "Wings", 5);
+    if (status == RAGSTORE_OK)
+        status = ragstore_extraction_add(out, RAGSTORE_BLOCK_PARAGRAPH, 0, 2, bytes, size);
+    return status;
+}
+
+static int prepare_by_callback_once(void *user)
+{
+    preparing *p = user;
+    rsi_prepared prepared;
+    rsi_bytes pdf = {0};
+    const rsi_document_fields fields = {.filename = "a.pdf", .extract = take_out};
+    rsi_bytes_append_text(&pdf, "%PDF-1.4 a wing lifts");
+    int status = rsi_bytes_status(&pdf);
+    memset(&prepared, 0, sizeof prepared);
+    if (status == RAGSTORE_OK)
+        status = rsi_prepare_bytes(&prepared, p->w->s.store, p->entity, &pdf, &fields);
+    assert_true(status == RAGSTORE_OK || (prepared.chunks == NULL && prepared.vectors == NULL));
+    assert_true(status != RAGSTORE_OK || (prepared.text_in_chunks && prepared.count == 2));
+    rsi_prepared_free(&prepared);
+    rsi_bytes_free(&pdf);
+    return status;
+}
+
 static int prepare_chunks_once(void *user)
 {
     preparing *p = user;
@@ -183,6 +214,8 @@ static void ingest_document_prepare__survives_each_failing_allocation(void **sta
     assert_int_equal(prepare_bytes_once(&p), 0);
     assert_true(each_allocation_fails(prepare_bytes_once, &p, 0) > 10);
     assert_true(each_allocation_fails(prepare_chunks_once, &p, 0) > 5);
+    assert_int_equal(prepare_by_callback_once(&p), 0);
+    assert_true(each_allocation_fails(prepare_by_callback_once, &p, 0) > 10);
     rsi_bytes_free(&bytes);
     rsi_entity_record_free(&entity);
     with_model_end(&w);
