@@ -12,6 +12,10 @@ The harbour master wrote <script>window.hacked = 1</script> in the log of the ha
 and <b>nobody</b> knew why.
 """
 
+# what answers the question, as FERRIES has it
+QUOTE = ("Revenue rose to 48 million crowns, because the night crossing to Lindholm carried eleven "
+         "percent more lorries than the year before.")
+
 
 @pytest.fixture
 def files(tmp_path):
@@ -65,9 +69,8 @@ def test_page__from_an_empty_store_to_a_cited_answer_and_a_restart(start, browse
     browser.picture("chat-desktop-light")
     browser.test("cite")
     passage = browser.one("#passage")
-    assert "lorries" in passage.text
+    assert " ".join(passage.text.split()) == QUOTE
     assert "Annual report" in browser.one(".viewer .body").text
-    assert passage.text in FERRIES
     browser.picture("citation-desktop-light")
     browser.test("close-viewer")
 
