@@ -17,6 +17,8 @@ class AlteringProxy:
 
         class Handler(http.server.BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
+            wbufsize = 65536  # one packet for head and body
+            disable_nagle_algorithm = True
 
             def answer(self):
                 length = min(int(self.headers.get("Content-Length") or 0), LENGTH_MAX)

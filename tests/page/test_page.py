@@ -12,6 +12,10 @@ The harbour master wrote <script>window.hacked = 1</script> in the log of the ha
 and <b>nobody</b> knew why.
 """
 
+# what answers the question, as FERRIES has it
+QUOTE = ("Revenue rose to 48 million crowns, because the night crossing to Lindholm carried eleven "
+         "percent more lorries than the year before.")
+
 
 @pytest.fixture
 def files(tmp_path):
@@ -65,9 +69,8 @@ def test_page__from_an_empty_store_to_a_cited_answer_and_a_restart(start, browse
     browser.picture("chat-desktop-light")
     browser.test("cite")
     passage = browser.one("#passage")
-    assert "lorries" in passage.text
+    assert " ".join(passage.text.split()) == QUOTE
     assert "Annual report" in browser.one(".viewer .body").text
-    assert passage.text in FERRIES
     browser.picture("citation-desktop-light")
     browser.test("close-viewer")
 
@@ -153,7 +156,8 @@ def test_page__cancels_an_upload(start, browser):
 def test_page__shows_hostile_text_as_text(start, browser):
     server = start("--model", "none")
     name = "<img src=x onerror=\"window.hacked = 1\">"
-    server.create_entity("evil/..%2f".replace("/", "-"), name, description="<script>window.hacked=1</script>")
+    server.create_entity("evil-..%2f", name,
+                         description="<script>window.hacked = 1</script>")
     entity = ok(server.get("/api/entities"))["entities"][0]["entity_id"]
     response = server.request("POST", "/api/entities/" + entity.replace("%", "%25") + "/files",
                               files={"file": ("<b>notes.md", HOSTILE)})
