@@ -394,11 +394,11 @@ TABLE: list[tuple[str, list[Any], Any, Any]] = [
     ("ragstore_session_messages", [_P(buffer_p), session_p, _P(session_messages_options)],
      c_int, _status),
     # answer
+    ("ragstore_session_ask", [_P(answer_p), session_p, c_char_p, _P(session_ask_options)],
+     c_int, _status),
     ("ragstore_generation_write", [generation_p, c_char_p, c_size_t], c_int, _status),
     ("ragstore_generation_poll", [generation_p], c_int, _status),
     ("ragstore_generation_fail", [generation_p, c_char_p], c_int, None),
-    ("ragstore_session_ask", [_P(answer_p), session_p, c_char_p, _P(session_ask_options)],
-     c_int, _status),
     ("ragstore_answer_free", [answer_p], None, None),
     ("ragstore_answer_text", [answer_p], c_char_p, None),
     ("ragstore_answer_sources", [answer_p], result_p, None),
