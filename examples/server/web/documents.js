@@ -91,7 +91,7 @@ export async function showDocuments(body, entity, _rest, page) {
   picker.addEventListener("change", () => { [...picker.files].forEach(add); picker.value = ""; });
   const target = el("div", { class: "drop" },
     el("button", { class: "primary", onclick: () => picker.click() }, "Choose files"), picker,
-    el("p", {}, "or drop them here: text, Markdown, HTML"));
+    el("p", {}, "or drop them here: text, Markdown, HTML, PDF, Office files, e-books, mails"));
   const holdsFiles = (event) => event.dataTransfer?.types.includes("Files");
   const over = (event) => { if (holdsFiles(event)) { event.preventDefault(); target.classList.add("over"); } };
   const out = (event) => { if (event.relatedTarget === null) target.classList.remove("over"); };
