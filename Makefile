@@ -292,7 +292,7 @@ PYTHON = $$(tools/setup.sh print-python)
         check-layers check-install check-asan check-tsan check-long setup setup-check quickstart install uninstall clean help \
         bench bench-quality format
 
-tsan_tests := $(filter-out unit/storage/test_storage_damage,$(patsubst tests/%.c,%,$(wildcard tests/unit/storage/test_*.c))) \
+tsan_tests := unit/vectors/test_quantised $(filter-out unit/storage/test_storage_damage,$(patsubst tests/%.c,%,$(wildcard tests/unit/storage/test_*.c))) \
               api/test_lifetime api/test_session api/test_collection_store
 
 check: ## set up what is missing, build, run all tests
