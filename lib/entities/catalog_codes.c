@@ -46,8 +46,9 @@ static bool needs_work(const rsi_catalog *catalog)
     const size_t lists = catalog->codes == NULL ? 0 : rsi_quantised_lists(catalog->codes);
     if (wanted > lists && (lists <= 1 || wanted >= 2 * lists))
         return true;
-    return lists > 0 &&
-           rsi_rows_next_chunk(catalog->rows) - rsi_quantised_covered(catalog->codes) > BEHIND_MAX;
+    /* dead rows are never coded: only those that live can be behind */
+    return lists > 0 && rsi_bitset_next(&catalog->alive,
+                                        rsi_quantised_covered(catalog->codes) + BEHIND_MAX) >= 0;
 }
 
 void rsi_catalog_note_rows_locked(rsi_catalog *catalog)
@@ -111,6 +112,8 @@ static int begin_codes(slice *in)
     if (status == RAGSTORE_OK && centroids != NULL)
         status = rsi_quantised_new(&made, dimension, centroids, lists);
     rsi_free(centroids);
+    if (made == NULL && status == RAGSTORE_OK && usable) /* too few of the chunks have a row */
+        status = rsi_fail(RAGSTORE_E_UNSUPPORTED, "entities", "it has %zu vectors", count);
     if (made == NULL)
         return status;
     pthread_rwlock_wrlock(&catalog->lock);
