@@ -22,7 +22,8 @@ ROOM_storage := attach.c base.c base_index.c base_read.c base_scan.c check.c che
     table_read.c tx.c work.c
 
 ROOM_vectors := centroids.c code_scan.c code_scan_avx2.c code_scan_avx512.c faiss_file.c faiss_layout.c \
-    faiss_pieces.c faiss_processor.c index_faiss.c kernel.c kernel_avx2.c quantised.c quantised_search.c \
+    faiss_pieces.c faiss_processor.c index_faiss.c kernel.c kernel_avx2.c kernel_avx512.c kernel_neon.c \
+    metric.c quantised.c quantised_search.c \
     rotation.c rows.c rows_append.c rows_block.c rows_search.c rows_walk.c
 
 ROOM_lexical := analyzer.c bm25.c chunk_slots.c dictionary.c fold.c lexical.c lexical_compact.c \

@@ -10,11 +10,12 @@
 
 #include <float.h>
 #include <math.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define LENGTH_MAX 512
-#define ROWS 11 /* two groups of four and three more */
+#define LENGTH_MAX 2048
+#define ROWS 11
 #define ALIGNMENTS 16
 
 static float next_number(uint32_t *seed)
@@ -33,39 +34,67 @@ static float *vector_at(size_t length, size_t alignment, uint32_t *seed, float *
     return *block + alignment;
 }
 
+/* As a sum of products, or of squares; *size is what its errors are in proportion to. */
+static double true_score(double *size, const float *query, const float *row, size_t length,
+                         bool squares)
+{
+    double sum = 0;
+    *size = 0;
+    for (size_t i = 0; i < length; i++) {
+        const double apart = (double)query[i] - row[i];
+        const double term = squares ? -apart * apart : (double)query[i] * row[i];
+        sum += term;
+        *size += fabs(term);
+    }
+    return sum;
+}
+
+static void check_scores(rsi_kernel_function *function, const float *query,
+                         const float *const *rows, size_t length, bool squares)
+{
+    float scores[ROWS + 1];
+    scores[ROWS] = 7.0f;
+    function(scores, query, rows, ROWS, length);
+    assert_true(scores[ROWS] == 7.0f);
+    for (size_t row = 0; row < ROWS; row++) {
+        double size;
+        const double expected = true_score(&size, query, rows[row], length, squares);
+        assert_true(fabs(scores[row] - expected) <= (double)FLT_EPSILON * size * 8);
+        float alone;
+        function(&alone, query, &rows[row], 1, length);
+        assert_memory_equal(&alone, &scores[row], sizeof alone);
+    }
+}
+
 static void check_length(const rsi_kernel *kernel, size_t length, size_t alignment)
 {
     uint32_t seed = (uint32_t)(length * 31 + alignment);
     float *query_block, *blocks[ROWS];
     const float *rows[ROWS];
-    float scores[ROWS + 1];
     const float *query = vector_at(length, alignment, &seed, &query_block);
     for (size_t row = 0; row < ROWS; row++)
         rows[row] = vector_at(length, (alignment + row) % ALIGNMENTS, &seed, &blocks[row]);
-
-    scores[ROWS] = 7.0f;
-    kernel->inner_products(scores, query, rows, ROWS, length);
-    assert_true(scores[ROWS] == 7.0f);
-    for (size_t row = 0; row < ROWS; row++) {
-        double sum = 0, size = 0;
-        for (size_t i = 0; i < length; i++) {
-            sum += (double)query[i] * rows[row][i];
-            size += fabs((double)query[i] * rows[row][i]);
-        }
-        assert_true(fabs(scores[row] - sum) <= (double)FLT_EPSILON * size * 8);
-        float alone;
-        kernel->inner_products(&alone, query, &rows[row], 1, length);
-        assert_memory_equal(&alone, &scores[row], sizeof alone);
+    check_scores(kernel->inner_products, query, rows, length, false);
+    check_scores(kernel->nearnesses, query, rows, length, true);
+    for (size_t row = 0; row < ROWS; row++)
         free(blocks[row]);
-    }
     free(query_block);
 }
 
 static void check_kernel(const rsi_kernel *kernel)
 {
     for (size_t length = 1; length <= LENGTH_MAX; length++)
-        for (size_t alignment = 0; alignment < ALIGNMENTS; alignment += length < 64 ? 1 : 5)
+        for (size_t alignment = 0; alignment < ALIGNMENTS; alignment++)
             check_length(kernel, length, alignment);
+}
+
+static void check_kernel_if_any(const rsi_kernel *kernel)
+{
+    if (kernel == NULL) {
+        print_message("this processor has none of them\n");
+        skip();
+    }
+    check_kernel(kernel);
 }
 
 static void vectors_kernel__plain_agrees_with_float64(void **state)
@@ -77,18 +106,34 @@ static void vectors_kernel__plain_agrees_with_float64(void **state)
 static void vectors_kernel__avx2_agrees_with_float64(void **state)
 {
     (void)state;
-    if (rsi_kernel_avx2() == NULL) {
-        print_message("this processor has no AVX2\n");
-        skip();
-    }
-    check_kernel(rsi_kernel_avx2());
+    check_kernel_if_any(rsi_kernel_avx2());
+}
+
+static void vectors_kernel__avx512_agrees_with_float64(void **state)
+{
+    (void)state;
+    check_kernel_if_any(rsi_kernel_avx512());
+}
+
+static void vectors_kernel__neon_agrees_with_float64(void **state)
+{
+    (void)state;
+    check_kernel_if_any(rsi_kernel_neon());
 }
 
 static void vectors_kernel__best_is_one_that_this_processor_has(void **state)
 {
     (void)state;
-    const rsi_kernel *avx2 = rsi_kernel_avx2();
-    assert_ptr_equal(rsi_kernel_best(), avx2 != NULL ? avx2 : &rsi_kernel_plain);
+    const rsi_kernel *best = rsi_kernel_best();
+    const rsi_kernel *const all[] = {rsi_kernel_avx512(), rsi_kernel_avx2(), rsi_kernel_neon(),
+                                     &rsi_kernel_plain};
+    size_t first = 0;
+    while (all[first] == NULL)
+        first++;
+    assert_ptr_equal(best, all[first]);
+    assert_true(rsi_kernel_of(RSI_METRIC_COSINE) == best->inner_products);
+    assert_true(rsi_kernel_of(RSI_METRIC_INNER_PRODUCT) == best->inner_products);
+    assert_true(rsi_kernel_of(RSI_METRIC_L2) == best->nearnesses);
 }
 
 static void vectors_kernel__gives_nan_for_infinity_minus_infinity(void **state)
@@ -110,6 +155,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(vectors_kernel__plain_agrees_with_float64),
         cmocka_unit_test(vectors_kernel__avx2_agrees_with_float64),
+        cmocka_unit_test(vectors_kernel__avx512_agrees_with_float64),
+        cmocka_unit_test(vectors_kernel__neon_agrees_with_float64),
         cmocka_unit_test(vectors_kernel__best_is_one_that_this_processor_has),
         cmocka_unit_test(vectors_kernel__gives_nan_for_infinity_minus_infinity),
     };
