@@ -30,7 +30,7 @@ ROOM_lexical := analyzer.c bm25.c chunk_slots.c dictionary.c fold.c lexical.c le
     postings.c stop_words.c text_segments.c word_cache.c
 
 ROOM_embed := bert_characters.c bert_config.c embedder.c encoder.c kernels.c model_file.c \
-    model_locate.c multiply_x86.c safetensors.c vocabulary.c weights.c wordpiece.c \
+    model_locate.c multiply_x86.c prompts.c safetensors.c vocabulary.c weights.c wordpiece.c \
     wordpiece_config.c
 
 ROOM_entities := catalog.c catalog_codes.c catalog_load.c check.c compact.c entity.c entity_describe.c export.c \

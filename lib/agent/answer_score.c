@@ -69,7 +69,10 @@ static int embed(rsi_material *material, const rsi_embedder *embedder, rsi_slice
     float *vectors = rsi_alloc_array(count * dimension, sizeof *vectors);
     if (vectors == NULL)
         return RAGSTORE_E_NO_MEMORY;
-    int status = rsi_embedder_embed(vectors, embedder, texts, count);
+    int status = rsi_embedder_embed(vectors, embedder, RSI_EMBED_QUERY, texts, 1);
+    if (status == RAGSTORE_OK)
+        status = rsi_embedder_embed(vectors + dimension, embedder, RSI_EMBED_DOCUMENT, texts + 1,
+                                    count - 1);
     for (size_t i = 1; status == RAGSTORE_OK && i < count; i++) {
         float cosine = 0;
         for (size_t d = 0; d < dimension; d++)

@@ -32,7 +32,7 @@ int ragstore_model_open(ragstore_model **out, const char *path)
     ragstore_model *model = rsi_alloc_zeroed(sizeof *model);
     if (model == NULL)
         return RAGSTORE_E_NO_MEMORY;
-    status = rsi_embedder_open_model(&model->embedder, path);
+    status = rsi_embedder_open_model(&model->embedder, path, NULL);
     if (status != RAGSTORE_OK) {
         rsi_free(model);
         return status;
@@ -106,7 +106,7 @@ int ragstore_model_embed(float *vectors, ragstore_model *model, const char *cons
             slices[i] = rsi_slice_of(texts[i]);
     }
     if (status == RAGSTORE_OK)
-        status = rsi_embedder_embed(vectors, model->embedder, slices, count);
+        status = rsi_embedder_embed(vectors, model->embedder, RSI_EMBED_DOCUMENT, slices, count);
     rsi_free(slices);
     return status;
 }

@@ -4,7 +4,7 @@
  * A rsi_embedder is shared by stores and threads (reference-counted, safe to call
  * from several threads at once) and never changes after it was opened. Its fingerprint
  * names everything that decides about the numbers: model, weights' digest, dimension,
- * pooling, normalisation. Equal fingerprints give equal vectors.
+ * pooling, normalisation, prompts. Equal fingerprints give equal vectors.
  */
 #ifndef RSI_EMBED_EMBED_H
 #define RSI_EMBED_EMBED_H
@@ -16,14 +16,30 @@
 
 typedef struct rsi_embedder rsi_embedder;
 
-/* A model directory of the BERT family: see bert_config.c. NOT_FOUND, INVALID_DATA, UNSUPPORTED. */
-int rsi_embedder_open_model(rsi_embedder **out, const char *directory);
+/* What a text is for: some models want other words before a question than before a text in which
+ * answers are found. */
+typedef enum rsi_embed_role {
+    RSI_EMBED_DOCUMENT,
+    RSI_EMBED_QUERY,
+} rsi_embed_role;
+
+typedef struct rsi_model_options {
+    const char *query_prompt;    /* put before each query; NULL: what the model's files say */
+    const char *document_prompt; /* the same for documents */
+} rsi_model_options;
+
+/* A model directory of the BERT family: see bert_config.c. Options may be NULL.
+ * NOT_FOUND, INVALID_DATA, UNSUPPORTED, INVALID_ARGUMENT (of the options). */
+int rsi_embedder_open_model(rsi_embedder **out, const char *directory,
+                            const rsi_model_options *options);
 
 rsi_embedder *rsi_embedder_retain(rsi_embedder *embedder);
 void rsi_embedder_release(rsi_embedder *embedder); /* NULL is fine */
 
 uint32_t rsi_embedder_dimension(const rsi_embedder *embedder);
 uint32_t rsi_embedder_max_tokens(const rsi_embedder *embedder); /* special tokens included */
+/* How many tokens of a document count, without special ones and the prompt. */
+uint32_t rsi_embedder_document_tokens(const rsi_embedder *embedder);
 const char *rsi_embedder_fingerprint(const rsi_embedder *embedder);
 
 /* How many tokens a text has without special ones and without a cut. Additive over texts that are
@@ -37,7 +53,7 @@ int rsi_embedder_tokenize(int32_t *ids, size_t *count, size_t *uncut, const rsi_
                           const char *text, size_t size);
 
 /* Vectors of count × dimension floats, row by row, of length 1. INVALID_DATA: not UTF-8. */
-int rsi_embedder_embed(float *vectors, const rsi_embedder *embedder, const rsi_slice *texts,
-                       size_t count);
+int rsi_embedder_embed(float *vectors, const rsi_embedder *embedder, rsi_embed_role role,
+                       const rsi_slice *texts, size_t count);
 
 #endif

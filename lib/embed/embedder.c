@@ -7,9 +7,11 @@
  * The fingerprint says what the numbers depend on:
  *
  *   all-MiniLM-L6-v2/384/mean/l2/53aa51172d142c89/6e1f0a52
- *   directory's name │   │    │  │                └ tokenizer, limits and sizes: 8 digits of
- * SHA-256 dimension   │    │  └ model.safetensors: the first 16 digits of its SHA-256 pooling    └
- * normalisation
+ *   │                │   │    │  │                └ tokenizer, limits, sizes, prompts: 8 digits
+ *   │                │   │    │  └ model.safetensors: 16 digits of its SHA-256
+ *   │                │   │    └ normalisation
+ *   │                │   └ pooling
+ *   directory's name └ dimension
  *
  * The digest of the weights takes longer than all the rest of opening (about 1 ms per megabyte
  * with the processor's help, 4 without), so it is made when somebody first asks for the name.
@@ -25,6 +27,7 @@
 #include "base/utf8.h"
 #include "embed/encoder.h"
 #include "embed/model_file.h"
+#include "embed/prompts.h"
 #include "embed/wordpiece.h"
 
 #include <pthread.h>
@@ -42,6 +45,8 @@ struct rsi_embedder {
     atomic_size_t owners;
     rsi_encoder encoder;
     rsi_wordpiece wordpiece;
+    rsi_prompts prompts;
+    size_t prompt_tokens[2]; /* by role */
     pthread_mutex_t naming; /* guards named, and fingerprint until named is set */
     bool named;
     char *fingerprint; /* the weights' digits are blank until named is set */
@@ -52,6 +57,7 @@ static void free_embedder(rsi_embedder *embedder)
 {
     rsi_encoder_close(&embedder->encoder);
     rsi_wordpiece_free(&embedder->wordpiece);
+    rsi_prompts_free(&embedder->prompts);
     rsi_free(embedder->fingerprint);
     pthread_mutex_destroy(&embedder->naming);
     rsi_free(embedder);
@@ -70,6 +76,28 @@ static int check_ids(const rsi_embedder *embedder)
                            "the vocabulary has ids beyond the model's %zu rows", rows);
 }
 
+static const char *prompt_of(const rsi_embedder *embedder, rsi_embed_role role)
+{
+    return role == RSI_EMBED_QUERY ? embedder->prompts.query : embedder->prompts.document;
+}
+
+/* A prompt must leave room for the text. */
+static int count_prompts(rsi_embedder *embedder)
+{
+    const size_t limit = embedder->encoder.config.max_tokens;
+    for (int role = RSI_EMBED_DOCUMENT; role <= RSI_EMBED_QUERY; role++) {
+        const char *prompt = prompt_of(embedder, role);
+        rsi_token_list list = {0};
+        rsi_wordpiece_run(&embedder->wordpiece, &list, prompt, strlen(prompt));
+        if (list.count > 0 && list.count > limit / 2)
+            return rsi_fail(RAGSTORE_E_INVALID_DATA, "embed",
+                            "the prompt for a %s has %zu tokens; the model takes %zu with the text",
+                            role == RSI_EMBED_QUERY ? "query" : "document", list.count, limit);
+        embedder->prompt_tokens[role] = list.count;
+    }
+    return RAGSTORE_OK;
+}
+
 /* Eight digits for all that decides about vectors beside the weights. */
 static void digest_settings(const rsi_embedder *embedder, char hex[RSI_SHA256_HEX])
 {
@@ -83,6 +111,14 @@ static void digest_settings(const rsi_embedder *embedder, char hex[RSI_SHA256_HE
     int length = snprintf(sizes, sizeof sizes, "layers %zu heads %zu tokens %zu epsilon %08x",
                           config->layers, config->heads, config->max_tokens, (unsigned)epsilon);
     rsi_sha256_add(&sha, sizes, (size_t)length);
+    for (int role = RSI_EMBED_DOCUMENT; role <= RSI_EMBED_QUERY; role++) {
+        const char *prompt = prompt_of(embedder, role);
+        if (prompt[0] != '\0') { /* models without prompts keep the name that they had */
+            const char *name = role == RSI_EMBED_QUERY ? " query " : " document ";
+            rsi_sha256_add(&sha, name, strlen(name));
+            rsi_sha256_add(&sha, prompt, strlen(prompt) + 1);
+        }
+    }
     rsi_sha256_end_hex(&sha, hex);
 }
 
@@ -106,9 +142,12 @@ static int begin_fingerprint(rsi_embedder *embedder, const char *directory)
     return status;
 }
 
-int rsi_embedder_open_model(rsi_embedder **out, const char *directory)
+int rsi_embedder_open_model(rsi_embedder **out, const char *directory,
+                            const rsi_model_options *options)
 {
+    static const rsi_model_options defaults = {0};
     *out = NULL;
+    options = options == NULL ? &defaults : options;
     rsi_embedder *embedder = rsi_alloc_zeroed(sizeof *embedder);
     if (embedder == NULL)
         return RAGSTORE_E_NO_MEMORY;
@@ -119,6 +158,11 @@ int rsi_embedder_open_model(rsi_embedder **out, const char *directory)
         status = rsi_wordpiece_open(&embedder->wordpiece, directory);
     if (status == RAGSTORE_OK)
         status = check_ids(embedder);
+    if (status == RAGSTORE_OK)
+        status = rsi_prompts_read(&embedder->prompts, directory, options->query_prompt,
+                                  options->document_prompt);
+    if (status == RAGSTORE_OK)
+        status = count_prompts(embedder);
     if (status == RAGSTORE_OK)
         status = begin_fingerprint(embedder, directory);
     if (status != RAGSTORE_OK) {
@@ -150,6 +194,12 @@ uint32_t rsi_embedder_dimension(const rsi_embedder *embedder)
 uint32_t rsi_embedder_max_tokens(const rsi_embedder *embedder)
 {
     return (uint32_t)embedder->encoder.config.max_tokens;
+}
+
+uint32_t rsi_embedder_document_tokens(const rsi_embedder *embedder)
+{
+    return (uint32_t)(embedder->encoder.config.max_tokens - SPECIAL_TOKENS -
+                      embedder->prompt_tokens[RSI_EMBED_DOCUMENT]);
 }
 
 const char *rsi_embedder_fingerprint(const rsi_embedder *embedder)
@@ -215,44 +265,74 @@ int rsi_embedder_tokenize(int32_t *ids, size_t *count, size_t *uncut, const rsi_
     return status;
 }
 
-/* Tokenize texts from the front until a slice is full; returns how many. */
-static size_t fill_slice(int32_t *ids, size_t *lengths, const rsi_embedder *embedder,
-                         const rsi_slice *texts, size_t count)
+/* What is embedded of a text: the text itself, or `joined`, the prompt and the text. */
+static int put_prompt(rsi_slice *out, rsi_bytes *joined, const rsi_embedder *embedder,
+                      rsi_embed_role role, const rsi_slice *text)
 {
-    size_t taken = 0, tokens = 0;
-    while (taken < count && (taken == 0 || tokens < SLICE_TOKENS)) {
-        lengths[taken] = frame(ids + tokens, NULL, embedder, texts[taken].data, texts[taken].size);
-        tokens += lengths[taken++];
-    }
-    return taken;
+    const char *prompt = prompt_of(embedder, role);
+    *out = *text;
+    if (prompt[0] == '\0')
+        return RAGSTORE_OK;
+    rsi_bytes_clear(joined);
+    rsi_bytes_append_text(joined, prompt);
+    rsi_bytes_append(joined, text->data, text->size);
+    *out = (rsi_slice){joined->data, joined->size};
+    return rsi_bytes_status(joined);
 }
 
-int rsi_embedder_embed(float *vectors, const rsi_embedder *embedder, const rsi_slice *texts,
-                       size_t count)
+/* Texts on their way through the encoder, a slice at a time. */
+typedef struct slice {
+    int32_t *ids;
+    size_t *lengths;
+    size_t count; /* texts */
+    rsi_bytes joined;
+} slice;
+
+/* Tokenize texts from the front until the slice is full. */
+static int fill_slice(slice *part, const rsi_embedder *embedder, rsi_embed_role role,
+                      const rsi_slice *texts, size_t count)
+{
+    size_t tokens = 0;
+    for (part->count = 0; part->count < count && (part->count == 0 || tokens < SLICE_TOKENS);) {
+        rsi_slice text;
+        int status = put_prompt(&text, &part->joined, embedder, role, &texts[part->count]);
+        if (status != RAGSTORE_OK)
+            return status;
+        size_t length = frame(part->ids + tokens, NULL, embedder, text.data, text.size);
+        part->lengths[part->count++] = length;
+        tokens += length;
+    }
+    return RAGSTORE_OK;
+}
+
+int rsi_embedder_embed(float *vectors, const rsi_embedder *embedder, rsi_embed_role role,
+                       const rsi_slice *texts, size_t count)
 {
     const rsi_bert_config *config = &embedder->encoder.config;
     size_t most_texts =
         count < SLICE_TOKENS / SPECIAL_TOKENS ? count : SLICE_TOKENS / SPECIAL_TOKENS;
+    slice part = {0};
     int status = RAGSTORE_OK;
     for (size_t i = 0; i < count && status == RAGSTORE_OK; i++)
         status = rsi_wrap(check_text(texts[i].data, texts[i].size), "text %zu", i);
     if (status != RAGSTORE_OK || count == 0)
         return status;
     /* The text that fills a slice may bring as many tokens again as a text can have. */
-    int32_t *ids = rsi_alloc_array(SLICE_TOKENS + config->max_tokens, sizeof *ids);
-    size_t *lengths = rsi_alloc_array(most_texts, sizeof *lengths);
-    if (ids == NULL || lengths == NULL) {
+    part.ids = rsi_alloc_array(SLICE_TOKENS + config->max_tokens, sizeof *part.ids);
+    part.lengths = rsi_alloc_array(most_texts, sizeof *part.lengths);
+    if (part.ids == NULL || part.lengths == NULL) {
         status = RAGSTORE_E_NO_MEMORY;
         goto cleanup;
     }
-    for (size_t done = 0; done < count && status == RAGSTORE_OK;) {
-        size_t taken = fill_slice(ids, lengths, embedder, texts + done, count - done);
-        status = rsi_encoder_run(&embedder->encoder, vectors + done * config->hidden, ids, lengths,
-                                 taken);
-        done += taken;
+    for (size_t done = 0; done < count && status == RAGSTORE_OK; done += part.count) {
+        status = fill_slice(&part, embedder, role, texts + done, count - done);
+        if (status == RAGSTORE_OK)
+            status = rsi_encoder_run(&embedder->encoder, vectors + done * config->hidden, part.ids,
+                                     part.lengths, part.count);
     }
 cleanup:
-    rsi_free(ids);
-    rsi_free(lengths);
+    rsi_free(part.ids);
+    rsi_free(part.lengths);
+    rsi_bytes_free(&part.joined);
     return status;
 }

@@ -103,7 +103,7 @@ static int embed_some(rsi_prepared *prepared, const rsi_embedder *embedder, cons
         slices[i] = (rsi_slice){texts[i].data, texts[i].size};
     }
     if (status == RAGSTORE_OK)
-        status = rsi_embedder_embed(out, embedder, slices, count);
+        status = rsi_embedder_embed(out, embedder, RSI_EMBED_DOCUMENT, slices, count);
     for (size_t i = 0; status == RAGSTORE_OK && i < count; i++)
         memcpy(prepared->vectors + which[i] * dimension, out + i * dimension,
                dimension * sizeof *out);
@@ -191,7 +191,7 @@ static int cut_into_chunks(rsi_prepared *prepared, const rsi_extracted *extracte
     rsi_chunks chunks = {0};
     rsi_chunker_options options = {.max_tokens = CHUNK_TOKENS, .overlap_tokens = OVERLAP_TOKENS};
     if (embedder != NULL) {
-        uint32_t limit = rsi_embedder_max_tokens(embedder) - 2; /* its special tokens */
+        uint32_t limit = rsi_embedder_document_tokens(embedder);
         options.max_tokens = limit < CHUNK_TOKENS ? limit : CHUNK_TOKENS;
         options.count_tokens = count_tokens;
         options.user = (void *)(uintptr_t)embedder;

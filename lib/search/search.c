@@ -82,7 +82,7 @@ static int embed_query(search *s, const rsi_entity_record *entity)
         s->vector = rsi_alloc_array(s->dimension, sizeof *s->vector);
         return s->vector == NULL
                    ? RAGSTORE_E_NO_MEMORY
-                   : rsi_embedder_embed(s->vector, s->store->embedder, &text, 1);
+                   : rsi_embedder_embed(s->vector, s->store->embedder, RSI_EMBED_QUERY, &text, 1);
     }
     if (s->mode == RAGSTORE_MODE_VECTOR && !ready)
         return rsi_fail(RAGSTORE_E_EMBEDDER, "search", "%s", notice);

@@ -14,7 +14,7 @@
 static inline rsi_embedder *open_ok(const char *directory)
 {
     rsi_embedder *embedder;
-    if (rsi_embedder_open_model(&embedder, directory) != RAGSTORE_OK)
+    if (rsi_embedder_open_model(&embedder, directory, NULL) != RAGSTORE_OK)
         fail_msg("%s", rsi_error_message());
     return embedder;
 }
@@ -22,7 +22,7 @@ static inline rsi_embedder *open_ok(const char *directory)
 static inline void open_fails(const char *directory, int code, const char *why)
 {
     rsi_embedder *embedder = (rsi_embedder *)1;
-    assert_int_equal(rsi_embedder_open_model(&embedder, directory), code);
+    assert_int_equal(rsi_embedder_open_model(&embedder, directory, NULL), code);
     assert_null(embedder);
     if (strstr(rsi_error_message(), why) == NULL)
         fail_msg("\"%s\" is not in: %s", why, rsi_error_message());
@@ -63,7 +63,7 @@ static inline void *run_job(void *user)
 {
     embed_job *job = user;
     job->fingerprint = rsi_embedder_fingerprint(job->embedder);
-    job->status = rsi_embedder_embed(job->vectors, job->embedder, job->texts, job->count);
+    job->status = rsi_embedder_embed(job->vectors, job->embedder, RSI_EMBED_DOCUMENT, job->texts, job->count);
     return NULL;
 }
 
@@ -81,7 +81,7 @@ static inline void embed_from_four_threads(const rsi_embedder *embedder, const r
     }
     for (size_t t = 0; t < 4; t++)
         pthread_join(threads[t], NULL);
-    assert_int_equal(rsi_embedder_embed(expected, embedder, texts, count), RAGSTORE_OK);
+    assert_int_equal(rsi_embedder_embed(expected, embedder, RSI_EMBED_DOCUMENT, texts, count), RAGSTORE_OK);
     for (size_t t = 0; t < 4; t++) {
         assert_int_equal(jobs[t].status, RAGSTORE_OK);
         assert_string_equal(jobs[t].fingerprint, rsi_embedder_fingerprint(embedder));

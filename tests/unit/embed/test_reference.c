@@ -120,7 +120,7 @@ static void read_references(void)
 static int minilm_setup(void **state)
 {
     (void)state;
-    int status = rsi_embedder_open_model(&minilm, minilm_directory());
+    int status = rsi_embedder_open_model(&minilm, minilm_directory(), NULL);
     if (status != RAGSTORE_OK)
         print_message("no embedding model: %s\n", rsi_error_message());
     else
@@ -201,13 +201,13 @@ static void embed_minilm__gives_the_vectors_of_the_reference(void **state)
         size_t count = reference_count - from < 64 ? reference_count - from : 64;
         for (size_t i = 0; i < count; i++)
             texts[i] = (rsi_slice){references[from + i].text, references[from + i].size};
-        assert_int_equal(rsi_embedder_embed(vectors, minilm, texts, count), RAGSTORE_OK);
+        assert_int_equal(rsi_embedder_embed(vectors, minilm, RSI_EMBED_DOCUMENT, texts, count), RAGSTORE_OK);
         for (size_t i = 0; i < count; i++) {
             const float *vector = vectors + i * MINILM_DIMENSION;
             compare_with_reference(&references[from + i], vector);
             if (i % 4 != 0)
                 continue;
-            assert_int_equal(rsi_embedder_embed(alone, minilm, &texts[i], 1), RAGSTORE_OK);
+            assert_int_equal(rsi_embedder_embed(alone, minilm, RSI_EMBED_DOCUMENT, &texts[i], 1), RAGSTORE_OK);
             assert_true(largest_difference(vector, alone, MINILM_DIMENSION) < 1e-5);
         }
     }

@@ -18,7 +18,7 @@ static void with_model_begin(with_model *w, void **state)
     assert_int_equal(mkdir(w->path, 0700), 0);
     w->model = small_model_defaults();
     small_model_write(&w->model, w->path);
-    assert_int_equal(rsi_embedder_open_model(&w->embedder, w->path), 0);
+    assert_int_equal(rsi_embedder_open_model(&w->embedder, w->path, NULL), 0);
     open_store_begin(&w->s, state, w->embedder);
 }
 
@@ -41,7 +41,7 @@ static void expect_vector_of(with_model *w, int64_t chunk, const char *text, siz
     float expected[24];
     rsi_catalog *catalog;
     rsi_slice slice = {text, size};
-    assert_int_equal(rsi_embedder_embed(expected, w->embedder, &slice, 1), 0);
+    assert_int_equal(rsi_embedder_embed(expected, w->embedder, RSI_EMBED_DOCUMENT, &slice, 1), 0);
     assert_int_equal(rsi_catalog_acquire(&catalog, w->s.store, ACME, w->s.incarnation), 0);
     assert_int_equal(rsi_rows_get(&row, catalog->rows, chunk), 0);
     for (size_t d = 0; d < 24; d++)
