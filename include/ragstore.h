@@ -619,6 +619,102 @@ RAGSTORE_API void ragstore_store_compact_options_init(ragstore_store_compact_opt
 RAGSTORE_API int ragstore_store_compact(ragstore_buffer **out, ragstore_store *store,
                                         const ragstore_store_compact_options *options);
 
+/* flags of ragstore_backup_options */
+#define RAGSTORE_BACKUP_UNCHECKED 0x1u /* compare digests only; do not look into the copy */
+
+typedef struct ragstore_backup_options {
+    size_t struct_size;
+    uint32_t flags;    /* RAGSTORE_BACKUP_… */
+    uint32_t reserved; /* zero */
+    /* Called now and then; a return other than 0 cancels the call. total is 0 while unknown. */
+    int32_t (*progress)(void *user, const char *stage, uint64_t done, uint64_t total);
+    void *progress_user;
+} ragstore_backup_options;
+
+#define RAGSTORE_BACKUP_OPTIONS_INIT {sizeof(ragstore_backup_options), 0, 0, NULL, NULL}
+
+/**
+ * Fill an options struct with the defaults.
+ *
+ * @param options  not NULL
+ *
+ * Ownership: none.
+ * Lifetime:  none.
+ * Threads:   any thread.
+ * Errors:    none.
+ * Blocking:  never.
+ * Since:     0.1
+ */
+RAGSTORE_API void ragstore_backup_options_init(ragstore_backup_options *options);
+
+/**
+ * Copy a store, as it is at one moment, into a directory: documents, chunks, vectors, sessions,
+ * collections. Others read and write meanwhile.
+ *
+ * Writers wait only for the end of the copying, while what has changed since its beginning is copied.
+ * The copies are flushed, read again and compared, and opened as a store and checked, before the list
+ * of files, backup.json, makes a backup of the directory. What is derived is left out and comes back
+ * by itself. Damage that the store has is in its copy, too, and is told of as a finding.
+ *
+ * @param out        may be NULL; set to a JSON object on success: store_id, created_at (the moment),
+ *                   files, bytes, held_ms (how long writers waited), checked, and as from
+ *                   ragstore_store_check() ok, entities, documents, findings
+ * @param store      not NULL
+ * @param directory  made when missing, its parent must exist; otherwise empty, and not in the store
+ * @param options    NULL for the defaults: nobody is told how far it is, the copy is checked
+ *
+ * Ownership: caller owns *out, free with ragstore_buffer_free().
+ * Lifetime:  none.
+ * Threads:   any thread, without a batch of its own.
+ * Errors:    WRONG_STATE (this thread has a batch), EXISTS (the directory is not empty), NOT_FOUND (its
+ *            parent), DISK_FULL, BUSY, FAILED, DAMAGED (the copy is not what was written),
+ *            INTERRUPTED, common. What was copied is removed.
+ * Blocking:  reads the store's files, writes as much, and waits for the disk.
+ * Since:     0.1
+ */
+RAGSTORE_API int ragstore_store_backup(ragstore_buffer **out, ragstore_store *store,
+                                       const char *directory, const ragstore_backup_options *options);
+
+/**
+ * Read a backup and compare each file with the digest that was written down when it was made.
+ *
+ * @param out        may be NULL; set to a JSON object on success, as from ragstore_store_backup()
+ * @param directory  of the backup
+ * @param options    NULL for the defaults: the copy is opened and checked, too
+ *
+ * Ownership: caller owns *out, free with ragstore_buffer_free().
+ * Lifetime:  none.
+ * Threads:   any thread.
+ * Errors:    NOT_FOUND (no backup), DAMAGED (a file is missing or not as it was), VERSION, INTERRUPTED,
+ *            common.
+ * Blocking:  reads the backup.
+ * Since:     0.1
+ */
+RAGSTORE_API int ragstore_backup_verify(ragstore_buffer **out, const char *directory,
+                                        const ragstore_backup_options *options);
+
+/**
+ * Make a store of a backup. It is copied under another name beside its place, compared with the list
+ * of the backup, flushed, checked, and renamed: what has the name is whole.
+ *
+ * @param out        may be NULL; set to a JSON object on success, as from ragstore_store_backup()
+ * @param backup     the directory of the backup; nothing in it is changed
+ * @param directory  of the new store: missing, with a parent that exists, or empty
+ * @param options    NULL for the defaults
+ *
+ * Ownership: caller owns *out, free with ragstore_buffer_free().
+ * Lifetime:  none.
+ * Threads:   any thread.
+ * Errors:    NOT_FOUND (no backup, or no parent), EXISTS (the directory is not empty), DAMAGED (a file of
+ *            the backup is missing or not as it was), VERSION, DISK_FULL, INTERRUPTED, common. What was
+ *            copied is removed.
+ * Blocking:  reads the backup, writes as much, and waits for the disk.
+ * Since:     0.1
+ */
+RAGSTORE_API int ragstore_store_restore(ragstore_buffer **out, const char *backup,
+                                        const char *directory,
+                                        const ragstore_backup_options *options);
+
 /**
  * Do waiting background work (checkpoints, index files) on the calling thread.
  *

@@ -5,7 +5,7 @@ ROOMS := base files json query storage vectors lexical embed entities search ing
 
 ROOM_base := bitset.c bytes.c clock.c digest.c hits.c map.c memory.c process.c sha256_x86.c status.c utf8.c
 
-ROOM_files := directories.c files.c files_posix.c files_posix_open.c lock_file.c outside_file.c paths.c root.c \
+ROOM_files := copy_file.c directories.c files.c files_posix.c files_posix_open.c lock_file.c outside_file.c paths.c root.c \
     upload_names.c whole_files.c
 
 ROOM_json := json_dump.c json_edit.c json_number.c json_parse.c json_read.c json_scan.c \
@@ -15,10 +15,10 @@ ROOM_query := distinct.c expression.c field_path.c group.c ordering.c pipeline.c
     predicate_compile.c predicate_index.c predicate_match.c predicate_operators.c projection.c \
     regex.c update_apply.c update_arrays.c update_compile.c update_edit.c value_order.c
 
-ROOM_storage := attach.c base.c base_index.c base_read.c base_scan.c check.c checkpoint.c \
+ROOM_storage := attach.c backup_files.c backup_list.c backup_restore.c backup_take.c base.c base_index.c base_read.c base_scan.c check.c checkpoint.c \
     checkpoint_target.c collection_space.c commit.c commit_hint.c create.c follow.c group.c journal.c \
-    journal_files.c journal_op.c lease.c manifest.c read.c recover.c reload.c replay.c reserve.c scan.c \
-    sessions_of.c snapshot.c snapshot_write.c space.c storage.c table.c table_freeze.c table_orders.c \
+    hold.c journal_files.c journal_op.c lease.c manifest.c read.c recover.c reload.c replay.c reserve.c scan.c \
+    sessions_of.c small_file.c snapshot.c snapshot_write.c space.c storage.c table.c table_freeze.c table_orders.c \
     table_read.c tx.c work.c
 
 ROOM_vectors := centroids.c code_scan.c code_scan_avx2.c code_scan_avx512.c faiss_file.c faiss_layout.c \
@@ -33,7 +33,7 @@ ROOM_embed := bert_characters.c bert_config.c embedder.c encoder.c kernels.c mod
     model_locate.c multiply_x86.c prompts.c safetensors.c vocabulary.c weights.c wordpiece.c \
     wordpiece_config.c
 
-ROOM_entities := catalog.c catalog_codes.c catalog_load.c check.c compact.c entity.c entity_describe.c export.c \
+ROOM_entities := backup.c catalog.c catalog_codes.c catalog_load.c check.c compact.c entity.c entity_describe.c export.c \
     open_stores.c store.c store_log.c upkeep.c
 
 ROOM_search := filter.c fusion.c hit_details.c search.c
@@ -52,6 +52,6 @@ ROOM_collections := collection.c collection_aggregate.c collection_change.c coll
 ROOM_agent := answer_score.c answer_terms.c answer_units.c extractive.c generation.c model_answer.c \
     model_prompt.c session.c session_messages.c
 
-ROOM_api := api_check.c api_compact.c api_collection.c api_document.c api_entity.c api_errors.c \
+ROOM_api := api_backup.c api_check.c api_compact.c api_collection.c api_document.c api_entity.c api_errors.c \
     api_extraction.c api_generation.c api_index.c \
     api_model.c api_options.c api_search.c api_session.c api_store.c handles.c

@@ -1,20 +1,21 @@
 /* ragstore_store_check(): the findings as JSON. */
+#include "api/findings.h"
 #include "api/handles.h"
 
 #include "base/status.h"
-#include "entities/check.h"
 
 #include <string.h>
 
-typedef struct report {
-    rsi_json_writer writer;
-    rsi_bytes *out;
-    bool any;
-} report;
-
-static int write_finding(void *user, const rsi_finding *finding)
+void rsi_findings_begin(rsi_findings *findings, rsi_bytes *out, rsi_json_writer writer)
 {
-    report *to = user;
+    *findings = (rsi_findings){.writer = writer, .out = out};
+    rsi_json_key(&findings->writer, "findings");
+    rsi_json_begin_array(&findings->writer);
+}
+
+int rsi_findings_add(void *findings, const rsi_finding *finding)
+{
+    rsi_findings *to = findings;
     to->any = true;
     rsi_json_begin_object(&to->writer);
     rsi_json_put_text(&to->writer, "file", finding->file);
@@ -29,19 +30,25 @@ static int write_finding(void *user, const rsi_finding *finding)
     return rsi_bytes_status(to->out);
 }
 
+void rsi_findings_end(rsi_findings *findings, const rsi_check_tally *tally)
+{
+    rsi_json_end_array(&findings->writer);
+    rsi_json_put_bool(&findings->writer, "ok", !findings->any);
+    rsi_json_put_integer(&findings->writer, "entities", (int64_t)tally->entities);
+    rsi_json_put_integer(&findings->writer, "documents", (int64_t)tally->documents);
+}
+
 static int write_report(rsi_bytes *out, rsi_store *store)
 {
-    report to = {.writer = rsi_json_writer_of(out), .out = out};
+    rsi_findings findings;
     rsi_check_tally tally;
-    rsi_json_begin_object(&to.writer);
-    rsi_json_key(&to.writer, "findings");
-    rsi_json_begin_array(&to.writer);
-    int status = rsi_store_check(&tally, store, write_finding, &to);
-    rsi_json_end_array(&to.writer);
-    rsi_json_put_bool(&to.writer, "ok", !to.any);
-    rsi_json_put_integer(&to.writer, "entities", (int64_t)tally.entities);
-    rsi_json_put_integer(&to.writer, "documents", (int64_t)tally.documents);
-    rsi_json_end_object(&to.writer);
+    rsi_json_writer writer = rsi_json_writer_of(out);
+    rsi_json_begin_object(&writer);
+    rsi_findings_begin(&findings, out, writer);
+    const rsi_check_watch watch = {rsi_findings_add, NULL, &findings};
+    int status = rsi_store_check(&tally, store, &watch);
+    rsi_findings_end(&findings, &tally);
+    rsi_json_end_object(&findings.writer);
     return status == RAGSTORE_OK ? rsi_bytes_status(out) : status;
 }
 

@@ -14,6 +14,7 @@
 
 INIT_FUNCTION(ragstore_store_open_options)
 INIT_FUNCTION(ragstore_store_compact_options)
+INIT_FUNCTION(ragstore_backup_options)
 INIT_FUNCTION(ragstore_entity_create_options)
 INIT_FUNCTION(ragstore_entity_update_options)
 INIT_FUNCTION(ragstore_list_options)

@@ -213,18 +213,22 @@ static int check_entity(const checking *c, const char *entity_id)
     return status;
 }
 
-int rsi_store_check(rsi_check_tally *tally, rsi_store *store, rsi_finding_visitor *visit,
-                    void *user)
+int rsi_store_check(rsi_check_tally *tally, rsi_store *store, const rsi_check_watch *watch)
 {
-    const checking c = {store, visit, user, tally, rsi_store_epoch(store)};
+    const checking c = {store, watch->visit, watch->user, tally, rsi_store_epoch(store)};
+    const uint64_t total = rsi_storage_count(store->storage, RSI_SPACE_ENTITIES);
     rsi_bytes ids = {0};
     size_t unreadable = 0; /* told of with their file */
     memset(tally, 0, sizeof *tally);
-    int status = rsi_storage_check(store->storage, visit, user);
+    int status = rsi_storage_check(store->storage, watch->visit, watch->user);
     if (status == RAGSTORE_OK)
         status = rsi_storage_keys(&ids, &unreadable, store->storage, RSI_SPACE_ENTITIES);
-    for (size_t at = 0; status == RAGSTORE_OK && at < ids.size; at += strlen(ids.data + at) + 1)
-        status = check_entity(&c, ids.data + at);
+    for (size_t at = 0; status == RAGSTORE_OK && at < ids.size; at += strlen(ids.data + at) + 1) {
+        if (watch->step != NULL)
+            status = watch->step(watch->user, tally->entities, total);
+        if (status == RAGSTORE_OK)
+            status = check_entity(&c, ids.data + at);
+    }
     rsi_bytes_free(&ids);
     return status;
 }

@@ -10,9 +10,15 @@ typedef struct rsi_check_tally {
     uint64_t documents;
 } rsi_check_tally;
 
+typedef struct rsi_check_watch {
+    rsi_finding_visitor *visit;
+    /* Called before each entity; what it returns, unless OK, ends the check. NULL: nobody asks. */
+    int (*step)(void *user, uint64_t done, uint64_t total);
+    void *user;
+} rsi_check_watch;
+
 /* Read everything again and tell what is wrong. BUSY, INTERRUPTED, NO_MEMORY, IO of a directory;
  * a finding is no error. */
-int rsi_store_check(rsi_check_tally *tally, rsi_store *store, rsi_finding_visitor *visit,
-                    void *user);
+int rsi_store_check(rsi_check_tally *tally, rsi_store *store, const rsi_check_watch *watch);
 
 #endif

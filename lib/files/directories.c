@@ -72,7 +72,7 @@ static int make_one(rsi_root *root, const char *path, bool *made)
     return result < 0 ? rsi_files_fail(result, "make", path) : RAGSTORE_OK;
 }
 
-int rsi_directory_make(rsi_root *root, const char *path)
+static int make_path(rsi_root *root, const char *path, bool durably)
 {
     rsi_path prefix = {""};
     bool made;
@@ -85,14 +85,24 @@ int rsi_directory_make(rsi_root *root, const char *path)
         memcpy(prefix.text, path, (size_t)(end - path));
         prefix.text[end - path] = '\0';
         status = make_one(root, prefix.text, &made);
-        if (status == RAGSTORE_OK && made)
+        if (status == RAGSTORE_OK && made && durably)
             status = rsi_directory_flush(root, prefix.text);
-        if (status == RAGSTORE_OK && made)
+        if (status == RAGSTORE_OK && made && durably)
             status = rsi_directory_flush(root, rsi_files_parent(prefix.text).text);
         if (status != RAGSTORE_OK)
             return rsi_wrap(status, "make directory %s", path);
     }
     return RAGSTORE_OK;
+}
+
+int rsi_directory_make(rsi_root *root, const char *path)
+{
+    return make_path(root, path, true);
+}
+
+int rsi_directory_make_unflushed(rsi_root *root, const char *path)
+{
+    return make_path(root, path, false);
 }
 
 /* ---- listing ---- */

@@ -95,6 +95,7 @@ typedef struct rsi_file rsi_file;
 int rsi_root_open(rsi_root **out, const rsi_file_table *table, const char *path, bool create);
 void rsi_root_close(rsi_root *root);             /* NULL is fine */
 const char *rsi_root_path(const rsi_root *root); /* as given */
+const rsi_file_table *rsi_root_table(const rsi_root *root);
 int rsi_root_info(rsi_root *root, rsi_file_info *info);
 
 /* ---- whole files ---- */
@@ -111,6 +112,18 @@ int rsi_file_replace(rsi_root *root, const char *path, const void *data, size_t 
 int rsi_file_info_of(rsi_root *root, const char *path, rsi_file_info *info); /* NOT_FOUND, … */
 bool rsi_file_exists(rsi_root *root, const char *path);
 int rsi_file_sha256(rsi_root *root, const char *path, uint64_t *size, char hex[65]);
+
+/* Copy the first `size` bytes of a file (fewer when it is shorter) into a new one, which replaces what
+ * has its name; what was copied is told. Nothing is durable on return. `step` (may be NULL) hears of
+ * each piece; what it returns, unless OK, ends the copy. A copy that failed may be there in part. */
+typedef struct rsi_file_copied {
+    uint64_t size;
+    char sha256[65];
+    rsi_file_info source; /* as it was before it was read */
+} rsi_file_copied;
+typedef int rsi_copy_step(void *user, uint64_t bytes);
+int rsi_file_copy(rsi_file_copied *copied, rsi_root *from, const char *from_path, rsi_root *to,
+                  const char *to_path, uint64_t size, rsi_copy_step *step, void *user);
 
 /* Rename a file or directory and flush the directories concerned. A file at `to` is replaced; a
  * directory that is not empty gives EXISTS. */
@@ -150,6 +163,8 @@ void rsi_file_unview(rsi_file *file, const void *bytes, size_t size);
 /* Make a directory and those above it that are missing; new ones are durable on return
  * (RELIABILITY D2). One that was there is not flushed again. */
 int rsi_directory_make(rsi_root *root, const char *path);
+/* The same for a tree whose directories are all flushed when it is complete. */
+int rsi_directory_make_unflushed(rsi_root *root, const char *path);
 int rsi_directory_flush(rsi_root *root, const char *path); /* "" is the root itself */
 /* Call each(user, name, kind) for every entry; a non-zero return stops and is returned. The
  * callback may change the directory. NOT_FOUND when missing; order unspecified. */

@@ -170,3 +170,8 @@ int rsi_root_info(rsi_root *root, rsi_file_info *info)
     int result = root->table->info(root->table->self, root->handle, info);
     return result < 0 ? rsi_files_fail(result, "look at", root->path) : RAGSTORE_OK;
 }
+
+const rsi_file_table *rsi_root_table(const rsi_root *root)
+{
+    return root->table;
+}

@@ -56,49 +56,6 @@ static int tell_error(const checking *c, int status, int64_t offset, const char 
     }
 }
 
-/* What a reader knows must be as new as the files. What it cannot read of them is told of later. */
-static int catch_up(rsi_storage *storage)
-{
-    int status = rsi_storage_follow(storage);
-    return status == RAGSTORE_E_NO_MEMORY ? status : RAGSTORE_OK;
-}
-
-static void let_go(rsi_storage *storage, bool held)
-{
-    if (!storage->read_only) {
-        if (held)
-            rsi_writer_release(storage);
-        return;
-    }
-    if (held)
-        rsi_lease_let_in(storage);
-    pthread_mutex_unlock(&storage->checkpointing);
-}
-
-/* Keep writers out, where there can be any: those of other processes when this one only reads. */
-static int hold(rsi_storage *storage, bool *held)
-{
-    *held = false;
-    if (storage->read_only) {
-        pthread_mutex_lock(&storage->checkpointing); /* no use otherwise: nothing is written */
-        int status = rsi_lease_keep_out(storage, held);
-        if (status == RAGSTORE_OK && *held)
-            status = catch_up(storage);
-        if (status != RAGSTORE_OK)
-            let_go(storage, *held);
-        return status;
-    }
-    if (rsi_writer_is_me(storage))
-        return RAGSTORE_OK;
-    int status = rsi_writer_take(storage);
-    if (status == RAGSTORE_E_FAILED)
-        return RAGSTORE_OK; /* nobody writes any more */
-    *held = status == RAGSTORE_OK;
-    if (*held)
-        rsi_group_drain(storage);
-    return status;
-}
-
 /* ---- files with a digest ---- */
 
 static bool is_as_written(const checking *c, const rsi_file_state *listed, const rsi_bytes *text)
@@ -373,7 +330,7 @@ int rsi_storage_check(rsi_storage *storage, rsi_finding_visitor *visit, void *us
     checking c = {.storage = storage, .visit = visit, .user = user};
     rsi_manifest manifest;
     bool held;
-    int status = hold(storage, &held);
+    int status = rsi_storage_hold(storage, &held);
     if (status != RAGSTORE_OK)
         return rsi_wrap(status, "check");
     c.file = RSI_PATH_MANIFEST;
@@ -395,7 +352,7 @@ int rsi_storage_check(rsi_storage *storage, rsi_finding_visitor *visit, void *us
         status = check_collections(&c);
     if (status == RAGSTORE_OK)
         status = check_journals(&c);
-    let_go(storage, held);
+    rsi_storage_let_go(storage, held);
     return rsi_wrap(status, "check");
 }
 
@@ -432,10 +389,10 @@ int rsi_storage_check_entity(rsi_storage *storage, const char *entity_id,
 {
     checking c = {.storage = storage, .visit = visit, .user = user};
     bool held;
-    int status = hold(storage, &held);
+    int status = rsi_storage_hold(storage, &held);
     if (status != RAGSTORE_OK)
         return rsi_wrap(status, "check entity \"%s\"", entity_id);
     status = check_entity(&c, entity_id);
-    let_go(storage, held);
+    rsi_storage_let_go(storage, held);
     return rsi_wrap(status, "check entity \"%s\"", entity_id);
 }

@@ -4,16 +4,13 @@
 #include "base/memory.h"
 #include "base/status.h"
 #include "files/paths.h"
+#include "storage/small_file.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
-#define FORMAT 1
-#define MANIFEST_MAX ((size_t)16 << 20)
 #define COLLECTIONS_PREFIX "collections/"
-#define CRC_START "{\"crc32c\":\""
-#define CRC_DIGITS 8
 
 static bool copy_text(char *out, size_t room, const char *text)
 {
@@ -91,103 +88,6 @@ int rsi_file_state_get(rsi_file_state *state, const rsi_json *value)
     return RAGSTORE_OK;
 }
 
-/* ---- small files of ours: one object whose first member is the CRC32C of the whole file, computed
- * with its own digits as '0' ---- */
-
-static bool has_crc(const rsi_bytes *text)
-{
-    return text->size > sizeof CRC_START - 1 + CRC_DIGITS &&
-           memcmp(text->data, CRC_START, sizeof CRC_START - 1) == 0;
-}
-
-static void crc_digits(char out[CRC_DIGITS + 1], const rsi_bytes *text)
-{
-    static const char zeros[] = "00000000";
-    const size_t start = sizeof CRC_START - 1;
-    uint32_t crc = rsi_crc32c(0, text->data, start);
-    crc = rsi_crc32c(crc, zeros, CRC_DIGITS);
-    crc = rsi_crc32c(crc, text->data + start + CRC_DIGITS, text->size - start - CRC_DIGITS);
-    snprintf(out, CRC_DIGITS + 1, "%08" PRIx32, crc);
-}
-
-/* A file without one was written by hand, or before there were any. */
-static int check_crc(const rsi_bytes *text, const char *path)
-{
-    char digits[CRC_DIGITS + 1];
-    if (!has_crc(text))
-        return RAGSTORE_OK;
-    crc_digits(digits, text);
-    if (memcmp(digits, text->data + sizeof CRC_START - 1, CRC_DIGITS) == 0)
-        return RAGSTORE_OK;
-    return rsi_fail(RAGSTORE_E_DAMAGED, "storage",
-                    "%s: its bytes are not those that were written (CRC32C %s); put the file of a "
-                    "backup in its place",
-                    path, digits);
-}
-
-static rsi_json_writer begin_object(rsi_bytes *text)
-{
-    rsi_json_writer writer = rsi_json_writer_of(text);
-    rsi_json_begin_object(&writer);
-    rsi_json_put_text(&writer, "crc32c", "00000000");
-    return writer;
-}
-
-static int write_object(rsi_bytes *text, rsi_json_writer *writer, rsi_root *root, const char *path)
-{
-    char digits[CRC_DIGITS + 1];
-    rsi_json_end_object(writer);
-    rsi_bytes_append_char(text, '\n');
-    int status = rsi_bytes_status(text);
-    if (status != RAGSTORE_OK)
-        return status;
-    crc_digits(digits, text);
-    memcpy(text->data + sizeof CRC_START - 1, digits, CRC_DIGITS);
-    return rsi_file_replace(root, path, text->data, text->size);
-}
-
-static int check_format(const rsi_json *root, const char *path)
-{
-    int64_t min_reader = rsi_json_get_integer(root, "min_reader", FORMAT);
-    int64_t format = rsi_json_get_integer(root, "format", 0);
-    if (format < 1)
-        return rsi_fail(RAGSTORE_E_DAMAGED, "storage", "%s: it names no format", path);
-    if (min_reader > FORMAT)
-        return rsi_fail(RAGSTORE_E_VERSION, "storage",
-                        "%s: format %" PRId64 " needs a newer libragstore (this one reads %d)",
-                        path, format, FORMAT);
-    return RAGSTORE_OK;
-}
-
-/* Read a small JSON object of ours; *root NULL when the file is missing. */
-static int read_object(rsi_json **root, rsi_root *files, const char *path)
-{
-    rsi_bytes text = {0};
-    *root = NULL;
-    int status = rsi_file_read_all(files, path, MANIFEST_MAX, &text);
-    if (status == RAGSTORE_E_NOT_FOUND) {
-        rsi_bytes_free(&text);
-        return RAGSTORE_OK;
-    }
-    if (status == RAGSTORE_OK) {
-        status = rsi_json_parse(root, text.data, text.size, RSI_JSON_DEPTH_STORED);
-        if (status == RAGSTORE_E_INVALID_DATA)
-            status = rsi_fail(RAGSTORE_E_DAMAGED, "storage", "%s: %s", path, rsi_error_message());
-    }
-    if (status == RAGSTORE_OK && !rsi_json_is_object(*root))
-        status = rsi_fail(RAGSTORE_E_DAMAGED, "storage", "%s: it is not a JSON object", path);
-    if (status == RAGSTORE_OK)
-        status = check_format(*root, path);
-    if (status == RAGSTORE_OK)
-        status = check_crc(&text, path);
-    if (status != RAGSTORE_OK) {
-        rsi_json_free(*root);
-        *root = NULL;
-    }
-    rsi_bytes_free(&text);
-    return status;
-}
-
 /* "collections/<file>": the files of the application's collections. */
 static int get_collections(rsi_manifest *manifest, const rsi_json *files)
 {
@@ -215,7 +115,7 @@ int rsi_manifest_read(rsi_manifest *manifest, rsi_root *root)
 {
     memset(manifest, 0, sizeof *manifest);
     rsi_json *json;
-    int status = read_object(&json, root, RSI_PATH_MANIFEST);
+    int status = rsi_small_file_read(&json, root, RSI_PATH_MANIFEST, RSI_SMALL_FILE_MAX);
     if (status != RAGSTORE_OK || json == NULL)
         return status;
     const rsi_json *files = rsi_json_get(json, "files");
@@ -252,10 +152,10 @@ static void put_manifest_file(rsi_json_writer *writer, const char *name,
 int rsi_manifest_write(const rsi_manifest *manifest, rsi_root *root)
 {
     rsi_bytes text = {0};
-    rsi_json_writer writer = begin_object(&text);
-    rsi_json_put_integer(&writer, "format", FORMAT);
-    rsi_json_put_integer(&writer, "min_reader", FORMAT);
-    rsi_json_put_integer(&writer, "min_writer", FORMAT);
+    rsi_json_writer writer = rsi_small_file_begin(&text);
+    rsi_json_put_integer(&writer, "format", RSI_FORMAT);
+    rsi_json_put_integer(&writer, "min_reader", RSI_FORMAT);
+    rsi_json_put_integer(&writer, "min_writer", RSI_FORMAT);
     rsi_json_put_text(&writer, "store_id", manifest->store_id);
     rsi_json_put_text(&writer, "created_at", manifest->created_at);
     rsi_json_put_integer(&writer, "generation", (int64_t)manifest->generation);
@@ -268,7 +168,7 @@ int rsi_manifest_write(const rsi_manifest *manifest, rsi_root *root)
         put_manifest_file(&writer, file->path + sizeof RSI_PATH_API_STORAGE, &file->state);
     }
     rsi_json_end_object(&writer);
-    int status = write_object(&text, &writer, root, RSI_PATH_MANIFEST);
+    int status = rsi_small_file_write(&text, &writer, root, RSI_PATH_MANIFEST);
     rsi_bytes_free(&text);
     return rsi_wrap(status, "write the manifest");
 }
@@ -278,7 +178,7 @@ int rsi_entity_file_read(rsi_entity_file *entity, rsi_root *root, const char *en
     memset(entity, 0, sizeof *entity);
     rsi_path path = rsi_path_in_entity(entity_id, "entity.json");
     rsi_json *json;
-    int status = read_object(&json, root, path.text);
+    int status = rsi_small_file_read(&json, root, path.text, RSI_SMALL_FILE_MAX);
     if (status != RAGSTORE_OK || json == NULL)
         return status;
     int64_t base = rsi_json_get_integer(json, "base_sequence", -1);
@@ -301,15 +201,15 @@ int rsi_entity_file_read(rsi_entity_file *entity, rsi_root *root, const char *en
 int rsi_entity_file_write(const rsi_entity_file *entity, rsi_root *root, const char *entity_id)
 {
     rsi_bytes text = {0};
-    rsi_json_writer writer = begin_object(&text);
-    rsi_json_put_integer(&writer, "format", FORMAT);
+    rsi_json_writer writer = rsi_small_file_begin(&text);
+    rsi_json_put_integer(&writer, "format", RSI_FORMAT);
     rsi_json_put_text(&writer, "entity_id", entity_id);
     rsi_json_put_text(&writer, "incarnation", entity->incarnation);
     rsi_json_put_integer(&writer, "base_sequence", (int64_t)entity->chunks.base_sequence);
     rsi_json_key(&writer, "chunk_metadata");
     rsi_file_state_put(&writer, &entity->chunks);
     rsi_path path = rsi_path_in_entity(entity_id, "entity.json");
-    int status = write_object(&text, &writer, root, path.text);
+    int status = rsi_small_file_write(&text, &writer, root, path.text);
     rsi_bytes_free(&text);
     return status;
 }

@@ -154,6 +154,13 @@ int rsi_storage_refusal(rsi_storage *storage);
 /* Refuse all further writes with this error's message; the first one is kept. Returns FAILED. */
 int rsi_storage_poison(rsi_storage *storage);
 
+/* ---- hold.c ---- */
+
+/* Keep writers out until the other is called: those of other processes when this one only reads. *held
+ * goes there. Not held in a batch of the calling thread, and in a store that has FAILED. BUSY. */
+int rsi_storage_hold(rsi_storage *storage, bool *held);
+void rsi_storage_let_go(rsi_storage *storage, bool held);
+
 /* ---- space.c ---- */
 
 void rsi_space_free(rsi_space *space);

@@ -22,6 +22,7 @@ static void options__are_equal_by_macro_and_by_function(void **state)
     (void)state;
     INIT_IS_THE_MACRO(ragstore_store_open_options, RAGSTORE_STORE_OPEN_OPTIONS_INIT);
     INIT_IS_THE_MACRO(ragstore_store_compact_options, RAGSTORE_STORE_COMPACT_OPTIONS_INIT);
+    INIT_IS_THE_MACRO(ragstore_backup_options, RAGSTORE_BACKUP_OPTIONS_INIT);
     INIT_IS_THE_MACRO(ragstore_entity_create_options, RAGSTORE_ENTITY_CREATE_OPTIONS_INIT);
     INIT_IS_THE_MACRO(ragstore_entity_update_options, RAGSTORE_ENTITY_UPDATE_OPTIONS_INIT);
     INIT_IS_THE_MACRO(ragstore_list_options, RAGSTORE_LIST_OPTIONS_INIT);
@@ -104,6 +105,13 @@ static int call_store_compact(stage *on, const void *options)
     return ragstore_store_compact(NULL, on->store, options);
 }
 
+static int call_store_backup(stage *on, const void *options)
+{
+    char path[TEMPORARY_PATH_MAX + 32];
+    snprintf(path, sizeof path, "%s-backup-%u", on->path, on->round);
+    return ragstore_store_backup(NULL, on->store, path, options);
+}
+
 static int call_document_list(stage *on, const void *options)
 {
     ragstore_buffer *buffer;
@@ -161,6 +169,7 @@ static const struct {
 } calls[] = {
     {"ragstore_store_open", call_store_open, sizeof(ragstore_store_open_options)},
     {"ragstore_store_compact", call_store_compact, sizeof(ragstore_store_compact_options)},
+    {"ragstore_store_backup", call_store_backup, sizeof(ragstore_backup_options)},
     {"ragstore_entity_create", call_entity_create, sizeof(ragstore_entity_create_options)},
     {"ragstore_entity_update", call_entity_update, sizeof(ragstore_entity_update_options)},
     {"ragstore_entity_list", call_entity_list, sizeof(ragstore_list_options)},
@@ -172,8 +181,7 @@ static const struct {
     {"ragstore_entity_search", call_entity_search, sizeof(ragstore_entity_search_options)},
     {"ragstore_session_create", call_session_create, sizeof(ragstore_session_create_options)},
     {"ragstore_session_list", call_session_list, sizeof(ragstore_list_options)},
-    {"ragstore_session_messages", call_session_messages,
-     sizeof(ragstore_session_messages_options)},
+    {"ragstore_session_messages", call_session_messages, sizeof(ragstore_session_messages_options)},
     {"ragstore_session_ask", call_session_ask, sizeof(ragstore_session_ask_options)},
 };
 

@@ -226,3 +226,23 @@ def test_compact__takes_deleted_text_out_of_every_file(store, directory):
     assert stages == ["entities", "files"]
     files = [path for path in directory.rglob("*") if path.is_file()]
     assert files and all(b"SECRETWORD" not in path.read_bytes() for path in files)
+
+
+def test_backup__restores_what_it_was_made_of(store, tmp_path):
+    entity = store.create_entity("acme")
+    entity.add("The keeper climbs 199 steps.", filename="keeper.txt")
+    stages = set()
+    report = store.backup(tmp_path / "b", progress=lambda stage, done, total: stages.add(stage))
+    assert report["ok"] is True and report["documents"] == 1 and report["findings"] == []
+    assert stages == {"copy", "verify", "check"}
+    assert ragstore.verify_backup(tmp_path / "b")["files"] == report["files"]
+    with pytest.raises(ragstore.ExistsError):
+        store.backup(tmp_path / "b")
+    with pytest.raises(ragstore.CancelledError):
+        store.backup(tmp_path / "c", progress=lambda *_: False)
+    ragstore.restore_backup(tmp_path / "b", tmp_path / "r")
+    with ragstore.Store(tmp_path / "r", must_exist=True) as restored:
+        assert restored.entity("acme").search("keeper")[0].doc_name == "keeper.txt"
+    (tmp_path / "b" / "data" / "ragstore.json").unlink()
+    with pytest.raises(ragstore.DamagedError):
+        ragstore.restore_backup(tmp_path / "b", tmp_path / "s", check=False)

@@ -59,7 +59,7 @@ from .index import Index
 from .model import Model
 from .result import Hit, Result
 from .session import Answer, Session
-from .store import Batch, Store
+from .store import Batch, Store, restore_backup, verify_backup
 
 __version__ = "0.1.0"
 
@@ -113,4 +113,6 @@ __all__ = [
     "VersionError",
     "WrongStateError",
     "library_version",
+    "restore_backup",
+    "verify_backup",
 ]

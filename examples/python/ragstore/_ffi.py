@@ -41,6 +41,7 @@ RAGSTORE_LOG_ERROR = 1
 RAGSTORE_LOG_WARNING = 2
 RAGSTORE_LOG_INFO = 3
 RAGSTORE_LOG_DEBUG = 4
+RAGSTORE_BACKUP_UNCHECKED = 0x1
 RAGSTORE_MODE_HYBRID = 1
 RAGSTORE_MODE_VECTOR = 2
 RAGSTORE_MODE_KEYWORD = 3
@@ -147,6 +148,16 @@ class store_open_options(_Options):
 class store_compact_options(_Options):
     _fields_ = [
         ("struct_size", c_size_t),
+        ("progress", progress_callback),
+        ("progress_user", c_void_p),
+    ]
+
+
+class backup_options(_Options):
+    _fields_ = [
+        ("struct_size", c_size_t),
+        ("flags", c_uint32),
+        ("reserved", c_uint32),
         ("progress", progress_callback),
         ("progress_user", c_void_p),
     ]
@@ -308,6 +319,11 @@ TABLE: list[tuple[str, list[Any], Any, Any]] = [
     ("ragstore_store_export", [store_p], c_int, _status),
     ("ragstore_store_compact_options_init", [_P(store_compact_options)], None, None),
     ("ragstore_store_compact", [_P(buffer_p), store_p, _P(store_compact_options)], c_int, _status),
+    ("ragstore_backup_options_init", [_P(backup_options)], None, None),
+    ("ragstore_store_backup", [_P(buffer_p), store_p, c_char_p, _P(backup_options)], c_int, _status),
+    ("ragstore_backup_verify", [_P(buffer_p), c_char_p, _P(backup_options)], c_int, _status),
+    ("ragstore_store_restore",
+     [_P(buffer_p), c_char_p, c_char_p, _P(backup_options)], c_int, _status),
     ("ragstore_store_maintain", [store_p, c_uint32], c_int, _status),
     ("ragstore_store_interrupt", [store_p], c_int, _status),
     # batch

@@ -148,6 +148,28 @@ class Store(Handle):
         with callbacks, self._use() as pointer:
             return _convert.describe("ragstore_store_compact", pointer, ctypes.byref(options))
 
+    def backup(
+        self,
+        directory: str | os.PathLike[str],
+        *,
+        check: bool = True,
+        progress: Progress | None = None,
+    ) -> dict[str, Any]:
+        """Copy the store, as it is at one moment, into a new directory, while others write:
+        store_id, created_at, files, bytes, held_ms, and what check() tells of the copy.
+
+        check     False compares digests only
+        progress  called with (stage, done, total) now and then; False cancels
+        """
+        callbacks, options = _backup_options(check, progress)
+        with callbacks, self._use() as pointer:
+            return _convert.describe(
+                "ragstore_store_backup",
+                pointer,
+                _convert.path(directory, "directory"),
+                ctypes.byref(options),
+            )
+
     def maintain(self, budget: float = 0.0) -> None:
         """Do waiting background work on this thread for about `budget` seconds; 0: one piece."""
         milliseconds = int(budget * 1000)
@@ -319,6 +341,50 @@ class Batch:
 def _abort(pointer: Any, thread: int) -> None:
     if threading.get_ident() == thread:
         lib.ragstore_batch_abort(pointer)
+
+
+def verify_backup(
+    directory: str | os.PathLike[str], *, check: bool = True, progress: Progress | None = None
+) -> dict[str, Any]:
+    """Compare each file of a backup with its digest; what Store.backup() told, and findings."""
+    callbacks, options = _backup_options(check, progress)
+    with callbacks:
+        return _convert.describe(
+            "ragstore_backup_verify", _convert.path(directory, "directory"), ctypes.byref(options)
+        )
+
+
+def restore_backup(
+    backup: str | os.PathLike[str],
+    directory: str | os.PathLike[str],
+    *,
+    check: bool = True,
+    progress: Progress | None = None,
+) -> dict[str, Any]:
+    """Make a store of a backup, in a new directory, which appears when it is whole."""
+    callbacks, options = _backup_options(check, progress)
+    with callbacks:
+        return _convert.describe(
+            "ragstore_store_restore",
+            _convert.path(backup, "backup"),
+            _convert.path(directory, "directory"),
+            ctypes.byref(options),
+        )
+
+
+def _backup_options(
+    check: bool, progress: Progress | None
+) -> tuple[Callbacks, _ffi.backup_options]:
+    callbacks = Callbacks()
+
+    def report(stage: bytes | None, done: int, total: int) -> Any:
+        # Called without a progress function too, so that Ctrl-C ends a long call.
+        return progress((stage or b"").decode(), done, total) if progress else None
+
+    return callbacks, _ffi.backup_options(
+        flags=0 if check else _ffi.RAGSTORE_BACKUP_UNCHECKED,
+        progress=callbacks.wrap(_ffi.progress_callback, report),
+    )
 
 
 def _milliseconds(seconds: float | None) -> int:
