@@ -599,8 +599,8 @@ RAGSTORE_API void ragstore_store_compact_options_init(ragstore_store_compact_opt
 /**
  * Take what was deleted out of every file, and give its space back.
  *
- * Afterwards no text that was deleted before the call is in any file of the store, except what
- * repair has moved to quarantine/. Others may read and write meanwhile. A backup that somebody is
+ * Afterwards no text and no vector that was deleted before the call is in any file of the store,
+ * except what repair has moved to quarantine/. Nothing is embedded again. Others may read and write meanwhile. A backup that somebody is
  * just making with tar may miss journals and should be made again.
  *
  * @param out      may be NULL; set to a JSON object on success: bytes_before, bytes_after (of all
@@ -613,7 +613,8 @@ RAGSTORE_API void ragstore_store_compact_options_init(ragstore_store_compact_opt
  * Threads:   any thread, without a batch of its own.
  * Errors:    WRONG_STATE (this thread has a batch), DAMAGED (an entity cannot be read: the journals
  *            stay, the rest was done), READ_ONLY, DISK_FULL, BUSY, INTERRUPTED, common.
- * Blocking:  reads the chunks of each entity; writers wait as for a checkpoint.
+ * Blocking:  reads the chunks of each entity; writers wait as for a checkpoint, and while a file of
+ *            vectors (at most 64 MiB) is written again.
  * Since:     0.1
  */
 RAGSTORE_API int ragstore_store_compact(ragstore_buffer **out, ragstore_store *store,

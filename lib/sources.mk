@@ -23,8 +23,8 @@ ROOM_storage := attach.c backup_files.c backup_list.c backup_restore.c backup_ta
 
 ROOM_vectors := centroids.c code_scan.c code_scan_avx2.c code_scan_avx512.c faiss_file.c faiss_layout.c \
     faiss_pieces.c faiss_processor.c index_faiss.c kernel.c kernel_avx2.c kernel_avx512.c kernel_neon.c \
-    metric.c quantised.c quantised_search.c \
-    rotation.c rows.c rows_append.c rows_block.c rows_search.c rows_walk.c
+    metric.c quantised.c quantised_search.c rotation.c \
+    rows.c rows_append.c rows_block.c rows_compact.c rows_search.c rows_walk.c
 
 ROOM_lexical := analyzer.c bm25.c chunk_slots.c dictionary.c fold.c lexical.c lexical_compact.c \
     postings.c stop_words.c text_segments.c word_cache.c
@@ -33,7 +33,7 @@ ROOM_embed := bert_characters.c bert_config.c embedder.c encoder.c kernels.c mod
     model_locate.c multiply_x86.c prompts.c safetensors.c vocabulary.c weights.c wordpiece.c \
     wordpiece_config.c
 
-ROOM_entities := backup.c catalog.c catalog_codes.c catalog_load.c check.c compact.c entity.c entity_describe.c export.c \
+ROOM_entities := backup.c catalog.c catalog_codes.c catalog_load.c check.c compact.c compact_rows.c entity.c entity_describe.c export.c \
     open_stores.c store.c store_log.c upkeep.c
 
 ROOM_search := filter.c fusion.c hit_details.c search.c

@@ -115,7 +115,7 @@ static rsi_catalog *reference_catalog(rsi_store *store, const char *entity_id,
     return catalog;
 }
 
-static void drop_stale(rsi_store *store, rsi_catalog *catalog)
+void rsi_catalog_drop(rsi_store *store, rsi_catalog *catalog)
 {
     pthread_mutex_lock(&store->catalogs_mutex);
     make_stale_locked(store, catalog);
@@ -169,7 +169,7 @@ int rsi_catalog_acquire(rsi_catalog **out, rsi_store *store, const char *entity_
     if (status != RAGSTORE_OK) {
         rsi_saved_error error;
         rsi_error_save(&error);
-        drop_stale(store, catalog);
+        rsi_catalog_drop(store, catalog);
         rsi_catalog_release(store, catalog);
         rsi_error_restore(&error);
         return status;
@@ -230,19 +230,22 @@ static bool has_rows_of(const rsi_catalog *catalog, uint32_t dimension)
     return catalog->rows != NULL && rsi_rows_dimension(catalog->rows) == dimension;
 }
 
-int rsi_catalog_prepare_rows(rsi_catalog *catalog, rsi_store *store, uint32_t dimension,
-                             int64_t recorded)
+int rsi_catalog_refresh_rows_locked(rsi_catalog *catalog, rsi_store *store, uint32_t dimension)
 {
-    int status = RAGSTORE_OK;
-    const uint64_t lease = rsi_storage_lease_count(store->storage);
-    pthread_rwlock_wrlock(&catalog->lock);
-    if (catalog->rows != NULL && catalog->rows_lease != lease) {
-        /* another process may have written rows that no commit named */
+    if (catalog->rows != NULL && catalog->rows_lease != rsi_storage_lease_count(store->storage)) {
+        /* another process may have written rows that no commit named, or files anew */
         rsi_rows_close(catalog->rows);
         catalog->rows = NULL;
     }
-    if (catalog->rows == NULL)
-        status = rsi_catalog_open_rows_locked(catalog, store, dimension);
+    return catalog->rows == NULL ? rsi_catalog_open_rows_locked(catalog, store, dimension)
+                                 : RAGSTORE_OK;
+}
+
+int rsi_catalog_prepare_rows(rsi_catalog *catalog, rsi_store *store, uint32_t dimension,
+                             int64_t recorded)
+{
+    pthread_rwlock_wrlock(&catalog->lock);
+    int status = rsi_catalog_refresh_rows_locked(catalog, store, dimension);
     if (status == RAGSTORE_OK && !has_rows_of(catalog, dimension) && recorded == 0) {
         status = drop_unnamed_rows_locked(catalog, store);
         if (status == RAGSTORE_OK)
@@ -252,7 +255,10 @@ int rsi_catalog_prepare_rows(rsi_catalog *catalog, rsi_store *store, uint32_t di
         status = rsi_fail(RAGSTORE_E_DAMAGED, "entities", "%s",
                           catalog->rows_problem != NULL ? catalog->rows_problem
                                                         : "the vectors have another dimension");
+    const bool lost = status != RAGSTORE_OK && catalog->rows == NULL && catalog->rows_problem == NULL;
     pthread_rwlock_unlock(&catalog->lock);
+    if (lost)
+        rsi_catalog_drop(store, catalog); /* another one opens them */
     return status;
 }
 
@@ -326,7 +332,7 @@ static void apply_change(void *user, bool committed)
             rsi_catalog_remove_locked(catalog, what->first_chunk);
         pthread_rwlock_unlock(&catalog->lock);
         if (status != RAGSTORE_OK || what->kind == CHANGE_FORGET)
-            drop_stale(store, catalog);
+            rsi_catalog_drop(store, catalog);
         rsi_catalog_release(store, catalog);
     }
     if (committed && what->kind != CHANGE_FORGET)

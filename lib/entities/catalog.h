@@ -59,6 +59,8 @@ typedef struct rsi_catalog {
 int rsi_catalog_acquire(rsi_catalog **out, rsi_store *store, const char *entity_id,
                         const char *incarnation);
 void rsi_catalog_release(rsi_store *store, rsi_catalog *catalog); /* NULL is fine */
+/* Let nobody else acquire it: the next who asks has a new one made. */
+void rsi_catalog_drop(rsi_store *store, rsi_catalog *catalog);
 void rsi_catalogs_free(rsi_store *store);
 /* Another process changed an entity (NULL: who knows which): its catalog is made again at the next
  * search. The storage's callback; `store` is the rsi_store. */
@@ -78,6 +80,9 @@ int64_t rsi_catalog_next_chunk(rsi_catalog *catalog, int64_t recorded);
  * lock. DAMAGED. */
 int rsi_catalog_prepare_rows(rsi_catalog *catalog, rsi_store *store, uint32_t dimension,
                              int64_t recorded);
+/* Open the rows again if another process may have changed the files. In a transaction, under the lock
+ * held exclusively. */
+int rsi_catalog_refresh_rows_locked(rsi_catalog *catalog, rsi_store *store, uint32_t dimension);
 /* Write and flush vector rows for chunks first_chunk, …; they count when a commit names the chunks.
  * Takes the lock. Only after rsi_catalog_prepare_rows(). */
 int rsi_catalog_append_rows(rsi_catalog *catalog, int64_t first_chunk, const float *vectors,
@@ -98,7 +103,8 @@ int rsi_catalog_forget_on_commit(rsi_tx *tx, rsi_store *store, const char *entit
  * not NULL. */
 int rsi_catalog_search_locked(rsi_hit *hits, size_t *count, rsi_catalog *catalog,
                               const float *query, size_t k, const rsi_bitset *allowed);
-/* The rows have changed: there may be something to do for the codes. Under the lock. */
+/* The rows, or which of them are alive, have changed: there may be something to do for the codes.
+ * Under the lock, held exclusively. */
 void rsi_catalog_note_rows_locked(rsi_catalog *catalog);
 /* Under the lock, held exclusively. */
 void rsi_catalog_drop_codes_locked(rsi_catalog *catalog);

@@ -7,8 +7,9 @@
  *   PARTITION_FROM …    codes in lists, about as many as the square root of the rows
  *
  * It is made in the background, a slice at a time, while searches go on with what there is, and
- * made again with more lists when there are four times as many rows as it was made for. Slices hold
- * the catalog's lock shared for milliseconds; training holds none. One slice at a time in a store.
+ * made again with more lists when there are four times as many rows as it was made for, or without
+ * the dead when they are most. Slices hold the catalog's lock shared for milliseconds; training holds
+ * none. One slice at a time in a store.
  *
  * bench_vectors measures where each pays.
  */
@@ -21,6 +22,7 @@
 
 #define CODES_FROM 8192
 #define PARTITION_FROM 65536
+#define DEAD_SHARE 2 /* of that many times the living, most are dead, and scanned for nothing */
 #define SLICE_ROWS 2048
 #define BEHIND_MAX 1024 /* rows that a search scores exactly, because they are not coded yet */
 
@@ -36,23 +38,36 @@ static size_t lists_for(size_t rows)
     return lists;
 }
 
+/* Are other codes wanted than those there are: more lists, or none of so many dead rows? Under the
+ * lock, in either way. */
+static bool wants_others(const rsi_catalog *catalog)
+{
+    const size_t wanted = lists_for(catalog->alive.count);
+    const size_t lists = catalog->codes == NULL ? 0 : rsi_quantised_lists(catalog->codes);
+    if (wanted > lists && (lists <= 1 || wanted >= 2 * lists))
+        return true;
+    return lists > 0 && wanted > 0 &&
+           rsi_quantised_count(catalog->codes) > DEAD_SHARE * catalog->alive.count;
+}
+
 /* Is there something to do? Under the lock, in either way. */
 static bool needs_work(const rsi_catalog *catalog)
 {
     if (catalog->rows == NULL || catalog->codes_refused ||
         rsi_rows_dimension(catalog->rows) > RSI_QUANTISED_DIMENSION_MAX)
         return false;
-    const size_t wanted = lists_for(catalog->alive.count);
-    const size_t lists = catalog->codes == NULL ? 0 : rsi_quantised_lists(catalog->codes);
-    if (wanted > lists && (lists <= 1 || wanted >= 2 * lists))
+    if (wants_others(catalog))
         return true;
     /* dead rows are never coded: only those that live can be behind */
-    return lists > 0 && rsi_bitset_next(&catalog->alive,
+    return catalog->codes != NULL && rsi_bitset_next(&catalog->alive,
                                         rsi_quantised_covered(catalog->codes) + BEHIND_MAX) >= 0;
 }
 
 void rsi_catalog_note_rows_locked(rsi_catalog *catalog)
 {
+    if (catalog->codes != NULL && lists_for(catalog->alive.count) == 0 &&
+        rsi_quantised_count(catalog->codes) > DEAD_SHARE * catalog->alive.count)
+        rsi_catalog_drop_codes_locked(catalog); /* it has become small: exact is faster */
     if (needs_work(catalog))
         __atomic_store_n(&catalog->wants_codes, true, __ATOMIC_RELAXED);
 }
@@ -149,10 +164,7 @@ static int absorb(slice *in, bool *done)
 static bool needs_new_codes(rsi_catalog *catalog)
 {
     pthread_rwlock_rdlock(&catalog->lock);
-    const size_t wanted = lists_for(catalog->alive.count);
-    const size_t lists = catalog->codes == NULL ? 0 : rsi_quantised_lists(catalog->codes);
-    const bool needs =
-        catalog->next_codes == NULL && wanted > lists && (lists <= 1 || wanted >= 2 * lists);
+    const bool needs = catalog->next_codes == NULL && wants_others(catalog);
     pthread_rwlock_unlock(&catalog->lock);
     return needs;
 }

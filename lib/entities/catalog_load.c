@@ -201,6 +201,7 @@ void rsi_catalog_remove_locked(rsi_catalog *catalog, int64_t first_chunk)
     free_document(document);
     catalog->document_count--;
     memmove(document, document + 1, (catalog->document_count - at) * sizeof *document);
+    rsi_catalog_note_rows_locked(catalog);
 }
 
 int rsi_catalog_add_locked(rsi_catalog *catalog, rsi_store *store, uint64_t row)

@@ -78,6 +78,12 @@ static int report(const rsi_compaction *compaction, const char *stage, uint64_t 
     return rsi_fail(RAGSTORE_E_INTERRUPTED, "entities", "the compaction was cancelled");
 }
 
+static int compact_entity(rsi_store *store, const char *entity_id)
+{
+    int status = rsi_compact_rows(store, entity_id, RSI_COMPACT_ALL);
+    return status == RAGSTORE_OK ? rsi_export_entity(store, entity_id, RSI_EXPORT_UNASKED) : status;
+}
+
 /* One that cannot be read keeps nobody else from being compacted. */
 static int compact_entities(const rsi_compaction *compaction, rsi_store *store,
                             rsi_saved_error *damage, bool *damaged)
@@ -92,7 +98,7 @@ static int compact_entities(const rsi_compaction *compaction, rsi_store *store,
         if (status == RAGSTORE_OK)
             status = rsi_store_check_interrupt(store, epoch);
         if (status == RAGSTORE_OK)
-            status = rsi_export_entity(store, ids.data + at, RSI_EXPORT_UNASKED);
+            status = compact_entity(store, ids.data + at);
         if (status == RAGSTORE_E_DAMAGED && !*damaged) {
             *damaged = true;
             rsi_error_save(damage);

@@ -4,6 +4,7 @@
  *   checkpoint      when a small store has been quiet for a moment, or the journal has grown in
  *                   proportion to the files that would be written anew
  *   codes           quantised indexes of entities with many vectors
+ *   vectors         files of which most is dead are written again
  *   index files     index.faiss (up to RSI_EXPORT_UNASKED_MAX vectors) and doc_to_chunks.json of
  *                   entities whose documents changed
  *
@@ -14,6 +15,7 @@
 #include "base/clock.h"
 #include "base/memory.h"
 #include "base/status.h"
+#include "entities/compact.h"
 #include "entities/export.h"
 
 #include <errno.h>
@@ -58,9 +60,13 @@ static bool take_stale_index(rsi_store *store, char **entity_id)
     return *entity_id != NULL;
 }
 
-static int write_index_files(rsi_store *store, const char *entity_id)
+static int keep_entity(rsi_store *store, const char *entity_id)
 {
-    int status = rsi_export_entity(store, entity_id, RSI_EXPORT_UNASKED);
+    int status = rsi_compact_rows(store, entity_id, RSI_COMPACT_WASTEFUL);
+    if (status == RAGSTORE_E_BUSY || status == RAGSTORE_E_READ_ONLY)
+        status = RAGSTORE_OK; /* after the next change */
+    if (status == RAGSTORE_OK)
+        status = rsi_export_entity(store, entity_id, RSI_EXPORT_UNASKED);
     if (status == RAGSTORE_E_DAMAGED) { /* the rest of the store goes on, and can be closed */
         rsi_storage_log(store->storage, RAGSTORE_LOG_ERROR, "%s", rsi_error_message());
         return RAGSTORE_OK;
@@ -94,7 +100,7 @@ int rsi_upkeep_step(rsi_store *store, bool now, bool *did)
         return status;
     *did = true;
     if (is_quiet && take_stale_index(store, &entity_id)) {
-        status = write_index_files(store, entity_id);
+        status = keep_entity(store, entity_id);
         rsi_free(entity_id);
         return status;
     }

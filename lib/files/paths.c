@@ -214,3 +214,18 @@ bool rsi_collection_name_of_file(char out[RSI_COLLECTION_NAME_MAX], const char *
     rsi_path path = rsi_path_collection(out);
     return strcmp(path.text + sizeof RSI_PATH_COLLECTIONS, whole) == 0;
 }
+
+int rsi_path_temporary(rsi_path *out, const char *path)
+{
+    char digits[17];
+    int status = rsi_random_hex(digits, sizeof digits - 1);
+    if (status != RAGSTORE_OK)
+        return status;
+    const char *slash = strrchr(path, '/');
+    int directory = slash == NULL ? 0 : (int)(slash - path) + 1;
+    int length = snprintf(out->text, sizeof out->text, "%.*s.tmp-%s", directory, path, digits);
+    if (length < 0 || (size_t)length >= sizeof out->text)
+        return rsi_fail(RAGSTORE_E_INVALID_ARGUMENT, "files", "path of %zu bytes is too long",
+                        strlen(path));
+    return RAGSTORE_OK;
+}

@@ -57,6 +57,8 @@ rsi_path rsi_path_upload(const char *entity_id, const char *name);     /* name: 
 rsi_path rsi_path_entity(const char *entity_id);                       /* …/entities/{entity} */
 rsi_path rsi_path_in_entity(const char *entity_id, const char *below); /* a constant of ours */
 rsi_path rsi_path_journal(uint64_t generation);
+/* A name beside `path` for what takes its place: .tmp-<16 hex>, swept when its writer died. */
+int rsi_path_temporary(rsi_path *out, const char *path);
 rsi_path rsi_path_collection(const char *name); /* the name is escaped like an entity's id */
 
 #define RSI_COLLECTION_NAME_MAX 65 /* NUL included */

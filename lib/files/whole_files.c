@@ -87,18 +87,11 @@ int rsi_file_read_all(rsi_root *root, const char *path, size_t max_bytes, rsi_by
 /* Make ".tmp-<16 hex>" beside `path`; *temporary gets its path. */
 static int make_temporary(rsi_root *root, const char *path, rsi_path *temporary, int *handle)
 {
-    rsi_path parent = rsi_files_parent(path);
-    char digits[17];
-
     *handle = -EEXIST;
     for (int i = 0; *handle == -EEXIST && i < TEMPORARY_TRIES; i++) {
-        int status = rsi_random_hex(digits, 16);
+        int status = rsi_path_temporary(temporary, path);
         if (status != RAGSTORE_OK)
             return rsi_wrap(status, "replace %s", path);
-        int length = snprintf(temporary->text, sizeof temporary->text, "%s%s.tmp-%s", parent.text,
-                              parent.text[0] == '\0' ? "" : "/", digits);
-        if (length < 0 || (size_t)length >= sizeof temporary->text)
-            return rsi_files_fail(-ENAMETOOLONG, "replace", path);
         *handle = rsi_files_open_raw(root->table, root->handle, temporary->text,
                                      RSI_OPEN_WRITE | RSI_OPEN_CREATE | RSI_OPEN_EXCLUSIVE);
     }

@@ -195,6 +195,8 @@ int rsi_storage_checkpoint(rsi_storage *storage);
 int rsi_storage_compact(rsi_storage *storage);
 /* Flush what durability `normal` has not flushed yet. */
 int rsi_storage_flush(rsi_storage *storage);
+/* Refuse all further writes with this error's message; the first one is kept. Returns FAILED. */
+int rsi_storage_poison(rsi_storage *storage);
 /* Forget an entity's chunk rows in memory if they can be read again. */
 void rsi_storage_forget_chunks(rsi_storage *storage, const char *entity_id);
 

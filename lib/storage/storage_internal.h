@@ -151,8 +151,6 @@ bool rsi_writer_is_me(rsi_storage *storage);
 int rsi_storage_flush_locked(rsi_storage *storage);
 /* Why nothing may be written: CLOSED, READ_ONLY, FAILED; or OK. */
 int rsi_storage_refusal(rsi_storage *storage);
-/* Refuse all further writes with this error's message; the first one is kept. Returns FAILED. */
-int rsi_storage_poison(rsi_storage *storage);
 
 /* ---- hold.c ---- */
 

@@ -43,22 +43,6 @@ static int sum_path(rsi_path *out, const char *path)
     return RAGSTORE_OK;
 }
 
-/* A name for the index while it is written, in the same directory. */
-static int temporary_path(rsi_path *out, const char *path)
-{
-    char random[17];
-    int status = rsi_random_hex(random, sizeof random - 1);
-    if (status != RAGSTORE_OK)
-        return status;
-    const char *slash = strrchr(path, '/');
-    int directory = slash == NULL ? 0 : (int)(slash - path) + 1;
-    int length = snprintf(out->text, sizeof out->text, "%.*s.tmp-%s", directory, path, random);
-    if (length < 0 || (size_t)length >= sizeof out->text)
-        return rsi_fail(RAGSTORE_E_INVALID_ARGUMENT, "vectors", "path of %zu bytes is too long",
-                        strlen(path));
-    return RAGSTORE_OK;
-}
-
 static void sum_text(rsi_bytes *out, uint64_t size, const char *sha256, const char *stamp)
 {
     rsi_bytes_printf(out, "ragstore-faiss 1\nsize %" PRIu64 "\nsha256 %s\nstamp %s\n", size, sha256,
@@ -144,7 +128,7 @@ int rsi_faiss_write(rsi_root *root, const char *path, rsi_rows *rows, const rsi_
     char sha256[RSI_SHA256_HEX];
     int status = check_stamp(stamp);
     if (status == RAGSTORE_OK)
-        status = temporary_path(&temporary, path);
+        status = rsi_path_temporary(&temporary, path);
     if (status == RAGSTORE_OK)
         status = rsi_faiss_pieces_lay_out(&layout, rows, allowed);
     if (status != RAGSTORE_OK)

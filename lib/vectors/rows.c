@@ -1,7 +1,7 @@
 /*
  * Rows: opening and closing, the directory from chunk number to row, and the check of a block at
  * its first use. Layout and state are drawn in rows_block.h and rows_internal.h; rows_walk.c finds
- * the blocks, rows_append.c writes them, rows_search.c ranks them. Locking: vectors.h.
+ * the blocks, rows_append.c writes them, rows_search.c ranks them, rows_compact.c leaves the dead out. Locking: vectors.h.
  */
 #include "vectors/rows_internal.h"
 
@@ -51,10 +51,8 @@ int rsi_rows_open(rsi_rows **out, rsi_root *root, const char *directory, const c
     return RAGSTORE_OK;
 }
 
-void rsi_rows_close(rsi_rows *rows)
+void rsi_rows_forget(rsi_rows *rows)
 {
-    if (rows == NULL)
-        return;
     rsi_saved_error saved;
     rsi_error_save(&saved);
     for (size_t i = 0; i < rows->segment_count; i++) {
@@ -65,6 +63,15 @@ void rsi_rows_close(rsi_rows *rows)
         rsi_file_close(segment->file);
     }
     rsi_error_restore(&saved);
+    rows->segment_count = 0;
+    rows->run_count = 0;
+}
+
+void rsi_rows_close(rsi_rows *rows)
+{
+    if (rows == NULL)
+        return;
+    rsi_rows_forget(rows);
     rsi_free(rows->segments);
     rsi_free(rows->runs);
     rsi_free(rows->directory);

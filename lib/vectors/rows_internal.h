@@ -39,7 +39,7 @@ enum rsi_rows_segment_state {
     RSI_SEGMENT_INTACT,
     RSI_SEGMENT_DAMAGED,   /* the header: its blocks serve, but nothing is written there */
     RSI_SEGMENT_ABANDONED, /* no more than a header, not valid: a creation that a crash ended */
-    RSI_SEGMENT_REMOVED,   /* was abandoned */
+    RSI_SEGMENT_REMOVED,   /* was abandoned, or compacted away */
 };
 
 typedef struct rsi_rows_run {
@@ -83,6 +83,7 @@ struct rsi_rows {
 int rsi_rows_walk(rsi_rows *rows);
 
 /* rows.c */
+void rsi_rows_forget(rsi_rows *rows); /* close the segments */
 int rsi_rows_path(rsi_path *path, const rsi_rows *rows, uint32_t number);
 rsi_rows_identity rsi_rows_identity_of(const rsi_rows *rows, uint32_t number);
 /* View bytes 0..size of a segment in place of what was viewed; unchanged on failure. */

@@ -9,6 +9,9 @@
  *                              their first use
  *   valid, damaged, end        a torn tail: ignored, cut before the first append
  *
+ * A segment that goes while it is looked for was compacted away by another process, and others may
+ * be written anew: the walk begins again.
+ *
  * The data of the last block is checked here, because a torn append can leave a whole header
  * before unwritten data; all other data is checked at its first use. Called by rsi_rows_open()
  * under the caller's exclusive lock.
@@ -24,6 +27,7 @@
 #include <string.h>
 
 #define WINDOW_BYTES 16384u
+#define WALKS_MAX 100 /* again, when segments go meanwhile */
 
 typedef struct walker {
     rsi_rows *rows;
@@ -296,35 +300,41 @@ static int settle_segments(rsi_rows *rows)
     return RAGSTORE_OK;
 }
 
+static int walk_segments(walker *walk)
+{
+    rsi_rows *rows = walk->rows;
+    int status = rsi_directory_list(rows->root, rows->directory, note_name, walk);
+    if (status == RAGSTORE_E_NOT_FOUND)
+        return RAGSTORE_OK; /* an entity without rows */
+    if (status != RAGSTORE_OK)
+        return status;
+    if (walk->number_count > 0) {
+        qsort(walk->numbers, walk->number_count, sizeof *walk->numbers, compare_numbers);
+        uint32_t largest = walk->numbers[walk->number_count - 1];
+        rows->next_segment = largest < UINT32_MAX ? largest + 1 : UINT32_MAX;
+    }
+    for (size_t i = 0; status == RAGSTORE_OK && i < walk->number_count; i++)
+        status = walk_segment(walk, walk->numbers[i]);
+    return status;
+}
+
 int rsi_rows_walk(rsi_rows *rows)
 {
     walker *walk = rsi_alloc_zeroed(sizeof *walk);
     if (walk == NULL)
         return RAGSTORE_E_NO_MEMORY;
     walk->rows = rows;
-
-    int status = rsi_directory_list(rows->root, rows->directory, note_name, walk);
-    if (status == RAGSTORE_E_NOT_FOUND) {
-        status = RAGSTORE_OK; /* an entity without rows */
-        goto cleanup;
+    int status = walk_segments(walk);
+    for (int i = 0; status == RAGSTORE_E_NOT_FOUND && i < WALKS_MAX; i++) {
+        rsi_rows_forget(rows);
+        walk->number_count = 0;
+        walk->gap = false;
+        status = walk_segments(walk);
     }
-    if (status != RAGSTORE_OK)
-        goto cleanup;
-    if (walk->number_count > 0) {
-        qsort(walk->numbers, walk->number_count, sizeof *walk->numbers, compare_numbers);
-        uint32_t largest = walk->numbers[walk->number_count - 1];
-        rows->next_segment = largest < UINT32_MAX ? largest + 1 : UINT32_MAX;
-    }
-    for (size_t i = 0; i < walk->number_count; i++) {
-        status = walk_segment(walk, walk->numbers[i]);
-        if (status != RAGSTORE_OK)
-            goto cleanup;
-    }
-    status = drop_torn_tail(walk);
+    if (status == RAGSTORE_OK)
+        status = drop_torn_tail(walk);
     if (status == RAGSTORE_OK)
         status = settle_segments(rows);
-
-cleanup:
     rsi_free(walk->numbers);
     rsi_free(walk);
     return status;

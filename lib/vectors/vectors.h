@@ -81,6 +81,36 @@ int rsi_rows_search_from(rsi_hit *hits, size_t *count, rsi_rows *rows, const flo
  * by the callee, freed by the caller). */
 int rsi_rows_missing(rsi_bitset *missing, rsi_rows *rows, const rsi_bitset *wanted);
 
+/* ---- giving space back (rows_compact.c) ---- */
+
+typedef struct rsi_rows_usage {
+    uint64_t bytes;       /* of the segment's file */
+    uint64_t bytes_after; /* of its file when it is written again */
+    bool has_dead;        /* a vector of a chunk that is not alive is in it */
+} rsi_rows_usage;
+
+size_t rsi_rows_segment_count(const rsi_rows *rows);
+/* What a segment (0 … count - 1) holds, and would hold with the rows of `alive` only. DAMAGED when a
+ * row of one of them cannot be read: such a segment stays as it is. */
+int rsi_rows_usage_of(rsi_rows_usage *usage, rsi_rows *rows, size_t segment,
+                      const rsi_bitset *alive);
+
+typedef struct rsi_rows_rewrite rsi_rows_rewrite;
+
+/*
+ * Write a segment again without the rows of the dead, in two steps. The first writes and flushes
+ * the new file and renames it into place (one without a row goes, but for the last): searches go
+ * on meanwhile, since their mapping of the old one stays; no append may. The second, under the
+ * caller's exclusive lock, lets `rows` see the new file, and cannot fail.
+ *
+ * After a failure of the first step the rows must be opened again before an append: the file may
+ * be the new one. IO: also its name may be lost with the power, so nothing may be written any more.
+ * DISK_FULL, DAMAGED, TOO_LARGE: nothing has changed.
+ */
+int rsi_rows_rewrite_begin(rsi_rows_rewrite **out, rsi_rows *rows, size_t segment,
+                           const rsi_bitset *alive);
+void rsi_rows_rewrite_end(rsi_rows_rewrite *rewrite); /* takes it */
+
 /* ---- FAISS ---- */
 
 #define RSI_FAISS_STAMP_MAX 512

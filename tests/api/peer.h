@@ -21,6 +21,7 @@
  *   b  begin a batch and put a document into "notes"; c commits it
  *   k  checkpoint (export)
  *   v  add so many vectors to "acme" in a batch that is aborted
+ *   w  add so many documents of one chunk with a vector to "acme"
  *   e  delete the entity "acme"
  */
 #ifndef TESTS_API_PEER_H
@@ -112,13 +113,15 @@ static inline int add_granite(ragstore_store *store, int64_t number)
     return status;
 }
 
+#define PEER_DIMENSION 64
+
 static inline int add_vector(ragstore_entity *entity, int number)
 {
     char chunks[128];
-    float vector[64] = {0};
-    vector[number] = 1.0f;
+    float vector[PEER_DIMENSION] = {0};
+    vector[number % PEER_DIMENSION] = 1.0f;
     snprintf(chunks, sizeof chunks, "[{\"text\":\"number %d\"}]", number);
-    return ragstore_document_add_chunks(NULL, entity, chunks, vector, 64, NULL);
+    return ragstore_document_add_chunks(NULL, entity, chunks, vector, PEER_DIMENSION, NULL);
 }
 
 /* ---- the child ---- */
@@ -191,6 +194,16 @@ static inline int64_t peer_session(peer_state *is, char what, int64_t times)
     return answer;
 }
 
+static inline int64_t peer_add_vectors(peer_state *is, int64_t count)
+{
+    ragstore_entity *entity;
+    int status = ragstore_entity_open(&entity, is->store, "acme");
+    for (int64_t i = 0; status == RAGSTORE_OK && i < count; i++)
+        status = add_vector(entity, (int)is->made++);
+    ragstore_entity_free(entity);
+    return status;
+}
+
 static inline int64_t peer_abort_vectors(ragstore_store *store, int64_t count)
 {
     ragstore_batch *batch;
@@ -242,6 +255,8 @@ static inline int64_t peer_obey(peer_state *is, const peer_order *order)
         return ragstore_store_export(is->store);
     case 'v':
         return peer_abort_vectors(is->store, order->number);
+    case 'w':
+        return peer_add_vectors(is, order->number);
     case 'e':
         return ragstore_entity_delete(NULL, is->store, "acme");
     default:
