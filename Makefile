@@ -72,8 +72,8 @@ FAISS_ARCHIVES := $(firstword $(wildcard $(FAISS_PREFIX)/lib/libfaiss_c.a $(FAIS
 LIB_MODULES := jansson openblas libutf8proc uchardet libpcre2-8
 LIB_CFLAGS := $(shell $(PKG_CONFIG) --cflags $(LIB_MODULES) 2>/dev/null) -isystem $(FAISS_PREFIX)/include
 LIB_LIBS := $(shell $(PKG_CONFIG) --libs $(LIB_MODULES) 2>/dev/null) -lstemmer -lgomp -lstdc++ -lm -lpthread
-SERVER_CFLAGS := $(shell $(PKG_CONFIG) --cflags libmicrohttpd jansson 2>/dev/null)
-SERVER_LIBS := $(shell $(PKG_CONFIG) --libs libmicrohttpd jansson 2>/dev/null) -lpthread
+SERVER_CFLAGS := $(shell $(PKG_CONFIG) --cflags libmicrohttpd jansson nettle 2>/dev/null)
+SERVER_LIBS := $(shell $(PKG_CONFIG) --libs libmicrohttpd jansson nettle 2>/dev/null) -lpthread
 # the extraction helper is left out, loudly, where one of these is missing
 EXTRACT_MODULES := poppler-glib gmime-3.0 libzip libxml-2.0 libseccomp
 HAVE_EXTRACT := $(shell $(PKG_CONFIG) --exists $(EXTRACT_MODULES) 2>/dev/null && echo yes)
@@ -276,9 +276,9 @@ $(campaign_programs): %: %.o $(BUILD)/tests/campaigns/workload.o $(harness_publi
 
 .PHONY: need-dependencies
 need-dependencies:
-	@$(if $(and $(FAISS_ARCHIVES),$(shell $(PKG_CONFIG) --exists $(LIB_MODULES) libmicrohttpd && echo yes)),:,\
+	@$(if $(and $(FAISS_ARCHIVES),$(shell $(PKG_CONFIG) --exists $(LIB_MODULES) libmicrohttpd nettle && echo yes)),:,\
 	    printf '%s\n' 'A library that ragstore needs is missing:' \
-	    "$$($(PKG_CONFIG) --print-errors --exists $(LIB_MODULES) libmicrohttpd 2>&1)" \
+	    "$$($(PKG_CONFIG) --print-errors --exists $(LIB_MODULES) libmicrohttpd nettle 2>&1)" \
 	    '$(if $(FAISS_ARCHIVES),,FAISS with its C API)' \
 	    'Run "make setup" to get them, or set PKG_CONFIG_PATH and FAISS_PREFIX.' >&2; exit 1)
 

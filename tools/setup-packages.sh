@@ -24,6 +24,7 @@ libutf8proc-dev    module  libutf8proc
 libuchardet-dev    module  uchardet
 libpcre2-dev       module  libpcre2-8
 libmicrohttpd-dev  module  libmicrohttpd
+nettle-dev         module  nettle
 libpoppler-glib-dev module poppler-glib
 libzip-dev         module  libzip
 libxml2-dev        module  libxml-2.0

@@ -13,6 +13,9 @@ enum handled get_entity(struct request *request);
 enum handled update_entity(struct request *request);
 enum handled delete_entity(struct request *request);
 
+/* entity_list.c: what list_entities() replies to a client that does not see all of them */
+void reply_seen_entities(struct request *request, const ragstore_list_options *options);
+
 /* upload_calls.c */
 enum handled upload_file(struct request *request);
 enum handled add_chunks(struct request *request);

@@ -1,6 +1,7 @@
 /*
  * Calls about entities.
  */
+#include "access.h"
 #include "calls.h"
 #include "failures.h"
 #include "reply.h"
@@ -53,7 +54,10 @@ enum handled create_entity(struct request *request)
     options.description = fields_string(&fields, "description", 0, 0);
     metadata = dump(fields_object(&fields, "metadata", 0));
     options.metadata_json = metadata;
-    if (fields_end(&fields)) {
+    if (fields_end(&fields) && !access_sees(request, id)) {
+        reply_error(request, MHD_HTTP_FORBIDDEN, "Forbidden",
+                    "This token may not create an entity of that id.");
+    } else if (!fields.wrong) {
         status = ragstore_entity_create(&entity, request->server->store, id, &options);
         if (status == RAGSTORE_OK) {
             (void)reply_entity(request, entity);
@@ -81,7 +85,9 @@ enum handled list_entities(struct request *request)
     options.limit = (uint64_t)fields_integer(&fields, "limit", 0, 0, 1, INT32_MAX);
     options.offset = (uint64_t)fields_integer(&fields, "offset", 0, 0, 0, INT64_MAX);
     options.match = fields_string(&fields, "q", 0, 0);
-    if (fields_end(&fields)) {
+    if (fields_end(&fields) && !access_sees_all(request)) {
+        reply_seen_entities(request, &options);
+    } else if (!fields.wrong) {
         status = ragstore_entity_list(&json, request->server->store, &options);
         if (status == RAGSTORE_OK) {
             reply_buffer(request, json);

@@ -7,6 +7,7 @@
  */
 #include "failures.h"
 
+#include "access.h"
 #include "reply.h"
 #include "server_log.h"
 #include "validate.h"
@@ -149,7 +150,9 @@ static void reply_lookup(struct request *request, int status, const char *noun, 
 ragstore_entity *open_entity(struct request *request, const char *id)
 {
     ragstore_entity *entity = NULL;
-    int status = ragstore_entity_open(&entity, request->server->store, id);
+    int status = access_sees(request, id)
+                     ? ragstore_entity_open(&entity, request->server->store, id)
+                     : RAGSTORE_E_NOT_FOUND;
 
     if (status != RAGSTORE_OK) {
         reply_lookup(request, status, "Entity", id);
@@ -174,6 +177,11 @@ ragstore_session *open_session(struct request *request, const char *session_id)
     ragstore_session *session = NULL;
     int status = ragstore_session_open(&session, request->server->store, session_id);
 
+    if (status == RAGSTORE_OK && !access_sees(request, ragstore_session_entity_id(session))) {
+        ragstore_session_free(session);
+        session = NULL;
+        status = RAGSTORE_E_NOT_FOUND;
+    }
     if (status != RAGSTORE_OK) {
         reply_lookup(request, status, "Session", session_id);
     }

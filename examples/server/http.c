@@ -15,6 +15,7 @@
  */
 #include "http.h"
 
+#include "access.h"
 #include "guards.h"
 #include "metrics.h"
 #include "multipart.h"
@@ -136,6 +137,9 @@ static enum MHD_Result begin(struct request *request, const char *method, const 
         routes_find(request);
     }
     if (request->response == NULL) {
+        access_check(request);
+    }
+    if (request->response == NULL) {
         expect_body(request, length);
     }
     if (request->response != NULL &&
@@ -229,9 +233,10 @@ static void on_completed(void *user, struct MHD_Connection *connection, void **c
     *context = NULL;
     if (request->counted) {
         metrics_count(request);
-        log_line(LOG_LEVEL_INFO, "%s %s %.512s %u %.1fms %lluB%s", request->id, request->method,
-                 request->target.path, request->status, request_age_ms(request),
-                 (unsigned long long)request->reply_size, whole ? "" : " (client left)");
+        log_line(LOG_LEVEL_INFO, "%s %s %.512s %u %.1fms %lluB%s%.100s%s", request->id,
+                 request->method, request->target.path, request->status, request_age_ms(request),
+                 (unsigned long long)request->reply_size, request->token == NULL ? "" : " by ",
+                 request->token == NULL ? "" : request->token->name, whole ? "" : " (client left)");
         request_free(request);
         count_active(server, -1);
     } else {

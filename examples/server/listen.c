@@ -86,10 +86,11 @@ enum listen_result listen_open(struct server *server, int *listener)
                 gai_strerror(error));
         return LISTEN_FAILED;
     }
-    if (!is_loopback(info->ai_addr) && !settings->allow_anonymous) {
+    if (!is_loopback(info->ai_addr) && settings->token_file == NULL && !settings->allow_anonymous) {
         fprintf(stderr,
                 "ragstore-server: \"%s\" is not a loopback address, so everybody who can reach it "
-                "could read and change all data; --allow-anonymous allows that\n",
+                "could read and change all data; --token-file says who may, --allow-anonymous "
+                "allows everybody\n",
                 settings->host);
         result = LISTEN_REFUSED;
     } else if ((*listener = open_socket(info)) < 0) {

@@ -17,11 +17,15 @@ enum body_kind {
     BODY_FORM  /* given to request->form as it arrives */
 };
 
+/* Who may make a call when there are tokens. */
+enum route_access { ACCESS_OPEN, ACCESS_TOKEN, ACCESS_ADMIN };
+
 struct route {
     const char *method;
     const char *pattern; /* "{}" stands for any one segment, kept in request->arguments */
     enum body_kind body;
     uint64_t body_limit; /* 0: BODY_LIMIT; of a form it is what --max-upload says */
+    enum route_access access;
     enum handled (*handler)(struct request *request);
 };
 

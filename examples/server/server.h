@@ -9,6 +9,7 @@
 
 #include "extract_runner.h"
 #include "settings.h"
+#include "tokens.h"
 
 #ifdef SERVER_HAS_LLM
 #include "llm_client.h"
@@ -22,6 +23,7 @@ struct workers;
 
 struct server {
     struct settings settings;
+    struct tokens tokens; /* none: everybody may do everything */
     ragstore_store *store;
     struct extract_runner extractor; /* program "": there is none */
 #ifdef SERVER_HAS_LLM

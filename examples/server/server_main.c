@@ -271,6 +271,11 @@ int main(int argc, char **argv)
     enum listen_result listening = LISTEN_FAILED;
     int listener = -1;
 
+    for (int i = 1; i < argc; i++) {
+        if (strcmp(argv[i], "--make-token") == 0) {
+            return tokens_make(argc, argv);
+        }
+    }
     switch (settings_read(&server.settings, argc, argv)) {
     case SETTINGS_DONE:
         settings_free(&server.settings);
@@ -282,6 +287,12 @@ int main(int argc, char **argv)
         break;
     }
     log_set_level(server.settings.log_level);
+    if (server.settings.token_file != NULL &&
+        !tokens_read(&server.tokens, server.settings.token_file)) {
+        tokens_free(&server.tokens);
+        settings_free(&server.settings);
+        return EXIT_COULD_NOT;
+    }
     listening = listen_open(&server, &listener);
     if (listening == LISTEN_REFUSED) {
         status = EXIT_USAGE;
@@ -294,6 +305,7 @@ int main(int argc, char **argv)
 #ifdef SERVER_HAS_LLM
     llm_client_close(&server.llm);
 #endif
+    tokens_free(&server.tokens);
     settings_free(&server.settings);
     return status;
 }

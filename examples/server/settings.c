@@ -29,6 +29,7 @@ static const struct option options[] = {
     {"extractor", NULL, TEXT, 0, 0},
     {"llm-url", NULL, TEXT, 0, 0},
     {"llm-model", NULL, TEXT, 0, 0},
+    {"token-file", NULL, TEXT, 0, 0},
     {"public-host", NULL, TEXT, 0, 0},
     {"cors-origin", NULL, TEXT, 0, 0},
     {"allow-anonymous", NULL, SWITCH, 0, 0},
@@ -55,6 +56,8 @@ static const char help[] =
     "  --llm-url URL        an OpenAI-compatible endpoint, such as http://127.0.0.1:8080/v1,\n"
     "  --llm-model NAME     and its model, which answers in chats; without them sentences\n"
     "                       are quoted; key: RAGSTORE_LLM_API_KEY or OPENAI_API_KEY\n"
+    "  --token-file FILE    who may do what: lines that --make-token prints; without it\n"
+    "                       everybody who reaches the port may do everything\n"
     "  --public-host NAME   a name that clients may use for this server in the Host\n"
     "                       header, beside localhost and loopback addresses\n"
     "  --cors-origin URL    a web origin whose pages may use this server\n"
@@ -64,6 +67,8 @@ static const char help[] =
     "  --max-upload BYTES   the largest file that is taken (268435456)\n"
     "  --threads N          requests worked on at a time (twice the processors)\n"
     "  --config FILE        lines of \"name = value\" with the names above\n"
+    "  --make-token NAME (--entity ID... | --all-entities | --admin)\n"
+    "                       print a fresh token and its line for the token file, and end\n"
     "  --version, --help\n"
     "\n"
     "The environment variables DATA_DIR, HOST, PORT and LOG_LEVEL come before the\n"
@@ -146,6 +151,9 @@ static bool set_text(struct settings *settings, const char *name, const char *va
     }
     if (strcmp(name, "llm-model") == 0) {
         return replace_text(&settings->llm_model, value);
+    }
+    if (strcmp(name, "token-file") == 0) {
+        return replace_text(&settings->token_file, value);
     }
     if (strcmp(name, "public-host") == 0) {
         return replace_text(&settings->public_host, value);
@@ -342,6 +350,7 @@ void settings_free(struct settings *settings)
     free(settings->extractor);
     free(settings->llm_url);
     free(settings->llm_model);
+    free(settings->token_file);
     free(settings->public_host);
     free(settings->cors_origin);
     *settings = (struct settings){0};
