@@ -2,18 +2,24 @@
  * The transformer: from token ids to vectors, in 32-bit floats.
  *
  * The sequences of a batch are packed without padding: their tokens are the rows of one matrix,
- * so that each weight is multiplied with all of them at once (BLAS), and only attention looks at
+ * so that each weight is multiplied with all of them at once, and only attention looks at
  * sequences one by one.
  *
  *   ids      [ 101 … 102 | 101 … 102 | 101 … 102 ]       lengths: 7, 12, 5
  *   x        [ tokens × hidden                   ]       one row per id
  *
  *   x = norm(word + position + type)
- *   each layer:  q, k, v = x · Wq', x · Wk', x · Wv'
- *                context = softmax(q · k' / sqrt(head size)) · v      by sequence and head
- *                x = norm(x + context · Wo')
- *                x = norm(x + gelu(x · Wi') · Wd')                    by blocks of rows
+ *   each layer:  q, k, v = x · Wqkv'                     by blocks of rows
+ *                context = softmax(q · k') · v           by sequence and head
+ *                x = norm(x + context · Wo')             by blocks of rows, which stay in the
+ *                x = norm(x + gelu(x · Wi') · Wd')       cache from here to the end of the layer
  *   vector = mean of a sequence's rows (or its first row), divided by its length
+ *
+ * The scores' division by sqrt(head size) is in Wq. What a row becomes depends on its sequence
+ * alone: a text has the same vector, to the last bit, in any batch and at any place of it.
+ *
+ * The weights are packed for the processor (dense.h) by the first run, not when the model is
+ * opened: a program that only counts tokens does not wait for it.
  *
  * The caller bounds the tokens of a batch, and so the memory of a run. Each run has its own:
  * any number of threads may run one encoder at once.
@@ -22,101 +28,164 @@
 
 #include "base/memory.h"
 #include "base/status.h"
-#include "embed/multiply_x86.h"
 
-#include <cblas.h>
 #include <math.h>
 #include <string.h>
 
-#define WIDE_ROWS 512  /* rows of the widest matrix that are in memory at once */
-#define SCORE_ROWS 256 /* queries of a head whose scores are in memory at once */
+#define BLOCK_ROWS RSI_PRODUCT_ROWS
 
 typedef struct pass {
     const rsi_encoder *encoder;
     const int32_t *ids;
     const size_t *lengths;
-    size_t count;   /* sequences */
-    size_t tokens;  /* of all of them */
-    size_t longest; /* sequence */
-    float *memory;  /* owned; holds all that follow */
-    float *x;       /* tokens × hidden, each */
-    float *queries;
-    float *keys;
+    size_t count;      /* sequences */
+    size_t tokens;     /* of all of them */
+    size_t longest;    /* sequence */
+    size_t block_rows; /* of the blocks: at most BLOCK_ROWS */
+    float *memory;     /* owned; holds all that follow */
+    float *x;          /* tokens × hidden */
+    float *mixed;      /* tokens × 3 hidden: queries, keys and values of a token side by side */
+    float *context;    /* tokens × hidden */
+    float *wide;       /* block × intermediate */
+    float *narrow;     /* block × hidden */
+    float *scores;     /* block × longest, */
+    float *keys;       /* packed for products, of one head and sequence */
     float *values;
-    float *context; /* also the result of a product on its way to x */
-    float *wide;    /* WIDE_ROWS × intermediate */
-    float *scores;  /* SCORE_ROWS × longest */
+    float *scratch; /* of products */
 } pass;
 
 int rsi_encoder_open(rsi_encoder *out, const char *directory)
 {
     memset(out, 0, sizeof *out);
+    pthread_mutex_init(&out->packing, NULL); /* cannot fail with default attributes */
+    atomic_init(&out->packed, false);
     out->kernels = rsi_kernels_choose();
+    out->products = rsi_product_kernel_best();
     int status = rsi_bert_config_read(&out->config, directory);
     if (status == RAGSTORE_OK)
         status = rsi_weights_open(&out->weights, &out->config, directory);
-    if (status != RAGSTORE_OK)
-        rsi_encoder_close(out);
+    if (status == RAGSTORE_OK) {
+        out->layers = rsi_alloc_array(out->config.layers, sizeof *out->layers);
+        status = out->layers == NULL ? RAGSTORE_E_NO_MEMORY : RAGSTORE_OK;
+    }
     return status;
+}
+
+static void free_layer(rsi_encoder_layer *layer)
+{
+    rsi_dense_free(&layer->mixed);
+    rsi_dense_free(&layer->attended);
+    rsi_dense_free(&layer->wide);
+    rsi_dense_free(&layer->narrow);
 }
 
 void rsi_encoder_close(rsi_encoder *encoder)
 {
+    for (size_t i = 0; encoder->layers != NULL && i < encoder->config.layers; i++)
+        free_layer(&encoder->layers[i]);
+    rsi_free(encoder->layers);
     rsi_weights_close(&encoder->weights);
-    memset(encoder, 0, sizeof *encoder);
+    pthread_mutex_destroy(&encoder->packing);
 }
+
+/* ---- packing ---- */
+
+static int pack_layer(rsi_encoder_layer *out, const rsi_bert_layer *layer,
+                      const rsi_bert_config *config)
+{
+    const float scale = 1.0f / sqrtf((float)(config->hidden / config->heads));
+    const rsi_dense_part mixed[] = {{&layer->query, scale}, {&layer->key, 1}, {&layer->value, 1}};
+    const rsi_dense_part attended = {&layer->attention_output, 1};
+    const rsi_dense_part wide = {&layer->intermediate, 1}, narrow = {&layer->output, 1};
+    int status = rsi_dense_make(&out->mixed, mixed, 3);
+    if (status == RAGSTORE_OK)
+        status = rsi_dense_make(&out->attended, &attended, 1);
+    if (status == RAGSTORE_OK)
+        status = rsi_dense_make(&out->wide, &wide, 1);
+    if (status == RAGSTORE_OK)
+        status = rsi_dense_make(&out->narrow, &narrow, 1);
+    if (status != RAGSTORE_OK)
+        free_layer(out);
+    return status;
+}
+
+/* Those layers that a run before this one had no memory for are tried again. */
+static int pack_locked(rsi_encoder *encoder)
+{
+    int status = RAGSTORE_OK;
+    for (size_t i = 0; i < encoder->config.layers && status == RAGSTORE_OK; i++)
+        if (encoder->layers[i].narrow.packed == NULL)
+            status = pack_layer(&encoder->layers[i], &encoder->weights.layers[i], &encoder->config);
+    if (status == RAGSTORE_OK)
+        atomic_store_explicit(&encoder->packed, true, memory_order_release);
+    return status;
+}
+
+static int pack_once(const rsi_encoder *encoder)
+{
+    rsi_encoder *self = (rsi_encoder *)encoder; /* every encoder is made by us, and writable */
+    if (atomic_load_explicit(&self->packed, memory_order_acquire))
+        return RAGSTORE_OK;
+    pthread_mutex_lock(&self->packing);
+    int status = atomic_load(&self->packed) ? RAGSTORE_OK : pack_locked(self);
+    pthread_mutex_unlock(&self->packing);
+    return status;
+}
+
+/* ---- a run ---- */
 
 static size_t smaller(size_t a, size_t b)
 {
     return a < b ? a : b;
 }
 
+/* Add rows × columns floats to *floats; false when that is more than a size can say. */
+static bool add_matrix(size_t *floats, size_t rows, size_t columns)
+{
+    size_t size;
+    return rsi_mul_size(rows, columns, &size) && rsi_add_size(*floats, size, floats);
+}
+
 static int begin_run(pass *run)
 {
     const rsi_bert_config *config = &run->encoder->config;
+    const size_t head = config->hidden / config->heads;
     for (size_t i = 0; i < run->count; i++) {
         run->tokens += run->lengths[i];
         run->longest = run->lengths[i] > run->longest ? run->lengths[i] : run->longest;
     }
-    size_t wide_rows = smaller(run->tokens, WIDE_ROWS);
-    size_t score_rows = smaller(run->longest, SCORE_ROWS);
-    size_t rows, wide, scores, floats;
-    if (!rsi_mul_size(run->tokens, config->hidden, &rows) ||
-        !rsi_mul_size(wide_rows, config->intermediate, &wide) ||
-        !rsi_mul_size(score_rows, run->longest, &scores) || !rsi_mul_size(rows, 5, &floats) ||
-        !rsi_add_size(floats, wide, &floats) || !rsi_add_size(floats, scores, &floats) ||
-        !rsi_mul_size(floats, sizeof(float), &floats))
+    run->block_rows = smaller(run->tokens, BLOCK_ROWS);
+    const size_t keys = rsi_product_packed_size(run->longest, head);
+    const size_t values = rsi_product_packed_size(head, run->longest);
+    size_t floats = RSI_DENSE_SCRATCH, bytes;
+    if (!add_matrix(&floats, run->tokens, config->hidden) ||
+        !add_matrix(&floats, run->tokens, 3 * config->hidden) ||
+        !add_matrix(&floats, run->tokens, config->hidden) ||
+        !add_matrix(&floats, run->block_rows, config->intermediate) ||
+        !add_matrix(&floats, run->block_rows, config->hidden) ||
+        !add_matrix(&floats, run->block_rows, run->longest) || keys == 0 || values == 0 ||
+        !rsi_add_size(floats, keys, &floats) || !rsi_add_size(floats, values, &floats) ||
+        !rsi_mul_size(floats, sizeof(float), &bytes))
         return rsi_fail_no_memory();
-    run->memory = rsi_alloc(floats);
+    run->memory = rsi_alloc(bytes);
     if (run->memory == NULL)
         return RAGSTORE_E_NO_MEMORY;
-    run->x = run->memory;
-    run->queries = run->x + rows;
-    run->keys = run->queries + rows;
-    run->values = run->keys + rows;
-    run->context = run->values + rows;
-    run->wide = run->context + rows;
-    run->scores = run->wide + wide;
+    run->scratch = run->memory;
+    run->x = run->scratch + RSI_DENSE_SCRATCH;
+    run->mixed = run->x + run->tokens * config->hidden;
+    run->context = run->mixed + run->tokens * 3 * config->hidden;
+    run->wide = run->context + run->tokens * config->hidden;
+    run->narrow = run->wide + run->block_rows * config->intermediate;
+    run->scores = run->narrow + run->block_rows * config->hidden;
+    run->keys = run->scores + run->block_rows * run->longest;
+    run->values = run->keys + keys;
     return RAGSTORE_OK;
 }
 
-/* out[rows × outputs] = in[rows × inputs] · transposed(weight) */
-static void multiply(float *out, const float *in, const float *weight, size_t rows, size_t outputs,
-                     size_t inputs)
+static void apply(const pass *run, const rsi_dense *dense, float *out, const float *in, size_t rows,
+                  const float *bias)
 {
-    if (rsi_multiply_few_usable(rows, outputs, inputs)) {
-        rsi_multiply_few(out, in, weight, rows, outputs, inputs);
-        return;
-    }
-    cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, (int)rows, (int)outputs, (int)inputs, 1,
-                in, (int)inputs, weight, (int)inputs, 0, out, (int)outputs);
-}
-
-static void project(const pass *run, float *out, const float *in, const rsi_linear *linear)
-{
-    size_t hidden = run->encoder->config.hidden;
-    multiply(out, in, linear->weight, run->tokens, hidden, hidden);
-    run->encoder->kernels->add_bias(out, linear->bias, run->tokens, hidden);
+    rsi_dense_apply(dense, run->encoder->products, run->scratch, out, in, rows, bias);
 }
 
 static void embed_tokens(const pass *run)
@@ -141,18 +210,19 @@ static void embed_tokens(const pass *run)
 static void attend_head(const pass *run, size_t first, size_t length, size_t head)
 {
     const rsi_bert_config *config = &run->encoder->config;
-    const size_t hidden = config->hidden, size = hidden / config->heads;
-    const float scale = 1.0f / sqrtf((float)size);
-    const size_t place = first * hidden + head * size;
-    for (size_t from = 0; from < length; from += SCORE_ROWS) {
-        const size_t rows = smaller(length - from, SCORE_ROWS);
-        cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, (int)rows, (int)length, (int)size,
-                    scale, run->queries + place + from * hidden, (int)hidden, run->keys + place,
-                    (int)hidden, 0, run->scores, (int)length);
+    const rsi_product_kernel *products = run->encoder->products;
+    const size_t hidden = config->hidden, size = hidden / config->heads, stride = 3 * hidden;
+    const float *queries = run->mixed + first * stride + head * size;
+    float *context = run->context + first * hidden + head * size;
+    rsi_product_pack(run->keys, queries + hidden, length, size, stride);
+    rsi_product_pack_turned(run->values, queries + 2 * hidden, size, length, stride);
+    for (size_t from = 0; from < length; from += BLOCK_ROWS) {
+        const size_t rows = smaller(length - from, BLOCK_ROWS);
+        rsi_product(products, run->scratch, run->scores, length, queries + from * stride, stride,
+                    rows, run->keys, NULL, length, size);
         run->encoder->kernels->softmax(run->scores, rows, length, length);
-        cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, (int)rows, (int)size, (int)length, 1,
-                    run->scores, (int)length, run->values + place, (int)hidden, 0,
-                    run->context + place + from * hidden, (int)hidden);
+        rsi_product(products, run->scratch, context + from * hidden, hidden, run->scores, length,
+                    rows, run->values, NULL, size, length);
     }
 }
 
@@ -166,39 +236,35 @@ static void attend(const pass *run)
     }
 }
 
-/* x = norm(x + added + bias) */
-static void add_and_norm(const pass *run, const float *added, const rsi_linear *linear,
-                         const rsi_layer_norm *norm)
+/* Rows from `from` on, behind the attention: x = norm(x + …), twice. */
+static void finish_block(const pass *run, size_t number, size_t from, size_t rows)
 {
     const rsi_bert_config *config = &run->encoder->config;
-    run->encoder->kernels->add_norm(run->x, added, linear->bias, norm->scale, norm->shift,
-                                    config->norm_epsilon, run->tokens, config->hidden);
+    const rsi_encoder_layer *layer = &run->encoder->layers[number];
+    const rsi_bert_layer *weights = &run->encoder->weights.layers[number];
+    const rsi_kernels *kernels = run->encoder->kernels;
+    const size_t hidden = config->hidden;
+    float *x = run->x + from * hidden;
+    apply(run, &layer->attended, run->narrow, run->context + from * hidden, rows, NULL);
+    kernels->add_norm(x, run->narrow, layer->attended.bias, weights->attention_norm.scale,
+                      weights->attention_norm.shift, config->norm_epsilon, rows, hidden);
+    apply(run, &layer->wide, run->wide, x, rows, NULL);
+    kernels->bias_gelu(run->wide, layer->wide.bias, rows, config->intermediate);
+    apply(run, &layer->narrow, run->narrow, run->wide, rows, NULL);
+    kernels->add_norm(x, run->narrow, layer->narrow.bias, weights->output_norm.scale,
+                      weights->output_norm.shift, config->norm_epsilon, rows, hidden);
 }
 
-static void feed_forward(const pass *run, const rsi_bert_layer *layer)
+static void run_layer(const pass *run, size_t number)
 {
-    const rsi_bert_config *config = &run->encoder->config;
-    const size_t hidden = config->hidden, wide = config->intermediate;
-    for (size_t from = 0; from < run->tokens; from += WIDE_ROWS) {
-        const size_t rows = smaller(run->tokens - from, WIDE_ROWS);
-        multiply(run->wide, run->x + from * hidden, layer->intermediate.weight, rows, wide, hidden);
-        run->encoder->kernels->bias_gelu(run->wide, layer->intermediate.bias, rows, wide);
-        multiply(run->context + from * hidden, run->wide, layer->output.weight, rows, hidden, wide);
-    }
-    add_and_norm(run, run->context, &layer->output, &layer->output_norm);
-}
-
-static void run_layer(const pass *run, const rsi_bert_layer *layer)
-{
-    size_t hidden = run->encoder->config.hidden;
-    project(run, run->queries, run->x, &layer->query);
-    project(run, run->keys, run->x, &layer->key);
-    project(run, run->values, run->x, &layer->value);
+    const size_t hidden = run->encoder->config.hidden;
+    const rsi_dense *mixed = &run->encoder->layers[number].mixed;
+    for (size_t from = 0; from < run->tokens; from += BLOCK_ROWS)
+        apply(run, mixed, run->mixed + from * 3 * hidden, run->x + from * hidden,
+              smaller(run->tokens - from, BLOCK_ROWS), mixed->bias);
     attend(run);
-    multiply(run->queries, run->context, layer->attention_output.weight, run->tokens, hidden,
-             hidden);
-    add_and_norm(run, run->queries, &layer->attention_output, &layer->attention_norm);
-    feed_forward(run, layer);
+    for (size_t from = 0; from < run->tokens; from += BLOCK_ROWS)
+        finish_block(run, number, from, smaller(run->tokens - from, BLOCK_ROWS));
 }
 
 /* The vector of a sequence from its rows; false when it is not finite. */
@@ -228,12 +294,14 @@ int rsi_encoder_run(const rsi_encoder *encoder, float *vectors, const int32_t *i
     const rsi_bert_config *config = &encoder->config;
     if (count == 0)
         return RAGSTORE_OK;
-    int status = begin_run(&run);
+    int status = pack_once(encoder);
+    if (status == RAGSTORE_OK)
+        status = begin_run(&run);
     if (status != RAGSTORE_OK)
         return status;
     embed_tokens(&run);
     for (size_t i = 0; i < config->layers; i++)
-        run_layer(&run, &encoder->weights.layers[i]);
+        run_layer(&run, i);
     size_t first = 0;
     for (size_t s = 0; s < count && status == RAGSTORE_OK; s++) {
         if (!pool(&run, vectors + s * config->hidden, run.x + first * config->hidden, lengths[s]))

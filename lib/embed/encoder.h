@@ -3,21 +3,37 @@
 #define RSI_EMBED_ENCODER_H
 
 #include "embed/bert_config.h"
+#include "embed/dense.h"
 #include "embed/kernels.h"
+#include "embed/product.h"
 #include "embed/weights.h"
 
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stddef.h>
 #include <stdint.h>
+
+/* The dense steps of a layer, packed. */
+typedef struct rsi_encoder_layer {
+    rsi_dense mixed; /* to queries, keys and values */
+    rsi_dense attended;
+    rsi_dense wide;
+    rsi_dense narrow;
+} rsi_encoder_layer;
 
 typedef struct rsi_encoder {
     rsi_bert_config config;
     rsi_weights weights;
     const rsi_kernels *kernels;
+    const rsi_product_kernel *products;
+    rsi_encoder_layer *layers; /* packed by the first run */
+    pthread_mutex_t packing;   /* guards layers until packed is set */
+    atomic_bool packed;
 } rsi_encoder;
 
-/* NOT_FOUND, INVALID_DATA, UNSUPPORTED. */
+/* NOT_FOUND, INVALID_DATA, UNSUPPORTED. Close it also after a failure. */
 int rsi_encoder_open(rsi_encoder *out, const char *directory);
-void rsi_encoder_close(rsi_encoder *encoder); /* also for a zeroed one */
+void rsi_encoder_close(rsi_encoder *encoder);
 
 /* Vectors of unit length for `count` sequences of ids, which lie one behind the other. Each has
  * 1 to max_tokens ids, each id is below config.vocabulary. INVALID_DATA: the weights lead to

@@ -173,23 +173,6 @@ INLINE void bias_gelu_body(float *matrix, const float *bias, size_t rows, size_t
     }
 }
 
-INLINE void add_bias_body(float *matrix, const float *bias, size_t rows, size_t columns)
-{
-    const size_t whole = columns / LANES * LANES;
-    lanes x, b;
-    for (size_t r = 0; r < rows; r++) {
-        float *row = matrix + r * columns;
-        for (size_t i = 0; i < whole; i += LANES) {
-            load(&x, row + i);
-            load(&b, bias + i);
-            x += b;
-            store(row + i, &x);
-        }
-        for (size_t i = whole; i < columns; i++)
-            row[i] += bias[i];
-    }
-}
-
 /* row = row + added + bias; returns the mean */
 INLINE float add_row(float *row, const float *added, const float *bias, size_t columns)
 {
@@ -246,7 +229,7 @@ INLINE void add_norm_body(float *matrix, const float *added, const float *bias, 
     }
 }
 
-/* One set of the four functions for an instruction set. */
+/* One set of the three functions for an instruction set. */
 #define KERNELS(set, attributes)                                                                   \
     attributes static void softmax_##set(float *matrix, size_t rows, size_t columns,               \
                                          size_t stride)                                            \
@@ -258,11 +241,6 @@ INLINE void add_norm_body(float *matrix, const float *added, const float *bias, 
     {                                                                                              \
         bias_gelu_body(matrix, bias, rows, columns);                                               \
     }                                                                                              \
-    attributes static void add_bias_##set(float *matrix, const float *bias, size_t rows,           \
-                                          size_t columns)                                          \
-    {                                                                                              \
-        add_bias_body(matrix, bias, rows, columns);                                                \
-    }                                                                                              \
     attributes static void add_norm_##set(float *matrix, const float *added, const float *bias,    \
                                           const float *scale, const float *shift, float epsilon,   \
                                           size_t rows, size_t columns)                             \
@@ -272,8 +250,7 @@ INLINE void add_norm_body(float *matrix, const float *added, const float *bias, 
 
 KERNELS(plain, )
 
-const rsi_kernels rsi_kernels_plain = {"plain", softmax_plain, bias_gelu_plain, add_bias_plain,
-                                       add_norm_plain};
+const rsi_kernels rsi_kernels_plain = {"plain", softmax_plain, bias_gelu_plain, add_norm_plain};
 
 #if defined(__x86_64__)
 
@@ -281,8 +258,7 @@ KERNELS(avx2, __attribute__((target("avx2,fma"))))
 
 const rsi_kernels *rsi_kernels_choose(void)
 {
-    static const rsi_kernels with_avx2 = {"avx2", softmax_avx2, bias_gelu_avx2, add_bias_avx2,
-                                          add_norm_avx2};
+    static const rsi_kernels with_avx2 = {"avx2", softmax_avx2, bias_gelu_avx2, add_norm_avx2};
     return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") ? &with_avx2
                                                                            : &rsi_kernels_plain;
 }

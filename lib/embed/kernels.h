@@ -11,8 +11,6 @@ typedef struct rsi_kernels {
     void (*softmax)(float *matrix, size_t rows, size_t columns, size_t stride);
     /* x = gelu(x + bias), with the error function itself, not its tanh likeness */
     void (*bias_gelu)(float *matrix, const float *bias, size_t rows, size_t columns);
-    /* x = x + bias */
-    void (*add_bias)(float *matrix, const float *bias, size_t rows, size_t columns);
     /* x = layer norm(x + added + bias) × scale + shift */
     void (*add_norm)(float *matrix, const float *added, const float *bias, const float *scale,
                      const float *shift, float epsilon, size_t rows, size_t columns);

@@ -1,8 +1,9 @@
 /*
  * The weights of a BERT-family encoder, found in a mapped model.safetensors.
  *
- * Tensors of 32-bit floats are used where they lie. Half-precision ones, and ones that do not lie
- * on a multiple of four bytes, are converted into memory of their own. Names may begin with
+ * Tables and vectors of 32-bit floats are used where they lie. Half-precision ones, and ones that do
+ * not lie on a multiple of four bytes, are converted into memory of their own. The weights of dense
+ * steps are left as they are: dense.c packs them when they are first used. Names may begin with
  * "bert."; layer norms may use the older names gamma and beta. Each shape is compared with
  * config.json's, so that no later step can reach outside a tensor.
  *
@@ -51,8 +52,8 @@ static const float *converted(search *finder, const rsi_tensor *tensor)
 
 /* A tensor of rows × columns, or of columns when rows is 0; NULL when it is missing and optional,
  * or after a failure. */
-static const float *find(search *finder, const char *name, size_t rows, size_t columns,
-                         bool optional)
+static const rsi_tensor *find_tensor(search *finder, const char *name, size_t rows, size_t columns,
+                                     bool optional)
 {
     char full[NAME_MAX_BYTES];
     if (finder->status != RAGSTORE_OK)
@@ -78,6 +79,16 @@ static const float *find(search *finder, const char *name, size_t rows, size_t c
                                   "tensor \"%s\" is not of F32, F16 or BF16", full);
         return NULL;
     }
+    return tensor;
+}
+
+/* The same as floats. */
+static const float *find(search *finder, const char *name, size_t rows, size_t columns,
+                         bool optional)
+{
+    const rsi_tensor *tensor = find_tensor(finder, name, rows, columns, optional);
+    if (tensor == NULL)
+        return NULL;
     if (tensor->type != RSI_TENSOR_F32 || (uintptr_t)tensor->data % sizeof(float) != 0)
         return converted(finder, tensor);
     return (const float *)(const void *)tensor->data;
@@ -86,9 +97,12 @@ static const float *find(search *finder, const char *name, size_t rows, size_t c
 static rsi_linear find_linear(search *finder, const char *name, size_t outputs, size_t inputs)
 {
     char full[NAME_MAX_BYTES];
-    rsi_linear linear;
+    rsi_linear linear = {0};
     snprintf(full, sizeof full, "%s.weight", name);
-    linear.weight = find(finder, full, outputs, inputs, false);
+    const rsi_tensor *weight = find_tensor(finder, full, outputs, inputs, false);
+    if (weight != NULL)
+        linear.weight = *weight;
+    linear.weight.name = NULL; /* it goes with the table */
     snprintf(full, sizeof full, "%s.bias", name);
     linear.bias = find(finder, full, 0, outputs, false);
     return linear;

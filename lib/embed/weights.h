@@ -3,15 +3,10 @@
 #define RSI_EMBED_WEIGHTS_H
 
 #include "embed/bert_config.h"
+#include "embed/dense.h"
 #include "embed/model_file.h"
 
 #include <stddef.h>
-
-/* y = x · transposed(weight) + bias; weight is [outputs, inputs] */
-typedef struct rsi_linear {
-    const float *weight;
-    const float *bias;
-} rsi_linear;
 
 typedef struct rsi_layer_norm {
     const float *scale;

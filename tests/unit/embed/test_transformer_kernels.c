@@ -1,10 +1,5 @@
-/*
- * The element-wise steps and the products of few rows, each set of them against doubles:
- * lib/embed/kernels.c, multiply_x86.c.
- */
+/* The element-wise steps, each set of them against doubles: lib/embed/kernels.c. */
 #include "embed/kernels.h"
-
-#include "embed/multiply_x86.h"
 
 #include <math.h>
 #include <setjmp.h>
@@ -166,55 +161,6 @@ static void embed_kernels__norm_of_equal_numbers_is_the_shift(void **state)
     }
 }
 
-static void embed_kernels__bias_is_added_to_each_row(void **state)
-{
-    (void)state;
-    for (size_t set = 0; set < 2; set++)
-        for (size_t columns = 1; columns <= 20; columns++) {
-            float *x = numbers(3 * columns, 5, 9), *bias = numbers(columns, 5, 10);
-            float *before = malloc(3 * columns * sizeof *before);
-            memcpy(before, x, 3 * columns * sizeof *x);
-            sets[set]->add_bias(x, bias, 3, columns);
-            for (size_t i = 0; i < 3 * columns; i++)
-                assert_true(x[i] == before[i] + bias[i % columns]);
-            free(x);
-            free(bias);
-            free(before);
-        }
-}
-
-static void embed_multiply__agrees_with_its_definition(void **state)
-{
-    (void)state;
-    if (!rsi_multiply_few_usable(1, 4, 8))
-        skip();
-    for (size_t rows = 1; rows <= 14; rows++)
-        for (size_t outputs = 4; outputs <= 16; outputs += 4)
-            for (size_t inputs = 8; inputs <= 40; inputs += 8) {
-                float *x = numbers(rows * inputs, 1, 4), *w = numbers(outputs * inputs, 1, 5);
-                float *out = malloc(rows * outputs * sizeof *out);
-                rsi_multiply_few(out, x, w, rows, outputs, inputs);
-                for (size_t i = 0; i < rows * outputs; i++) {
-                    double sum = 0;
-                    for (size_t k = 0; k < inputs; k++)
-                        sum += (double)x[i / outputs * inputs + k] *
-                               (double)w[i % outputs * inputs + k];
-                    close_to((double)out[i], sum, 1e-5);
-                }
-                free(x);
-                free(w);
-                free(out);
-            }
-}
-
-static void embed_multiply__leaves_other_shapes_to_blas(void **state)
-{
-    (void)state;
-    assert_false(rsi_multiply_few_usable(RSI_FEW_ROWS + 1, 4, 8));
-    assert_false(rsi_multiply_few_usable(1, 5, 8));
-    assert_false(rsi_multiply_few_usable(1, 4, 12));
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -224,9 +170,6 @@ int main(void)
         cmocka_unit_test(embed_kernels__softmax_takes_large_scores),
         cmocka_unit_test(embed_kernels__norm_has_mean_zero_and_variance_one),
         cmocka_unit_test(embed_kernels__norm_of_equal_numbers_is_the_shift),
-        cmocka_unit_test(embed_kernels__bias_is_added_to_each_row),
-        cmocka_unit_test(embed_multiply__agrees_with_its_definition),
-        cmocka_unit_test(embed_multiply__leaves_other_shapes_to_blas),
     };
     return cmocka_run_group_tests(tests, choose_sets, NULL);
 }

@@ -1,0 +1,45 @@
+/*
+ * A dense step of an encoder, packed for the processor: out = in · transposed(weight) + bias.
+ *
+ * Made once from the tensors of a model; several of them side by side make one step, such as query,
+ * key and value. Does not change afterwards: any thread may apply it.
+ */
+#ifndef RSI_EMBED_DENSE_H
+#define RSI_EMBED_DENSE_H
+
+#include "embed/product.h"
+#include "embed/safetensors.h"
+
+#include <stddef.h>
+
+/* y = x · transposed(weight) + bias; weight is [outputs, inputs] */
+typedef struct rsi_linear {
+    rsi_tensor weight; /* of F32, F16 or BF16; its data is borrowed from the model's file */
+    const float *bias;
+} rsi_linear;
+
+/* Some of the outputs of a step. */
+typedef struct rsi_dense_part {
+    const rsi_linear *linear;
+    float factor; /* weight and bias are multiplied by it */
+} rsi_dense_part;
+
+typedef struct rsi_dense {
+    void *memory; /* owned; holds all that follow */
+    const float *packed;
+    const float *bias; /* of all parts, one behind the other */
+    size_t outputs;
+    size_t inputs;
+} rsi_dense;
+
+int rsi_dense_make(rsi_dense *out, const rsi_dense_part *parts, size_t count);
+void rsi_dense_free(rsi_dense *dense); /* also a zeroed one */
+
+/* Floats of working memory that applying a step needs. */
+#define RSI_DENSE_SCRATCH RSI_PRODUCT_SCRATCH
+
+/* For at most RSI_PRODUCT_ROWS rows. `bias` is dense->bias, or NULL for none. */
+void rsi_dense_apply(const rsi_dense *dense, const rsi_product_kernel *kernel, float *scratch,
+                     float *out, const float *in, size_t rows, const float *bias);
+
+#endif
