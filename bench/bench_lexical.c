@@ -1,11 +1,13 @@
 /*
  * How well and how fast keyword search works.
  *
- *   bench_lexical [--language NAME] [--passages N]
+ *   bench_lexical [--language NAME] [--passages N] [--write DIR]
  *
  * Quality and speed on the Cranfield collection, read in place from $RAGSTORE_SHARED_DATA (or
  * ../shared/data); then speed over N passages (default 100000; 0: none) of 60 words, put
  * together from random stretches of the collection and some rare words, always the same ones.
+ * With --write nothing is measured: the passages and the queries go to passages.txt and
+ * queries.txt in the folder, one a line, for rivals_lexical.py.
  * One JSON object a line for each figure.
  */
 #include "base/bytes.h"
@@ -273,12 +275,12 @@ static void append_rare_word(rsi_bytes *text, size_t passages)
         rsi_bytes_append_char(text, (char)('a' + number % 26));
 }
 
-static void measure_passages(size_t count)
+static struct text *make_passages(size_t count, size_t *bytes)
 {
     struct text *passages = rsi_alloc_array(count, sizeof *passages);
     if (passages == NULL)
         die("passages");
-    size_t bytes = 0;
+    *bytes = 0;
     for (size_t i = 0; i < count; i++) {
         rsi_bytes text = {0};
         for (int part = 0; part < 5; part++)
@@ -287,8 +289,55 @@ static void measure_passages(size_t count)
         passages[i].data = rsi_bytes_take(&text, &passages[i].size);
         if (passages[i].data == NULL)
             die("passages");
-        bytes += passages[i].size;
+        *bytes += passages[i].size;
     }
+    return passages;
+}
+
+static void free_texts(struct text *texts, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        rsi_free(texts[i].data);
+}
+
+/* One text a line. */
+static void write_lines(const char *folder, const char *name, const struct text *texts,
+                        size_t count)
+{
+    char path[4096];
+    snprintf(path, sizeof path, "%s/%s", folder, name);
+    FILE *file = fopen(path, "w");
+    if (file == NULL) {
+        perror(path);
+        exit(1);
+    }
+    for (size_t i = 0; i < count; i++) {
+        if (texts[i].data == NULL)
+            continue;
+        for (size_t at = 0; at < texts[i].size; at++)
+            putc(texts[i].data[at] == '\n' ? ' ' : texts[i].data[at], file);
+        putc('\n', file);
+    }
+    if (fclose(file) != 0) {
+        perror(path);
+        exit(1);
+    }
+}
+
+static void write_passages(const char *folder, size_t count)
+{
+    size_t bytes;
+    struct text *passages = make_passages(count, &bytes);
+    write_lines(folder, "passages.txt", passages, count);
+    write_lines(folder, "queries.txt", collection.queries, QUERIES_MAX);
+    free_texts(passages, count);
+    rsi_free(passages);
+}
+
+static void measure_passages(size_t count)
+{
+    size_t bytes;
+    struct text *passages = make_passages(count, &bytes);
     report("passages", "1", (double)count);
     report("passages, mean size", "B", (double)bytes / (double)count);
     rsi_lexical *index = index_texts(passages, count, "passages, indexing");
@@ -300,36 +349,46 @@ static void measure_passages(size_t count)
     for (size_t i = 0; i < count / 2; i++)
         rsi_lexical_remove(index, (int64_t)i);
     report("passages, removing half", "chunks/s", (double)(count / 2) / (seconds() - start));
-    for (size_t i = 0; i < count; i++)
-        rsi_free(passages[i].data);
+    free_texts(passages, count);
     rsi_free(passages);
+    rsi_lexical_free(index);
+}
+
+static void measure_collection(void)
+{
+    rsi_lexical *index =
+        index_texts(collection.documents, collection.document_count, "collection, indexing");
+    measure_quality(index);
+    measure_queries(index, 10, 0, "collection, whole query, k 10, p50");
     rsi_lexical_free(index);
 }
 
 int main(int argc, char **argv)
 {
     size_t passages = 100000;
+    const char *folder = NULL;
     for (int i = 1; i < argc; i++) {
         if (strcmp(argv[i], "--language") == 0 && i + 1 < argc) {
             language = argv[++i];
         } else if (strcmp(argv[i], "--passages") == 0 && i + 1 < argc) {
             passages = (size_t)strtoul(argv[++i], NULL, 10);
+        } else if (strcmp(argv[i], "--write") == 0 && i + 1 < argc) {
+            folder = argv[++i];
         } else {
-            fprintf(stderr, "usage: bench_lexical [--language NAME] [--passages N]\n");
+            fprintf(stderr,
+                    "usage: bench_lexical [--language NAME] [--passages N] [--write DIR]\n");
             return 2;
         }
     }
     read_collection();
-    rsi_lexical *index =
-        index_texts(collection.documents, collection.document_count, "collection, indexing");
-    measure_quality(index);
-    measure_queries(index, 10, 0, "collection, whole query, k 10, p50");
-    rsi_lexical_free(index);
-    if (passages > 0)
-        measure_passages(passages);
-    for (size_t i = 0; i < DOCUMENTS_MAX; i++)
-        rsi_free(collection.documents[i].data);
-    for (size_t i = 0; i < QUERIES_MAX; i++)
-        rsi_free(collection.queries[i].data);
+    if (folder != NULL) {
+        write_passages(folder, passages);
+    } else {
+        measure_collection();
+        if (passages > 0)
+            measure_passages(passages);
+    }
+    free_texts(collection.documents, DOCUMENTS_MAX);
+    free_texts(collection.queries, QUERIES_MAX);
     return 0;
 }

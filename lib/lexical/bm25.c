@@ -8,12 +8,14 @@
  *                    optional │ needed
  *
  * Terms whose bounds together stay below the worst hit kept are optional: a chunk that has only
- * them cannot enter. The needed ones are added up chunk by chunk into `sums`; then each chunk
- * touched is looked up in the optional lists, strongest first, for as long as it can still enter.
- * A window without needed terms is skipped unread. (Turtle and Flood 1995, "MaxScore", with the
- * block bounds of Ding and Suel 2011.)
+ * them cannot enter. The needed ones are added up into `sums`. Then the optional ones follow,
+ * strongest first, for the chunks that can still enter: one by one while those are few, all of
+ * the window when they are many. A window without needed terms is skipped unread. (Turtle and
+ * Flood 1995, "MaxScore", with the block bounds of Ding and Suel 2011.)
  *
- * Sums are doubles, so that the order of adding does not show in the scores.
+ * Sums are whole numbers, the ideal score being SCALE, so that the order of adding does not show
+ * in the scores. What a term gives to a chunk depends on two small numbers, mostly, and is looked
+ * up in a table that is made for the query.
  */
 #include "base/memory.h"
 #include "base/status.h"
@@ -21,6 +23,7 @@
 
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 #define K1 1.2
 #define B 0.75
@@ -29,11 +32,16 @@
 #define PRUNED_TERMS_MAX 64
 /* Rounding must never cut off a chunk that would just have entered. */
 #define ENTRY_SLACK 0.999999
+#define SCALE 1073741824.0
+/* What it costs to look one chunk up in a list, in postings that are added meanwhile. */
+#define LOOK_UP_COST 30
+#define TABLE_FREQUENCIES 4
+#define TABLE_LENGTHS 256
 
 struct query_term {
     rsi_cursor cursor;
-    float weight; /* idf × (k1 + 1), as often as the query has the term */
-    double bound; /* in the window at hand */
+    float weight;   /* idf × (k1 + 1), as often as the query has the term, of SCALE */
+    uint32_t bound; /* in the window at hand */
 };
 
 struct search {
@@ -41,27 +49,48 @@ struct search {
     const rsi_bitset *allowed;
     struct query_term *terms;
     struct query_term **order; /* by bound, ascending */
-    double *optional_bounds;   /* [i]: the sum of the bounds of order[0..i) */
+    uint64_t *optional_bounds; /* [i]: the sum of the bounds of order[0..i) */
     size_t count;
     size_t optional; /* of order, how many are optional */
-    float flat;      /* score = weight × f / (f + flat + slope × length) */
+    float flat;      /* share = f / (f + flat + slope × length) */
     float slope;
+    double unit; /* score = sum × unit */
     rsi_top top;
-    double entry; /* a chunk with less cannot enter */
-    double sums[WINDOW];
-    uint64_t touched[WINDOW / 64];
+    uint32_t entry; /* a chunk with less cannot enter */
+    int32_t sums[WINDOW];
+    uint16_t candidates[WINDOW];
+    float shares[TABLE_FREQUENCIES][TABLE_LENGTHS]; /* by frequency - 1 and length */
 };
 
-static double score(const struct search *search, float weight, uint32_t frequency, uint32_t length)
+static float share_of(const struct search *search, uint32_t frequency, uint32_t length)
 {
     float f = (float)frequency;
-    return (double)(weight * f / (f + search->flat + search->slope * (float)length));
+    return f / (f + search->flat + search->slope * (float)length);
 }
 
-static void offer(struct search *search, int64_t chunk, double sum)
+/* What a term gives to a chunk. Never 0, which would look like a chunk without it. */
+static inline int32_t score(const struct search *search, float weight, uint32_t frequency,
+                            uint32_t length)
 {
-    rsi_top_offer(&search->top, (rsi_hit){chunk, (float)sum});
-    search->entry = (double)rsi_top_threshold(&search->top) * ENTRY_SLACK;
+    float share = frequency <= TABLE_FREQUENCIES && length < TABLE_LENGTHS
+                      ? search->shares[frequency - 1][length]
+                      : share_of(search, frequency, length);
+    return 1 + (int32_t)(weight * share);
+}
+
+static void fill_shares(struct search *search)
+{
+    for (uint32_t f = 0; f < TABLE_FREQUENCIES; f++)
+        for (uint32_t length = 0; length < TABLE_LENGTHS; length++)
+            search->shares[f][length] = share_of(search, f + 1, length);
+}
+
+static void offer(struct search *search, int64_t chunk, int64_t sum)
+{
+    rsi_top_offer(&search->top, (rsi_hit){chunk, (float)((double)sum * search->unit)});
+    float threshold = rsi_top_threshold(&search->top);
+    if (threshold > 0)
+        search->entry = (uint32_t)((double)threshold / search->unit * ENTRY_SLACK);
 }
 
 /* ---- the query's terms -------------------------------------------------------------- */
@@ -135,8 +164,10 @@ static void plan_window(struct search *search, uint32_t from, uint32_t to)
         uint32_t frequency;
         uint32_t length;
         term->bound = 0;
-        if (rsi_cursor_extremes(&term->cursor, from, to, &frequency, &length))
-            term->bound = score(search, term->weight, frequency, length);
+        if (rsi_cursor_extremes(&term->cursor, from, to, &frequency, &length)) {
+            uint32_t most = (uint32_t)score(search, term->weight, frequency, length);
+            term->bound = most + most / 1048576 + 1; /* shares are rounded */
+        }
     }
     search->optional = 0;
     search->optional_bounds[0] = 0;
@@ -149,13 +180,32 @@ static void plan_window(struct search *search, uint32_t from, uint32_t to)
             search->order[j] = search->order[j - 1];
         search->order[j] = term;
     }
-    double sum = 0;
+    uint64_t sum = 0;
     for (size_t i = 0; i < search->count; i++) {
         sum += search->order[i]->bound;
         if (sum >= search->entry)
             break;
         search->optional_bounds[++search->optional] = sum;
     }
+}
+
+/* Add what a term gives to the chunks of its dense block that are in the window. */
+static void add_dense(struct search *search, float weight, rsi_cursor *cursor, uint32_t from,
+                      uint32_t to)
+{
+    const unsigned char *block = cursor->at;
+    const uint32_t *lengths = search->index->slots.lengths + cursor->base;
+    int32_t *sums = search->sums;
+    const uint32_t shift = cursor->base - from; /* modulo 2³², as is its use */
+    uint32_t end = cursor->postings->blocks[cursor->block].last_slot < to
+                       ? RSI_BLOCK_POSTINGS
+                       : rsi_cursor_find(cursor, to);
+    for (uint32_t place = cursor->place; place < end; place++) {
+        uint32_t offset = rsi_dense_offset(block, place);
+        sums[offset + shift] +=
+            score(search, weight, rsi_dense_frequency(block, place), lengths[offset]);
+    }
+    rsi_cursor_place(cursor, end);
 }
 
 /* Add what a term gives to each chunk of the window. */
@@ -165,21 +215,21 @@ static void add_term(struct search *search, struct query_term *term, uint32_t fr
     rsi_cursor cursor = term->cursor;
     rsi_cursor_advance(&cursor, from);
     while (cursor.slot < to) {
-        uint32_t i = cursor.slot - from;
-        search->sums[i] += score(search, term->weight, cursor.frequency, lengths[cursor.slot]);
-        search->touched[i / 64] |= UINT64_C(1) << (i % 64);
+        if (cursor.dense) {
+            add_dense(search, term->weight, &cursor, from, to);
+            continue;
+        }
+        search->sums[cursor.slot - from] +=
+            score(search, term->weight, cursor.frequency, lengths[cursor.slot]);
         rsi_cursor_next(&cursor);
     }
     term->cursor = cursor;
 }
 
 /* Complete a chunk's score with the optional terms, strongest first, while it can still enter. */
-static void complete(struct search *search, uint32_t slot, double sum)
+static void complete(struct search *search, uint32_t slot, uint64_t sum, size_t left)
 {
     const rsi_chunk_slots *slots = &search->index->slots;
-    size_t left = search->optional;
-    if (sum + search->optional_bounds[left] < search->entry)
-        return;
     int64_t chunk = slots->chunks[slot];
     if (chunk < 0 || (search->allowed != NULL && !rsi_bitset_has(search->allowed, chunk)))
         return;
@@ -187,27 +237,81 @@ static void complete(struct search *search, uint32_t slot, double sum)
         struct query_term *term = search->order[--left];
         rsi_cursor_advance(&term->cursor, slot);
         if (term->cursor.slot == slot)
-            sum += score(search, term->weight, term->cursor.frequency, slots->lengths[slot]);
+            sum += (uint32_t)score(search, term->weight, term->cursor.frequency,
+                                   slots->lengths[slot]);
     }
-    if (left == 0)
-        offer(search, chunk, sum);
+    if (left == 0 && sum >= search->entry)
+        offer(search, chunk, (int64_t)sum);
+}
+
+/* Is one of GROUP sums above `limit`? Their sign bits tell, and are looked at together. */
+#define GROUP 16
+static bool any_above(const int32_t *sums, int32_t limit)
+{
+    typedef int32_t lanes __attribute__((vector_size(16)));
+    const lanes limits = {limit, limit, limit, limit};
+    lanes four[GROUP / 4];
+    memcpy(four, sums, sizeof four);
+    lanes signs = ((limits - four[0]) | (limits - four[1])) | ((limits - four[2]) | (limits - four[3]));
+    return ((signs[0] | signs[1]) | (signs[2] | signs[3])) < 0;
+}
+
+/* A chunk of the window can enter with at most `rest` more if its sum is above this. */
+static int32_t limit_for(const struct search *search, uint64_t rest)
+{
+    return search->entry > rest + 1 ? (int32_t)(search->entry - rest) - 1 : 0;
+}
+
+static size_t count_candidates(const struct search *search, uint32_t width, uint64_t rest)
+{
+    const int32_t limit = limit_for(search, rest);
+    int32_t count = 0;
+    for (uint32_t i = 0; i < width; i++)
+        count += search->sums[i] > limit;
+    return (size_t)count;
+}
+
+static size_t list_candidates(struct search *search, uint32_t width, uint64_t rest)
+{
+    const int32_t limit = limit_for(search, rest);
+    size_t count = 0;
+    for (uint32_t i = 0; i < width; i += GROUP) { /* sums behind the window are 0 */
+        if (!any_above(search->sums + i, limit))
+            continue;
+        for (uint32_t j = i; j < i + GROUP; j++) {
+            search->candidates[count] = (uint16_t)j;
+            count += search->sums[j] > limit;
+        }
+    }
+    return count;
+}
+
+/* About how many postings a list has in a stretch of slots. */
+static size_t postings_in(const struct search *search, const struct query_term *term,
+                          uint32_t width)
+{
+    return (size_t)((uint64_t)term->cursor.postings->count * width / search->index->slots.count);
 }
 
 static void search_window(struct search *search, uint32_t from, uint32_t to)
 {
+    const uint32_t width = to - from;
     plan_window(search, from, to);
-    if (search->optional == search->count)
+    size_t left = search->optional;
+    if (left == search->count)
         return;
-    for (size_t i = search->optional; i < search->count; i++)
+    for (size_t i = left; i < search->count; i++)
         add_term(search, search->order[i], from, to);
-    for (size_t word = 0; word < WINDOW / 64; word++) {
-        while (search->touched[word] != 0) {
-            uint32_t i = (uint32_t)(word * 64) + (uint32_t)__builtin_ctzll(search->touched[word]);
-            search->touched[word] &= search->touched[word] - 1;
-            complete(search, from + i, search->sums[i]);
-            search->sums[i] = 0;
-        }
+    while (left > 0 &&
+           count_candidates(search, width, search->optional_bounds[left]) * LOOK_UP_COST >
+               postings_in(search, search->order[left - 1], width))
+        add_term(search, search->order[--left], from, to);
+    size_t count = list_candidates(search, width, search->optional_bounds[left]);
+    for (size_t i = 0; i < count; i++) {
+        uint32_t at = search->candidates[i];
+        complete(search, from + at, (uint64_t)search->sums[at], left);
     }
+    memset(search->sums, 0, width * sizeof *search->sums);
 }
 
 /* The first slot at or behind `from` where a term may stand; RSI_NO_SLOT at the end. */
@@ -253,6 +357,7 @@ static struct search *make_search(const rsi_lexical *index, const struct query *
     double mean = (double)index->slots.total_length / (double)index->slots.alive;
     search->flat = (float)(K1 * (1 - B));
     search->slope = mean > 0 ? (float)(K1 * B / mean) : 0;
+    fill_shares(search);
     return search;
 }
 
@@ -266,23 +371,30 @@ static void free_search(struct search *search)
     rsi_free(search);
 }
 
+static double weigh(const struct search *search, const struct query *query, size_t *next)
+{
+    size_t first = *next;
+    uint32_t number = query->numbers[first];
+    while (*next < query->count && query->numbers[*next] == number)
+        ++*next;
+    return (double)(*next - first) * rsi_lexical_term_idf(search->index, number) * (K1 + 1);
+}
+
 /* The terms' cursors and weights; returns what no chunk can reach. */
 static double place_terms(struct search *search, const struct query *query)
 {
     double ideal = 0;
     size_t next = 0;
+    while (next < query->count)
+        ideal += weigh(search, query, &next);
+    search->unit = ideal / SCALE;
+    next = 0;
     for (size_t i = 0; i < search->count; i++) {
         struct query_term *term = &search->terms[i];
         uint32_t number = query->numbers[next];
-        size_t first = next;
-        while (next < query->count && query->numbers[next] == number)
-            next++;
-        double idf = rsi_lexical_term_idf(search->index, number);
-        double weight = (double)(next - first) * idf * (K1 + 1);
-        term->weight = (float)weight;
+        term->weight = (float)(weigh(search, query, &next) / search->unit);
         term->cursor = rsi_cursor_begin(&search->index->terms[number].postings);
         search->order[i] = term;
-        ideal += weight;
     }
     return ideal;
 }
@@ -306,7 +418,6 @@ int rsi_lexical_search(rsi_hit *hits, size_t *count, float *ideal, const rsi_lex
     search->allowed = allowed;
     *ideal = (float)place_terms(search, &query);
     rsi_top_init(&search->top, hits, k);
-    search->entry = -INFINITY;
     if (k > 0)
         search_all(search);
     *count = search->top.count;

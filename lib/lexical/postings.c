@@ -45,18 +45,56 @@ static int grow_blocks(rsi_postings *postings, size_t *memory)
     return RAGSTORE_OK;
 }
 
+/* Where the postings behind the last full block begin. */
+static size_t block_start(const rsi_postings *postings)
+{
+    uint32_t full = rsi_postings_full_blocks(postings);
+    return full == 0 ? 0 : postings->blocks[full - 1].end;
+}
+
+static bool fits_dense(const rsi_block *block, uint32_t base)
+{
+    return block->last_slot - base <= RSI_DENSE_SPAN && block->max_frequency <= RSI_DENSE_FREQUENCY;
+}
+
 int rsi_postings_reserve(rsi_postings *postings, size_t *memory)
 {
-    size_t capacity = postings->capacity == 0 ? RSI_POSTINGS_INLINE : postings->capacity;
-    if (capacity - postings->size < RSI_POSTING_MAX) {
+    bool completes_block = postings->count % RSI_BLOCK_POSTINGS == RSI_BLOCK_POSTINGS - 1;
+    size_t needed = (size_t)postings->size + RSI_POSTING_MAX;
+    if (completes_block && needed < block_start(postings) + RSI_DENSE_BLOCK)
+        needed = block_start(postings) + RSI_DENSE_BLOCK;
+    while (needed > (postings->capacity == 0 ? RSI_POSTINGS_INLINE : postings->capacity)) {
         int status = grow_bytes(postings, memory);
         if (status != RAGSTORE_OK)
             return status;
     }
-    if (postings->count % RSI_BLOCK_POSTINGS == RSI_BLOCK_POSTINGS - 1 &&
-        rsi_postings_full_blocks(postings) == postings->block_capacity)
+    if (completes_block && rsi_postings_full_blocks(postings) == postings->block_capacity)
         return grow_blocks(postings, memory);
     return RAGSTORE_OK;
+}
+
+/* Write the packed postings behind the last full block as a dense block, if they fit. */
+static void make_dense(rsi_postings *postings, unsigned char *bytes)
+{
+    uint32_t full = rsi_postings_full_blocks(postings);
+    uint32_t base = full == 0 ? 0 : postings->blocks[full - 1].last_slot;
+    rsi_block *tail = &postings->tail;
+    if (!fits_dense(tail, base))
+        return;
+    unsigned char block[RSI_DENSE_BLOCK];
+    unsigned char *start = bytes + block_start(postings);
+    const unsigned char *at = start;
+    for (uint32_t place = 0, slot = base; place < RSI_BLOCK_POSTINGS; place++) {
+        uint32_t number = rsi_take_packed(&at);
+        slot += number >> 1;
+        uint16_t offset = (uint16_t)(slot - base);
+        memcpy(block + 2 * place, &offset, sizeof offset);
+        block[2 * RSI_BLOCK_POSTINGS + place] =
+            (unsigned char)((number & 1) != 0 ? 1 : rsi_take_packed(&at));
+    }
+    memcpy(start, block, sizeof block);
+    postings->size = (uint32_t)(start - bytes) + RSI_DENSE_BLOCK;
+    tail->end = postings->size;
 }
 
 void rsi_postings_append(rsi_postings *postings, uint32_t slot, uint32_t frequency, uint32_t length)
@@ -78,57 +116,97 @@ void rsi_postings_append(rsi_postings *postings, uint32_t slot, uint32_t frequen
         tail->min_length = length;
     tail->last_slot = slot;
     tail->end = postings->size;
-    if (++postings->count % RSI_BLOCK_POSTINGS == 0)
-        postings->blocks[rsi_postings_full_blocks(postings) - 1] = *tail;
+    if (postings->count % RSI_BLOCK_POSTINGS < RSI_BLOCK_POSTINGS - 1) {
+        postings->count++;
+        return;
+    }
+    make_dense(postings, bytes);
+    postings->count++;
+    postings->blocks[rsi_postings_full_blocks(postings) - 1] = *tail;
 }
 
-void rsi_postings_renumber(rsi_postings *postings, const uint32_t *new_slots,
-                           const uint32_t *lengths)
+int rsi_postings_renumber(rsi_postings *out, const rsi_postings *postings,
+                          const uint32_t *new_slots, const uint32_t *lengths, size_t *memory)
 {
-    /* Reading runs ahead of writing in the same bytes: what is kept never takes more room than
-     * what was read for it, because deltas only shrink or merge. */
     rsi_cursor from = rsi_cursor_begin(postings);
-    postings->count = 0;
-    postings->size = 0;
-    memset(&postings->tail, 0, sizeof postings->tail);
-    for (; from.slot != RSI_NO_SLOT; rsi_cursor_next(&from))
-        if (new_slots[from.slot] != RSI_NO_SLOT)
-            rsi_postings_append(postings, new_slots[from.slot], from.frequency, lengths[from.slot]);
+    for (; from.slot != RSI_NO_SLOT; rsi_cursor_next(&from)) {
+        if (new_slots[from.slot] == RSI_NO_SLOT)
+            continue;
+        if (!rsi_postings_has_room(out)) {
+            int status = rsi_postings_reserve(out, memory);
+            if (status != RAGSTORE_OK)
+                return status;
+        }
+        rsi_postings_append(out, new_slots[from.slot], from.frequency, lengths[from.slot]);
+    }
+    return RAGSTORE_OK;
 }
 
 /* ---- reading ------------------------------------------------------------------------ */
 
+void rsi_cursor_enter(rsi_cursor *cursor, uint32_t block)
+{
+    const rsi_postings *postings = cursor->postings;
+    const unsigned char *bytes = rsi_postings_bytes(postings);
+    const uint32_t full = rsi_postings_full_blocks(postings);
+    cursor->slot = RSI_NO_SLOT;
+    cursor->dense = false;
+    cursor->block = block < full ? block : full;
+    cursor->at = cursor->end = bytes + postings->size;
+    if (block > full || (block == full && block_start(postings) == postings->size))
+        return;
+    cursor->base = block == 0 ? 0 : postings->blocks[block - 1].last_slot;
+    cursor->at = bytes + (block == 0 ? 0 : postings->blocks[block - 1].end);
+    cursor->end = bytes + (block < full ? postings->blocks[block].end : postings->size);
+    cursor->slot = cursor->base;
+    cursor->dense = block < full && fits_dense(&postings->blocks[block], cursor->base);
+    if (cursor->dense)
+        rsi_cursor_place(cursor, 0);
+    else
+        rsi_cursor_next(cursor);
+}
+
 rsi_cursor rsi_cursor_begin(const rsi_postings *postings)
 {
-    const unsigned char *bytes = rsi_postings_bytes(postings);
-    rsi_cursor cursor = {.postings = postings, .at = bytes, .end = bytes + postings->size};
-    rsi_cursor_next(&cursor);
+    rsi_cursor cursor = {.postings = postings};
+    rsi_cursor_enter(&cursor, 0);
     return cursor;
 }
 
-/* The first block at or behind the cursor's that reaches `slot`; the tail's number if none does. */
-static void skip_blocks(rsi_cursor *cursor, uint32_t slot)
+uint32_t rsi_cursor_find(const rsi_cursor *cursor, uint32_t slot)
 {
-    const rsi_block *blocks = cursor->postings->blocks;
-    uint32_t full = rsi_postings_full_blocks(cursor->postings);
-    while (cursor->block < full && blocks[cursor->block].last_slot < slot)
-        cursor->block++;
+    uint32_t low = cursor->place;
+    uint32_t high = RSI_BLOCK_POSTINGS;
+    while (low < high) {
+        uint32_t middle = (low + high) / 2;
+        if (cursor->base + rsi_dense_offset(cursor->at, middle) < slot)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+/* The first block from this one on that reaches `slot`; the tail's number if none does. */
+static uint32_t block_of(const rsi_postings *postings, uint32_t block, uint32_t slot)
+{
+    uint32_t full = rsi_postings_full_blocks(postings);
+    while (block < full && postings->blocks[block].last_slot < slot)
+        block++;
+    return block;
 }
 
 void rsi_cursor_advance(rsi_cursor *cursor, uint32_t slot)
 {
     if (cursor->slot >= slot)
         return;
-    skip_blocks(cursor, slot);
-    if (cursor->block > 0) {
-        const rsi_block *before = &cursor->postings->blocks[cursor->block - 1];
-        const unsigned char *start = rsi_postings_bytes(cursor->postings) + before->end;
-        if (start > cursor->at) {
-            cursor->at = start;
-            cursor->slot = before->last_slot;
-            rsi_cursor_next(cursor);
-        }
-    }
+    uint32_t block = block_of(cursor->postings, cursor->block, slot);
+    if (block != cursor->block)
+        rsi_cursor_enter(cursor, block);
+    if (cursor->slot >= slot)
+        return;
+    if (cursor->dense)
+        rsi_cursor_place(cursor, rsi_cursor_find(cursor, slot));
     while (cursor->slot < slot)
         rsi_cursor_next(cursor);
 }
@@ -138,14 +216,14 @@ bool rsi_cursor_extremes(rsi_cursor *cursor, uint32_t from, uint32_t to, uint32_
 {
     if (cursor->slot >= to)
         return false;
-    skip_blocks(cursor, from);
     const rsi_postings *postings = cursor->postings;
     uint32_t full = rsi_postings_full_blocks(postings);
-    if (cursor->block == full && postings->tail.last_slot < from)
+    cursor->ahead = block_of(postings, cursor->ahead, from);
+    if (cursor->ahead == full && postings->tail.last_slot < from)
         return false;
     *max_frequency = 0;
     *min_length = UINT32_MAX;
-    for (uint32_t i = cursor->block; i <= full; i++) {
+    for (uint32_t i = cursor->ahead; i <= full; i++) {
         const rsi_block *block = i < full ? &postings->blocks[i] : &postings->tail;
         if (i == full && postings->count % RSI_BLOCK_POSTINGS == 0)
             break; /* the tail is empty */

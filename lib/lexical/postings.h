@@ -1,13 +1,17 @@
 /*
- * The chunks of one term: slot and frequency, ascending by slot, packed into bytes.
- *
- *   posting   delta * 2 + 1                     the term stands there once
- *             delta * 2, frequency              … or more often
- *             both packed (packed_numbers.h); delta: from the slot before
+ * The chunks of one term: slot and frequency, ascending by slot, in bytes.
  *
  *   bytes   [ 128 postings | 128 postings | … | up to 127 postings ]
  *   blocks  [ last slot, end, most, shortest ]   for each full 128: to jump over them, and to
  *                                                tell what none of them can reach
+ *
+ *   packed posting   delta * 2 + 1               the term stands there once
+ *                    delta * 2, frequency        … or more often
+ *                    both packed (packed_numbers.h); delta: from the slot before
+ *   dense block      128 × u16: slot less the last one of the block before, 128 × u8: frequency
+ *
+ * The postings behind the last full block are packed; a full block is dense when its numbers fit,
+ * because that is read several times faster, and packed otherwise.
  *
  * Most terms are rare: up to RSI_POSTINGS_INLINE bytes lie in the struct itself. Slots of
  * removed chunks stay until rsi_postings_renumber(). Not locked: the index's rules.
@@ -20,10 +24,14 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #define RSI_BLOCK_POSTINGS 128
 #define RSI_POSTINGS_INLINE 16
 #define RSI_POSTING_MAX (2 * RSI_PACKED_MAX) /* bytes */
+#define RSI_DENSE_BLOCK (3 * RSI_BLOCK_POSTINGS) /* bytes */
+#define RSI_DENSE_SPAN UINT16_MAX
+#define RSI_DENSE_FREQUENCY UINT8_MAX
 #define RSI_NO_SLOT UINT32_MAX
 #define RSI_SLOTS_MAX INT32_MAX /* delta * 2 + 1 fits 32 bits */
 
@@ -64,12 +72,12 @@ void rsi_postings_append(rsi_postings *postings, uint32_t slot, uint32_t frequen
                          uint32_t length);
 
 /*
- * Give slot i the number new_slots[i], and drop its posting when that is RSI_NO_SLOT. New
- * numbers ascend and are not above the old ones, so that the list never grows. lengths: by old
- * slot.
+ * Give slot i the number new_slots[i] in *out, an empty list, without its posting when that is
+ * RSI_NO_SLOT. New numbers ascend. lengths: by old slot. *memory grows by the bytes allocated;
+ * what a failed call has put into *out is for the caller to free.
  */
-void rsi_postings_renumber(rsi_postings *postings, const uint32_t *new_slots,
-                           const uint32_t *lengths);
+int rsi_postings_renumber(rsi_postings *out, const rsi_postings *postings,
+                          const uint32_t *new_slots, const uint32_t *lengths, size_t *memory);
 
 static inline size_t rsi_postings_memory(const rsi_postings *postings)
 {
@@ -89,24 +97,62 @@ static inline uint32_t rsi_postings_full_blocks(const rsi_postings *postings)
 /* A place in a list. slot is RSI_NO_SLOT behind the last posting. */
 typedef struct rsi_cursor {
     const rsi_postings *postings;
-    const unsigned char *at; /* the posting after this one */
-    const unsigned char *end;
+    const unsigned char *at;  /* dense: the block; packed: the posting after this one */
+    const unsigned char *end; /* of the block */
     uint32_t slot;
     uint32_t frequency;
-    uint32_t block; /* no block before this one holds slots that are still to come */
+    uint32_t block; /* which one that is, the full ones first */
+    uint32_t base;  /* last slot of the block before */
+    uint32_t place; /* dense: in the block */
+    uint32_t ahead; /* no block before this one holds slots that are still asked about */
+    bool dense;
 } rsi_cursor;
+
+/* On the first posting of a block, full or last. */
+void rsi_cursor_enter(rsi_cursor *cursor, uint32_t block);
+
+static inline uint32_t rsi_dense_offset(const unsigned char *block, uint32_t place)
+{
+    uint16_t offset;
+    memcpy(&offset, block + 2 * place, sizeof offset);
+    return offset;
+}
+
+static inline uint32_t rsi_dense_frequency(const unsigned char *block, uint32_t place)
+{
+    return block[2 * RSI_BLOCK_POSTINGS + place];
+}
+
+/* Go to a place in the dense block at hand; RSI_BLOCK_POSTINGS: to the block behind it. */
+static inline void rsi_cursor_place(rsi_cursor *cursor, uint32_t place)
+{
+    if (place == RSI_BLOCK_POSTINGS) {
+        rsi_cursor_enter(cursor, cursor->block + 1);
+        return;
+    }
+    cursor->place = place;
+    cursor->slot = cursor->base + rsi_dense_offset(cursor->at, place);
+    cursor->frequency = rsi_dense_frequency(cursor->at, place);
+}
 
 /* Step to the next posting. */
 static inline void rsi_cursor_next(rsi_cursor *cursor)
 {
+    if (cursor->dense) {
+        rsi_cursor_place(cursor, cursor->place + 1);
+        return;
+    }
     if (cursor->at == cursor->end) {
-        cursor->slot = RSI_NO_SLOT;
+        rsi_cursor_enter(cursor, cursor->block + 1);
         return;
     }
     uint32_t number = rsi_take_packed(&cursor->at);
     cursor->slot += number >> 1;
     cursor->frequency = (number & 1) != 0 ? 1 : rsi_take_packed(&cursor->at);
 }
+
+/* The first place of the dense block at hand, from `place` on, whose slot is >= slot. */
+uint32_t rsi_cursor_find(const rsi_cursor *cursor, uint32_t slot);
 
 /* On the first posting. */
 rsi_cursor rsi_cursor_begin(const rsi_postings *postings);

@@ -12,7 +12,7 @@
 
 #include <cmocka.h>
 
-#define SLOTS 60000u
+#define SLOTS 300000u /* blocks of rare terms span more than a dense one can */
 #define LISTS 8
 
 /* What a list was made from. */
@@ -38,13 +38,14 @@ static void append(rsi_postings *postings, uint32_t slot, uint32_t frequency, si
     rsi_postings_append(postings, slot, frequency, lengths[slot]);
 }
 
-/* A list over all slots with gaps of up to max_gap. */
+/* A list over all slots with gaps of up to max_gap. In its second half some frequencies are too
+ * large for dense blocks. */
 static rsi_postings make_list(uint32_t max_gap, size_t *memory)
 {
     rsi_postings postings = {.count = 0};
     model.count = 0;
     for (uint32_t slot = random_below(max_gap); slot < SLOTS; slot += 1 + random_below(max_gap)) {
-        uint32_t frequency = random_below(3) > 0 ? 1 : 1 + random_below(400);
+        uint32_t frequency = random_below(3) > 0 ? 1 : 1 + random_below(slot < SLOTS / 2 ? 255 : 400);
         lengths[slot] = random_below(1000);
         append(&postings, slot, frequency, memory);
         model.slots[model.count] = slot;
@@ -79,6 +80,32 @@ static void lexical_postings__give_back_what_was_appended(void **state)
         assert_int_equal(memory, rsi_postings_memory(&postings));
         rsi_postings_free(&postings);
     }
+}
+
+/* How many full blocks of a list are dense. */
+static uint32_t count_dense(const rsi_postings *postings)
+{
+    uint32_t dense = 0;
+    rsi_cursor cursor = rsi_cursor_begin(postings);
+    for (uint32_t block = 0; block < rsi_postings_full_blocks(postings); block++) {
+        rsi_cursor_enter(&cursor, block);
+        dense += cursor.dense;
+    }
+    return dense;
+}
+
+static void lexical_postings__are_dense_where_their_numbers_fit(void **state)
+{
+    (void)state;
+    size_t memory = 0;
+    rsi_postings frequent = make_list(3, &memory);
+    uint32_t full = rsi_postings_full_blocks(&frequent);
+    assert_in_range(count_dense(&frequent), full / 2 - 1, full / 2 + 1);
+    rsi_postings rare = make_list(1500, &memory);
+    assert_int_not_equal(rsi_postings_full_blocks(&rare), 0);
+    assert_int_equal(count_dense(&rare), 0);
+    rsi_postings_free(&frequent);
+    rsi_postings_free(&rare);
 }
 
 static void lexical_postings__hold_the_largest_numbers(void **state)
@@ -174,7 +201,7 @@ static void lexical_postings__bound_every_window(void **state)
     }
 }
 
-static void lexical_postings__renumber_in_place(void **state)
+static void lexical_postings__renumber_into_a_new_list(void **state)
 {
     (void)state;
     static uint32_t new_slots[SLOTS];
@@ -184,7 +211,13 @@ static void lexical_postings__renumber_in_place(void **state)
         uint32_t next = 0;
         for (uint32_t slot = 0; slot < SLOTS; slot++)
             new_slots[slot] = random_below(4) == 0 ? RSI_NO_SLOT : next++;
-        rsi_postings_renumber(&postings, new_slots, lengths);
+        rsi_postings renumbered = {.count = 0};
+        size_t new_memory = 0;
+        assert_int_equal(
+            rsi_postings_renumber(&renumbered, &postings, new_slots, lengths, &new_memory),
+            RAGSTORE_OK);
+        assert_is_model(&postings);
+        assert_int_equal(memory, rsi_postings_memory(&postings));
         uint32_t kept = 0;
         for (uint32_t j = 0; j < model.count; j++) {
             uint32_t to = new_slots[model.slots[j]];
@@ -194,9 +227,10 @@ static void lexical_postings__renumber_in_place(void **state)
             model.frequencies[kept++] = model.frequencies[j];
         }
         model.count = kept;
-        assert_is_model(&postings);
-        assert_int_equal(memory, rsi_postings_memory(&postings));
+        assert_is_model(&renumbered);
+        assert_int_equal(new_memory, rsi_postings_memory(&renumbered));
         rsi_postings_free(&postings);
+        rsi_postings_free(&renumbered);
     }
 }
 
@@ -232,12 +266,13 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(lexical_postings__give_back_what_was_appended),
+        cmocka_unit_test(lexical_postings__are_dense_where_their_numbers_fit),
         cmocka_unit_test(lexical_postings__hold_the_largest_numbers),
         cmocka_unit_test(lexical_postings__keep_short_lists_inside_the_struct),
         cmocka_unit_test(lexical_postings__of_an_empty_list_have_no_first),
         cmocka_unit_test(lexical_postings__are_reached_by_jumps_as_by_steps),
         cmocka_unit_test(lexical_postings__bound_every_window),
-        cmocka_unit_test(lexical_postings__renumber_in_place),
+        cmocka_unit_test(lexical_postings__renumber_into_a_new_list),
         cmocka_unit_test(lexical_postings__stay_whole_when_memory_is_short),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
