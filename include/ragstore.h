@@ -819,14 +819,18 @@ typedef struct ragstore_entity_update_options {
 #define RAGSTORE_ENTITY_UPDATE_OPTIONS_INIT                                                        \
     {sizeof(ragstore_entity_update_options), NULL, NULL, NULL}
 
+#define RAGSTORE_LIST_NEWEST_FIRST 0x1u /* of sessions: by their last activity */
+
 typedef struct ragstore_list_options {
     size_t struct_size;
     uint64_t limit;    /* default: all */
     uint64_t offset;   /* skip this many first */
     const char *match; /* only those whose id or name has this text, without regard to case */
+    uint32_t flags;    /* RAGSTORE_LIST_…; default: oldest first */
+    uint32_t reserved; /* zero */
 } ragstore_list_options;
 
-#define RAGSTORE_LIST_OPTIONS_INIT {sizeof(ragstore_list_options), 0, 0, NULL}
+#define RAGSTORE_LIST_OPTIONS_INIT {sizeof(ragstore_list_options), 0, 0, NULL, 0, 0}
 
 /**
  * Fill an options struct with the defaults.
@@ -1743,6 +1747,26 @@ typedef struct ragstore_session_create_options {
 #define RAGSTORE_SESSION_CREATE_OPTIONS_INIT                                                       \
     {sizeof(ragstore_session_create_options), NULL, NULL}
 
+typedef struct ragstore_session_update_options {
+    size_t struct_size;
+    const char *name;          /* NULL: keep */
+    const char *metadata_json; /* NULL: keep; otherwise replaces the whole object */
+    const char *version;       /* fail with CONFLICT unless the session has it; NULL: any */
+} ragstore_session_update_options;
+
+#define RAGSTORE_SESSION_UPDATE_OPTIONS_INIT                                                       \
+    {sizeof(ragstore_session_update_options), NULL, NULL, NULL}
+
+typedef struct ragstore_session_search_options {
+    size_t struct_size;
+    const char *session_id; /* only in this session; NULL: in all of the entity */
+    uint64_t limit;         /* default 20 */
+    uint64_t offset;        /* skip this many first */
+} ragstore_session_search_options;
+
+#define RAGSTORE_SESSION_SEARCH_OPTIONS_INIT                                                       \
+    {sizeof(ragstore_session_search_options), NULL, 0, 0}
+
 typedef struct ragstore_session_messages_options {
     size_t struct_size;
     uint64_t limit;  /* the newest so many; default: all */
@@ -1792,6 +1816,34 @@ typedef struct ragstore_session_ask_options {
  * Since:     0.1
  */
 RAGSTORE_API void ragstore_session_create_options_init(ragstore_session_create_options *options);
+
+/**
+ * Fill an options struct with the defaults.
+ *
+ * @param options  not NULL
+ *
+ * Ownership: none.
+ * Lifetime:  none.
+ * Threads:   any thread.
+ * Errors:    none.
+ * Blocking:  never.
+ * Since:     0.1
+ */
+RAGSTORE_API void ragstore_session_update_options_init(ragstore_session_update_options *options);
+
+/**
+ * Fill an options struct with the defaults.
+ *
+ * @param options  not NULL
+ *
+ * Ownership: none.
+ * Lifetime:  none.
+ * Threads:   any thread.
+ * Errors:    none.
+ * Blocking:  never.
+ * Since:     0.1
+ */
+RAGSTORE_API void ragstore_session_search_options_init(ragstore_session_search_options *options);
 
 /**
  * Fill an options struct with the defaults.
@@ -1916,7 +1968,7 @@ RAGSTORE_API const char *ragstore_session_entity_id(const ragstore_session *sess
 RAGSTORE_API int ragstore_session_describe(ragstore_buffer **out, ragstore_session *session);
 
 /**
- * List the sessions of an entity, oldest first, as a JSON array of objects as
+ * List the sessions of an entity, oldest first unless the options say otherwise, as a JSON array of objects as
  * ragstore_session_describe() has them.
  *
  * @param out  set to UTF-8 JSON text, to NULL on failure
@@ -1932,6 +1984,61 @@ RAGSTORE_API int ragstore_session_describe(ragstore_buffer **out, ragstore_sessi
  */
 RAGSTORE_API int ragstore_session_list(ragstore_buffer **out, ragstore_entity *entity,
                                        const ragstore_list_options *options);
+
+/**
+ * Change the name or the metadata of a session. Its last activity stays as it is.
+ *
+ * @param session  not NULL
+ * @param options  NULL changes nothing
+ *
+ * Ownership: texts are copied.
+ * Lifetime:  none.
+ * Threads:   any thread.
+ * Errors:    NOT_FOUND, CONFLICT (it has another version), INVALID_DATA, TOO_LARGE, BUSY, READ_ONLY,
+ *            DISK_FULL, common.
+ * Blocking:  waits for the disk: returns when the change survives a power cut.
+ * Since:     0.1
+ */
+RAGSTORE_API int ragstore_session_update(ragstore_session *session,
+                                         const ragstore_session_update_options *options);
+
+/**
+ * Tell the version of a session: a text that is another one after each of its changes, messages
+ * included. Read it before the session is read, and ragstore_session_update() changes what was read.
+ *
+ * @param out  set to the version, to NULL on failure
+ * @param session  not NULL
+ *
+ * Ownership: caller owns *out, free with ragstore_buffer_free().
+ * Lifetime:  none.
+ * Threads:   any thread.
+ * Errors:    NOT_FOUND, common.
+ * Blocking:  never.
+ * Since:     0.1
+ */
+RAGSTORE_API int ragstore_session_version(ragstore_buffer **out, ragstore_session *session);
+
+/**
+ * Find messages in the history of an entity: those that have each word of a query somewhere in their
+ * content, without regard to case and accents. A JSON array of objects: session_id, session_name,
+ * number, role, content, timestamp, metadata; first those of the session with the last activity, in
+ * each session the newest first.
+ *
+ * @param out  set to UTF-8 JSON text, to NULL on failure
+ * @param entity  not NULL
+ * @param query  UTF-8, at most 1 KiB and 16 words
+ * @param options  NULL for the defaults: all sessions, 20 messages
+ *
+ * Ownership: caller owns *out, free with ragstore_buffer_free().
+ * Lifetime:  none.
+ * Threads:   any thread.
+ * Errors:    NOT_FOUND, TOO_LARGE, INTERRUPTED, common.
+ * Blocking:  reads messages, from the newest back, until it has found enough.
+ * Since:     0.1
+ */
+RAGSTORE_API int ragstore_session_search(ragstore_buffer **out, ragstore_entity *entity,
+                                         const char *query,
+                                         const ragstore_session_search_options *options);
 
 /**
  * Delete a session with its messages.

@@ -50,7 +50,7 @@ ROOM_collections := collection.c collection_aggregate.c collection_change.c coll
     stored_document.c
 
 ROOM_agent := answer_score.c answer_terms.c answer_units.c extractive.c generation.c model_answer.c \
-    model_prompt.c session.c session_messages.c
+    model_prompt.c session.c session_change.c session_messages.c session_search.c
 
 ROOM_api := api_backup.c api_check.c api_compact.c api_collection.c api_document.c api_entity.c api_errors.c \
     api_extraction.c api_generation.c api_index.c \

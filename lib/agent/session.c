@@ -8,6 +8,7 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
@@ -202,11 +203,28 @@ int rsi_session_describe(rsi_bytes *out, rsi_store *store, const char *session_i
     return status == RAGSTORE_OK ? rsi_bytes_status(out) : status;
 }
 
+/* ---- lists ---- */
+
+typedef struct listed_session {
+    rsi_json *json; /* owned */
+    const char *last_activity;
+    size_t order; /* in which they came */
+} listed_session;
+
 typedef struct session_list {
-    rsi_bytes found; /* records, each followed by NUL */
+    listed_session *items;
+    size_t count;
+    size_t capacity;
     const char *incarnation;
     const char *match;
 } session_list;
+
+static bool matches(const char *key, const rsi_json *session, const char *match)
+{
+    const char *name = rsi_json_get_text(session, "session_name");
+    return match == NULL || strcasestr(key, match) != NULL ||
+           (name != NULL && strcasestr(name, match) != NULL);
+}
 
 static int collect_session(void *user, const char *key, const char *json, size_t size)
 {
@@ -215,49 +233,47 @@ static int collect_session(void *user, const char *key, const char *json, size_t
     int status = rsi_json_parse(&session, json, size, RSI_JSON_DEPTH_STORED);
     if (status != RAGSTORE_OK)
         return status;
-    const char *name = rsi_json_get_text(session, "session_name");
-    bool matches = list->match == NULL || strcasestr(key, list->match) != NULL ||
-                   (name != NULL && strcasestr(name, list->match) != NULL);
-    if (matches && is_about(session, list->incarnation))
-        rsi_bytes_append(&list->found, json, size + 1);
-    rsi_json_free(session);
-    return rsi_bytes_status(&list->found);
+    if (!matches(key, session, list->match) || !is_about(session, list->incarnation)) {
+        rsi_json_free(session);
+        return RAGSTORE_OK;
+    }
+    if (!rsi_grow((void **)&list->items, &list->capacity, list->count + 1, sizeof *list->items)) {
+        rsi_json_free(session);
+        return RAGSTORE_E_NO_MEMORY;
+    }
+    const char *last = rsi_json_get_text(session, "last_activity");
+    list->items[list->count] = (listed_session){session, last == NULL ? "" : last, list->count};
+    list->count++;
+    return RAGSTORE_OK;
 }
 
-static int put_sessions(rsi_json_writer *writer, rsi_store *store, const rsi_bytes *found,
-                        uint64_t limit, uint64_t offset)
+static int compare_newest(const void *a, const void *b)
 {
-    uint64_t position = 0;
-    int status = RAGSTORE_OK;
-    for (size_t at = 0; status == RAGSTORE_OK && at < found->size;
-         at += strlen(found->data + at) + 1, position++) {
-        rsi_json *session;
-        if (position < offset || position - offset >= limit)
-            continue;
-        status = rsi_json_parse(&session, found->data + at, strlen(found->data + at),
-                                RSI_JSON_DEPTH_STORED);
-        if (status == RAGSTORE_OK)
-            status = put_session(writer, store, session);
-        rsi_json_free(session);
-    }
-    return status;
+    const listed_session *left = a;
+    const listed_session *right = b;
+    const int times = strcmp(right->last_activity, left->last_activity);
+    return times != 0 ? times : (left->order < right->order) - (left->order > right->order);
 }
 
 int rsi_session_list(rsi_bytes *out, rsi_store *store, const char *entity_id,
-                     const char *incarnation, uint64_t limit, uint64_t offset, const char *match)
+                     const char *incarnation, const rsi_session_page *page)
 {
     rsi_entity_record entity = {0};
-    session_list list = {.incarnation = incarnation, .match = match};
+    session_list list = {.incarnation = incarnation, .match = page->match};
+    rsi_json_writer writer = rsi_json_writer_of(out);
     int status = rsi_entity_read(&entity, store, entity_id, incarnation);
     if (status == RAGSTORE_OK)
         status = rsi_storage_sessions_of(store->storage, entity_id, collect_session, &list);
-    if (status == RAGSTORE_OK) {
-        rsi_json_writer writer = rsi_json_writer_of(out);
-        rsi_json_begin_array(&writer);
-        status = put_sessions(&writer, store, &list.found, limit, offset);
-        rsi_json_end_array(&writer);
-    }
-    rsi_bytes_free(&list.found);
+    if (page->newest_first && list.count > 1)
+        qsort(list.items, list.count, sizeof *list.items, compare_newest);
+    rsi_json_begin_array(&writer);
+    for (size_t i = 0; status == RAGSTORE_OK && i < list.count; i++)
+        if (i >= page->offset && i - page->offset < page->limit)
+            status = put_session(&writer, store, list.items[i].json);
+    rsi_json_end_array(&writer);
+    for (size_t i = 0; i < list.count; i++)
+        rsi_json_free(list.items[i].json);
+    rsi_free(list.items);
     rsi_entity_record_free(&entity);
     return status == RAGSTORE_OK ? rsi_bytes_status(out) : status;
 }

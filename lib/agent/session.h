@@ -27,8 +27,43 @@ int rsi_session_create(char session_id[RSI_SESSION_ID_MAX], rsi_store *store,
                        const char *metadata_json);
 int rsi_session_delete(rsi_store *store, const char *session_id);
 int rsi_session_describe(rsi_bytes *out, rsi_store *store, const char *session_id);
+
+typedef struct rsi_session_page {
+    uint64_t limit;
+    uint64_t offset;
+    const char *match; /* NULL: all */
+    bool newest_first; /* by their last activity; otherwise in the order in which they came */
+} rsi_session_page;
 int rsi_session_list(rsi_bytes *out, rsi_store *store, const char *entity_id,
-                     const char *incarnation, uint64_t limit, uint64_t offset, const char *match);
+                     const char *incarnation, const rsi_session_page *page);
+
+/* ---- changing (session_change.c) ---- */
+
+#define RSI_SESSION_VERSION_SIZE 17 /* 16 digits and NUL */
+
+/* What is to become of a record's members; NULL: they stay. */
+typedef struct rsi_session_change {
+    const char *name;
+    const char *metadata_json; /* checked */
+    const char *last_activity;
+} rsi_session_change;
+
+/* Put the record with a change into a transaction. */
+int rsi_session_put(rsi_tx *tx, const rsi_session_record *record, const rsi_session_change *change);
+/* A text that changes with each change of the session, messages included. */
+int rsi_session_version(char version[RSI_SESSION_VERSION_SIZE], rsi_store *store,
+                        const char *session_id);
+/* Change name and metadata (as given, not checked yet), if it has this version (NULL: any). CONFLICT. */
+int rsi_session_update(rsi_store *store, const char *session_id, const rsi_session_change *change,
+                       const char *version);
+
+/* ---- searching (session_search.c) ---- */
+
+/* Messages that have each word of `query`, the newest first, as a JSON array. session_id NULL: of all
+ * sessions of the entity. */
+int rsi_session_search(rsi_bytes *out, rsi_store *store, const char *entity_id,
+                       const char *incarnation, const char *query, const char *session_id,
+                       const rsi_session_page *page);
 
 /* One message. *json (may be NULL) receives it as callers see it. */
 int rsi_session_append(uint64_t *number, rsi_bytes *json, rsi_store *store,

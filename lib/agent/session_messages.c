@@ -26,29 +26,12 @@ static int encode_message(rsi_bytes *out, const char *role, const char *content,
     return rsi_bytes_status(out);
 }
 
-/* The record again, with the time of now as its last activity. */
 static int touch_session(rsi_tx *tx, const rsi_session_record *record)
 {
     char now[RSI_TIME_TEXT];
-    rsi_bytes text = {0};
-    rsi_json_writer writer = rsi_json_writer_of(&text);
-    void *iterator = NULL;
-    const char *key;
-    rsi_json *value;
+    const rsi_session_change change = {.last_activity = now};
     rsi_time_now_text(now);
-    rsi_json_begin_object(&writer);
-    while (rsi_json_each(record->json, &iterator, &key, &value)) {
-        if (strcmp(key, "last_activity") == 0)
-            rsi_json_put_text(&writer, key, now);
-        else
-            rsi_json_put_value(&writer, key, value);
-    }
-    rsi_json_end_object(&writer);
-    int status = rsi_bytes_status(&text);
-    if (status == RAGSTORE_OK)
-        status = rsi_tx_put(tx, RSI_SPACE_SESSIONS, record->id, text.data, text.size);
-    rsi_bytes_free(&text);
-    return status;
+    return rsi_session_put(tx, record, &change);
 }
 
 static int check_message(const char *role, const char *content)

@@ -166,7 +166,7 @@ int ragstore_entity_list(ragstore_buffer **out, ragstore_store *store,
     rsi_bytes text = {0};
     int status = rsi_clear_out(out, __func__);
     if (status == RAGSTORE_OK)
-        status = rsi_take_options(&given, sizeof given, options, __func__);
+        status = rsi_take_list_options(&given, options, 0, __func__);
     if (status == RAGSTORE_OK)
         status = enter_store(store, __func__);
     if (status != RAGSTORE_OK)

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #define DEFAULT_PASSAGES 8
+#define DEFAULT_FOUND 20
 #define DEFAULT_ANSWER_TOKENS 800
 #define DEFAULT_PROMPT_TOKENS 3000
 #define DEFAULT_TIMEOUT_MS 120000
@@ -142,15 +143,67 @@ int ragstore_session_list(ragstore_buffer **out, ragstore_entity *entity,
     rsi_bytes text = {0};
     int status = rsi_clear_out(out, __func__);
     if (status == RAGSTORE_OK)
+        status = rsi_take_list_options(&given, options, RAGSTORE_LIST_NEWEST_FIRST, __func__);
+    if (status == RAGSTORE_OK)
+        status = enter_entity(entity, __func__);
+    if (status != RAGSTORE_OK)
+        return status;
+    const rsi_session_page page = {given.limit == 0 ? UINT64_MAX : given.limit, given.offset,
+                                   given.match, (given.flags & RAGSTORE_LIST_NEWEST_FIRST) != 0};
+    status = rsi_session_list(&text, entity->core->store, entity->id, entity->incarnation, &page);
+    return rsi_core_leave_with(out, entity->core, &text, status);
+}
+
+int ragstore_session_update(ragstore_session *session,
+                            const ragstore_session_update_options *options)
+{
+    ragstore_session_update_options given;
+    int status = rsi_take_options(&given, sizeof given, options, __func__);
+    if (status == RAGSTORE_OK)
+        status = enter_to_write(session, __func__);
+    if (status != RAGSTORE_OK)
+        return status;
+    const rsi_session_change change = {.name = given.name, .metadata_json = given.metadata_json};
+    status = rsi_session_update(session->core->store, session->session_id, &change, given.version);
+    return rsi_core_leave(session->core, rsi_wrap(status, "update a session"));
+}
+
+int ragstore_session_version(ragstore_buffer **out, ragstore_session *session)
+{
+    char version[RSI_SESSION_VERSION_SIZE];
+    rsi_bytes text = {0};
+    int status = rsi_clear_out(out, __func__);
+    if (status == RAGSTORE_OK)
+        status = enter(session, __func__);
+    if (status != RAGSTORE_OK)
+        return status;
+    status = rsi_session_version(version, session->core->store, session->session_id);
+    if (status == RAGSTORE_OK) {
+        rsi_bytes_append_text(&text, version);
+        status = rsi_bytes_status(&text);
+    }
+    return rsi_core_leave_with(out, session->core, &text, status);
+}
+
+int ragstore_session_search(ragstore_buffer **out, ragstore_entity *entity, const char *query,
+                            const ragstore_session_search_options *options)
+{
+    ragstore_session_search_options given;
+    rsi_bytes text = {0};
+    int status = rsi_clear_out(out, __func__);
+    if (status == RAGSTORE_OK)
+        status = rsi_check_not_null(query, __func__, "query");
+    if (status == RAGSTORE_OK)
         status = rsi_take_options(&given, sizeof given, options, __func__);
     if (status == RAGSTORE_OK)
         status = enter_entity(entity, __func__);
     if (status != RAGSTORE_OK)
         return status;
-    status = rsi_session_list(&text, entity->core->store, entity->id, entity->incarnation,
-                              given.limit == 0 ? UINT64_MAX : given.limit, given.offset,
-                              given.match);
-    return rsi_core_leave_with(out, entity->core, &text, status);
+    const rsi_session_page page = {.limit = given.limit == 0 ? DEFAULT_FOUND : given.limit,
+                                   .offset = given.offset};
+    status = rsi_session_search(&text, entity->core->store, entity->id, entity->incarnation, query,
+                                given.session_id, &page);
+    return rsi_core_leave_with(out, entity->core, &text, rsi_wrap(status, "search the history"));
 }
 
 int ragstore_session_delete(ragstore_store *store, const char *session_id)

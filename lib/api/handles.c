@@ -149,6 +149,18 @@ static int refuse_unknown_field(const char *function)
                     "%s: the options hold a field that this version does not know", function);
 }
 
+int rsi_take_list_options(ragstore_list_options *mine, const ragstore_list_options *options,
+                          uint32_t known_flags, const char *function)
+{
+    int status = rsi_take_options(mine, sizeof *mine, options, function);
+    if (status == RAGSTORE_OK)
+        status = rsi_check_reserved(mine->reserved, function);
+    if (status == RAGSTORE_OK && (mine->flags & ~known_flags) != 0)
+        status = rsi_fail(RAGSTORE_E_INVALID_ARGUMENT, "api", "%s: unknown flags 0x%x", function,
+                          mine->flags & ~known_flags);
+    return status;
+}
+
 int rsi_check_reserved(uint32_t reserved, const char *function)
 {
     return reserved == 0 ? RAGSTORE_OK : refuse_unknown_field(function);

@@ -176,6 +176,9 @@ int rsi_document_open_handle(ragstore_document **out, rsi_core *core, const char
  * is beyond `mine` is zero. options NULL: all defaults.
  */
 int rsi_take_options(void *mine, size_t mine_size, const void *options, const char *function);
+/* The same for lists, which know some flags. */
+int rsi_take_list_options(ragstore_list_options *mine, const ragstore_list_options *options,
+                          uint32_t known_flags, const char *function);
 /* A member that has no meaning yet may have one for a newer caller: UNSUPPORTED unless zero. */
 int rsi_check_reserved(uint32_t reserved, const char *function);
 

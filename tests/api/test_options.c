@@ -29,6 +29,8 @@ static void options__are_equal_by_macro_and_by_function(void **state)
     INIT_IS_THE_MACRO(ragstore_document_add_options, RAGSTORE_DOCUMENT_ADD_OPTIONS_INIT);
     INIT_IS_THE_MACRO(ragstore_entity_search_options, RAGSTORE_ENTITY_SEARCH_OPTIONS_INIT);
     INIT_IS_THE_MACRO(ragstore_session_create_options, RAGSTORE_SESSION_CREATE_OPTIONS_INIT);
+    INIT_IS_THE_MACRO(ragstore_session_update_options, RAGSTORE_SESSION_UPDATE_OPTIONS_INIT);
+    INIT_IS_THE_MACRO(ragstore_session_search_options, RAGSTORE_SESSION_SEARCH_OPTIONS_INIT);
     INIT_IS_THE_MACRO(ragstore_session_messages_options, RAGSTORE_SESSION_MESSAGES_OPTIONS_INIT);
     INIT_IS_THE_MACRO(ragstore_session_ask_options, RAGSTORE_SESSION_ASK_OPTIONS_INIT);
 }
@@ -149,6 +151,19 @@ static int call_session_list(stage *on, const void *options)
     return status;
 }
 
+static int call_session_update(stage *on, const void *options)
+{
+    return ragstore_session_update(on->session, options);
+}
+
+static int call_session_search(stage *on, const void *options)
+{
+    ragstore_buffer *buffer;
+    int status = ragstore_session_search(&buffer, on->entity, "line", options);
+    ragstore_buffer_free(buffer);
+    return status;
+}
+
 static int call_session_messages(stage *on, const void *options)
 {
     ragstore_buffer *buffer;
@@ -181,6 +196,8 @@ static const struct {
     {"ragstore_entity_search", call_entity_search, sizeof(ragstore_entity_search_options)},
     {"ragstore_session_create", call_session_create, sizeof(ragstore_session_create_options)},
     {"ragstore_session_list", call_session_list, sizeof(ragstore_list_options)},
+    {"ragstore_session_update", call_session_update, sizeof(ragstore_session_update_options)},
+    {"ragstore_session_search", call_session_search, sizeof(ragstore_session_search_options)},
     {"ragstore_session_messages", call_session_messages, sizeof(ragstore_session_messages_options)},
     {"ragstore_session_ask", call_session_ask, sizeof(ragstore_session_ask_options)},
 };

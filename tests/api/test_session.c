@@ -227,6 +227,39 @@ static void session_list__is_of_one_entity_and_can_be_cut_and_matched(void **sta
     assert_ok(ragstore_store_close(store));
 }
 
+static void session_list__is_by_the_last_activity_when_asked(void **state)
+{
+    static const char *const expected[] = {"Chat 1", "Chat 3", "Chat 2"};
+    ragstore_list_options options = RAGSTORE_LIST_OPTIONS_INIT;
+    ragstore_buffer *buffer;
+    ragstore_store *store = open_store(state);
+    ragstore_entity *entity = make_entity(store, "acme");
+    ragstore_session *first = make_session(entity);
+    ragstore_session_free(make_session(entity));
+    ragstore_session_free(make_session(entity));
+    usleep(2);
+    append(first, "user", "hello again");
+    options.flags = RAGSTORE_LIST_NEWEST_FIRST;
+    for (size_t i = 0; i < COUNT(expected); i++) {
+        options.limit = 1;
+        options.offset = i;
+        json_t *list = list_sessions(entity, &options);
+        assert_int_equal(json_array_size(list), 1);
+        assert_text(json_array_get(list, 0), "session_name", expected[i]);
+        json_decref(list);
+    }
+    assert_fails(RAGSTORE_E_INVALID_ARGUMENT, ragstore_document_list(&buffer, entity, &options));
+    assert_fails(RAGSTORE_E_INVALID_ARGUMENT, ragstore_entity_list(&buffer, store, &options));
+    options.flags = 2;
+    assert_fails(RAGSTORE_E_INVALID_ARGUMENT, ragstore_session_list(&buffer, entity, &options));
+    options.flags = 0;
+    options.reserved = 1;
+    assert_fails(RAGSTORE_E_UNSUPPORTED, ragstore_session_list(&buffer, entity, &options));
+    ragstore_session_free(first);
+    ragstore_entity_free(entity);
+    assert_ok(ragstore_store_close(store));
+}
+
 static void session_list__of_a_later_entity_of_the_same_id_shows_none_of_the_earlier(void **state)
 {
     char id[64];
@@ -374,6 +407,200 @@ static void session_append__refuses_bad_messages(void **state)
     assert_ok(ragstore_store_close(store));
 }
 
+/* ---- changing ---- */
+
+static void read_version(char version[64], ragstore_session *session)
+{
+    ragstore_buffer *buffer;
+    assert_ok(ragstore_session_version(&buffer, session));
+    snprintf(version, 64, "%s", ragstore_buffer_data(buffer));
+    ragstore_buffer_free(buffer);
+}
+
+static void session_update__changes_what_it_is_told_and_nothing_else(void **state)
+{
+    ragstore_session_update_options options = RAGSTORE_SESSION_UPDATE_OPTIONS_INIT;
+    ragstore_session_create_options given = RAGSTORE_SESSION_CREATE_OPTIONS_INIT;
+    ragstore_session *session;
+    ragstore_store *store = open_store(state);
+    ragstore_entity *entity = make_entity(store, "acme");
+    given.metadata_json = "{\"a\": 1}";
+    assert_ok(ragstore_session_create(&session, entity, &given));
+    append(session, "user", "hello");
+    json_t *before = describe_session(session);
+    assert_ok(ragstore_session_update(session, NULL));
+    options.name = "Ferries \xe2\x9b\xb4";
+    assert_ok(ragstore_session_update(session, &options));
+    json_t *after = describe_session(session);
+    json_object_set_new(before, "session_name", json_string(options.name));
+    assert_true(json_equal(before, after));
+    json_decref(after);
+    options = (ragstore_session_update_options)RAGSTORE_SESSION_UPDATE_OPTIONS_INIT;
+    options.metadata_json = "{\"b\": [2]}";
+    assert_ok(ragstore_session_update(session, &options));
+    ragstore_session_free(session);
+    const char *id = json_string_value(json_object_get(before, "session_id"));
+    ragstore_entity_free(entity);
+    store = reopen_store(store, state);
+    assert_ok(ragstore_session_open(&session, store, id));
+    after = describe_session(session);
+    json_object_set_new(before, "metadata", json_pack("{s:[i]}", "b", 2));
+    assert_true(json_equal(before, after));
+    json_decref(after);
+    json_decref(before);
+    ragstore_session_free(session);
+    assert_ok(ragstore_store_close(store));
+}
+
+static void session_update__refuses_bad_fields_and_changes_nothing(void **state)
+{
+    char version[64];
+    char later[64];
+    char *endless = long_text(KIB + 1);
+    ragstore_session_update_options options = RAGSTORE_SESSION_UPDATE_OPTIONS_INIT;
+    ragstore_store *store = open_store(state);
+    ragstore_entity *entity = make_entity(store, "acme");
+    ragstore_session *session = make_session(entity);
+    read_version(version, session);
+    options.name = endless;
+    assert_fails(RAGSTORE_E_TOO_LARGE, ragstore_session_update(session, &options));
+    options.name = "\xff";
+    assert_fails(RAGSTORE_E_INVALID_DATA, ragstore_session_update(session, &options));
+    options.name = NULL;
+    options.metadata_json = "[]";
+    assert_fails(RAGSTORE_E_INVALID_DATA, ragstore_session_update(session, &options));
+    read_version(later, session);
+    assert_string_equal(version, later);
+    free(endless);
+    options.metadata_json = NULL;
+    options.name = "x";
+    assert_ok(ragstore_session_delete(store, ragstore_session_id(session)));
+    assert_fails(RAGSTORE_E_NOT_FOUND, ragstore_session_update(session, &options));
+    ragstore_buffer *buffer;
+    assert_fails(RAGSTORE_E_NOT_FOUND, ragstore_session_version(&buffer, session));
+    assert_null(buffer);
+    ragstore_session_free(session);
+    ragstore_entity_free(entity);
+    assert_ok(ragstore_store_close(store));
+}
+
+static void session_version__lets_only_one_of_two_change_what_both_have_read(void **state)
+{
+    char version[64];
+    char later[64];
+    ragstore_session_update_options options = RAGSTORE_SESSION_UPDATE_OPTIONS_INIT;
+    ragstore_store *store = open_store(state);
+    ragstore_entity *entity = make_entity(store, "acme");
+    ragstore_session *session = make_session(entity);
+    read_version(version, session);
+    options.version = version;
+    options.name = "mine";
+    assert_ok(ragstore_session_update(session, &options));
+    options.name = "theirs";
+    assert_fails(RAGSTORE_E_CONFLICT, ragstore_session_update(session, &options));
+    json_t *described = describe_session(session);
+    assert_text(described, "session_name", "mine");
+    json_decref(described);
+    read_version(version, session);
+    append(session, "user", "hello");
+    read_version(later, session);
+    assert_string_not_equal(version, later);
+    assert_fails(RAGSTORE_E_CONFLICT, ragstore_session_update(session, &options));
+    options.version = later;
+    assert_ok(ragstore_session_update(session, &options));
+    ragstore_session_free(session);
+    ragstore_entity_free(entity);
+    assert_ok(ragstore_store_close(store));
+}
+
+/* ---- searching ---- */
+
+static json_t *search_history(ragstore_entity *entity, const char *query, const char *session_id,
+                              uint64_t limit, uint64_t offset)
+{
+    ragstore_buffer *buffer;
+    ragstore_session_search_options options = RAGSTORE_SESSION_SEARCH_OPTIONS_INIT;
+    options.session_id = session_id;
+    options.limit = limit;
+    options.offset = offset;
+    assert_ok(ragstore_session_search(&buffer, entity, query, &options));
+    return take_json(buffer);
+}
+
+static void session_search__finds_words_in_all_sessions_newest_first(void **state)
+{
+    char text[64];
+    ragstore_store *store = open_store(state);
+    ragstore_entity *entity = make_entity(store, "acme");
+    ragstore_entity *other = make_entity(store, "other");
+    ragstore_session *first = make_session(entity);
+    ragstore_session *second = make_session(entity);
+    ragstore_session *foreign = make_session(other);
+    append(foreign, "user", "Ferry timetables of others");
+    for (int i = 0; i < 600; i++) { /* several pages of the reading */
+        snprintf(text, sizeof text, "Question %d about the FERRY\ntimetable", i);
+        append(first, i % 2 == 0 ? "user" : "assistant", i % 3 == 0 ? text : "Something else");
+    }
+    append(second, "user", "Caf\xc3\xa9s on the ferry: which timetable do they keep?");
+    json_t *found = search_history(entity, "timetable  Ferry", NULL, 3, 0);
+    assert_int_equal(json_array_size(found), 3);
+    assert_text(json_array_get(found, 0), "session_id", ragstore_session_id(second));
+    assert_text(json_array_get(found, 0), "session_name", "Chat 2");
+    assert_number(json_array_get(found, 0), "number", 0);
+    assert_text(json_array_get(found, 0), "role", "user");
+    assert_number(json_array_get(found, 1), "number", 597);
+    assert_number(json_array_get(found, 2), "number", 594);
+    assert_text(json_array_get(found, 2), "content", "Question 594 about the FERRY\ntimetable");
+    json_decref(found);
+    found = search_history(entity, "ferry", ragstore_session_id(first), 1000, 0);
+    assert_int_equal(json_array_size(found), 200);
+    json_decref(found);
+    found = search_history(entity, "ferry", NULL, 0, 199);
+    assert_int_equal(json_array_size(found), 2);
+    assert_number(json_array_get(found, 1), "number", 0);
+    json_decref(found);
+    found = search_history(entity, "cafes KEEP?", NULL, 0, 0);
+    assert_int_equal(json_array_size(found), 1);
+    json_decref(found);
+    found = search_history(entity, "ferry submarine", NULL, 0, 0);
+    assert_int_equal(json_array_size(found), 0);
+    json_decref(found);
+    ragstore_session_free(first);
+    ragstore_session_free(second);
+    ragstore_session_free(foreign);
+    ragstore_entity_free(other);
+    ragstore_entity_free(entity);
+    assert_ok(ragstore_store_close(store));
+}
+
+static void session_search__refuses_bad_queries(void **state)
+{
+    ragstore_buffer *buffer;
+    ragstore_session_search_options options = RAGSTORE_SESSION_SEARCH_OPTIONS_INIT;
+    char *endless = long_text(KIB + 1);
+    ragstore_store *store = open_store(state);
+    ragstore_entity *entity = make_entity(store, "acme");
+    ragstore_entity *other = make_entity(store, "other");
+    ragstore_session *foreign = make_session(other);
+    const char *const wordless[] = {"", "  \n", "\xc2\xad"};
+    for (size_t i = 0; i < COUNT(wordless); i++)
+        assert_fails(RAGSTORE_E_INVALID_ARGUMENT,
+                     ragstore_session_search(&buffer, entity, wordless[i], NULL));
+    assert_null(buffer);
+    assert_fails(RAGSTORE_E_TOO_LARGE, ragstore_session_search(&buffer, entity, endless, NULL));
+    assert_fails(
+        RAGSTORE_E_TOO_LARGE,
+        ragstore_session_search(&buffer, entity, "a b c d e f g h i j k l m n o p q", NULL));
+    assert_fails(RAGSTORE_E_INVALID_DATA, ragstore_session_search(&buffer, entity, "\xff", NULL));
+    options.session_id = ragstore_session_id(foreign); /* another entity's */
+    assert_fails(RAGSTORE_E_NOT_FOUND, ragstore_session_search(&buffer, entity, "x", &options));
+    free(endless);
+    ragstore_session_free(foreign);
+    ragstore_entity_free(other);
+    ragstore_entity_free(entity);
+    assert_ok(ragstore_store_close(store));
+}
+
 static void session_calls__refuse_null(void **state)
 {
     ragstore_buffer *buffer = (ragstore_buffer *)(uintptr_t)1;
@@ -399,6 +626,12 @@ static void session_calls__refuse_null(void **state)
     assert_fails(wrong, ragstore_session_append(NULL, session, "user", NULL, NULL));
     assert_fails(wrong, ragstore_session_messages(NULL, session, NULL));
     assert_fails(wrong, ragstore_session_messages(&buffer, NULL, NULL));
+    assert_fails(wrong, ragstore_session_update(NULL, NULL));
+    assert_fails(wrong, ragstore_session_version(NULL, session));
+    assert_fails(wrong, ragstore_session_version(&buffer, NULL));
+    assert_fails(wrong, ragstore_session_search(NULL, entity, "x", NULL));
+    assert_fails(wrong, ragstore_session_search(&buffer, NULL, "x", NULL));
+    assert_fails(wrong, ragstore_session_search(&buffer, entity, NULL, NULL));
     assert_null(ragstore_session_id(NULL));
     assert_null(ragstore_session_entity_id(NULL));
     ragstore_session_free(NULL);
@@ -421,6 +654,12 @@ int main(void)
         TEST(session_append__keeps_messages_in_order),
         TEST(session_messages__are_read_page_by_page),
         TEST(session_append__refuses_bad_messages),
+        TEST(session_list__is_by_the_last_activity_when_asked),
+        TEST(session_update__changes_what_it_is_told_and_nothing_else),
+        TEST(session_update__refuses_bad_fields_and_changes_nothing),
+        TEST(session_version__lets_only_one_of_two_change_what_both_have_read),
+        TEST(session_search__finds_words_in_all_sessions_newest_first),
+        TEST(session_search__refuses_bad_queries),
         TEST(session_calls__refuse_null),
     };
     return cmocka_run_group_tests_name("session", tests, NULL, NULL);

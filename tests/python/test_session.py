@@ -136,3 +136,22 @@ def test_ask_with_a_message_out_of_range__is_refused_and_not_stored(entity, mess
 def test_ask_with_k_out_of_range__is_refused(entity, k):
     with pytest.raises(ragstore.InvalidArgumentError):
         entity.create_session().ask("Hello?", k=k)
+
+
+def test_update__changes_name_and_metadata_of_the_version_that_was_read(entity):
+    session = entity.create_session()
+    version = session.version
+    session.update(name="Ferries", metadata={"a": 1}, version=version)
+    assert session.describe()["session_name"] == "Ferries"
+    assert session.describe()["metadata"] == {"a": 1}
+    with pytest.raises(ragstore.ConflictError):
+        session.update(name="Other", version=version)
+
+
+def test_search_sessions__finds_messages(entity):
+    first, second = entity.create_session(), entity.create_session()
+    first.append("user", "When does the ferry leave?")
+    second.append("user", "Is there a FERRY on Sunday?")
+    assert [hit["session_id"] for hit in entity.search_sessions("ferry")] == [second.id, first.id]
+    assert entity.search_sessions("ferry", session_id=first.id, limit=1)[0]["number"] == 0
+    assert [s["session_id"] for s in entity.sessions(newest_first=True)] == [second.id, first.id]

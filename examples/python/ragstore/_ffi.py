@@ -42,6 +42,7 @@ RAGSTORE_LOG_WARNING = 2
 RAGSTORE_LOG_INFO = 3
 RAGSTORE_LOG_DEBUG = 4
 RAGSTORE_BACKUP_UNCHECKED = 0x1
+RAGSTORE_LIST_NEWEST_FIRST = 0x1
 RAGSTORE_MODE_HYBRID = 1
 RAGSTORE_MODE_VECTOR = 2
 RAGSTORE_MODE_KEYWORD = 3
@@ -182,6 +183,8 @@ class list_options(_Options):
         ("limit", c_uint64),
         ("offset", c_uint64),
         ("match", c_char_p),
+        ("flags", c_uint32),
+        ("reserved", c_uint32),
     ]
 
 
@@ -216,6 +219,24 @@ class entity_search_options(_Options):
 
 class session_create_options(_Options):
     _fields_ = [("struct_size", c_size_t), ("name", c_char_p), ("metadata_json", c_char_p)]
+
+
+class session_update_options(_Options):
+    _fields_ = [
+        ("struct_size", c_size_t),
+        ("name", c_char_p),
+        ("metadata_json", c_char_p),
+        ("version", c_char_p),
+    ]
+
+
+class session_search_options(_Options):
+    _fields_ = [
+        ("struct_size", c_size_t),
+        ("session_id", c_char_p),
+        ("limit", c_uint64),
+        ("offset", c_uint64),
+    ]
 
 
 class session_messages_options(_Options):
@@ -394,6 +415,8 @@ TABLE: list[tuple[str, list[Any], Any, Any]] = [
     ("ragstore_result_json", [_P(buffer_p), result_p], c_int, _status),
     # session
     ("ragstore_session_create_options_init", [_P(session_create_options)], None, None),
+    ("ragstore_session_update_options_init", [_P(session_update_options)], None, None),
+    ("ragstore_session_search_options_init", [_P(session_search_options)], None, None),
     ("ragstore_session_messages_options_init", [_P(session_messages_options)], None, None),
     ("ragstore_session_ask_options_init", [_P(session_ask_options)], None, None),
     ("ragstore_session_create", [_P(session_p), entity_p, _P(session_create_options)],
@@ -404,6 +427,10 @@ TABLE: list[tuple[str, list[Any], Any, Any]] = [
     ("ragstore_session_entity_id", [session_p], c_char_p, None),
     ("ragstore_session_describe", [_P(buffer_p), session_p], c_int, _status),
     ("ragstore_session_list", [_P(buffer_p), entity_p, _P(list_options)], c_int, _status),
+    ("ragstore_session_update", [session_p, _P(session_update_options)], c_int, _status),
+    ("ragstore_session_version", [_P(buffer_p), session_p], c_int, _status),
+    ("ragstore_session_search",
+     [_P(buffer_p), entity_p, c_char_p, _P(session_search_options)], c_int, _status),
     ("ragstore_session_delete", [store_p, c_char_p], c_int, _status),
     ("ragstore_session_append", [_P(c_uint64), session_p, c_char_p, c_char_p, c_char_p],
      c_int, _status),

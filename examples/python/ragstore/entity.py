@@ -282,12 +282,41 @@ class Entity(Handle):
         return Session(out, self._store)
 
     def sessions(
-        self, *, limit: int | None = None, offset: int = 0, match: str | None = None
+        self,
+        *,
+        limit: int | None = None,
+        offset: int = 0,
+        match: str | None = None,
+        newest_first: bool = False,
     ) -> list[dict[str, Any]]:
-        """Describe sessions, oldest first: as Session.describe() does."""
+        """Describe sessions as Session.describe() does, oldest first, or by their last activity."""
         options = list_options(limit, offset, match)
+        options.flags = _ffi.RAGSTORE_LIST_NEWEST_FIRST if newest_first else 0
         with self._use() as pointer:
             return _convert.describe("ragstore_session_list", pointer, ctypes.byref(options))
+
+    def search_sessions(
+        self,
+        query: str,
+        *,
+        session_id: str | None = None,
+        limit: int | None = None,
+        offset: int = 0,
+    ) -> list[dict[str, Any]]:
+        """Messages that have each word of the query, the newest first: session_id, session_name,
+        number, role, content, timestamp, metadata."""
+        options = _ffi.session_search_options(
+            session_id=_convert.optional_text(session_id, "session_id"),
+            limit=_convert.number(limit, "limit", 1, _convert.U64_MAX),
+            offset=_convert.number(offset, "offset", 0, _convert.U64_MAX),
+        )
+        with self._use() as pointer:
+            return _convert.describe(
+                "ragstore_session_search",
+                pointer,
+                _convert.text(query, "query"),
+                ctypes.byref(options),
+            )
 
 
 def list_options(limit: int | None, offset: int, match: str | None) -> _ffi.list_options:

@@ -48,6 +48,33 @@ class Session(Handle):
         with self._use() as pointer:
             return _convert.describe("ragstore_session_describe", pointer)
 
+    @property
+    def version(self) -> str:
+        """Another text after each change of the session, messages included; for update()."""
+        buffer = _ffi.buffer_p()
+        with self._use() as pointer:
+            lib.ragstore_session_version(ctypes.byref(buffer), pointer)
+            return _ffi.take_bytes(buffer).decode()
+
+    def update(
+        self,
+        *,
+        name: str | None = None,
+        metadata: Mapping[str, Any] | None = None,
+        version: str | None = None,
+    ) -> None:
+        """Change the name, or replace the metadata; None keeps.
+
+        version  raise ConflictError unless the session has it
+        """
+        options = _ffi.session_update_options(
+            name=_convert.optional_text(name, "name"),
+            metadata_json=_convert.optional_json(metadata, "metadata"),
+            version=_convert.optional_text(version, "version"),
+        )
+        with self._use() as pointer:
+            lib.ragstore_session_update(pointer, ctypes.byref(options))
+
     def append(
         self, role: str, content: str, metadata: Mapping[str, Any] | None = None
     ) -> int:

@@ -147,8 +147,8 @@ static void expect_listed(open_store *s, uint64_t limit, uint64_t offset, const 
 {
     rsi_bytes out = {0};
     rsi_json *list;
-    assert_int_equal(rsi_session_list(&out, s->store, ACME, s->incarnation, limit, offset, match),
-                     0);
+    const rsi_session_page page = {limit, offset, match, false};
+    assert_int_equal(rsi_session_list(&out, s->store, ACME, s->incarnation, &page), 0);
     assert_int_equal(rsi_json_parse(&list, out.data, out.size, 8), 0);
     assert_int_equal(rsi_json_count(list), count);
     if (count > 0)
@@ -164,6 +164,7 @@ static void agent_session__is_listed_with_those_of_its_entity(void **state)
     char id[RSI_SESSION_ID_MAX];
     open_store s;
     rsi_bytes out = {0};
+    const rsi_session_page one = {.limit = 1};
     open_store_begin(&s, state, NULL);
     expect_listed(&s, UINT64_MAX, 0, NULL, 0, NULL);
     assert_int_equal(rsi_entity_create(other, s.store, "other", &fields), 0);
@@ -180,10 +181,9 @@ static void agent_session__is_listed_with_those_of_its_entity(void **state)
     expect_listed(&s, UINT64_MAX, 1, "wing", 1, "Wing loads");
     expect_listed(&s, UINT64_MAX, 0, id, 1, "Wing loads");
     expect_listed(&s, UINT64_MAX, 0, "rocket", 0, NULL);
-    assert_int_equal(rsi_session_list(&out, s.store, "nobody", s.incarnation, 1, 0, NULL),
+    assert_int_equal(rsi_session_list(&out, s.store, "nobody", s.incarnation, &one),
                      RAGSTORE_E_NOT_FOUND);
-    assert_int_equal(rsi_session_list(&out, s.store, ACME, other, 1, 0, NULL),
-                     RAGSTORE_E_NOT_FOUND);
+    assert_int_equal(rsi_session_list(&out, s.store, ACME, other, &one), RAGSTORE_E_NOT_FOUND);
     rsi_bytes_free(&out);
     open_store_end(&s);
 }
@@ -223,7 +223,31 @@ static int list_once(void *user)
 {
     const job *j = user;
     rsi_bytes out = {0};
-    int status = rsi_session_list(&out, j->s->store, ACME, j->s->incarnation, 10, 0, "chat");
+    const rsi_session_page page = {10, 0, "chat", true};
+    int status = rsi_session_list(&out, j->s->store, ACME, j->s->incarnation, &page);
+    rsi_bytes_free(&out);
+    return status;
+}
+
+static int update_once(void *user)
+{
+    const job *j = user;
+    const rsi_session_change change = {.name = "Renamed", .metadata_json = "{\"a\":2}"};
+    char version[RSI_SESSION_VERSION_SIZE];
+    int status = rsi_session_version(version, j->s->store, j->id);
+    return status == RAGSTORE_OK ? rsi_session_update(j->s->store, j->id, &change, version)
+                                 : status;
+}
+
+static int search_once(void *user)
+{
+    const job *j = user;
+    const rsi_session_page page = {.limit = 10};
+    rsi_bytes out = {0};
+    int status =
+        rsi_session_search(&out, j->s->store, ACME, j->s->incarnation, "Über wings", NULL, &page);
+    if (status == RAGSTORE_OK)
+        assert_non_null(strstr(out.data, "\"number\":1,"));
     rsi_bytes_free(&out);
     return status;
 }
@@ -245,6 +269,12 @@ static void agent_session__survives_each_failing_allocation(void **state)
     new_session(&s, id, NULL);
     assert_true(each_allocation_fails(describe_once, &j, 0) > 1);
     assert_true(each_allocation_fails(list_once, &j, 0) > 2);
+    assert_true(each_allocation_fails(update_once, &j, EACH_MAY_KEEP) > 5);
+    assert_int_equal(rsi_session_append(NULL, NULL, s.store, id, "user", "Of jets", NULL), 0);
+    assert_int_equal(
+        rsi_session_append(NULL, NULL, s.store, id, "user", "UBER all\nthe WINGS", NULL), 0);
+    assert_true(each_allocation_fails(search_once, &j, 0) > 5);
+    assert_true(each_file_call_fails(&s, search_once, &j, EACH_MAY_SUCCEED) < 100);
     assert_true(each_allocation_fails(delete_once, &j, EACH_MAY_KEEP) > 2);
     expect_listed(&s, UINT64_MAX, 0, NULL, 1, "Chat 1");
     open_store_again(&s);
