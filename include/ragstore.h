@@ -24,7 +24,8 @@
  *   - After fork() the child must not use handles of the parent; every call answers
  *     CLOSED there, and the child only has to free what it holds.
  *   - Network file systems are not supported: their locks and flushes do not hold.
- *   - Callbacks run on the calling thread and must not call into the same store.
+ *   - Callbacks run on the calling thread and must not call into the same store. Those that a job
+ *     needs (extract) run on threads of the library, perhaps two at a time.
  *   - Text is UTF-8 without NUL. Times are UTC.
  *
  * STATUS
@@ -43,7 +44,7 @@
  *
  * THREADS
  *   store, entity, document, session, index, model,
- *   collection                                        any thread, at the same time
+ *   collection, job                                   any thread, at the same time
  *   result, answer, buffer                            any thread may read; one frees
  *   upload, cursor                                    one thread at a time
  *   extraction, generation                            the thread of its callback, until that returns
@@ -248,6 +249,7 @@ typedef struct ragstore_batch ragstore_batch;       /* several changes, one comm
 typedef struct ragstore_entity ragstore_entity;     /* a tenant */
 typedef struct ragstore_document ragstore_document; /* one document as it was when looked up */
 typedef struct ragstore_upload ragstore_upload;     /* a document on its way in */
+typedef struct ragstore_job ragstore_job;           /* work that goes on behind a call */
 typedef struct ragstore_extraction ragstore_extraction; /* the text of a document on its way in */
 typedef struct ragstore_result ragstore_result;     /* ranked chunks */
 typedef struct ragstore_session ragstore_session;   /* a conversation about an entity */
@@ -454,7 +456,7 @@ typedef struct ragstore_store_open_options {
     void (*log)(void *user, int level, const char *message); /* any thread; NULL: silent */
     void *log_user;
     /* Takes the text out of documents that are not text (PDF, Office, e-mail, …), on the thread that
-     * adds them: see ragstore_extraction_add(). Returns 0, or a RAGSTORE_E_… code; UNSUPPORTED: it
+     * adds them, or of the library for those of a job: see ragstore_extraction_add(). Returns 0, or a RAGSTORE_E_… code; UNSUPPORTED: it
      * does not know the format. NULL: such documents are refused. */
     int32_t (*extract)(void *user, ragstore_extraction *out, const void *bytes, size_t size,
                        const char *filename);
@@ -717,7 +719,7 @@ RAGSTORE_API int ragstore_store_restore(ragstore_buffer **out, const char *backu
                                         const ragstore_backup_options *options);
 
 /**
- * Do waiting background work (checkpoints, index files) on the calling thread.
+ * Do waiting background work (checkpoints, index files, jobs) on the calling thread.
  *
  * @param store  not NULL
  * @param budget_ms  start no further piece of work after this time; 0: one piece at most
@@ -1317,7 +1319,8 @@ RAGSTORE_API int ragstore_extraction_refuse(ragstore_extraction *extraction, int
  * @param entity  not NULL
  * @param options  NULL for the defaults; copied, callbacks included
  *
- * Ownership: caller owns *out; end it with ragstore_upload_commit() or ragstore_upload_abort().
+ * Ownership: caller owns *out; end it with ragstore_upload_commit(), ragstore_upload_submit() or
+ *            ragstore_upload_abort().
  * Lifetime:  none.
  * Threads:   one thread at a time.
  * Errors:    NOT_FOUND, READ_ONLY, INVALID_DATA, TOO_LARGE, DISK_FULL, common.
@@ -1374,6 +1377,172 @@ RAGSTORE_API int ragstore_upload_commit(ragstore_document **out, ragstore_upload
  * Since:     0.1
  */
 RAGSTORE_API void ragstore_upload_abort(ragstore_upload *upload);
+
+/* ------------------ job --------------------------------------------------------- */
+
+/* A job goes on behind the calls, in threads of the library, or in ragstore_store_maintain() when the
+ * store was opened with NO_BACKGROUND. It is written down before it begins: after a crash the next
+ * process that has the store open takes it up again, and of several exactly one does. A job that ended
+ * together with its process ten times has failed. Of the jobs that have ended the last 1,000 are kept. */
+
+typedef struct ragstore_job_list_options {
+    size_t struct_size;
+    const char *entity_id; /* only this entity's; NULL: all */
+    uint64_t limit;        /* default: all */
+    uint64_t offset;       /* skip this many first */
+} ragstore_job_list_options;
+
+#define RAGSTORE_JOB_LIST_OPTIONS_INIT {sizeof(ragstore_job_list_options), NULL, 0, 0}
+
+/**
+ * Fill an options struct with the defaults.
+ *
+ * @param options  not NULL
+ *
+ * Ownership: none.
+ * Lifetime:  none.
+ * Threads:   any thread.
+ * Errors:    none.
+ * Blocking:  never.
+ * Since:     0.1
+ */
+RAGSTORE_API void ragstore_job_list_options_init(ragstore_job_list_options *options);
+
+/**
+ * Leave an upload to a job, in place of ragstore_upload_commit(): the text is taken out, cut and
+ * embedded behind the call, and added in one commit that also ends the job.
+ * The progress callback of the upload is not called; the extract callback of a store handle of the
+ * process that works on the job is. A job that needs one waits for a process that has one, if the
+ * submitting handle had. In a batch the job begins after the commit.
+ *
+ * @param out  NULL, or set to the job, to NULL on failure
+ * @param upload  not NULL
+ *
+ * Ownership: upload is taken, also on failure; caller owns *out, free with ragstore_job_free().
+ * Lifetime:  none.
+ * Threads:   one thread at a time.
+ * Errors:    NOT_FOUND (entity), NOT_EXTRACTABLE (it is empty), EMBEDDER (the entity's model is not
+ *            the store's), WRONG_STATE (a write failed), BUSY, READ_ONLY, DISK_FULL, common.
+ * Blocking:  waits for the disk: returns when bytes and job survive a power cut.
+ * Since:     0.1
+ */
+RAGSTORE_API int ragstore_upload_submit(ragstore_job **out, ragstore_upload *upload);
+
+/**
+ * Look up a job.
+ *
+ * @param out  set to the job, to NULL on failure
+ * @param store  not NULL
+ * @param job_id  its id: "job_" and 12 hexadecimal digits
+ *
+ * Ownership: caller owns *out, free with ragstore_job_free().
+ * Lifetime:  none.
+ * Threads:   any thread.
+ * Errors:    NOT_FOUND, common.
+ * Blocking:  never.
+ * Since:     0.1
+ */
+RAGSTORE_API int ragstore_job_open(ragstore_job **out, ragstore_store *store, const char *job_id);
+
+/**
+ * Free a job's handle. The job goes on.
+ *
+ * @param job  NULL is fine
+ *
+ * Ownership: taken.
+ * Lifetime:  none.
+ * Threads:   any thread.
+ * Errors:    none.
+ * Blocking:  never.
+ * Since:     0.1
+ */
+RAGSTORE_API void ragstore_job_free(ragstore_job *job);
+
+/**
+ * Tell a job's id, which finds it again in any process.
+ *
+ * @param job  not NULL
+ * @return its id; NULL when job is NULL
+ *
+ * Ownership: borrowed.
+ * Lifetime:  until the handle is freed.
+ * Threads:   any thread.
+ * Errors:    none.
+ * Blocking:  never.
+ * Since:     0.1
+ */
+RAGSTORE_API const char *ragstore_job_id(const ragstore_job *job);
+
+/**
+ * Describe a job as a JSON object: job_id, kind ("upload"), entity_id, filename (or null), state
+ * ("waiting", "running", "done", "failed" or "cancelled"), stage (of a running one: "extract",
+ * "chunk", "embed" or "commit"; else null), done and total (in the stage's own unit; total is 0 while
+ * unknown), error (null, or status such as "NOT_EXTRACTABLE", its code, and message), result (null, or
+ * of one that is done: the document as ragstore_document_describe() has it), created_at, updated_at.
+ * Another process's stage is not known: null.
+ *
+ * @param out  set to UTF-8 JSON text, to NULL on failure
+ * @param job  not NULL
+ *
+ * Ownership: caller owns *out, free with ragstore_buffer_free().
+ * Lifetime:  none.
+ * Threads:   any thread.
+ * Errors:    NOT_FOUND (it ended, and 1,000 others since), common.
+ * Blocking:  never.
+ * Since:     0.1
+ */
+RAGSTORE_API int ragstore_job_describe(ragstore_buffer **out, ragstore_job *job);
+
+/**
+ * Wait until a job has ended, and tell how.
+ *
+ * @param job  not NULL
+ * @param timeout_ms  at most so long; 0: only look
+ * @return 0 when it is done; what it failed with, with its message; INTERRUPTED when it was cancelled;
+ *         BUSY when it has not ended in time
+ *
+ * Ownership: none.
+ * Lifetime:  none.
+ * Threads:   any thread, without a batch of its own.
+ * Errors:    BUSY, INTERRUPTED, NOT_FOUND, WRONG_STATE (this thread has a batch), those of the job,
+ *            common.
+ * Blocking:  up to timeout_ms.
+ * Since:     0.1
+ */
+RAGSTORE_API int ragstore_job_wait(ragstore_job *job, uint32_t timeout_ms);
+
+/**
+ * Cancel a job: nothing of it stays. One that has ended stays as it is; deleting an entity cancels
+ * its jobs.
+ *
+ * @param job  not NULL
+ *
+ * Ownership: none.
+ * Lifetime:  none.
+ * Threads:   any thread.
+ * Errors:    NOT_FOUND, BUSY, READ_ONLY, DISK_FULL, common.
+ * Blocking:  waits for the disk: returns when the change survives a power cut.
+ * Since:     0.1
+ */
+RAGSTORE_API int ragstore_job_cancel(ragstore_job *job);
+
+/**
+ * List jobs, the newest first, as JSON: {"jobs": [as ragstore_job_describe() has them], "total": how
+ * many there are}.
+ *
+ * @param out  set to UTF-8 JSON text, to NULL on failure
+ * @param store  not NULL
+ * @param options  NULL for all
+ *
+ * Ownership: caller owns *out, free with ragstore_buffer_free().
+ * Lifetime:  none.
+ * Threads:   any thread.
+ * Errors:    common.
+ * Blocking:  never.
+ * Since:     0.1
+ */
+RAGSTORE_API int ragstore_job_list(ragstore_buffer **out, ragstore_store *store,
+                                   const ragstore_job_list_options *options);
 
 /* ------------------ search and result ------------------------------------------- */
 

@@ -18,7 +18,7 @@ ROOM_query := distinct.c expression.c field_path.c group.c ordering.c pipeline.c
 ROOM_storage := attach.c backup_files.c backup_list.c backup_restore.c backup_take.c base.c base_index.c base_read.c base_scan.c check.c checkpoint.c \
     checkpoint_target.c collection_space.c commit.c commit_hint.c create.c follow.c group.c journal.c \
     hold.c journal_files.c journal_op.c lease.c manifest.c read.c recover.c reload.c replay.c reserve.c scan.c \
-    sessions_of.c small_file.c snapshot.c snapshot_write.c space.c storage.c table.c table_freeze.c table_orders.c \
+    sessions_of.c small_file.c snapshot.c snapshot_write.c space.c storage.c sweep.c table.c table_freeze.c table_orders.c \
     table_read.c tx.c work.c
 
 ROOM_vectors := centroids.c code_scan.c code_scan_avx2.c code_scan_avx512.c faiss_file.c faiss_layout.c \
@@ -34,7 +34,8 @@ ROOM_embed := bert_characters.c bert_config.c dense.c embedder.c encoder.c kerne
     wordpiece_config.c
 
 ROOM_entities := backup.c catalog.c catalog_codes.c catalog_load.c check.c compact.c compact_rows.c entity.c entity_describe.c export.c \
-    open_stores.c store.c store_log.c upkeep.c
+    job_list.c job_record.c job_threads.c job_work.c open_stores.c \
+    store.c store_extractor.c store_log.c upkeep.c
 
 ROOM_search := filter.c fusion.c hit_details.c search.c
 
@@ -43,7 +44,7 @@ ROOM_ingest := chunk.c chunk_heading.c chunk_sentences.c chunk_split.c chunk_tok
     extract_binary.c extract_csv.c extract_csv_read.c extract_decode.c extract_encoding.c \
     extract_html.c extract_html_entities.c extract_html_scan.c extract_html_table.c \
     extract_html_write.c extract_json.c extract_kind.c extract_markdown.c extract_plain.c \
-    extract_callback.c extract_row.c extract_text.c
+    extract_callback.c extract_row.c extract_text.c upload_job.c
 
 ROOM_collections := collection.c collection_aggregate.c collection_change.c collection_find.c \
     collection_index.c collection_insert.c collection_lookup.c collection_plan.c ordered_keys.c \
@@ -54,4 +55,4 @@ ROOM_agent := answer_score.c answer_terms.c answer_units.c extractive.c generati
 
 ROOM_api := api_backup.c api_check.c api_compact.c api_collection.c api_document.c api_entity.c api_errors.c \
     api_extraction.c api_generation.c api_index.c \
-    api_model.c api_options.c api_search.c api_session.c api_store.c handles.c
+    api_job.c api_model.c api_options.c api_search.c api_session.c api_store.c handles.c

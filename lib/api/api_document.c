@@ -35,8 +35,8 @@ rsi_document_fields rsi_document_fields_of(const ragstore_document_add_options *
                                   .key = given->key,
                                   .progress = given->progress,
                                   .progress_user = given->progress_user,
-                                  .extract = core->extract,
-                                  .extract_user = core->extract_user};
+                                  .extract = core->extractor.call,
+                                  .extract_user = core->extractor.user};
     return fields;
 }
 
@@ -170,7 +170,7 @@ int ragstore_upload_write(ragstore_upload *upload, const void *bytes, size_t siz
     return rsi_core_leave(upload->core, rsi_upload_write(upload->upload, bytes, size));
 }
 
-static void free_upload(ragstore_upload *upload)
+void rsi_upload_free_handle(ragstore_upload *upload)
 {
     rsi_core *core = upload->core;
     upload->magic = RSI_MAGIC_FREED;
@@ -195,7 +195,7 @@ int ragstore_upload_commit(ragstore_document **out, ragstore_upload *upload)
     if (status != RAGSTORE_OK) {
         if (!rsi_core_is_foreign(core)) /* the file is the parent's */
             rsi_upload_abort(upload->upload);
-        free_upload(upload);
+        rsi_upload_free_handle(upload);
         return status;
     }
     status = rsi_upload_commit(&added, upload->upload);
@@ -203,7 +203,7 @@ int ragstore_upload_commit(ragstore_document **out, ragstore_upload *upload)
         status = rsi_document_open_handle(out, core, upload->entity_id, upload->incarnation,
                                           added.doc_id, &added);
     rsi_core_leave(core, status);
-    free_upload(upload);
+    rsi_upload_free_handle(upload);
     return status;
 }
 
@@ -218,7 +218,7 @@ void ragstore_upload_abort(ragstore_upload *upload)
         rsi_upload_abort(upload->upload);
     if (open)
         rsi_core_leave(upload->core, RAGSTORE_OK);
-    free_upload(upload);
+    rsi_upload_free_handle(upload);
     rsi_error_restore(&error);
 }
 

@@ -49,6 +49,7 @@ static rsi_store_options convert_open_options(const ragstore_store_open_options 
     options.memory_limit_bytes =
         given->memory_limit_bytes == 0 ? DEFAULT_MEMORY_LIMIT : given->memory_limit_bytes;
     options.embedder = given->model == NULL ? NULL : given->model->embedder;
+    options.run_job = rsi_ingest_run_job;
     options.background = (given->flags & RAGSTORE_OPEN_NO_BACKGROUND) == 0;
     return options;
 }
@@ -77,8 +78,10 @@ int ragstore_store_open(ragstore_store **out, const char *path,
         rsi_free(store);
         return rsi_wrap(status, "open store %s", path);
     }
-    store->core->extract = given.extract;
-    store->core->extract_user = given.extract_user;
+    store->core->extractor.call = given.extract;
+    store->core->extractor.user = given.extract_user;
+    if (given.extract != NULL)
+        rsi_store_extractor_add(store->core->store, &store->core->extractor);
     store->magic = RSI_MAGIC_STORE;
     *out = store;
     return RAGSTORE_OK;
@@ -231,6 +234,8 @@ int ragstore_store_maintain(ragstore_store *store, uint32_t budget_ms)
     status = rsi_storage_flush(store->core->store->storage);
     while (status == RAGSTORE_OK && did) {
         status = rsi_upkeep_step(store->core->store, true, &did);
+        if (status == RAGSTORE_OK && !did)
+            status = rsi_jobs_step(store->core->store, &did);
         if (rsi_monotonic_ms() >= deadline)
             break;
     }

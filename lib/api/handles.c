@@ -112,6 +112,8 @@ int rsi_core_close(rsi_core *core)
     while (core->calls > 0)
         pthread_cond_wait(&core->idle, &core->mutex);
     pthread_mutex_unlock(&core->mutex);
+    if (core->extractor.call != NULL)
+        rsi_store_extractor_remove(core->store, &core->extractor);
     return rsi_wrap(rsi_store_leave(core->store, &core->log), "close store");
 }
 

@@ -30,15 +30,14 @@
 #define RSI_MAGIC_BUFFER 0x5253540Bu
 #define RSI_MAGIC_COLLECTION 0x5253540Cu
 #define RSI_MAGIC_CURSOR 0x5253540Du
+#define RSI_MAGIC_JOB 0x52535410u
 #define RSI_MAGIC_FREED 0xDEADF0EDu
 
 /* An open store, shared by its handles. */
 typedef struct rsi_core {
     rsi_store *store;   /* other cores of this process may share it (open_stores.h) */
     rsi_store_log log;  /* who hears of what happens */
-    int32_t (*extract)(void *user, ragstore_extraction *out, const void *bytes, size_t size,
-                       const char *filename); /* of this handle; NULL: none */
-    void *extract_user;
+    rsi_store_extractor extractor; /* of this handle; .call is NULL: none */
     bool read_only;     /* this handle's wish: the store itself may be open for writing */
     uint64_t process;   /* a fork's child may not use it */
     pthread_mutex_t mutex; /* guards the three below */
@@ -107,6 +106,12 @@ struct ragstore_upload {
     char incarnation[RSI_INCARNATION_DIGITS + 1];
 };
 
+struct ragstore_job {
+    uint32_t magic;
+    rsi_core *core;
+    char job_id[RSI_JOB_ID_MAX];
+};
+
 struct ragstore_result {
     uint32_t magic;
     rsi_result *inside;
@@ -166,6 +171,10 @@ int rsi_buffer_from(ragstore_buffer **out, rsi_bytes *bytes);
 /* A document's fields as the caller gave them: borrowed from the options. */
 rsi_document_fields rsi_document_fields_of(const ragstore_document_add_options *given,
                                            const rsi_core *core);
+
+int rsi_job_open_handle(ragstore_job **out, rsi_core *core, const char *job_id);
+/* Let go of an upload that has ended. */
+void rsi_upload_free_handle(ragstore_upload *upload);
 
 int rsi_document_open_handle(ragstore_document **out, rsi_core *core, const char *entity_id,
                              const char *incarnation, const char *doc_id, const rsi_added *added);

@@ -7,6 +7,7 @@
 #include "base/status.h"
 #include "base/utf8.h"
 #include "entities/catalog.h"
+#include "entities/jobs.h"
 #include "files/paths.h"
 
 #include <string.h>
@@ -335,6 +336,8 @@ int rsi_entity_delete(uint64_t *sessions_deleted, rsi_store *store, const char *
     status = rsi_entity_read(&record, store, id, NULL);
     if (status == RAGSTORE_OK)
         status = drop_sessions(&dropped, store, tx, id);
+    if (status == RAGSTORE_OK)
+        status = rsi_jobs_cancel_of(tx, store, id);
     if (status == RAGSTORE_OK)
         status = rsi_tx_drop(tx, RSI_SPACE_ENTITIES, id);
     if (status == RAGSTORE_OK)

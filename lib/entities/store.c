@@ -4,6 +4,7 @@
 #include "base/memory.h"
 #include "base/status.h"
 #include "entities/catalog.h"
+#include "entities/jobs.h"
 
 int rsi_store_open(rsi_store **out, const char *path, const rsi_store_options *options)
 {
@@ -16,6 +17,8 @@ int rsi_store_open(rsi_store **out, const char *path, const rsi_store_options *o
     pthread_mutex_init(&store->codes_mutex, NULL);
     pthread_mutex_init(&store->upkeep_mutex, NULL);
     pthread_mutex_init(&store->log_mutex, NULL);
+    pthread_mutex_init(&store->extractors_mutex, NULL);
+    pthread_cond_init(&store->extractor_returned, NULL);
     store->opens = 1;
     store->users = 1;
     storage_options.keep_lease = options->background;
@@ -31,6 +34,8 @@ int rsi_store_open(rsi_store **out, const char *path, const rsi_store_options *o
     int status = store->path == NULL ? RAGSTORE_E_NO_MEMORY : RAGSTORE_OK;
     if (status == RAGSTORE_OK)
         status = rsi_storage_open(&store->storage, path, &storage_options);
+    if (status == RAGSTORE_OK)
+        status = rsi_jobs_create(store, options->run_job);
     if (status == RAGSTORE_OK && options->embedder != NULL)
         store->embedder = rsi_embedder_retain(options->embedder);
     if (status == RAGSTORE_OK && options->background && !rsi_storage_is_read_only(store->storage))
@@ -51,6 +56,7 @@ int rsi_store_open(rsi_store **out, const char *path, const rsi_store_options *o
 int rsi_store_close(rsi_store *store)
 {
     rsi_upkeep_stop(store);
+    rsi_jobs_stop(store);
     int status = RAGSTORE_OK;
     if (!rsi_storage_is_read_only(store->storage)) {
         bool did = true;
@@ -75,12 +81,15 @@ void rsi_store_free(rsi_store *store)
         return;
     rsi_catalogs_free(store);
     rsi_storage_free(store->storage);
+    rsi_jobs_free(store);
     rsi_embedder_release(store->embedder);
     rsi_map_free(&store->stale_indexes, NULL);
     pthread_mutex_destroy(&store->catalogs_mutex);
     pthread_mutex_destroy(&store->codes_mutex);
     pthread_mutex_destroy(&store->upkeep_mutex);
     pthread_mutex_destroy(&store->log_mutex);
+    pthread_mutex_destroy(&store->extractors_mutex);
+    pthread_cond_destroy(&store->extractor_returned);
     rsi_free(store->path);
     rsi_free(store);
 }

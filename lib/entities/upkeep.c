@@ -8,7 +8,8 @@
  *   index files     index.faiss (up to RSI_EXPORT_UNASKED_MAX vectors) and doc_to_chunks.json of
  *                   entities whose documents changed
  *
- * One thread of the library does it, or the host through ragstore_store_maintain().
+ * One thread of the library does it, or the host through ragstore_store_maintain(). The thread also
+ * starts those that work on jobs (job_threads.c).
  */
 #include "entities/store.h"
 
@@ -17,6 +18,7 @@
 #include "base/status.h"
 #include "entities/compact.h"
 #include "entities/export.h"
+#include "entities/jobs.h"
 
 #include <errno.h>
 #include <string.h>
@@ -134,6 +136,8 @@ static void *run_upkeep(void *user)
             status = rsi_storage_flush(store->storage);
         if (status == RAGSTORE_OK)
             status = rsi_upkeep_step(store, false, &did);
+        if (status == RAGSTORE_OK)
+            status = rsi_jobs_wake(store);
         wait_ms = status != RAGSTORE_OK ? RETRY_MS : did ? 1 : TICK_MS;
         if (status != RAGSTORE_OK && status != RAGSTORE_E_BUSY)
             rsi_storage_log(store->storage, RAGSTORE_LOG_WARNING, "upkeep: %s",

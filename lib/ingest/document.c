@@ -176,6 +176,20 @@ static int check_duplicate(rsi_added *added, bool *done, bool *mend, rsi_store *
     return status;
 }
 
+/* The job of a document that is there already ends without a commit of its own. */
+static int end_job(const rsi_origin *origin, const rsi_added *added)
+{
+    rsi_tx *tx;
+    int status = rsi_tx_begin(&tx, origin->job->store->storage);
+    if (status != RAGSTORE_OK)
+        return status;
+    status = rsi_upload_end_in_tx(origin->job, tx, added, false);
+    if (status == RAGSTORE_OK)
+        return rsi_tx_commit(tx);
+    rsi_tx_abort(tx);
+    return status;
+}
+
 int rsi_document_add(rsi_added *added, rsi_store *store, const char *entity_id,
                      const char *incarnation, const rsi_origin *origin,
                      const rsi_document_fields *fields, rsi_preparer *prepare, void *user)
@@ -189,6 +203,8 @@ int rsi_document_add(rsi_added *added, rsi_store *store, const char *entity_id,
     int status = rsi_entity_read(&entity, store, entity_id, incarnation);
     if (status == RAGSTORE_OK)
         status = check_duplicate(added, &done, &mend, store, &entity, origin, fields->key);
+    if (status == RAGSTORE_OK && done && origin->job != NULL)
+        status = end_job(origin, added);
     if (status != RAGSTORE_OK || done)
         goto cleanup;
 
@@ -200,14 +216,16 @@ int rsi_document_add(rsi_added *added, rsi_store *store, const char *entity_id,
     if (status != RAGSTORE_OK)
         goto cleanup;
     status = add_in_tx(added, store, entity_id, incarnation, origin, fields, &prepared, mend, tx);
+    if (mend)
+        added->notice = "parts of it were missing or damaged and have been made again";
+    else if (prepared.vectors == NULL)
+        added->notice = "it can be found by keyword only: there is no embedding model for it";
+    if (status == RAGSTORE_OK && origin->job != NULL)
+        status = rsi_upload_end_in_tx(origin->job, tx, added, *origin->incoming_taken);
     if (status == RAGSTORE_OK)
         status = rsi_tx_commit(tx);
     else
         rsi_tx_abort(tx);
-    if (status == RAGSTORE_OK && mend)
-        added->notice = "parts of it were missing or damaged and have been made again";
-    else if (status == RAGSTORE_OK && prepared.vectors == NULL)
-        added->notice = "it can be found by keyword only: there is no embedding model for it";
 
 cleanup:
     rsi_prepared_free(&prepared);
@@ -275,7 +293,7 @@ int rsi_document_add_chunks(rsi_added *added, rsi_store *store, const char *enti
         status = digest_chunks(sha256, &given);
     if (status != RAGSTORE_OK)
         return status;
-    rsi_origin origin = {NULL, NULL, strlen(chunks_json), sha256};
+    rsi_origin origin = {NULL, NULL, strlen(chunks_json), sha256, NULL};
     return rsi_document_add(added, store, entity_id, incarnation, &origin, fields, prepare_given,
                             &given);
 }

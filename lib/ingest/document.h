@@ -10,6 +10,7 @@
 #define RSI_INGEST_DOCUMENT_H
 
 #include "entities/catalog.h"
+#include "entities/jobs.h"
 #include "ragstore.h"
 
 #define RSI_DOCUMENT_MAX ((uint64_t)1 << 30)
@@ -48,6 +49,10 @@ int rsi_upload_begin(rsi_upload **out, rsi_store *store, const char *entity_id,
 int rsi_upload_write(rsi_upload *upload, const void *bytes, size_t size);
 int rsi_upload_commit(rsi_added *added, rsi_upload *upload); /* takes upload, also on failure */
 void rsi_upload_abort(rsi_upload *upload);                   /* NULL is fine */
+/* Make a job of it: the bytes are durable and belong to it when this returns. Takes upload likewise. */
+int rsi_upload_submit(char job_id[RSI_JOB_ID_MAX], rsi_upload *upload);
+/* What there is to do for each kind of job: the store's runner. */
+int rsi_ingest_run_job(rsi_job *job);
 
 int rsi_document_add_chunks(rsi_added *added, rsi_store *store, const char *entity_id,
                             const char *incarnation, const char *chunks_json, const float *vectors,

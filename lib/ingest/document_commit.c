@@ -202,19 +202,28 @@ static void end_incoming(void *user, bool committed)
     rsi_free(file);
 }
 
-static int name_incoming(rsi_store *store, const char *entity_id, const rsi_origin *origin,
-                         const char *stored_name, rsi_tx *tx)
+int rsi_incoming_remove_on_abort(rsi_tx *tx, rsi_store *store, const char *entity_id,
+                                 const char *incoming)
 {
     incoming_file *file = rsi_alloc(sizeof *file);
     if (file == NULL)
         return RAGSTORE_E_NO_MEMORY;
     file->store = store;
-    file->path = rsi_path_upload(entity_id, origin->incoming);
+    file->path = rsi_path_upload(entity_id, incoming);
     int status = rsi_tx_on_end(tx, end_incoming, file);
-    if (status != RAGSTORE_OK) {
+    if (status != RAGSTORE_OK)
         rsi_free(file);
+    return status;
+}
+
+static int name_incoming(rsi_store *store, const char *entity_id, const rsi_origin *origin,
+                         const char *stored_name, rsi_tx *tx)
+{
+    int status = origin->job != NULL
+                     ? RAGSTORE_OK /* whose it is until the commit */
+                     : rsi_incoming_remove_on_abort(tx, store, entity_id, origin->incoming);
+    if (status != RAGSTORE_OK)
         return status;
-    }
     *origin->incoming_taken = true;
     return rsi_tx_file(tx, entity_id, origin->incoming, stored_name);
 }

@@ -238,7 +238,7 @@ import from = {.chunks_json = chunks_json, .fields = & own };
         status = read_file(&from, store, path);
     if (status == RAGSTORE_OK) {
         digest_import(sha256, &from);
-        const rsi_origin origin = {NULL, NULL, from.layout.file_size, sha256};
+        const rsi_origin origin = {NULL, NULL, from.layout.file_size, sha256, NULL};
         status = rsi_document_add(added, store, entity_id, incarnation, &origin, &own,
                                   prepare_import, &from);
     }

@@ -3,6 +3,7 @@
 #define RSI_INGEST_DOCUMENT_INTERNAL_H
 
 #include "base/digest.h"
+#include "entities/jobs.h"
 #include "ingest/document.h"
 
 /* One chunk on its way in. */
@@ -77,6 +78,7 @@ typedef struct rsi_origin {
     bool *incoming_taken; /* set when a transaction sees to that file from now on; NULL likewise */
     uint64_t size;
     const char *sha256; /* of the bytes, or of the chunks' JSON */
+    rsi_job *job;       /* that ends with the commit, and keeps the file until then; or NULL */
 } rsi_origin;
 
 /* Commit a prepared document: as a new one, or in the place of `old` (may be NULL). */
@@ -90,6 +92,20 @@ int rsi_document_drop_parts(rsi_tx *tx, rsi_store *store, const rsi_entity_recor
 /* Is everything of a stored document there: chunks, vectors, file? */
 int rsi_document_is_whole(bool *whole, rsi_store *store, const rsi_entity_record *entity,
                           const rsi_stored_document *document);
+
+/* Remove an upload's file when tx does not commit. */
+int rsi_incoming_remove_on_abort(rsi_tx *tx, rsi_store *store, const char *entity_id,
+                                 const char *incoming);
+
+/* Which embedder do vectors of this entity have to be of? *use is NULL for a keyword-only one.
+ * EMBEDDER when it is not the store's. */
+int rsi_choose_embedder(const rsi_embedder **use, const rsi_store *store,
+                        const rsi_entity_record *entity);
+
+/* Work on an upload's job: a rsi_job_runner. */
+int rsi_upload_run(rsi_job *job);
+/* End it with the transaction that added its document. */
+int rsi_upload_end_in_tx(rsi_job *job, rsi_tx *tx, const rsi_added *added, bool file_taken);
 
 /* Check the caller's texts. */
 int rsi_document_check_fields(const rsi_document_fields *fields);

@@ -50,9 +50,8 @@ int rsi_report_progress(const rsi_document_fields *fields, const char *stage, ui
 
 /* ---- vectors ---- */
 
-/* Which embedder do vectors of this entity have to be of? *use is NULL for a keyword-only one. */
-static int choose_embedder(const rsi_embedder **use, const rsi_store *store,
-                           const rsi_entity_record *entity)
+int rsi_choose_embedder(const rsi_embedder **use, const rsi_store *store,
+                        const rsi_entity_record *entity)
 {
     const rsi_embedder *have = store->embedder;
     *use = NULL;
@@ -260,7 +259,7 @@ int rsi_prepare_bytes(rsi_prepared *prepared, rsi_store *store, const rsi_entity
     const rsi_embedder *embedder;
     bool by_callback = false;
     memset(prepared, 0, sizeof *prepared);
-    int status = choose_embedder(&embedder, store, entity);
+    int status = rsi_choose_embedder(&embedder, store, entity);
     if (status == RAGSTORE_OK)
         status = rsi_report_progress(fields, "extract", 0, bytes->size);
     if (status == RAGSTORE_OK)
@@ -397,7 +396,7 @@ int rsi_settle_own_vectors(rsi_prepared *prepared, const rsi_embedder **embedder
 static int settle_vectors(rsi_prepared *prepared, const rsi_embedder **embedder,
                           const rsi_store *store, const rsi_entity_record *entity, size_t given)
 {
-    int status = given == 0 ? choose_embedder(embedder, store, entity)
+    int status = given == 0 ? rsi_choose_embedder(embedder, store, entity)
                             : rsi_settle_own_vectors(prepared, embedder, store, entity, given);
     if (status != RAGSTORE_OK)
         return status;

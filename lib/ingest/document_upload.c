@@ -1,5 +1,5 @@
 /* Uploads: bytes go to disk as they come, hashed on the way. See document.h. */
-#include "ingest/document_internal.h"
+#include "ingest/upload.h"
 
 #include "base/memory.h"
 #include "base/status.h"
@@ -8,18 +8,6 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
-
-struct rsi_upload {
-    rsi_store *store;
-    char *entity_id;
-    char incarnation[RSI_INCARNATION_DIGITS + 1];
-    char incoming[32]; /* name of the file under uploads/{entity} */
-    rsi_file *file;
-    rsi_sha256 sha;
-    uint64_t size;
-    bool failed;
-    rsi_document_fields fields; /* texts owned */
-};
 
 /* Copy the texts of fields into the upload. */
 static int copy_fields(rsi_document_fields *copy, const rsi_document_fields *fields)
@@ -153,17 +141,37 @@ static int flush_incoming(rsi_upload *upload)
     return status;
 }
 
-static int prepare_upload(rsi_prepared *prepared, rsi_store *store,
-                          const rsi_entity_record *entity, void *user)
+int rsi_prepare_file(rsi_prepared *prepared, rsi_store *store, const rsi_entity_record *entity,
+                     const char *incoming, const rsi_document_fields *fields)
 {
-    const rsi_upload *upload = user;
     rsi_bytes bytes = {0};
-    rsi_path path = rsi_path_upload(upload->entity_id, upload->incoming);
+    rsi_path path = rsi_path_upload(entity->id, incoming);
     int status = rsi_file_read_all(rsi_storage_root(store->storage), path.text,
                                    (size_t)RSI_DOCUMENT_MAX, &bytes);
     if (status == RAGSTORE_OK)
-        status = rsi_prepare_bytes(prepared, store, entity, &bytes, &upload->fields);
+        status = rsi_prepare_bytes(prepared, store, entity, &bytes, fields);
     rsi_bytes_free(&bytes);
+    return status;
+}
+
+static int prepare_upload(rsi_prepared *prepared, rsi_store *store, const rsi_entity_record *entity,
+                          void *user)
+{
+    const rsi_upload *upload = user;
+    return rsi_prepare_file(prepared, store, entity, upload->incoming, &upload->fields);
+}
+
+int rsi_upload_finish_writing(char sha256[RSI_SHA256_HEX], rsi_upload *upload)
+{
+    if (upload->failed)
+        return rsi_fail(RAGSTORE_E_WRONG_STATE, "ingest",
+                        "a write to this upload failed; nothing was added");
+    if (upload->size == 0)
+        return rsi_fail(RAGSTORE_E_NOT_EXTRACTABLE, "ingest",
+                        "the file is empty: there is nothing to find in it");
+    int status = flush_incoming(upload);
+    if (status == RAGSTORE_OK)
+        rsi_sha256_end_hex(&upload->sha, sha256);
     return status;
 }
 
@@ -172,18 +180,9 @@ int rsi_upload_commit(rsi_added *added, rsi_upload *upload)
     char sha256[RSI_SHA256_HEX];
     bool taken = false;
     memset(added, 0, sizeof *added);
-    int status = RAGSTORE_OK;
-    if (upload->failed)
-        status = rsi_fail(RAGSTORE_E_WRONG_STATE, "ingest",
-                          "a write to this upload failed; nothing was added");
-    else if (upload->size == 0)
-        status = rsi_fail(RAGSTORE_E_NOT_EXTRACTABLE, "ingest",
-                          "the file is empty: there is nothing to find in it");
-    if (status == RAGSTORE_OK)
-        status = flush_incoming(upload);
+    int status = rsi_upload_finish_writing(sha256, upload);
     if (status == RAGSTORE_OK) {
-        rsi_sha256_end_hex(&upload->sha, sha256);
-        rsi_origin origin = {upload->incoming, &taken, upload->size, sha256};
+        rsi_origin origin = {upload->incoming, &taken, upload->size, sha256, NULL};
         status = rsi_document_add(added, upload->store, upload->entity_id, upload->incarnation,
                                   &origin, &upload->fields, prepare_upload, upload);
     }

@@ -208,6 +208,31 @@ int rsi_attach_crashed(rsi_storage *storage, bool *crashed)
     return status;
 }
 
+/* ---- jobs ---- */
+
+int rsi_storage_claim_jobs(rsi_storage *storage)
+{
+    const rsi_attachment *at = &storage->attachment;
+    if (at->lock == NULL || at->is_single)
+        return RAGSTORE_OK;
+    int status = try_lock(storage, RSI_LOCK_BYTE_JOBS, RSI_LOCK_EXCLUSIVE);
+    return status == RAGSTORE_E_BUSY
+               ? rsi_fail(RAGSTORE_E_BUSY, "storage", "another process works on the jobs of %s",
+                          rsi_root_path(storage->root))
+               : status;
+}
+
+void rsi_storage_release_jobs(rsi_storage *storage)
+{
+    const rsi_attachment *at = &storage->attachment;
+    rsi_saved_error error;
+    if (at->lock == NULL || at->is_single)
+        return;
+    rsi_error_save(&error);
+    (void)try_lock(storage, RSI_LOCK_BYTE_JOBS, RSI_LOCK_NONE);
+    rsi_error_restore(&error);
+}
+
 /* ---- closing ---- */
 
 int rsi_attach_clean(rsi_storage *storage)

@@ -8,6 +8,7 @@
  *           the first one while it recovers, and for the last while it closes
  *    2      shared by those who wait for byte 0
  *    3      readers: shared
+ *    4      the process that works on the store's jobs
  *    64 + i the owner of slot i
  *
  *   slot   ' ' nobody   '+' a process that may write   '!' likewise, after one that was killed
@@ -25,6 +26,7 @@
 #define RSI_LOCK_BYTE_OPENERS 1
 #define RSI_LOCK_BYTE_WAITERS 2
 #define RSI_LOCK_BYTE_READERS 3
+#define RSI_LOCK_BYTE_JOBS 4
 
 typedef struct rsi_attachment {
     rsi_file *lock;    /* NULL: IMMUTABLE, or a copy on a medium that cannot be written */

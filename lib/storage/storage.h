@@ -5,6 +5,8 @@
  *   space "chat_sessions"   key: session id    value: the session   rows: its messages
  *   space "collections/…"   key: _id           value: a document of the application, with its _id
  *   space "chunks"          key: entity id     (no value)           rows: its chunks, by chunk number
+ *   space "collections/_jobs"  key: job id     value: a job; its member "incoming", if any, names a
+ *                           file under uploads/ that is kept for it
  *
  * Values and rows are JSON objects as compact text. The rest of the library sees only this
  * header, so that another engine can stand behind it. What the files look like:
@@ -38,6 +40,8 @@
 #define RSI_SPACE_SESSIONS "chat_sessions"
 #define RSI_SPACE_CHUNKS "chunks"
 #define RSI_SPACE_COLLECTIONS "collections/" /* and the name */
+#define RSI_JOBS "_jobs"
+#define RSI_SPACE_JOBS RSI_SPACE_COLLECTIONS RSI_JOBS
 
 typedef struct rsi_storage rsi_storage;
 typedef struct rsi_tx rsi_tx;
@@ -197,6 +201,10 @@ int rsi_storage_compact(rsi_storage *storage);
 int rsi_storage_flush(rsi_storage *storage);
 /* Refuse all further writes with this error's message; the first one is kept. Returns FAILED. */
 int rsi_storage_poison(rsi_storage *storage);
+/* One process at a time works on the jobs of a store: BUSY while another one does. The claim ends with
+ * the process, at the latest. */
+int rsi_storage_claim_jobs(rsi_storage *storage);
+void rsi_storage_release_jobs(rsi_storage *storage);
 /* Forget an entity's chunk rows in memory if they can be read again. */
 void rsi_storage_forget_chunks(rsi_storage *storage, const char *entity_id);
 

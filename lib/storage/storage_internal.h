@@ -245,6 +245,9 @@ void rsi_work_forget(rsi_work_list *list, uint64_t sequence);
 int rsi_work_run(rsi_storage *storage);
 /* The same for work found in the journal at open, where parts may be done already. */
 int rsi_work_recover(rsi_storage *storage, rsi_work_list *list);
+
+/* ---- sweep.c ---- */
+
 /* Remove what an unfinished run left under names of ours. */
 int rsi_work_sweep(rsi_storage *storage);
 

@@ -27,6 +27,7 @@ static void options__are_equal_by_macro_and_by_function(void **state)
     INIT_IS_THE_MACRO(ragstore_entity_update_options, RAGSTORE_ENTITY_UPDATE_OPTIONS_INIT);
     INIT_IS_THE_MACRO(ragstore_list_options, RAGSTORE_LIST_OPTIONS_INIT);
     INIT_IS_THE_MACRO(ragstore_document_add_options, RAGSTORE_DOCUMENT_ADD_OPTIONS_INIT);
+    INIT_IS_THE_MACRO(ragstore_job_list_options, RAGSTORE_JOB_LIST_OPTIONS_INIT);
     INIT_IS_THE_MACRO(ragstore_entity_search_options, RAGSTORE_ENTITY_SEARCH_OPTIONS_INIT);
     INIT_IS_THE_MACRO(ragstore_session_create_options, RAGSTORE_SESSION_CREATE_OPTIONS_INIT);
     INIT_IS_THE_MACRO(ragstore_session_update_options, RAGSTORE_SESSION_UPDATE_OPTIONS_INIT);
@@ -130,6 +131,14 @@ static int call_upload_begin(stage *on, const void *options)
     return status;
 }
 
+static int call_job_list(stage *on, const void *options)
+{
+    ragstore_buffer *buffer;
+    int status = ragstore_job_list(&buffer, on->store, options);
+    ragstore_buffer_free(buffer);
+    return status;
+}
+
 static int call_entity_search(stage *on, const void *options)
 {
     ragstore_result *result;
@@ -193,6 +202,7 @@ static const struct {
     {"ragstore_document_add_chunks", call_document_add_chunks,
      sizeof(ragstore_document_add_options)},
     {"ragstore_document_list", call_document_list, sizeof(ragstore_list_options)},
+    {"ragstore_job_list", call_job_list, sizeof(ragstore_job_list_options)},
     {"ragstore_entity_search", call_entity_search, sizeof(ragstore_entity_search_options)},
     {"ragstore_session_create", call_session_create, sizeof(ragstore_session_create_options)},
     {"ragstore_session_list", call_session_list, sizeof(ragstore_list_options)},

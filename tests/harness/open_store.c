@@ -24,7 +24,8 @@ int open_store_open(open_store *s, uint32_t flags)
                                              .durability = RAGSTORE_DURABILITY_FULL,
                                              .files = &s->faults.table},
                                  .memory_limit_bytes = UINT64_C(1) << 30,
-                                 .embedder = s->embedder};
+                                 .embedder = s->embedder,
+                                 .run_job = rsi_ingest_run_job};
     return rsi_store_open(&s->store, s->path, &options);
 }
 

@@ -38,7 +38,7 @@ SCALARS = {
 }
 HANDLES = [
     "store", "batch", "entity", "document", "upload", "result", "session", "answer", "index",
-    "collection", "cursor", "model", "buffer", "extraction", "generation",
+    "collection", "cursor", "model", "buffer", "extraction", "generation", "job",
 ]  # fmt: skip
 
 # What they return is looked at by who calls them: a callback hands it on.

@@ -56,6 +56,7 @@ from .errors import (
     WrongStateError,
 )
 from .index import Index
+from .job import Job
 from .model import Model
 from .result import Hit, Result
 from .session import Answer, Session
@@ -94,6 +95,7 @@ __all__ = [
     "InternalError",
     "InvalidArgumentError",
     "InvalidDataError",
+    "Job",
     "Model",
     "NoMemoryError",
     "NotExtractableError",

@@ -71,6 +71,10 @@ class upload_p(c_void_p):
     """ragstore_upload *"""
 
 
+class job_p(c_void_p):
+    """ragstore_job *"""
+
+
 class result_p(c_void_p):
     """ragstore_result *"""
 
@@ -199,6 +203,15 @@ class document_add_options(_Options):
         ("key", c_char_p),
         ("progress", progress_callback),
         ("progress_user", c_void_p),
+    ]
+
+
+class job_list_options(_Options):
+    _fields_ = [
+        ("struct_size", c_size_t),
+        ("entity_id", c_char_p),
+        ("limit", c_uint64),
+        ("offset", c_uint64),
     ]
 
 
@@ -390,6 +403,16 @@ TABLE: list[tuple[str, list[Any], Any, Any]] = [
     ("ragstore_upload_write", [upload_p, c_void_p, c_size_t], c_int, _status),
     ("ragstore_upload_commit", [_P(document_p), upload_p], c_int, _status),
     ("ragstore_upload_abort", [upload_p], None, None),
+    # job
+    ("ragstore_job_list_options_init", [_P(job_list_options)], None, None),
+    ("ragstore_upload_submit", [_P(job_p), upload_p], c_int, _status),
+    ("ragstore_job_open", [_P(job_p), store_p, c_char_p], c_int, _status),
+    ("ragstore_job_free", [job_p], None, None),
+    ("ragstore_job_id", [job_p], c_char_p, None),
+    ("ragstore_job_describe", [_P(buffer_p), job_p], c_int, _status),
+    ("ragstore_job_wait", [job_p, c_uint32], c_int, _status),
+    ("ragstore_job_cancel", [job_p], c_int, _status),
+    ("ragstore_job_list", [_P(buffer_p), store_p, _P(job_list_options)], c_int, _status),
     # search and result
     ("ragstore_entity_search_options_init", [_P(entity_search_options)], None, None),
     ("ragstore_entity_search", [_P(result_p), entity_p, c_char_p, _P(entity_search_options)],

@@ -13,6 +13,7 @@ from ._convert import Callbacks
 from ._ffi import lib
 from ._handle import Handle
 from .errors import closed
+from .job import Job
 
 Progress = Callable[[str, int, int], Any]
 
@@ -123,6 +124,17 @@ class Upload(Handle):
                 raise closed(self._kind)
             self.document = Document(out, self._entity)
         return self.document
+
+    def submit(self) -> Job:
+        """Leave it to a job: returns when the bytes are durable; the rest happens behind the call.
+        `progress` is not called."""
+        out = _ffi.job_p()
+        if self.closed:
+            raise closed(self._kind)
+        self._release(lambda pointer: lib.ragstore_upload_submit(ctypes.byref(out), pointer))
+        if not out:  # another thread was first
+            raise closed(self._kind)
+        return Job(out, self._entity._store)
 
     def abort(self) -> None:
         """Forget it."""

@@ -19,6 +19,7 @@ from .collection import Collection
 from .document import Progress
 from .entity import Entity, list_options
 from .errors import BY_STATUS, WrongStateError, closed, invalid
+from .job import Job
 from .model import Model
 from .session import Session
 
@@ -259,6 +260,27 @@ class Store(Handle):
         with self._use() as pointer:
             lib.ragstore_session_delete(pointer, _convert.text(session_id, "session_id"))
 
+
+    # ---- jobs ----
+
+    def job(self, job_id: str) -> Job:
+        """Look up a job."""
+        out = _ffi.job_p()
+        with self._use() as pointer:
+            lib.ragstore_job_open(ctypes.byref(out), pointer, _convert.text(job_id, "job_id"))
+        return Job(out, self)
+
+    def jobs(
+        self, entity_id: str | None = None, *, limit: int | None = None, offset: int = 0
+    ) -> list[dict[str, Any]]:
+        """Describe jobs, the newest first: as Job.describe() does."""
+        options = _ffi.job_list_options(
+            entity_id=_convert.optional_text(entity_id, "entity_id"),
+            limit=_convert.number(limit, "limit", 1, _convert.U64_MAX),
+            offset=_convert.number(offset, "offset", 0, _convert.U64_MAX),
+        )
+        with self._use() as pointer:
+            return _convert.describe("ragstore_job_list", pointer, ctypes.byref(options))["jobs"]
 
     # ---- collections ----
 

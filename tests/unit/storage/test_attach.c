@@ -115,6 +115,23 @@ static void storage_attach__who_comes_and_goes_takes_nothing_away(void **state)
     power_disk_free(disk);
 }
 
+static void storage_attach__one_at_a_time_claims_the_jobs(void **state)
+{
+    (void)state;
+    power_disk *disk = storage_make(true);
+    rsi_storage *a = storage_open_good(disk);
+    rsi_storage *b = storage_open_good(disk);
+    assert_int_equal(rsi_storage_claim_jobs(a), RAGSTORE_OK);
+    assert_int_equal(rsi_storage_claim_jobs(b), RAGSTORE_E_BUSY);
+    rsi_storage_release_jobs(a);
+    assert_int_equal(rsi_storage_claim_jobs(b), RAGSTORE_OK);
+    assert_int_equal(rsi_storage_claim_jobs(a), RAGSTORE_E_BUSY);
+    close_and_free(b); /* as a process that dies: the claim goes with it */
+    assert_int_equal(rsi_storage_claim_jobs(a), RAGSTORE_OK);
+    close_and_free(a);
+    power_disk_free(disk);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -122,6 +139,7 @@ int main(void)
         cmocka_unit_test(storage_attach__a_crash_beside_others_is_not_forgotten),
         cmocka_unit_test(storage_attach__the_first_after_a_crash_of_all_recovers),
         cmocka_unit_test(storage_attach__who_comes_and_goes_takes_nothing_away),
+        cmocka_unit_test(storage_attach__one_at_a_time_claims_the_jobs),
     };
     return cmocka_run_group_tests_name("attach", tests, NULL, NULL);
 }

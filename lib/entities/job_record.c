@@ -1,0 +1,308 @@
+/* The records of jobs and the moves between their states: see jobs.h. */
+#include "entities/jobs.h"
+
+#include "base/clock.h"
+#include "base/digest.h"
+#include "base/memory.h"
+#include "base/status.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define SWEEP_BEHIND 100 /* ended jobs go when so many too many are there */
+
+static const char *const state_names[] = {"waiting", "running", "done", "failed", "cancelled"};
+
+const char *rsi_job_state_name(rsi_job_state state)
+{
+    return state_names[state];
+}
+
+bool rsi_job_has_ended(rsi_job_state state)
+{
+    return state >= RSI_JOB_DONE;
+}
+
+static bool is_arrow(rsi_job_state from, rsi_job_state to)
+{
+    switch (from) {
+    case RSI_JOB_WAITING:
+        return to == RSI_JOB_RUNNING || to == RSI_JOB_CANCELLED || to == RSI_JOB_FAILED;
+    case RSI_JOB_RUNNING:
+        return true; /* to itself: another process takes it up */
+    case RSI_JOB_DONE:
+    case RSI_JOB_FAILED:
+    case RSI_JOB_CANCELLED:
+        return false;
+    }
+    return false;
+}
+
+/* ---- reading ---- */
+
+void rsi_job_record_free(rsi_job_record *record)
+{
+    rsi_json_free(record->json);
+    memset(record, 0, sizeof *record);
+}
+
+static int read_state(rsi_job_state *state, const char *name)
+{
+    for (size_t i = 0; name != NULL && i < sizeof state_names / sizeof *state_names; i++) {
+        if (strcmp(name, state_names[i]) == 0) {
+            *state = (rsi_job_state)i;
+            return RAGSTORE_OK;
+        }
+    }
+    return rsi_fail(RAGSTORE_E_DAMAGED, "entities", "the record of a job has no state");
+}
+
+int rsi_job_parse(rsi_job_record *record, const char *json, size_t size)
+{
+    memset(record, 0, sizeof *record);
+    int status = rsi_json_parse(&record->json, json, size, RSI_JSON_DEPTH_STORED);
+    if (status != RAGSTORE_OK)
+        return status;
+    const rsi_json *value = record->json;
+    record->id = rsi_json_get_text(value, "job_id");
+    record->kind = rsi_json_get_text(value, "kind");
+    record->entity_id = rsi_json_get_text(value, "entity_id");
+    record->incarnation = rsi_json_get_text(value, "incarnation");
+    record->incoming = rsi_json_get_text(value, "incoming");
+    record->request = rsi_json_get(value, "request");
+    record->attempts = rsi_json_get_integer(value, "attempts", 0);
+    status = read_state(&record->state, rsi_json_get_text(value, "state"));
+    if (status == RAGSTORE_OK &&
+        (record->id == NULL || strlen(record->id) >= RSI_JOB_ID_MAX || record->kind == NULL ||
+         record->entity_id == NULL || record->incarnation == NULL))
+        status = rsi_fail(RAGSTORE_E_DAMAGED, "entities", "the record of a job is incomplete");
+    if (status != RAGSTORE_OK)
+        rsi_job_record_free(record);
+    return status;
+}
+
+int rsi_job_read(rsi_job_record *record, rsi_store *store, const char *job_id)
+{
+    rsi_bytes text = {0};
+    memset(record, 0, sizeof *record);
+    int status = rsi_storage_get(&text, store->storage, RSI_SPACE_JOBS, job_id);
+    if (status == RAGSTORE_OK)
+        status = rsi_job_parse(record, text.data, text.size);
+    rsi_bytes_free(&text);
+    if (status != RAGSTORE_E_NOT_FOUND)
+        return status;
+    return rsi_fail(RAGSTORE_E_NOT_FOUND, "entities",
+                    "there is no job \"%.40s\"; of those that have ended the last %d are kept",
+                    job_id, RSI_JOBS_KEPT);
+}
+
+/* ---- writing ---- */
+
+int rsi_job_put_new(char job_id[RSI_JOB_ID_MAX], rsi_tx *tx, const rsi_new_job *job)
+{
+    char now[RSI_TIME_TEXT];
+    rsi_bytes text = {0};
+    rsi_json_writer writer = rsi_json_writer_of(&text);
+    memcpy(job_id, "job_", 5);
+    int status = rsi_random_hex(job_id + 4, RSI_JOB_ID_MAX - 5);
+    if (status != RAGSTORE_OK)
+        return status;
+    rsi_time_now_text(now);
+    rsi_json_begin_object(&writer);
+    rsi_json_put_text(&writer, "_id", job_id);
+    rsi_json_put_text(&writer, "job_id", job_id);
+    rsi_json_put_text(&writer, "kind", job->kind);
+    rsi_json_put_text(&writer, "entity_id", job->entity_id);
+    rsi_json_put_text(&writer, "filename", job->filename);
+    rsi_json_put_text(&writer, "state", rsi_job_state_name(RSI_JOB_WAITING));
+    rsi_json_put_null(&writer, "error");
+    rsi_json_put_null(&writer, "result");
+    rsi_json_put_text(&writer, "created_at", now);
+    rsi_json_put_text(&writer, "updated_at", now);
+    rsi_json_put_text(&writer, "incarnation", job->incarnation);
+    rsi_json_put_integer(&writer, "attempts", 0);
+    if (job->incoming != NULL)
+        rsi_json_put_text(&writer, "incoming", job->incoming);
+    if (job->needs_extractor)
+        rsi_json_put_bool(&writer, "needs_extractor", true);
+    rsi_json_put_raw(&writer, "request", job->request_json);
+    rsi_json_end_object(&writer);
+    status = rsi_bytes_status(&text);
+    if (status == RAGSTORE_OK)
+        status = rsi_tx_put(tx, RSI_SPACE_JOBS, job_id, text.data, text.size);
+    rsi_bytes_free(&text);
+    return status;
+}
+
+static void put_error(rsi_json_writer *writer, const rsi_job_end *end)
+{
+    if (end->status == RAGSTORE_OK) {
+        rsi_json_put_null(writer, "error");
+        return;
+    }
+    rsi_json_key(writer, "error");
+    rsi_json_begin_object(writer);
+    rsi_json_put_text(writer, "status", rsi_status_name(end->status));
+    rsi_json_put_integer(writer, "code", end->status);
+    rsi_json_put_text(writer, "message", end->message);
+    rsi_json_end_object(writer);
+}
+
+/* Members that a move writes anew, and those that only a job with work to do needs. */
+static bool is_rewritten(const char *key, bool ended)
+{
+    static const char *const moved[] = {"state", "error", "result", "updated_at", "attempts"};
+    static const char *const needed[] = {"incoming", "needs_extractor", "request"};
+    for (size_t i = 0; i < sizeof moved / sizeof *moved; i++)
+        if (strcmp(key, moved[i]) == 0)
+            return true;
+    for (size_t i = 0; ended && i < sizeof needed / sizeof *needed; i++)
+        if (strcmp(key, needed[i]) == 0)
+            return true;
+    return false;
+}
+
+static int64_t attempts_after(const rsi_job_record *record, rsi_job_state to)
+{
+    return to == RSI_JOB_RUNNING   ? record->attempts + 1
+           : to == RSI_JOB_WAITING ? record->attempts - 1 /* it was put off, not cut short */
+                                   : record->attempts;
+}
+
+static int put_moved(rsi_tx *tx, const rsi_job_record *record, const rsi_job_end *end)
+{
+    char now[RSI_TIME_TEXT];
+    rsi_bytes text = {0};
+    rsi_json_writer writer = rsi_json_writer_of(&text);
+    void *iterator = NULL;
+    const char *key;
+    rsi_json *value;
+    rsi_time_now_text(now);
+    rsi_json_begin_object(&writer);
+    while (rsi_json_each(record->json, &iterator, &key, &value))
+        if (!is_rewritten(key, rsi_job_has_ended(end->state)))
+            rsi_json_put_value(&writer, key, value);
+    rsi_json_put_text(&writer, "state", rsi_job_state_name(end->state));
+    put_error(&writer, end);
+    rsi_json_put_raw(&writer, "result", end->result_json == NULL ? "null" : end->result_json);
+    rsi_json_put_text(&writer, "updated_at", now);
+    rsi_json_put_integer(&writer, "attempts", attempts_after(record, end->state));
+    rsi_json_end_object(&writer);
+    int status = rsi_bytes_status(&text);
+    if (status == RAGSTORE_OK)
+        status = rsi_tx_put(tx, RSI_SPACE_JOBS, record->id, text.data, text.size);
+    rsi_bytes_free(&text);
+    return status;
+}
+
+/* ---- ended jobs are kept for a while ---- */
+
+typedef struct ended_jobs {
+    rsi_bytes ids; /* each with its NUL, oldest first */
+    size_t count;
+} ended_jobs;
+
+static int collect_ended(void *user, const char *key, const char *json, size_t size)
+{
+    ended_jobs *ended = user;
+    rsi_job_record record;
+    int status = rsi_job_parse(&record, json, size);
+    if (status == RAGSTORE_OK && rsi_job_has_ended(record.state)) {
+        rsi_bytes_append(&ended->ids, key, strlen(key) + 1);
+        ended->count++;
+        status = rsi_bytes_status(&ended->ids);
+    }
+    rsi_job_record_free(&record);
+    return status;
+}
+
+static int drop_old(rsi_tx *tx, rsi_store *store)
+{
+    ended_jobs ended = {0};
+    if (rsi_storage_count(store->storage, RSI_SPACE_JOBS) <= RSI_JOBS_KEPT + SWEEP_BEHIND)
+        return RAGSTORE_OK;
+    int status = rsi_storage_each(store->storage, RSI_SPACE_JOBS, collect_ended, &ended);
+    for (const char *id = ended.ids.data; status == RAGSTORE_OK && ended.count > RSI_JOBS_KEPT;
+         ended.count--) {
+        status = rsi_tx_drop(tx, RSI_SPACE_JOBS, id);
+        id += strlen(id) + 1;
+    }
+    rsi_bytes_free(&ended.ids);
+    return status;
+}
+
+/* ---- moving ---- */
+
+int rsi_job_put_move(rsi_tx *tx, rsi_store *store, const rsi_job_record *record,
+                     const rsi_job_end *end)
+{
+    if (!is_arrow(record->state, end->state))
+        return rsi_fail(RAGSTORE_E_WRONG_STATE, "entities", "job %s is %s, and cannot become %s",
+                        record->id, rsi_job_state_name(record->state),
+                        rsi_job_state_name(end->state));
+    int status = put_moved(tx, record, end);
+    if (status != RAGSTORE_OK || !rsi_job_has_ended(end->state))
+        return status;
+    if (record->incoming != NULL && !end->keeps_file)
+        status = rsi_tx_unlink(tx, record->entity_id, record->incoming);
+    return status == RAGSTORE_OK ? drop_old(tx, store) : status;
+}
+
+int rsi_job_move(rsi_store *store, const char *job_id, rsi_job_state from, const rsi_job_end *end)
+{
+    rsi_job_record record = {0};
+    rsi_tx *tx;
+    int status = rsi_tx_begin(&tx, store->storage);
+    if (status != RAGSTORE_OK)
+        return status;
+    status = rsi_job_read(&record, store, job_id);
+    if (status == RAGSTORE_OK && record.state != from)
+        status = rsi_fail(RAGSTORE_E_WRONG_STATE, "entities", "job %s is %s meanwhile", job_id,
+                          rsi_job_state_name(record.state));
+    if (status == RAGSTORE_OK)
+        status = rsi_job_put_move(tx, store, &record, end);
+    if (status == RAGSTORE_OK)
+        status = rsi_tx_commit(tx);
+    else
+        rsi_tx_abort(tx);
+    rsi_job_record_free(&record);
+    return status;
+}
+
+/* ---- an entity goes ---- */
+
+typedef struct jobs_of {
+    const char *entity_id;
+    rsi_bytes ids; /* each with its NUL */
+} jobs_of;
+
+static int collect_unended(void *user, const char *key, const char *json, size_t size)
+{
+    jobs_of *list = user;
+    rsi_job_record record;
+    int status = rsi_job_parse(&record, json, size);
+    if (status == RAGSTORE_OK && !rsi_job_has_ended(record.state) &&
+        strcmp(record.entity_id, list->entity_id) == 0) {
+        rsi_bytes_append(&list->ids, key, strlen(key) + 1);
+        status = rsi_bytes_status(&list->ids);
+    }
+    rsi_job_record_free(&record);
+    return status;
+}
+
+int rsi_jobs_cancel_of(rsi_tx *tx, rsi_store *store, const char *entity_id)
+{
+    const rsi_job_end end = {.state = RSI_JOB_CANCELLED, .keeps_file = true}; /* its folder goes */
+    jobs_of list = {.entity_id = entity_id};
+    int status = rsi_storage_each(store->storage, RSI_SPACE_JOBS, collect_unended, &list);
+    for (size_t at = 0; status == RAGSTORE_OK && at < list.ids.size;
+         at += strlen(list.ids.data + at) + 1) {
+        rsi_job_record record;
+        status = rsi_job_read(&record, store, list.ids.data + at);
+        if (status == RAGSTORE_OK)
+            status = rsi_job_put_move(tx, store, &record, &end);
+        rsi_job_record_free(&record);
+    }
+    rsi_bytes_free(&list.ids);
+    return status;
+}

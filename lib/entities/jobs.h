@@ -1,0 +1,146 @@
+/*
+ * Jobs: work that goes on behind a call, is written down before it begins, and is taken up again by
+ * whoever opens the store after a crash.
+ *
+ *                 begin                       end (with the commit of what was made)
+ *      ┌─ waiting ─────► running ─┬─────────► done
+ *      │     ▲              │     ├─────────► failed        reason in the record
+ *      │     └── put off ───┘     └─────────► cancelled
+ *      └────────────────────────────────────► cancelled, failed
+ *
+ * A job is a record of the space RSI_SPACE_JOBS. Each arrow is a commit (job_record.c); stage and
+ * progress in between are in the memory of the process that works on it. One process at a time works
+ * on the jobs of a store (rsi_storage_claim_jobs): what it finds `running` when it begins was left by
+ * a process that died. In it work some threads, or the host's calls (job_work.c). What there is to do
+ * for each kind of job is known to the rooms above: the runner of the store's options.
+ *
+ * Locking: the mutex of rsi_jobs comes after every other lock, and nothing is called under it.
+ */
+#ifndef RSI_ENTITIES_JOBS_H
+#define RSI_ENTITIES_JOBS_H
+
+#include "entities/store.h"
+#include "json/json.h"
+
+#define RSI_JOB_ID_MAX 17 /* "job_", 12 hexadecimal digits, NUL */
+#define RSI_JOB_STAGE_MAX 32
+#define RSI_JOBS_KEPT 1000  /* that have ended */
+#define RSI_JOB_ATTEMPTS 10 /* then a job that ends with its process each time has failed */
+
+typedef enum rsi_job_state {
+    RSI_JOB_WAITING,
+    RSI_JOB_RUNNING,
+    RSI_JOB_DONE,
+    RSI_JOB_FAILED,
+    RSI_JOB_CANCELLED,
+} rsi_job_state;
+
+/* ---- records (job_record.c) ---- */
+
+/* A parsed record; the texts are borrowed from `json`. */
+typedef struct rsi_job_record {
+    rsi_json *json; /* owned */
+    const char *id;
+    const char *kind;
+    const char *entity_id;
+    const char *incarnation;
+    const char *incoming;    /* the file under uploads/ that is kept for it, or NULL */
+    const rsi_json *request; /* what its kind needs to know; gone when it has ended */
+    rsi_job_state state;
+    int64_t attempts; /* how often it was begun and not put off */
+} rsi_job_record;
+
+typedef struct rsi_new_job {
+    const char *kind;
+    const char *entity_id;
+    const char *incarnation;
+    const char *filename; /* or NULL */
+    const char *incoming; /* likewise */
+    const char *request_json;
+    bool needs_extractor; /* only for a process that has one */
+} rsi_new_job;
+
+/* How a job ends, or what it is put off for. */
+typedef struct rsi_job_end {
+    rsi_job_state state;
+    const char *result_json; /* or NULL */
+    int status;              /* of a failure, whose text is `message` */
+    const char *message;
+    bool keeps_file; /* somebody else sees to the incoming file */
+} rsi_job_end;
+
+bool rsi_job_has_ended(rsi_job_state state);
+const char *rsi_job_state_name(rsi_job_state state);
+
+int rsi_job_read(rsi_job_record *record, rsi_store *store, const char *job_id); /* NOT_FOUND */
+int rsi_job_parse(rsi_job_record *record, const char *json, size_t size);
+void rsi_job_record_free(rsi_job_record *record);
+
+/* Put a new job into a transaction. The caller sees to its file until the commit. */
+int rsi_job_put_new(char job_id[RSI_JOB_ID_MAX], rsi_tx *tx, const rsi_new_job *job);
+/* Put a move to another state into a transaction in which the record was read. WRONG_STATE when there
+ * is no such arrow. */
+int rsi_job_put_move(rsi_tx *tx, rsi_store *store, const rsi_job_record *record,
+                     const rsi_job_end *end);
+/* Cancel what is not over of an entity that goes with the transaction. */
+int rsi_jobs_cancel_of(rsi_tx *tx, rsi_store *store, const char *entity_id);
+/* Move a job in a transaction of its own, if it is in state `from`; otherwise WRONG_STATE. */
+int rsi_job_move(rsi_store *store, const char *job_id, rsi_job_state from, const rsi_job_end *end);
+
+/* ---- for callers (job_list.c) ---- */
+
+int rsi_job_describe(rsi_bytes *out, rsi_store *store, const char *job_id);
+/* {"jobs": […], "total": …}, the newest first; entity_id NULL: of all. */
+int rsi_job_list(rsi_bytes *out, rsi_store *store, const char *entity_id, uint64_t limit,
+                 uint64_t offset);
+/* Cancel a job; nothing when it has ended. */
+int rsi_job_cancel(rsi_store *store, const char *job_id);
+/* Look whether a job has ended, and wait up to so long for something to happen when it has not. Its
+ * outcome: OK, what it failed with, INTERRUPTED when cancelled. */
+int rsi_job_wait(bool *ended, rsi_store *store, const char *job_id, uint32_t wait_ms);
+
+/* ---- working on them (job_work.c) ---- */
+
+typedef struct rsi_live_job rsi_live_job;
+
+/* A job that the calling thread works on. */
+typedef struct rsi_job {
+    rsi_store *store;
+    rsi_job_record record;
+    rsi_live_job *live;
+    rsi_store_extractor *extractor; /* borrowed; NULL: none */
+    int64_t looked_ms;              /* when the record was last read */
+    uint64_t looked_changes;
+    bool has_ended; /* its end is part of a commit that is done, or on its way */
+} rsi_job;
+
+/* Do a job, and end it in the commit of what it makes. A failure ends it as failed, but for those that
+ * pass: BUSY, DISK_FULL, FAILED, CLOSED, INTERRUPTED put it off. */
+typedef int rsi_job_runner(rsi_job *job);
+
+int rsi_jobs_create(rsi_store *store, rsi_job_runner *run);
+void rsi_jobs_free(rsi_store *store);
+/* Start the threads if there is something to do; from the upkeep's thread, and after a submit. */
+int rsi_jobs_wake(rsi_store *store);
+/* End the threads: what they work on is put off. */
+void rsi_jobs_stop(rsi_store *store);
+/* Do one job on the calling thread; *did tells whether there was one. */
+int rsi_jobs_step(rsi_store *store, bool *did);
+
+/* Tell how far a job is. INTERRUPTED when it was cancelled or the store closes. */
+int rsi_job_report(rsi_job *job, const char *stage, uint64_t done, uint64_t total);
+/* End a job with the transaction. INTERRUPTED when it was cancelled meanwhile. */
+int rsi_job_end_in_tx(rsi_job *job, rsi_tx *tx, const rsi_job_end *end);
+
+/* ---- for the other job_….c files ---- */
+
+/* How far a job of this process is; false when it is none. */
+bool rsi_jobs_progress(rsi_store *store, const char *job_id, char stage[RSI_JOB_STAGE_MAX],
+                       uint64_t *done, uint64_t *total);
+void rsi_jobs_mark_cancelled(rsi_store *store, const char *job_id);
+/* Something was told to those who wait for a job: how often; and wait until it is more than that. */
+void rsi_jobs_tell(rsi_store *store);
+uint64_t rsi_jobs_news(rsi_store *store);
+void rsi_jobs_wait_for_news(rsi_store *store, uint64_t seen, uint32_t wait_ms);
+
+#endif

@@ -1,0 +1,60 @@
+"""Jobs through the Python package."""
+
+from __future__ import annotations
+
+import pytest
+
+import ragstore
+
+
+def submit(entity, text, **options):
+    upload = entity.upload(**options)
+    upload.write(text.encode())
+    return upload.submit()
+
+
+def test_job__gives_the_document_when_it_is_done(store, entity):
+    job = submit(entity, "All about granite.", filename="rocks.txt", metadata={"year": 2020})
+    document = job.wait(30)
+    assert document["filename"] == "rocks.txt"
+    assert document["metadata"] == {"year": 2020}
+    assert entity.document(document["doc_id"]).text() == "All about granite."
+    assert store.job(job.id).describe()["state"] == "done"
+    assert [one["job_id"] for one in store.jobs()] == [job.id]
+    assert store.jobs("geology", limit=1, offset=1) == []
+    assert store.jobs("another") == []
+
+
+def test_job__raises_what_it_failed_with(entity):
+    job = submit(entity, "%PDF-1.4\n", filename="x.pdf")
+    with pytest.raises(ragstore.NotExtractableError, match="x.pdf"):
+        job.wait(30)
+    assert job.describe()["error"]["status"] == "NOT_EXTRACTABLE"
+
+
+def test_job__can_be_cancelled(directory):
+    with ragstore.Store(directory, background=False) as store:
+        entity = store.create_entity("geology")
+        job = submit(entity, "All about granite.")
+        with pytest.raises(ragstore.BusyError):
+            job.wait(0)
+        job.cancel()
+        with pytest.raises(ragstore.CancelledError):
+            job.wait()
+        assert not list((directory / "uploads" / "geology").iterdir())
+        other = submit(entity, "All about marble.")
+        store.maintain(5)
+        assert other.wait()["is_duplicate"] is False
+
+
+def test_job__refuses_what_makes_no_sense(store, entity):
+    job = submit(entity, "All about granite.")
+    with pytest.raises(ragstore.InvalidArgumentError):
+        job.wait(-1)
+    with pytest.raises(ragstore.NotFoundError):
+        store.job("job_000000000000")
+    upload = entity.upload()
+    upload.write(b"All about marble.")
+    upload.submit().wait(30)
+    with pytest.raises(ragstore.ClosedError):
+        upload.submit()
