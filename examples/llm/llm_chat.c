@@ -18,6 +18,8 @@ enum { LINE_MAX_BYTES = 1 << 20, TIMEOUT_SECONDS = 600 };
 struct chat {
     ragstore_generation *out;
     int status; /* of the library, when it says to stop */
+    bool (*stop)(void *user); /* NULL: nobody else does */
+    void *stop_user;
     char *line; /* what has come of it, or of a whole answer */
     size_t size, capacity;
     bool is_stream; /* an event was seen */
@@ -146,6 +148,9 @@ static bool go_on(void *user)
     if (chat->status == RAGSTORE_OK) {
         chat->status = ragstore_generation_poll(chat->out);
     }
+    if (chat->status == RAGSTORE_OK && chat->stop != NULL && chat->stop(chat->stop_user)) {
+        chat->status = RAGSTORE_E_INTERRUPTED;
+    }
     return chat->status == RAGSTORE_OK;
 }
 
@@ -183,11 +188,18 @@ static bool finish(struct chat *chat)
 int32_t llm_generate(void *user, ragstore_generation *out, const char *messages_json,
                      uint32_t max_tokens)
 {
-    struct chat chat = {.out = out};
+    return llm_generate_until(user, out, messages_json, max_tokens, NULL, NULL);
+}
+
+int32_t llm_generate_until(const struct llm_client *client, ragstore_generation *out,
+                           const char *messages_json, uint32_t max_tokens,
+                           bool (*stop)(void *user), void *user)
+{
+    struct chat chat = {.out = out, .stop = stop, .stop_user = user};
     char why[LLM_MESSAGE] = "";
-    struct llm_request request = {.client = user,
+    struct llm_request request = {.client = client,
                                   .path = "/chat/completions",
-                                  .body = make_body(user, messages_json, max_tokens),
+                                  .body = make_body(client, messages_json, max_tokens),
                                   .timeout_seconds = TIMEOUT_SECONDS,
                                   .take = take_bytes,
                                   .go_on = go_on,

@@ -34,6 +34,12 @@ void llm_client_close(struct llm_client *client);
 int32_t llm_generate(void *user, ragstore_generation *out, const char *messages_json,
                      uint32_t max_tokens);
 
+/* The same, but ends with RAGSTORE_E_INTERRUPTED soon after `stop` has returned true; it is asked
+ * about once a second, and whenever something comes. */
+int32_t llm_generate_until(const struct llm_client *client, ragstore_generation *out,
+                           const char *messages_json, uint32_t max_tokens,
+                           bool (*stop)(void *user), void *user);
+
 /*
  * Turn texts into vectors: `vectors` has room for count × dimension numbers. False, and `why`
  * (LLM_MESSAGE bytes) says it, when the endpoint fails or its vectors have another dimension.

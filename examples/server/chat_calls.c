@@ -3,8 +3,8 @@
  *
  * The library's callbacks run on this worker while it asks. The first of them decides that the
  * reply is a stream and releases the connection; until then a failure is an ordinary error reply.
- * The question is always asked to its end, whether the client is still there or not, because the
- * library stores the answer when it is complete.
+ * The question is asked to its end, whether the client is still there or not, because the library
+ * stores the answer; only a language model is stopped, and what it has said is stored as partial.
  */
 #include "calls.h"
 #include "failures.h"
@@ -12,6 +12,7 @@
 #include "results.h"
 #include "stream.h"
 #include "validate.h"
+#include "watch.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -27,6 +28,7 @@ struct asking {
     const char *session_id;
     bool events;
     bool failed; /* memory ran out before the stream could begin */
+    atomic_bool left; /* the client, before the stream has begun */
     struct stream *stream;
 };
 
@@ -55,6 +57,8 @@ static bool begin_stream(struct asking *asking)
     reply_header(request, "X-Accel-Buffering", "no");
     asking->stream = stream;
     asking->request = NULL;
+    request->is_stream = true;
+    watch_on_leave(request->connection, stream_leave, stream);
     request_release(request);
     return true;
 }
@@ -94,12 +98,37 @@ static int32_t on_sources(void *user, const ragstore_result *sources)
     return 0;
 }
 
+static void note_left(void *user)
+{
+    struct asking *asking = user;
+
+    atomic_store(&asking->left, true);
+}
+
+static bool is_alone(void *user)
+{
+    struct asking *asking = user;
+
+    return asking->stream == NULL ? atomic_load(&asking->left) : stream_is_gone(asking->stream);
+}
+
 /* A model is stopped when nobody listens any more: what it has said is stored. Quoting is done at
  * once, and goes on. */
-static int32_t stop_model(const struct asking *asking)
+static int32_t stop_model(struct asking *asking)
 {
-    return asking->server->settings.llm_url != NULL && stream_is_gone(asking->stream);
+    return asking->server->settings.llm_url != NULL && is_alone(asking);
 }
+
+#ifdef SERVER_HAS_LLM
+static int32_t generate(void *user, ragstore_generation *out, const char *messages_json,
+                        uint32_t max_tokens)
+{
+    struct asking *asking = user;
+
+    return llm_generate_until(&asking->server->llm, out, messages_json, max_tokens, is_alone,
+                              asking);
+}
+#endif
 
 static int32_t on_text(void *user, const char *text, size_t size)
 {
@@ -190,14 +219,18 @@ static enum handled ask(struct request *request, ragstore_session *session, cons
     }
 #ifdef SERVER_HAS_LLM
     if (asking.server->llm.url != NULL) {
-        options->generate = llm_generate;
-        options->generate_user = (void *)&asking.server->llm;
+        options->generate = generate;
+        options->generate_user = &asking;
         options->timeout_ms = LLM_TIMEOUT_MS;
     }
 #endif
+    watch_on_leave(request->connection, note_left, &asking);
     status = ragstore_session_ask(&answer, session, message, options);
     if (stream && status == RAGSTORE_OK && begin_stream(&asking)) {
         /* also when the answer had no text */
+    }
+    if (asking.stream == NULL) {
+        watch_on_leave(request->connection, NULL, NULL);
     }
     if (asking.stream != NULL) {
         finish_stream(&asking, status, answer);

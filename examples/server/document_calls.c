@@ -142,28 +142,14 @@ static bool is_media_type(const char *type)
            strchr(type, '/') != NULL;
 }
 
-static void free_buffer(void *buffer)
-{
-    ragstore_buffer_free(buffer);
-}
-
 /* Reply with bytes that are not ours; the buffer is taken. */
 static void reply_content(struct request *request, ragstore_buffer *content, const char *type,
                           const char *name)
 {
-    struct MHD_Response *response = MHD_create_response_from_buffer_with_free_callback_cls(
-        ragstore_buffer_size(content), (void *)(uintptr_t)ragstore_buffer_data(content),
-        free_buffer, content);
-
-    if (response == NULL) {
-        ragstore_buffer_free(content);
-        return;
+    if (reply_bytes(request, content, type)) {
+        reply_header(request, "Content-Security-Policy", "default-src 'none'; sandbox");
+        add_disposition(request, name);
     }
-    request->reply_size = ragstore_buffer_size(content);
-    reply_response(request, MHD_HTTP_OK, response);
-    reply_header(request, "Content-Type", type);
-    reply_header(request, "Content-Security-Policy", "default-src 'none'; sandbox");
-    add_disposition(request, name);
 }
 
 enum handled get_document_content(struct request *request)

@@ -13,7 +13,8 @@
 
 struct heads {
     unsigned count;
-    bool too_long;
+    size_t size;
+    bool too_long, odd;
     const char *host, *origin, *length, *encoding;
     bool host_twice, length_twice, encoding_twice;
 };
@@ -24,16 +25,40 @@ static void keep(const char **slot, bool *twice, const char *value)
     *slot = value;
 }
 
+/* A name is a token of RFC 9110. One that is not ("Content-Length :") may be something else to a
+ * proxy, and so may a value with a control character. */
+static bool is_plain_header(const char *key, size_t key_size, const char *value, size_t value_size)
+{
+    static const char token[] = "!#$%&'*+-.^_`|~0123456789"
+                                "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+
+    if (key_size == 0 || strspn(key, token) != key_size) {
+        return false;
+    }
+    for (size_t i = 0; i < value_size; i++) {
+        unsigned char byte = (unsigned char)value[i];
+
+        if ((byte < 0x20 && byte != '\t') || byte == 0x7f) {
+            return false;
+        }
+    }
+    return true;
+}
+
 static enum MHD_Result look_at(void *user, enum MHD_ValueKind kind, const char *key,
-                               const char *value)
+                               size_t key_size, const char *value, size_t value_size)
 {
     struct heads *heads = user;
 
     (void)kind;
     heads->count++;
     value = value == NULL ? "" : value;
-    if (strlen(key) + strlen(value) > HEADER_SIZE_MAX) {
+    heads->size += key_size + value_size + 4; /* ": " and the line's end */
+    if (key_size + value_size > HEADER_SIZE_MAX) {
         heads->too_long = true;
+    }
+    if (!is_plain_header(key, key_size, value, value_size)) {
+        heads->odd = true;
     }
     if (strcasecmp(key, "Host") == 0) {
         keep(&heads->host, &heads->host_twice, value);
@@ -71,7 +96,10 @@ static bool parse_length(uint64_t *length, const char *text)
 
 static void check_framing(struct request *request, const struct heads *heads, uint64_t *length)
 {
-    if (heads->length != NULL &&
+    if (heads->odd) {
+        refuse(request, MHD_HTTP_BAD_REQUEST, "Bad Request",
+               "A header's name or value has a character that may not be there.");
+    } else if (heads->length != NULL &&
         (heads->length_twice || heads->encoding != NULL || !parse_length(length, heads->length))) {
         refuse(request, MHD_HTTP_BAD_REQUEST, "Bad Request",
                "Content-Length must be one number, and not come with Transfer-Encoding.");
@@ -167,7 +195,8 @@ static void check_sizes(struct request *request, const struct heads *heads)
 {
     if (request->raw_target_size > TARGET_SIZE_MAX) {
         refuse(request, MHD_HTTP_URI_TOO_LONG, "URI Too Long", "The URL is too long.");
-    } else if (heads->count > HEADERS_MAX || heads->too_long) {
+    } else if (heads->count > HEADERS_MAX || heads->too_long ||
+               heads->size > HEADERS_SIZE_MAX) {
         refuse(request, MHD_HTTP_REQUEST_HEADER_FIELDS_TOO_LARGE, "Headers Too Large",
                "There are too many headers, or one is too long.");
     } else if (request->target.malformed) {
@@ -180,7 +209,7 @@ void guards_check(struct request *request, const char *version, uint64_t *length
 {
     struct heads heads = {0};
 
-    (void)MHD_get_connection_values(request->connection, MHD_HEADER_KIND, look_at, &heads);
+    (void)MHD_get_connection_values_n(request->connection, MHD_HEADER_KIND, look_at, &heads);
     check_framing(request, &heads, length);
     if (request->response == NULL) {
         check_host(request, &heads, version);

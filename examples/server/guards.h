@@ -9,7 +9,8 @@
 enum {
     TARGET_SIZE_MAX = 8 * 1024,
     HEADER_SIZE_MAX = 8 * 1024,
-    HEADERS_MAX = 64
+    HEADERS_MAX = 64,
+    HEADERS_SIZE_MAX = 32 * 1024
 };
 
 /* Make a reply that refuses the request if it must not be served; otherwise leave it without one.

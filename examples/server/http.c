@@ -22,6 +22,7 @@
 #include "reply.h"
 #include "routes.h"
 #include "server_log.h"
+#include "watch.h"
 #include "workers.h"
 
 #include <errno.h>
@@ -31,8 +32,6 @@
 #include <unistd.h>
 
 enum {
-    CONNECTIONS_MAX = 1024,
-    CONNECTIONS_PER_ADDRESS = 512,
     CONNECTION_MEMORY = 48 * 1024, /* head of a request and buffers of its connection */
     IDLE_SECONDS = 30,
     LISTENING_THREADS = 2,
@@ -58,6 +57,7 @@ static void count_active(struct server *server, int change)
 static enum MHD_Result send_reply(struct request *request)
 {
     request->state = REQUEST_SENT;
+    watch_enter(request->connection, request->is_stream ? WATCH_WORK : WATCH_REPLY);
     if (request->response == NULL) { /* memory ran out while it was made */
         reply_no_memory(request);
     }
@@ -126,6 +126,7 @@ static enum MHD_Result begin(struct request *request, const char *method, const 
     uint64_t length = 0;
 
     request->state = REQUEST_READING;
+    watch_enter(request->connection, WATCH_BODY);
     request->counted = true;
     count_active(request->server, +1);
     read_head(request, method);
@@ -153,6 +154,7 @@ static enum MHD_Result begin(struct request *request, const char *method, const 
 static enum MHD_Result take_body(struct request *request, const char *bytes, size_t size)
 {
     request->body_seen += size;
+    watch_count_body(request->connection, size);
     if (request->body_seen > request->body_limit) {
         if (request->response == NULL) {
             refuse_too_large(request);
@@ -165,7 +167,9 @@ static enum MHD_Result take_body(struct request *request, const char *bytes, siz
     if (request->form != NULL) {
         multipart_take(request->form, bytes, size);
     } else if (request->route->body == BODY_JSON && !request_keep_body(request, bytes, size)) {
-        reply_no_memory(request);
+        reply_error(request, MHD_HTTP_SERVICE_UNAVAILABLE, "Busy",
+                    "Too many large requests are arriving at once. Try again later.");
+        reply_header(request, "Retry-After", "1");
     }
     return MHD_YES;
 }
@@ -179,8 +183,9 @@ static enum MHD_Result hand_over(struct request *request)
         multipart_finish(request->form);
     }
     request->state = REQUEST_RUNNING;
+    watch_enter(request->connection, WATCH_WORK);
     MHD_suspend_connection(request->connection);
-    if (!workers_give(request->server->workers, request)) {
+    if (!workers_give(request->server->workers[request->route->pool], request)) {
         reply_error(request, MHD_HTTP_SERVICE_UNAVAILABLE, "Busy",
                     "Too many requests are waiting. Try again later.");
         reply_header(request, "Retry-After", "1");
@@ -226,11 +231,12 @@ static void on_completed(void *user, struct MHD_Connection *connection, void **c
     struct server *server = user;
     bool whole = how == MHD_REQUEST_TERMINATED_COMPLETED_OK;
 
-    (void)connection;
     if (request == NULL) {
         return;
     }
     *context = NULL;
+    watch_on_leave(connection, NULL, NULL);
+    watch_enter(connection, WATCH_HEAD);
     if (request->counted) {
         metrics_count(request);
         log_line(LOG_LEVEL_INFO, "%s %s %.512s %u %.1fms %lluB%s%.100s%s", request->id,
@@ -258,20 +264,26 @@ bool http_start(struct server *server, int listener)
 {
     pthread_mutex_init(&server->lock, NULL);
     pthread_cond_init(&server->idle, NULL);
+    if (!watch_start()) {
+        fputs("ragstore-server: cannot start threads\n", stderr);
+        close(listener);
+        return false;
+    }
     server->daemon = MHD_start_daemon(
         MHD_USE_EPOLL_INTERNAL_THREAD | MHD_USE_SUSPEND_RESUME | MHD_USE_ERROR_LOG, 0, NULL, NULL,
         on_access, server, MHD_OPTION_EXTERNAL_LOGGER, on_message, NULL,
         MHD_OPTION_LISTEN_SOCKET, listener, MHD_OPTION_THREAD_POOL_SIZE,
         (unsigned)LISTENING_THREADS, MHD_OPTION_URI_LOG_CALLBACK, on_target, server,
-        MHD_OPTION_NOTIFY_COMPLETED, on_completed, server, MHD_OPTION_CONNECTION_LIMIT,
-        (unsigned)CONNECTIONS_MAX, MHD_OPTION_PER_IP_CONNECTION_LIMIT,
-        (unsigned)CONNECTIONS_PER_ADDRESS, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+        MHD_OPTION_NOTIFY_COMPLETED, on_completed, server, MHD_OPTION_NOTIFY_CONNECTION,
+        watch_notify, NULL, MHD_OPTION_CONNECTION_LIMIT, server->settings.max_connections,
+        MHD_OPTION_PER_IP_CONNECTION_LIMIT, server->settings.max_connections_per_address, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
         (size_t)CONNECTION_MEMORY, MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)IDLE_SECONDS,
         MHD_OPTION_END);
     if (server->daemon == NULL) {
         fputs("ragstore-server: cannot serve on this socket; --log-level debug says more\n",
               stderr);
         close(listener);
+        watch_stop();
         return false;
     }
     return true;
@@ -282,6 +294,7 @@ void http_quiesce(struct server *server)
     int listener = -1;
 
     atomic_store(&server->stopping, true);
+    watch_hurry();
     listener = MHD_quiesce_daemon(server->daemon);
     if (listener >= 0) {
         close(listener);
@@ -313,6 +326,7 @@ void http_stop(struct server *server)
 {
     MHD_stop_daemon(server->daemon);
     server->daemon = NULL;
+    watch_stop();
     pthread_mutex_destroy(&server->lock);
     pthread_cond_destroy(&server->idle);
 }

@@ -5,6 +5,7 @@
 #include "failures.h"
 #include "metrics.h"
 #include "reply.h"
+#include "watch.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -70,6 +71,11 @@ static void write_process(struct json_out *out, struct server *server)
     }
     metrics_write_one(out, "ragstore_http_active_requests", "gauge",
                       "Requests that have begun and not ended.", count_active(server));
+    metrics_write_one(out, "ragstore_http_connections", "gauge", "Connections that are open.",
+                      watch_count_open());
+    metrics_write_one(out, "ragstore_http_cut_connections_total", "counter",
+                      "Connections closed because they took too long.",
+                      (double)watch_count_cut());
     metrics_write_one(out, "process_resident_memory_bytes", "gauge", "Memory in use.",
                       resident_bytes());
 }

@@ -40,11 +40,25 @@ void reply_response(struct request *request, unsigned status, struct MHD_Respons
     add_common_headers(request);
 }
 
+static void reply_busy(struct request *request)
+{
+    reply_error(request, MHD_HTTP_SERVICE_UNAVAILABLE, "Busy",
+                "Too many large replies are on their way. Try again later.");
+    reply_header(request, "Retry-After", "1");
+}
+
 static void reply_owned(struct request *request, unsigned status, char *text, size_t size)
 {
-    struct MHD_Response *response =
-        text == NULL ? NULL : MHD_create_response_from_buffer(size, text, MHD_RESPMEM_MUST_FREE);
+    struct MHD_Response *response = NULL;
 
+    if (text != NULL && !request_hold_reply(request, size)) {
+        free(text);
+        reply_busy(request);
+        return;
+    }
+    if (text != NULL) {
+        response = MHD_create_response_from_buffer(size, text, MHD_RESPMEM_MUST_FREE);
+    }
     if (response == NULL) {
         free(text);
         return;
@@ -67,19 +81,31 @@ static void free_buffer(void *buffer)
     ragstore_buffer_free(buffer);
 }
 
+bool reply_bytes(struct request *request, ragstore_buffer *bytes, const char *type)
+{
+    uint64_t size = ragstore_buffer_size(bytes);
+    struct MHD_Response *response = NULL;
+
+    if (!request_hold_reply(request, size)) {
+        ragstore_buffer_free(bytes);
+        reply_busy(request);
+        return false;
+    }
+    response = MHD_create_response_from_buffer_with_free_callback_cls(
+        size, (void *)(uintptr_t)ragstore_buffer_data(bytes), free_buffer, bytes);
+    if (response == NULL) {
+        ragstore_buffer_free(bytes);
+        return false;
+    }
+    request->reply_size = size;
+    reply_response(request, MHD_HTTP_OK, response);
+    reply_header(request, "Content-Type", type);
+    return true;
+}
+
 void reply_buffer(struct request *request, ragstore_buffer *json)
 {
-    const char *data = ragstore_buffer_data(json);
-    struct MHD_Response *response = MHD_create_response_from_buffer_with_free_callback_cls(
-        ragstore_buffer_size(json), (void *)(uintptr_t)data, free_buffer, json);
-
-    if (response == NULL) {
-        ragstore_buffer_free(json);
-        return;
-    }
-    request->reply_size = ragstore_buffer_size(json);
-    reply_response(request, MHD_HTTP_OK, response);
-    reply_header(request, "Content-Type", "application/json");
+    (void)reply_bytes(request, json, "application/json");
 }
 
 void reply_static(struct request *request, unsigned status, const char *type, const char *text,

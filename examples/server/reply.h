@@ -14,6 +14,10 @@ void reply_out(struct request *request, unsigned status, struct json_out *out);
 /* Reply 200 with a JSON text of the library; the buffer is taken. */
 void reply_buffer(struct request *request, ragstore_buffer *json);
 
+/* Reply 200 with bytes of the library; the buffer is taken. False when the reply is another one:
+ * too many bytes are on their way already, or memory ran out. */
+bool reply_bytes(struct request *request, ragstore_buffer *bytes, const char *type);
+
 /* Reply with bytes that live as long as the program. */
 void reply_static(struct request *request, unsigned status, const char *type, const char *text,
                   size_t size);

@@ -32,6 +32,25 @@ static void make_id(char id[17])
              (unsigned)(atomic_fetch_add(&counter, 1) & 0xffffffffu));
 }
 
+/* Memory for bodies that are arriving or being worked on. One of the greatest size always fits. */
+enum { BODIES_MAX = 64 * 1024 * 1024 };
+
+static atomic_size_t bodies_size;
+
+/* Memory for replies on their way. A small one always fits, and so does a large one alone. */
+enum { REPLIES_MAX = 128 * 1024 * 1024, SMALL_REPLY = 64 * 1024 };
+
+static _Atomic(uint64_t) replies_size;
+
+static bool reserve(size_t size)
+{
+    if (atomic_fetch_add(&bodies_size, size) + size > BODIES_MAX) {
+        atomic_fetch_sub(&bodies_size, size);
+        return false;
+    }
+    return true;
+}
+
 struct request *request_create(struct server *server, struct MHD_Connection *connection,
                                const char *raw_target)
 {
@@ -64,6 +83,8 @@ void request_free(struct request *request)
     target_free(&request->target);
     free(request->content_type);
     free(request->body);
+    atomic_fetch_sub(&bodies_size, request->body_capacity);
+    atomic_fetch_sub(&replies_size, request->held_size);
     free(request->ignored);
     free(request);
 }
@@ -73,14 +94,18 @@ bool request_keep_body(struct request *request, const char *bytes, size_t size)
     size_t needed = request->body_size + size + 1;
 
     if (needed > request->body_capacity) {
-        size_t capacity = request->body_capacity < 2048 ? 4096 : request->body_capacity * 2;
+        size_t capacity = request->body_capacity < 2048 ? 4096 : request->body_capacity + request->body_capacity / 2;
         char *body = NULL;
 
         if (capacity < needed) {
             capacity = needed;
         }
+        if (!reserve(capacity - request->body_capacity)) {
+            return false;
+        }
         body = realloc(request->body, capacity);
         if (body == NULL) {
+            atomic_fetch_sub(&bodies_size, capacity - request->body_capacity);
             return false;
         }
         request->body = body;
@@ -89,6 +114,19 @@ bool request_keep_body(struct request *request, const char *bytes, size_t size)
     memcpy(request->body + request->body_size, bytes, size);
     request->body_size += size;
     request->body[request->body_size] = '\0';
+    return true;
+}
+
+bool request_hold_reply(struct request *request, uint64_t size)
+{
+    uint64_t before = atomic_fetch_add(&replies_size, size);
+
+    if (size > SMALL_REPLY && before > 0 && before + size > REPLIES_MAX) {
+        atomic_fetch_sub(&replies_size, size);
+        return false;
+    }
+    atomic_fetch_sub(&replies_size, request->held_size);
+    request->held_size = size;
     return true;
 }
 

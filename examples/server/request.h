@@ -50,6 +50,7 @@ struct request {
     enum request_format format;
     char *content_type; /* NULL: none was sent */
     bool counted;       /* in server->active */
+    bool is_stream;     /* the reply grows while it is sent */
 
     uint64_t body_limit;
     uint64_t body_seen;
@@ -59,6 +60,7 @@ struct request {
 
     char *ignored; /* names of unknown fields, for the X-Ragstore-Ignored header */
     unsigned status;
+    uint64_t held_size;  /* bytes of the reply that are in memory until it is sent */
     uint64_t reply_size; /* as far as it is known when the reply begins */
     struct MHD_Response *response;
 };
@@ -68,8 +70,13 @@ struct request *request_create(struct server *server, struct MHD_Connection *con
                                const char *raw_target);
 void request_free(struct request *request);
 
-/* Append bytes to the body; false when memory ran out. */
+/* Append bytes to the body; false when memory ran out, or the bodies of all requests together have
+ * become too large. */
 bool request_keep_body(struct request *request, const char *bytes, size_t size);
+
+/* Keep the bytes of a reply in memory until it is sent. False: the replies that wait for slow readers
+ * take too much already, and this one has to be refused. */
+bool request_hold_reply(struct request *request, uint64_t size);
 
 /* Milliseconds since the request line. */
 double request_age_ms(const struct request *request);

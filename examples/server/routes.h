@@ -26,6 +26,7 @@ struct route {
     enum body_kind body;
     uint64_t body_limit; /* 0: BODY_LIMIT; of a form it is what --max-upload says */
     enum route_access access;
+    enum worker_pool pool;
     enum handled (*handler)(struct request *request);
 };
 

@@ -21,6 +21,9 @@
 
 struct workers;
 
+/* What takes long has workers of its own, so that it does not hold up what is quick. */
+enum worker_pool { POOL_QUICK, POOL_UPLOAD, POOL_CHAT, POOL_COUNT };
+
 struct server {
     struct settings settings;
     struct tokens tokens; /* none: everybody may do everything */
@@ -29,7 +32,7 @@ struct server {
 #ifdef SERVER_HAS_LLM
     struct llm_client llm; /* url NULL: there is none */
 #endif
-    struct workers *workers;
+    struct workers *workers[POOL_COUNT];
     struct MHD_Daemon *daemon;
     char address[96];   /* as in the Host header, without the port: "127.0.0.1", "[::1]" */
     char problem[1024]; /* why search is by keyword only although there is a model, or "" */

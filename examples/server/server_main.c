@@ -15,6 +15,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 enum exit_status { EXIT_STOPPED = 0, EXIT_COULD_NOT = 1, EXIT_USAGE = 2 };
@@ -22,6 +23,8 @@ enum exit_status { EXIT_STOPPED = 0, EXIT_COULD_NOT = 1, EXIT_USAGE = 2 };
 /* A stop takes at most 10 s: requests may finish, then they are interrupted, then the store is
  * closed (2 s). */
 enum { FINISH_MS = 5000, INTERRUPT_MS = 1500 };
+
+enum { LLM_THREADS = 64, OTHER_DESCRIPTORS = 512 };
 
 static void on_store_message(void *user, int level, const char *message)
 {
@@ -203,6 +206,29 @@ static int wait_for_signal(const sigset_t *signals)
     return byte;
 }
 
+static void stop_workers(struct server *server)
+{
+    for (int i = 0; i < POOL_COUNT; i++) {
+        workers_stop(server->workers[i]);
+        server->workers[i] = NULL;
+    }
+}
+
+/* A language model answers elsewhere: its workers only wait, so there can be many. */
+static bool start_workers(struct server *server)
+{
+    for (int i = 0; i < POOL_COUNT; i++) {
+        bool only_waits = i == POOL_CHAT && server->settings.llm_url != NULL;
+
+        server->workers[i] = workers_start(only_waits ? LLM_THREADS : server->settings.threads);
+        if (server->workers[i] == NULL) {
+            stop_workers(server);
+            return false;
+        }
+    }
+    return true;
+}
+
 /* Finish what is running, close the store. */
 static bool stop(struct server *server)
 {
@@ -224,7 +250,7 @@ static bool stop(struct server *server)
         _exit(EXIT_STOPPED);
     }
     http_stop(server);
-    workers_stop(server->workers);
+    stop_workers(server);
     status = ragstore_store_close(server->store);
     if (status != RAGSTORE_OK) {
         log_line(LOG_LEVEL_ERROR, "cannot bring the files up to date: %s",
@@ -233,6 +259,26 @@ static bool stop(struct server *server)
     log_line(LOG_LEVEL_INFO, "stopped");
     log_close_file();
     return status == RAGSTORE_OK;
+}
+
+/* Each connection takes a descriptor, and a second one while it sends a file. */
+static void allow_descriptors(const struct settings *settings)
+{
+    struct rlimit limit = {0};
+    rlim_t wanted = (rlim_t)settings->max_connections * 2 + OTHER_DESCRIPTORS;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= wanted) {
+        return;
+    }
+    limit.rlim_cur = limit.rlim_max < wanted ? limit.rlim_max : wanted;
+    (void)setrlimit(RLIMIT_NOFILE, &limit);
+    if (limit.rlim_cur < wanted) {
+        log_line(LOG_LEVEL_WARNING,
+                 "only %llu open files are allowed; %u connections may need %llu (ulimit -n, "
+                 "LimitNOFILE)",
+                 (unsigned long long)limit.rlim_cur, settings->max_connections,
+                 (unsigned long long)wanted);
+    }
 }
 
 static int serve(struct server *server, int listener, ragstore_model *model)
@@ -245,15 +291,15 @@ static int serve(struct server *server, int listener, ragstore_model *model)
         return EXIT_COULD_NOT;
     }
     open_log(server);
-    server->workers = workers_start(server->settings.threads);
-    if (server->workers == NULL) {
+    allow_descriptors(&server->settings);
+    if (!start_workers(server)) {
         fputs("ragstore-server: cannot start threads\n", stderr);
         close(listener);
         (void)ragstore_store_close(server->store);
         return EXIT_COULD_NOT;
     }
     if (!http_start(server, listener)) {
-        workers_stop(server->workers);
+        stop_workers(server);
         (void)ragstore_store_close(server->store);
         return EXIT_COULD_NOT;
     }

@@ -37,6 +37,8 @@ static const struct option options[] = {
     {"log-level", "LOG_LEVEL", LEVEL, 0, 0},
     {"max-upload", NULL, NUMBER, 1, UINT64_C(1) << 30},
     {"threads", NULL, NUMBER, 1, 256},
+    {"max-connections", NULL, NUMBER, 16, 65536},
+    {"max-connections-per-address", NULL, NUMBER, 1, 65536},
 };
 
 #define OPTION_COUNT (sizeof options / sizeof options[0])
@@ -66,6 +68,9 @@ static const char help[] =
     "  --log-level LEVEL    error, warning, info or debug (info)\n"
     "  --max-upload BYTES   the largest file that is taken (268435456)\n"
     "  --threads N          requests worked on at a time (twice the processors)\n"
+    "  --max-connections N  connections open at a time (2048), and\n"
+    "  --max-connections-per-address N\n"
+    "                       those of one client address (512)\n"
     "  --config FILE        lines of \"name = value\" with the names above\n"
     "  --make-token NAME (--entity ID... | --all-entities | --admin)\n"
     "                       print a fresh token and its line for the token file, and end\n"
@@ -167,6 +172,10 @@ static void set_number(struct settings *settings, const char *name, uint64_t num
         settings->port = (uint16_t)number;
     } else if (strcmp(name, "threads") == 0) {
         settings->threads = (unsigned)number;
+    } else if (strcmp(name, "max-connections") == 0) {
+        settings->max_connections = (unsigned)number;
+    } else if (strcmp(name, "max-connections-per-address") == 0) {
+        settings->max_connections_per_address = (unsigned)number;
     } else {
         settings->max_upload_bytes = number;
     }
@@ -311,6 +320,8 @@ static bool set_defaults(struct settings *settings)
     settings->port = 8000;
     settings->max_upload_bytes = UINT64_C(256) << 20;
     settings->threads = processors < 2 ? 4 : processors > 32 ? 64 : (unsigned)processors * 2;
+    settings->max_connections = 2048;
+    settings->max_connections_per_address = 512;
     settings->log_level = LOG_LEVEL_INFO;
     return replace_text(&settings->data_dir, "./data") &&
            replace_text(&settings->host, "127.0.0.1");

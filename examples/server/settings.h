@@ -29,6 +29,8 @@ struct settings {
     uint64_t max_upload_bytes;
     uint16_t port; /* 0: any free one */
     unsigned threads;
+    unsigned max_connections;
+    unsigned max_connections_per_address;
     enum log_level log_level;
     bool strict;
     bool allow_anonymous;

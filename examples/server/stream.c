@@ -7,13 +7,19 @@
  */
 #include "stream.h"
 
+#include "watch.h"
+
 #include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
-enum { QUEUE_MAX = 1024 * 1024, BLOCK_SIZE = 16 * 1024, SLOW_READER_SECONDS = 20 };
+/* A thousand readers that stall keep this much each. */
+enum { QUEUE_MAX = 32 * 1024, BLOCK_SIZE = 4 * 1024 };
+
+/* The writer is a worker that others wait for. */
+enum { STALL_MS = 5 * 1000, WAIT_MS = 20 * 1000 };
 
 struct stream {
     pthread_mutex_t lock;
@@ -21,20 +27,26 @@ struct stream {
     struct MHD_Connection *connection;
     char *bytes; /* queue: from `begin`, `size` bytes */
     size_t begin, size, capacity;
+    int64_t waited_ms; /* for room in the queue */
     bool sleeping; /* the connection is suspended */
     bool ended;
     bool broken; /* ended, and not complete */
     bool gone;   /* nobody reads any more */
+    bool is_watched; /* as a reply that has to be taken in time */
     int holders;
 };
 
 struct stream *stream_create(struct MHD_Connection *connection)
 {
     struct stream *stream = calloc(1, sizeof *stream);
+    pthread_condattr_t attributes;
 
     if (stream != NULL) {
         pthread_mutex_init(&stream->lock, NULL);
-        pthread_cond_init(&stream->changed, NULL);
+        pthread_condattr_init(&attributes);
+        pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+        pthread_cond_init(&stream->changed, &attributes);
+        pthread_condattr_destroy(&attributes);
         stream->connection = connection;
         stream->holders = 1;
     }
@@ -75,7 +87,7 @@ static bool make_room_locked(struct stream *stream, size_t size)
     if (capacity <= stream->capacity) {
         return true;
     }
-    capacity = capacity < BLOCK_SIZE ? BLOCK_SIZE : capacity * 2;
+    capacity = (capacity + BLOCK_SIZE - 1) / BLOCK_SIZE * BLOCK_SIZE;
     bytes = realloc(stream->bytes, capacity);
     if (bytes == NULL) {
         return false;
@@ -85,30 +97,70 @@ static bool make_room_locked(struct stream *stream, size_t size)
     return true;
 }
 
-/* Wait until the queue is not full; a reader that takes too long is given up. */
+static int64_t now_ms(void)
+{
+    struct timespec now = {0};
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+/* Wait until the queue is not full. A reader that takes nothing for a while is given up, and so is
+ * one for whom the writer has waited too long, all its waits together. */
 static void wait_for_room_locked(struct stream *stream)
 {
+    int64_t begun_ms = now_ms();
+    int64_t left_ms = WAIT_MS - stream->waited_ms;
     struct timespec until = {0};
 
-    clock_gettime(CLOCK_REALTIME, &until);
-    until.tv_sec += SLOW_READER_SECONDS;
+    left_ms = left_ms < 0 ? 0 : left_ms > STALL_MS ? STALL_MS : left_ms;
+
+    if (stream->size < QUEUE_MAX || stream->gone) {
+        return;
+    }
+    clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_sec += left_ms / 1000;
+    until.tv_nsec += left_ms % 1000 * 1000000;
+    if (until.tv_nsec >= 1000000000) {
+        until.tv_sec++;
+        until.tv_nsec -= 1000000000;
+    }
     while (stream->size >= QUEUE_MAX && !stream->gone) {
         if (pthread_cond_timedwait(&stream->changed, &stream->lock, &until) == ETIMEDOUT) {
             stream->gone = true;
         }
     }
+    stream->waited_ms += now_ms() - begun_ms;
 }
 
 void stream_write(struct stream *stream, const char *bytes, size_t size)
 {
     pthread_mutex_lock(&stream->lock);
-    wait_for_room_locked(stream);
-    if (!stream->gone && make_room_locked(stream, size)) {
-        memcpy(stream->bytes + stream->size, bytes, size);
-        stream->size += size;
-    } else {
-        stream->gone = true; /* a reply with a hole must not look whole */
+    while (size > 0 && !stream->gone) {
+        size_t piece = 0;
+
+        wait_for_room_locked(stream);
+        piece = QUEUE_MAX - stream->size < size ? QUEUE_MAX - stream->size : size;
+        if (stream->gone || !make_room_locked(stream, piece)) {
+            stream->gone = true; /* a reply with a hole must not look whole */
+        } else {
+            memcpy(stream->bytes + stream->size, bytes, piece);
+            stream->size += piece;
+            bytes += piece;
+            size -= piece;
+        }
+        wake_locked(stream);
     }
+    pthread_mutex_unlock(&stream->lock);
+}
+
+void stream_leave(void *user)
+{
+    struct stream *stream = user;
+
+    pthread_mutex_lock(&stream->lock);
+    stream->gone = true;
+    pthread_cond_signal(&stream->changed);
     wake_locked(stream);
     pthread_mutex_unlock(&stream->lock);
 }
@@ -139,6 +191,10 @@ static ssize_t read_some(void *user, uint64_t position, char *buffer, size_t max
 
     (void)position;
     pthread_mutex_lock(&stream->lock);
+    if (stream->ended && !stream->is_watched) { /* what is left must be taken in time */
+        stream->is_watched = true;
+        watch_enter(stream->connection, WATCH_REPLY);
+    }
     if (stream->gone) {
         result = MHD_CONTENT_READER_END_WITH_ERROR;
     } else if (stream->size > 0) {
@@ -147,6 +203,11 @@ static ssize_t read_some(void *user, uint64_t position, char *buffer, size_t max
         memcpy(buffer, stream->bytes + stream->begin, count);
         stream->begin += count;
         stream->size -= count;
+        if (stream->size == 0) {
+            free(stream->bytes);
+            stream->bytes = NULL;
+            stream->begin = stream->capacity = 0;
+        }
         pthread_cond_signal(&stream->changed);
         result = (ssize_t)count;
     } else if (stream->ended) {

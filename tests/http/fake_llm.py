@@ -10,7 +10,7 @@ class FakeLlm:
     """`plan` holds what happens at the next calls, the last one for ever: an HTTP status, an
     answer as it is (dict), or a list of pieces of a streamed one, among them the words of `TRICKS`."""
 
-    TRICKS = ("BREAK", "MALFORMED", "ERROR", "SLOW", "NO END")
+    TRICKS = ("BREAK", "MALFORMED", "ERROR", "SLOW", "SILENT", "NO END")
 
     def __init__(self, *plan):
         self.plan = list(plan)
@@ -65,6 +65,11 @@ class FakeLlm:
                 for _ in range(600):
                     self.event(handler, "more ")
                     time.sleep(0.05)
+            elif piece == "SILENT":  # until the client has left
+                handler.wfile.flush()
+                handler.connection.settimeout(60)
+                if not handler.connection.recv(1):
+                    raise ConnectionError("the client has left")
             else:
                 self.event(handler, piece)
         handler.wfile.write(b"data: [DONE]\n\n")
