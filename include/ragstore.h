@@ -806,10 +806,13 @@ typedef struct ragstore_entity_create_options {
     const char *name;          /* default: the id; at most 1,024 bytes */
     const char *description;   /* default: ""; at most 16 KiB */
     const char *metadata_json; /* default: {}; a JSON object of at most 16 KiB */
+    const char *metric;        /* how vectors are compared, for good: "cosine" (the default; they are
+                                * brought to length 1), "inner_product" or "l2" */
+    const char *index_kind;    /* default: "auto"; see ragstore_index_set() */
 } ragstore_entity_create_options;
 
 #define RAGSTORE_ENTITY_CREATE_OPTIONS_INIT                                                        \
-    {sizeof(ragstore_entity_create_options), NULL, NULL, NULL}
+    {sizeof(ragstore_entity_create_options), NULL, NULL, NULL, NULL, NULL}
 
 typedef struct ragstore_entity_update_options {
     size_t struct_size;
@@ -1839,11 +1842,12 @@ RAGSTORE_API int64_t ragstore_result_end(const ragstore_result *result, size_t p
 RAGSTORE_API float ragstore_result_score(const ragstore_result *result, size_t position);
 
 /**
- * Give the similarity of the vectors of query and hit: cosine.
+ * Give the similarity of the vectors of query and hit, by the entity's metric: the cosine, the inner
+ * product, or for "l2" minus the squared distance.
  *
  * @param result  not NULL
  * @param position  0 to count - 1, best first
- * @return -1 to 1; NaN when it was not computed
+ * @return a cosine is -1 to 1; NaN when it was not computed
  *
  * Ownership: none.
  * Lifetime:  none.
@@ -2430,9 +2434,12 @@ RAGSTORE_API int ragstore_index_open(ragstore_index **out, ragstore_entity *enti
 RAGSTORE_API void ragstore_index_free(ragstore_index *index);
 
 /**
- * Describe an index as a JSON object: kind ("exact", "codes" or "partition": how it is searched
- * now), metric, dimension, count, embedder, file (path of index.faiss below the store, or null
- * while it is not there).
+ * Describe an index as a JSON object: kind (as it is set), tier ("exact", "codes" or "partition":
+ * how it is searched now), state ("ready", or "building" while another tier or further vectors are
+ * being made ready in the background), metric, dimension, count (vectors that can be found), coded
+ * (of them in codes), rows (vectors on disk), dead (rows whose chunks were deleted), bytes (of the
+ * rows on disk), memory (bytes of the codes), embedder, file (path of index.faiss below the store, or
+ * null while it is not there).
  *
  * @param out  set to UTF-8 JSON text, to NULL on failure
  * @param index  not NULL
@@ -2447,13 +2454,54 @@ RAGSTORE_API void ragstore_index_free(ragstore_index *index);
 RAGSTORE_API int ragstore_index_describe(ragstore_buffer **out, ragstore_index *index);
 
 /**
+ * Change a setting of an index. It is kept with the entity. Another kind is made ready in the
+ * background, while searches go on with what there is.
+ *
+ *   kind         "auto" (the default): by the number of vectors; "exact": each is compared; "codes":
+ *                all are looked at by their codes, and the best compared; "partition": codes in lists,
+ *                of which some are looked into. Up to 4,096 vectors are always compared.
+ *   probes       how many lists of a partition a search looks into; "0" (the default): by their number
+ *   candidates   how many vectors a search by codes compares; "0" (the default): by k
+ *
+ * @param index  not NULL
+ * @param key  one of those above
+ * @param value  text; NULL for the default
+ *
+ * Ownership: none.
+ * Lifetime:  none.
+ * Threads:   any thread.
+ * Errors:    NOT_FOUND, INVALID_ARGUMENT (no such key, or value: the message lists those that there
+ *            are), BUSY, READ_ONLY, DISK_FULL, common.
+ * Blocking:  waits for the disk: returns when the change survives a power cut.
+ * Since:     0.1
+ */
+RAGSTORE_API int ragstore_index_set(ragstore_index *index, const char *key, const char *value);
+
+/**
+ * Read a setting of an index.
+ *
+ * @param out  set to its value as text, to NULL on failure
+ * @param index  not NULL
+ * @param key  as ragstore_index_set() takes it
+ *
+ * Ownership: caller owns *out, free with ragstore_buffer_free().
+ * Lifetime:  none.
+ * Threads:   any thread.
+ * Errors:    NOT_FOUND, INVALID_ARGUMENT (no such key), common.
+ * Blocking:  never.
+ * Since:     0.1
+ */
+RAGSTORE_API int ragstore_index_get(ragstore_buffer **out, ragstore_index *index, const char *key);
+
+/**
  * Find the nearest vectors to each of several queries.
  *
  * @param chunk_numbers  query_count × k numbers, row by row, best first; -1 where there are fewer
  *                       than k
- * @param scores  query_count × k floats in the same order: inner products; NaN beside -1
+ * @param scores  query_count × k floats in the same order, higher is nearer: cosines, inner products,
+ *                or for the metric "l2" minus the squared distances; NaN beside -1
  * @param index  not NULL
- * @param queries  query_count × dimension floats, row by row; finite numbers
+ * @param queries  query_count × dimension floats, row by row; finite numbers, for cosine not all 0
  * @param query_count  0 to 65,536
  * @param dimension  must be the index's
  * @param k  1 to 16,384
@@ -2461,7 +2509,7 @@ RAGSTORE_API int ragstore_index_describe(ragstore_buffer **out, ragstore_index *
  * Ownership: none.
  * Lifetime:  none.
  * Threads:   any thread.
- * Errors:    NOT_FOUND, INVALID_ARGUMENT (dimension, not finite), common.
+ * Errors:    NOT_FOUND, INVALID_ARGUMENT (dimension, not finite, 0, longer than 1e18), common.
  * Blocking:  reads from disk, never waits for another thread's flush.
  * Since:     0.1
  */
@@ -2510,8 +2558,9 @@ RAGSTORE_API int ragstore_index_export(ragstore_index *index);
  * order, as ragstore_document_add_chunks() takes them, without vectors. When it is NULL, a chunk's
  * text is "vector 17", where 17 is the vector's id in the file, or its place, from 0, in one
  * without ids. The same number is the member faiss_id of the chunk's metadata, unless that has one
- * already. Chunk numbers are the store's own. Vectors are brought to length 1 and compared by inner
- * product, which ranks like the file's metric when they had length 1 before.
+ * already. Chunk numbers are the store's own. Vectors are compared by the entity's metric, whatever
+ * the file's is; for "cosine" they are brought to length 1, which ranks like the file's metric when
+ * they had length 1 before.
  *
  * @param out  NULL, or set to the document, to NULL on failure
  * @param entity  not NULL; its vectors must have the file's dimension, or it has no documents yet

@@ -34,6 +34,7 @@ ROOM_embed := bert_characters.c bert_config.c dense.c embedder.c encoder.c kerne
     wordpiece_config.c
 
 ROOM_entities := backup.c catalog.c catalog_codes.c catalog_load.c check.c compact.c compact_rows.c entity.c entity_describe.c export.c \
+    index_plan.c index_settings.c \
     job_list.c job_record.c job_threads.c job_work.c open_stores.c \
     store.c store_extractor.c store_log.c upkeep.c
 
@@ -54,5 +55,5 @@ ROOM_agent := answer_score.c answer_terms.c answer_units.c extractive.c generati
     model_prompt.c session.c session_change.c session_messages.c session_search.c
 
 ROOM_api := api_backup.c api_check.c api_compact.c api_collection.c api_document.c api_entity.c api_errors.c \
-    api_extraction.c api_generation.c api_index.c \
+    api_extraction.c api_generation.c api_index.c api_index_settings.c \
     api_job.c api_model.c api_options.c api_search.c api_session.c api_store.c handles.c

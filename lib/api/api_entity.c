@@ -65,7 +65,8 @@ int ragstore_entity_create(ragstore_entity **out, ragstore_store *store, const c
         status = enter_store_to_write(store, __func__);
     if (status != RAGSTORE_OK)
         return status;
-    rsi_entity_fields fields = {given.name, given.description, given.metadata_json};
+    rsi_entity_fields fields = {given.name, given.description, given.metadata_json, given.metric,
+                                given.index_kind};
     memset(incarnation, 0, sizeof incarnation);
     if (out != NULL)
         status = make_handle(&entity, store->core, id, incarnation);
@@ -141,7 +142,8 @@ int ragstore_entity_update(ragstore_entity *entity, const ragstore_entity_update
         status = enter_to_write(entity, __func__);
     if (status != RAGSTORE_OK)
         return status;
-    rsi_entity_fields fields = {given.name, given.description, given.metadata_json};
+    rsi_entity_fields fields = {
+        .name = given.name, .description = given.description, .metadata_json = given.metadata_json};
     status = rsi_entity_update(entity->core->store, entity->id, entity->incarnation, &fields);
     return rsi_core_leave(entity->core, rsi_wrap(status, "update an entity"));
 }

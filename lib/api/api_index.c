@@ -72,79 +72,56 @@ void ragstore_index_free(ragstore_index *index)
     rsi_core_release(core);
 }
 
-static int describe(rsi_bytes *out, const ragstore_index *index)
+/* ---- searching ---- */
+
+/* One call's queries. */
+typedef struct search {
+    rsi_catalog *catalog;
+    const rsi_entity_record *entity;
+    const float *queries;
+    size_t dimension;
+    size_t k;
+    float *query; /* room for one, in the form that the metric compares */
+    rsi_hit *room;
+} search;
+
+/* One query may fail where others do not: all are checked before any is searched for. */
+static int take_query(search *in, size_t number)
 {
-    rsi_store *store = index->core->store;
-    rsi_entity_record record = {0};
-    rsi_catalog *catalog = NULL;
-    int status = rsi_entity_read(&record, store, index->entity_id, index->incarnation);
-    if (status == RAGSTORE_OK)
-        status = rsi_catalog_acquire(&catalog, store, index->entity_id, index->incarnation);
-    if (status == RAGSTORE_OK) {
-        rsi_path file = rsi_path_in_entity(index->entity_id, "vector_store/index.faiss");
-        pthread_rwlock_rdlock(&catalog->lock);
-        size_t count = catalog->alive.count;
-        const size_t lists = catalog->codes == NULL ? 0 : rsi_quantised_lists(catalog->codes);
-        pthread_rwlock_unlock(&catalog->lock);
-        rsi_json_writer writer = rsi_json_writer_of(out);
-        rsi_json_begin_object(&writer);
-        rsi_json_put_text(&writer, "kind",
-                          lists == 0   ? "exact"
-                          : lists == 1 ? "codes"
-                                       : "partition");
-        rsi_json_put_text(&writer, "metric", "ip");
-        rsi_json_put_integer(&writer, "dimension", record.dimension);
-        rsi_json_put_integer(&writer, "count", (int64_t)count);
-        rsi_json_put_text(&writer, "embedder", record.embedder);
-        rsi_json_put_text(&writer, "file",
-                          rsi_file_exists(rsi_storage_root(store->storage), file.text) ? file.text
-                                                                                       : NULL);
-        rsi_json_end_object(&writer);
-        status = rsi_bytes_status(out);
-    }
-    rsi_catalog_release(store, catalog);
-    rsi_entity_record_free(&record);
+    memcpy(in->query, in->queries + number * in->dimension, in->dimension * sizeof *in->query);
+    const char *problem = rsi_metric_prepare(in->query, in->dimension, in->entity->metric);
+    return problem == NULL
+               ? RAGSTORE_OK
+               : rsi_fail(RAGSTORE_E_INVALID_ARGUMENT, "api", "query %zu %s", number, problem);
+}
+
+static int check_queries(search *in, size_t count)
+{
+    int status = RAGSTORE_OK;
+    if (in->dimension != in->entity->dimension)
+        return rsi_fail(RAGSTORE_E_INVALID_ARGUMENT, "api",
+                        "vectors of %zu numbers; those of entity \"%s\" have %u", in->dimension,
+                        in->entity->id, in->entity->dimension);
+    in->query = rsi_alloc_array(in->dimension + 1, sizeof *in->query);
+    if (in->query == NULL)
+        return RAGSTORE_E_NO_MEMORY;
+    for (size_t i = 0; status == RAGSTORE_OK && i < count; i++)
+        status = take_query(in, i);
     return status;
 }
 
-int ragstore_index_describe(ragstore_buffer **out, ragstore_index *index)
-{
-    rsi_bytes text = {0};
-    int status = rsi_clear_out(out, __func__);
-    if (status == RAGSTORE_OK)
-        status = enter(index, __func__);
-    if (status != RAGSTORE_OK)
-        return status;
-    status = describe(&text, index);
-    return rsi_core_leave_with(out, index->core, &text, status);
-}
-
-/* ---- searching ---- */
-
-static int check_queries(const float *queries, size_t count, size_t dimension,
-                         const rsi_entity_record *record)
-{
-    if (dimension != record->dimension)
-        return rsi_fail(RAGSTORE_E_INVALID_ARGUMENT, "api",
-                        "vectors of %zu numbers; those of entity \"%s\" have %u", dimension,
-                        record->id, record->dimension);
-    for (size_t i = 0; i < count * dimension; i++)
-        if (!isfinite(queries[i]))
-            return rsi_fail(RAGSTORE_E_INVALID_ARGUMENT, "api",
-                            "query %zu has a number that is not finite", i / dimension);
-    return RAGSTORE_OK;
-}
-
-static int search_one(int64_t *chunk_numbers, float *scores, rsi_catalog *catalog,
-                      const float *query, size_t k, rsi_hit *room)
+static int search_one_locked(int64_t *chunk_numbers, float *scores, search *in)
 {
     size_t count = 0;
-    int status = catalog->rows == NULL
-                     ? RAGSTORE_OK
-                     : rsi_catalog_search_locked(room, &count, catalog, query, k, &catalog->alive);
-    for (size_t i = 0; i < k; i++) {
-        chunk_numbers[i] = i < count ? room[i].chunk : -1;
-        scores[i] = i < count ? room[i].score : NAN;
+    int status = RAGSTORE_OK;
+    if (in->catalog->rows_problem != NULL)
+        return rsi_fail(RAGSTORE_E_DAMAGED, "api", "%s", in->catalog->rows_problem);
+    if (in->catalog->rows != NULL)
+        status = rsi_catalog_search_locked(in->room, &count, in->catalog, in->query, in->k,
+                                           &in->catalog->alive);
+    for (size_t i = 0; i < in->k; i++) {
+        chunk_numbers[i] = i < count ? in->room[i].chunk : -1;
+        scores[i] = i < count ? in->room[i].score : NAN;
     }
     return status;
 }
@@ -154,30 +131,29 @@ static int search_all(int64_t *chunk_numbers, float *scores, const ragstore_inde
 {
     rsi_store *store = index->core->store;
     rsi_entity_record record = {0};
-    rsi_catalog *catalog = NULL;
-    rsi_hit *room = rsi_alloc_array(k, sizeof *room);
-    int status = room == NULL ? RAGSTORE_E_NO_MEMORY : RAGSTORE_OK;
+    search in = {.entity = &record, .queries = queries, .dimension = dimension, .k = k};
+    in.room = rsi_alloc_array(k, sizeof *in.room);
+    int status = in.room == NULL ? RAGSTORE_E_NO_MEMORY : RAGSTORE_OK;
     const uint64_t epoch = rsi_store_epoch(store);
     if (status == RAGSTORE_OK)
         status = rsi_entity_read(&record, store, index->entity_id, index->incarnation);
     if (status == RAGSTORE_OK)
-        status = check_queries(queries, query_count, dimension, &record);
+        status = check_queries(&in, query_count);
     if (status == RAGSTORE_OK)
-        status = rsi_catalog_acquire(&catalog, store, index->entity_id, index->incarnation);
+        status = rsi_catalog_acquire(&in.catalog, store, index->entity_id, index->incarnation);
     for (size_t q = 0; status == RAGSTORE_OK && q < query_count; q++) {
-        pthread_rwlock_rdlock(&catalog->lock);
-        if (catalog->rows_problem != NULL)
-            status = rsi_fail(RAGSTORE_E_DAMAGED, "api", "%s", catalog->rows_problem);
-        else
-            status = search_one(chunk_numbers + q * k, scores + q * k, catalog,
-                                queries + q * dimension, k, room);
-        pthread_rwlock_unlock(&catalog->lock);
+        status = take_query(&in, q);
+        pthread_rwlock_rdlock(&in.catalog->lock);
+        if (status == RAGSTORE_OK)
+            status = search_one_locked(chunk_numbers + q * k, scores + q * k, &in);
+        pthread_rwlock_unlock(&in.catalog->lock);
         if (status == RAGSTORE_OK)
             status = rsi_store_check_interrupt(store, epoch);
     }
-    rsi_catalog_release(store, catalog);
+    rsi_catalog_release(store, in.catalog);
     rsi_entity_record_free(&record);
-    rsi_free(room);
+    rsi_free(in.query);
+    rsi_free(in.room);
     return status;
 }
 

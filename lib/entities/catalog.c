@@ -297,7 +297,7 @@ int rsi_catalog_append_rows(rsi_catalog *catalog, int64_t first_chunk, const flo
 
 /* ---- changes that follow a commit ---- */
 
-typedef enum change_kind { CHANGE_ADD, CHANGE_REMOVE, CHANGE_FORGET } change_kind;
+typedef enum change_kind { CHANGE_ADD, CHANGE_REMOVE, CHANGE_SETTLE, CHANGE_FORGET } change_kind;
 
 typedef struct change {
     rsi_store *store;
@@ -318,6 +318,19 @@ static rsi_catalog *reference_existing(rsi_store *store, const char *entity_id)
     return catalog;
 }
 
+static int settle_from_record_locked(rsi_catalog *catalog, rsi_store *store)
+{
+    rsi_entity_record record;
+    rsi_index_settings settings;
+    int status = rsi_entity_read(&record, store, catalog->entity_id, catalog->incarnation);
+    if (status != RAGSTORE_OK)
+        return status;
+    rsi_index_settings_read(&settings, record.json);
+    rsi_catalog_settle_locked(catalog, &settings);
+    rsi_entity_record_free(&record);
+    return RAGSTORE_OK;
+}
+
 static void apply_change(void *user, bool committed)
 {
     change *what = user;
@@ -330,6 +343,8 @@ static void apply_change(void *user, bool committed)
             status = rsi_catalog_add_locked(catalog, store, what->row);
         else if (catalog->is_loaded && what->kind == CHANGE_REMOVE)
             rsi_catalog_remove_locked(catalog, what->first_chunk);
+        else if (catalog->is_loaded && what->kind == CHANGE_SETTLE)
+            status = settle_from_record_locked(catalog, store);
         pthread_rwlock_unlock(&catalog->lock);
         if (status != RAGSTORE_OK || what->kind == CHANGE_FORGET)
             rsi_catalog_drop(store, catalog);
@@ -367,6 +382,11 @@ int rsi_catalog_remove_on_commit(rsi_tx *tx, rsi_store *store, const char *entit
                                  int64_t first_chunk)
 {
     return change_on_commit(tx, store, CHANGE_REMOVE, entity_id, 0, first_chunk);
+}
+
+int rsi_catalog_settle_on_commit(rsi_tx *tx, rsi_store *store, const char *entity_id)
+{
+    return change_on_commit(tx, store, CHANGE_SETTLE, entity_id, 0, 0);
 }
 
 int rsi_catalog_forget_on_commit(rsi_tx *tx, rsi_store *store, const char *entity_id)

@@ -47,6 +47,8 @@ typedef struct rsi_catalog {
     rsi_bitset alive;
     rsi_lexical *lexical;
     rsi_rows *rows;
+    rsi_metric metric;
+    rsi_index_settings settings;
     uint64_t rows_lease; /* rsi_storage_lease_count() when a transaction opened the rows; or 0 */
     char *rows_problem;  /* why there are no rows although there should be; or NULL */
     rsi_quantised *codes;
@@ -94,6 +96,8 @@ int rsi_catalog_append_rows(rsi_catalog *catalog, int64_t first_chunk, const flo
 int rsi_catalog_add_on_commit(rsi_tx *tx, rsi_store *store, const char *entity_id, uint64_t row);
 int rsi_catalog_remove_on_commit(rsi_tx *tx, rsi_store *store, const char *entity_id,
                                  int64_t first_chunk);
+/* Tell it that the settings of the index changed. */
+int rsi_catalog_settle_on_commit(rsi_tx *tx, rsi_store *store, const char *entity_id);
 /* Tell it that the entity went. */
 int rsi_catalog_forget_on_commit(rsi_tx *tx, rsi_store *store, const char *entity_id);
 
@@ -106,6 +110,8 @@ int rsi_catalog_search_locked(rsi_hit *hits, size_t *count, rsi_catalog *catalog
 /* The rows, or which of them are alive, have changed: there may be something to do for the codes.
  * Under the lock, held exclusively. */
 void rsi_catalog_note_rows_locked(rsi_catalog *catalog);
+/* Take other settings, and do in the background what follows. Under the lock, held exclusively. */
+void rsi_catalog_settle_locked(rsi_catalog *catalog, const rsi_index_settings *settings);
 /* Under the lock, held exclusively. */
 void rsi_catalog_drop_codes_locked(rsi_catalog *catalog);
 /* Do a slice of what some catalog of the store wants; *did tells whether there was one. */

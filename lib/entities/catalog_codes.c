@@ -1,71 +1,57 @@
 /*
  * The quantised index of a catalog (vectors/quantised.h): when it is made, and by whom.
  *
- *   rows                what searches them
- *   up to CODES_FROM    the rows themselves: exact
- *   more                codes of all rows: nearly always exact
- *   PARTITION_FROM …    codes in lists, about as many as the square root of the rows
- *
- * It is made in the background, a slice at a time, while searches go on with what there is, and
- * made again with more lists when there are four times as many rows as it was made for, or without
- * the dead when they are most. Slices hold the catalog's lock shared for milliseconds; training holds
- * none. One slice at a time in a store.
- *
- * bench_vectors measures where each pays.
+ * index_plan.h says in how many lists. It is made in the background, a slice at a time, while
+ * searches go on with what there is, and made again when more lists are wanted, or without the dead
+ * when they are most. Slices hold the catalog's lock shared for milliseconds; training holds none. One
+ * slice at a time in a store.
  */
 #include "entities/catalog.h"
 
 #include "base/memory.h"
 #include "base/status.h"
+#include "entities/index_plan.h"
 
 #include <string.h>
 
-#define CODES_FROM 8192
-#define PARTITION_FROM 65536
 #define DEAD_SHARE 2 /* of that many times the living, most are dead, and scanned for nothing */
 #define SLICE_ROWS 2048
 #define BEHIND_MAX 1024 /* rows that a search scores exactly, because they are not coded yet */
 
-static size_t lists_for(size_t rows)
+/* How many lists there should be. Under the lock, in either way, as all of these. */
+static size_t wanted_lists(const rsi_catalog *catalog)
 {
-    size_t lists = 16;
-    if (rows < CODES_FROM)
-        return 0;
-    if (rows < PARTITION_FROM)
-        return 1;
-    while (lists * lists * 4 < rows * 3) /* the nearest power of two, about */
-        lists *= 2;
-    return lists;
+    return rsi_index_lists(&catalog->settings, catalog->metric, catalog->alive.count);
 }
 
-/* Are other codes wanted than those there are: more lists, or none of so many dead rows? Under the
- * lock, in either way. */
-static bool wants_others(const rsi_catalog *catalog)
+static rsi_index_change due_change(const rsi_catalog *catalog)
 {
-    const size_t wanted = lists_for(catalog->alive.count);
     const size_t lists = catalog->codes == NULL ? 0 : rsi_quantised_lists(catalog->codes);
-    if (wanted > lists && (lists <= 1 || wanted >= 2 * lists))
-        return true;
-    return lists > 0 && wanted > 0 &&
-           rsi_quantised_count(catalog->codes) > DEAD_SHARE * catalog->alive.count;
+    const size_t alive = catalog->alive.count;
+    const rsi_index_change due = rsi_index_due(&catalog->settings, catalog->metric, alive, lists);
+    const bool most_are_dead =
+        lists > 0 && rsi_quantised_count(catalog->codes) > DEAD_SHARE * alive;
+    return due == RSI_INDEX_KEEP && most_are_dead && wanted_lists(catalog) > 0 ? RSI_INDEX_MAKE
+                                                                               : due;
 }
 
-/* Is there something to do? Under the lock, in either way. */
+/* Is there something to do? */
 static bool needs_work(const rsi_catalog *catalog)
 {
     if (catalog->rows == NULL || catalog->codes_refused ||
         rsi_rows_dimension(catalog->rows) > RSI_QUANTISED_DIMENSION_MAX)
         return false;
-    if (wants_others(catalog))
+    if (due_change(catalog) != RSI_INDEX_KEEP)
         return true;
     /* dead rows are never coded: only those that live can be behind */
-    return catalog->codes != NULL && rsi_bitset_next(&catalog->alive,
-                                        rsi_quantised_covered(catalog->codes) + BEHIND_MAX) >= 0;
+    return catalog->codes != NULL &&
+           rsi_bitset_next(&catalog->alive, rsi_quantised_covered(catalog->codes) + BEHIND_MAX) >=
+               0;
 }
 
 void rsi_catalog_note_rows_locked(rsi_catalog *catalog)
 {
-    if (catalog->codes != NULL && lists_for(catalog->alive.count) == 0 &&
+    if (catalog->codes != NULL && wanted_lists(catalog) == 0 &&
         rsi_quantised_count(catalog->codes) > DEAD_SHARE * catalog->alive.count)
         rsi_catalog_drop_codes_locked(catalog); /* it has become small: exact is faster */
     if (needs_work(catalog))
@@ -81,12 +67,27 @@ void rsi_catalog_drop_codes_locked(rsi_catalog *catalog)
     catalog->codes_refused = false;
 }
 
+void rsi_catalog_settle_locked(rsi_catalog *catalog, const rsi_index_settings *settings)
+{
+    const bool is_other = catalog->settings.kind != settings->kind;
+    catalog->settings = *settings;
+    if (!is_other)
+        return;
+    rsi_quantised_free(catalog->next_codes); /* it may be in the way of what is wanted now */
+    catalog->next_codes = NULL;
+    catalog->codes_refused = false;
+    rsi_catalog_note_rows_locked(catalog);
+}
+
 int rsi_catalog_search_locked(rsi_hit *hits, size_t *count, rsi_catalog *catalog,
                               const float *query, size_t k, const rsi_bitset *allowed)
 {
-    return catalog->codes == NULL ? rsi_rows_search(hits, count, catalog->rows, query, k, allowed)
-                                  : rsi_quantised_search(hits, count, catalog->codes, catalog->rows,
-                                                         query, k, allowed, NULL);
+    const rsi_index_settings *settings = &catalog->settings;
+    const rsi_quantised_effort effort = {settings->probes, settings->candidates};
+    if (catalog->codes == NULL || settings->kind == RSI_INDEX_EXACT)
+        return rsi_rows_search(hits, count, catalog->rows, query, k, allowed);
+    return rsi_quantised_search(hits, count, catalog->codes, catalog->rows, query, k, allowed,
+                                &effort);
 }
 
 /* ---- a slice ---- */
@@ -114,7 +115,7 @@ static int begin_codes(slice *in)
     size_t count = 0;
     rsi_quantised *made = NULL;
     pthread_rwlock_rdlock(&catalog->lock);
-    const size_t lists = lists_for(catalog->alive.count);
+    const size_t lists = wanted_lists(catalog);
     const bool usable = catalog->is_loaded && catalog->rows != NULL && lists > 0;
     const uint32_t dimension = usable ? rsi_rows_dimension(catalog->rows) : 0;
     int status = usable
@@ -161,12 +162,21 @@ static int absorb(slice *in, bool *done)
     return status;
 }
 
-static bool needs_new_codes(rsi_catalog *catalog)
+/* What is to be done before rows can be coded. Codes that nobody wants any more go here. */
+static rsi_index_change begin_slice(rsi_catalog *catalog)
 {
     pthread_rwlock_rdlock(&catalog->lock);
-    const bool needs = catalog->next_codes == NULL && wants_others(catalog);
+    const rsi_index_change due = catalog->next_codes != NULL ? RSI_INDEX_KEEP : due_change(catalog);
     pthread_rwlock_unlock(&catalog->lock);
-    return needs;
+    if (due != RSI_INDEX_DROP)
+        return due;
+    pthread_rwlock_wrlock(&catalog->lock);
+    if (due_change(catalog) == RSI_INDEX_DROP) {
+        rsi_quantised_free(catalog->codes);
+        catalog->codes = NULL;
+    }
+    pthread_rwlock_unlock(&catalog->lock);
+    return due;
 }
 
 /* Rows that cannot be read, or no memory: exact search goes on until the catalog is made again. */
@@ -186,7 +196,7 @@ static void give_up(slice *in)
 static int do_slice(slice *in)
 {
     bool done;
-    int status = needs_new_codes(in->catalog) ? begin_codes(in) : RAGSTORE_OK;
+    int status = begin_slice(in->catalog) == RSI_INDEX_MAKE ? begin_codes(in) : RAGSTORE_OK;
     if (status == RAGSTORE_OK)
         status = absorb(in, &done);
     if (status == RAGSTORE_OK || status == RAGSTORE_E_INTERRUPTED)

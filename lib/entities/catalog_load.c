@@ -248,6 +248,8 @@ int rsi_catalog_open_rows_locked(rsi_catalog *catalog, rsi_store *store, uint32_
         rsi_tx_is_open(store->storage) ? rsi_storage_lease_count(store->storage) : 0;
     int status = rsi_rows_open(&catalog->rows, rsi_storage_root(store->storage), directory.text,
                                catalog->incarnation, dimension);
+    if (status == RAGSTORE_OK)
+        rsi_rows_set_metric(catalog->rows, catalog->metric);
     if (status != RAGSTORE_E_DAMAGED)
         return status;
     /* keyword search goes on */
@@ -295,6 +297,8 @@ int rsi_catalog_load_locked(rsi_catalog *catalog, rsi_store *store)
     int status = rsi_entity_read(&record, store, catalog->entity_id, catalog->incarnation);
     if (status != RAGSTORE_OK)
         return status;
+    catalog->metric = record.metric;
+    rsi_index_settings_read(&catalog->settings, record.json);
     rsi_tx_hide(store->storage, true); /* the catalog is shared: never ahead of the commit */
     status = rsi_lexical_create(&catalog->lexical, record.language);
     if (status == RAGSTORE_OK)

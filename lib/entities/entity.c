@@ -71,6 +71,18 @@ static int no_entity(const char *id)
     return rsi_fail(RAGSTORE_E_NOT_FOUND, "entities", "there is no entity \"%s\"", id);
 }
 
+/* Records that know no metric but "ip" have rows of length 1. */
+static int take_metric(rsi_entity_record *record)
+{
+    const char *name = text_or(record->json, "metric", "ip");
+    record->metric = RSI_METRIC_COSINE;
+    if (strcmp(name, "ip") == 0 || rsi_metric_parse(&record->metric, name))
+        return RAGSTORE_OK;
+    return rsi_fail(RAGSTORE_E_UNSUPPORTED, "entities",
+                    "the vectors of entity \"%s\" have the metric \"%.40s\" of a newer release",
+                    record->id, name);
+}
+
 int rsi_entity_read(rsi_entity_record *record, rsi_store *store, const char *id,
                     const char *incarnation)
 {
@@ -99,7 +111,10 @@ int rsi_entity_read(rsi_entity_record *record, rsi_store *store, const char *id,
         rsi_entity_record_free(record);
         return no_entity(id);
     }
-    return RAGSTORE_OK;
+    status = take_metric(record);
+    if (status != RAGSTORE_OK)
+        rsi_entity_record_free(record);
+    return status;
 }
 
 bool rsi_entity_has_vectors(const rsi_store *store, const rsi_entity_record *record,
@@ -163,6 +178,19 @@ int rsi_entity_put_counters(rsi_tx *tx, const rsi_entity_record *record, int64_t
     return status;
 }
 
+/* What only a new entity is given. */
+static int take_index_fields(rsi_metric *metric, rsi_index_settings *settings,
+                             const rsi_entity_fields *fields)
+{
+    *metric = RSI_METRIC_COSINE;
+    memset(settings, 0, sizeof *settings);
+    if (fields->metric != NULL && !rsi_metric_parse(metric, fields->metric))
+        return rsi_fail(RAGSTORE_E_INVALID_ARGUMENT, "entities",
+                        "there is no metric \"%.40s\"; there are " RSI_METRIC_NAMES,
+                        fields->metric);
+    return rsi_index_settings_set(settings, "kind", fields->index_kind);
+}
+
 static int check_fields(const rsi_entity_fields *fields)
 {
     int status = RAGSTORE_OK;
@@ -178,7 +206,11 @@ static int encode_new(rsi_bytes *out, const rsi_store *store, const char *id,
 {
     char now[RSI_TIME_TEXT];
     rsi_bytes metadata = {0};
+    rsi_metric metric;
+    rsi_index_settings settings;
     int status = check_fields(fields);
+    if (status == RAGSTORE_OK)
+        status = take_index_fields(&metric, &settings, fields);
     if (status == RAGSTORE_OK)
         status = rsi_metadata_check(&metadata, fields->metadata_json);
     if (status == RAGSTORE_OK) {
@@ -195,7 +227,8 @@ static int encode_new(rsi_bytes *out, const rsi_store *store, const char *id,
         rsi_json_put_text(&writer, "incarnation", incarnation);
         rsi_json_put_text(&writer, "chunker", CHUNKER);
         rsi_json_put_text(&writer, "language", LANGUAGE);
-        rsi_json_put_text(&writer, "metric", "ip");
+        rsi_json_put_text(&writer, "metric", rsi_metric_name(metric));
+        rsi_index_settings_put(&writer, &settings);
         const rsi_embedder *embedder = store->embedder;
         rsi_json_put_text(&writer, "embedder",
                           embedder == NULL ? NULL : rsi_embedder_fingerprint(embedder));
@@ -292,6 +325,52 @@ int rsi_entity_update(rsi_store *store, const char *id, const char *incarnation,
 cleanup:
     rsi_entity_record_free(&record);
     rsi_bytes_free(&metadata);
+    rsi_bytes_free(&text);
+    return status;
+}
+
+static int encode_settings(rsi_bytes *out, const rsi_entity_record *record,
+                           const rsi_index_settings *settings)
+{
+    rsi_json_writer writer = rsi_json_writer_of(out);
+    void *iterator = NULL;
+    const char *key;
+    rsi_json *value;
+    rsi_json_begin_object(&writer);
+    while (rsi_json_each(record->json, &iterator, &key, &value))
+        if (strcmp(key, RSI_INDEX_MEMBER) != 0)
+            rsi_json_put_value(&writer, key, value);
+    rsi_index_settings_put(&writer, settings);
+    rsi_json_end_object(&writer);
+    return rsi_bytes_status(out);
+}
+
+int rsi_entity_set_index(rsi_store *store, const char *id, const char *incarnation, const char *key,
+                         const char *value)
+{
+    rsi_entity_record record = {0};
+    rsi_index_settings settings;
+    rsi_bytes text = {0};
+    rsi_tx *tx = NULL;
+    int status = rsi_tx_begin(&tx, store->storage);
+    if (status != RAGSTORE_OK)
+        return status;
+    status = rsi_entity_read(&record, store, id, incarnation);
+    if (status == RAGSTORE_OK) {
+        rsi_index_settings_read(&settings, record.json);
+        status = rsi_index_settings_set(&settings, key, value);
+    }
+    if (status == RAGSTORE_OK)
+        status = encode_settings(&text, &record, &settings);
+    if (status == RAGSTORE_OK)
+        status = rsi_tx_put(tx, RSI_SPACE_ENTITIES, id, text.data, text.size);
+    if (status == RAGSTORE_OK)
+        status = rsi_catalog_settle_on_commit(tx, store, id);
+    if (status == RAGSTORE_OK)
+        status = rsi_tx_commit(tx);
+    else
+        rsi_tx_abort(tx);
+    rsi_entity_record_free(&record);
     rsi_bytes_free(&text);
     return status;
 }

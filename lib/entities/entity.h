@@ -7,7 +7,9 @@
 #ifndef RSI_ENTITIES_ENTITY_H
 #define RSI_ENTITIES_ENTITY_H
 
+#include "entities/index_settings.h"
 #include "entities/store.h"
+#include "vectors/metric.h"
 #include "json/json.h"
 
 #define RSI_INCARNATION_DIGITS 32
@@ -25,6 +27,7 @@ typedef struct rsi_entity_record {
     const char *chunker;
     const char *language; /* of the keyword index */
     uint32_t dimension;   /* of its vectors; 0: none */
+    rsi_metric metric;    /* likewise */
     int64_t next_chunk;
     uint64_t next_row; /* of its documents */
 } rsi_entity_record;
@@ -33,6 +36,8 @@ typedef struct rsi_entity_fields {
     const char *name; /* NULL: the default, or keep */
     const char *description;
     const char *metadata_json;
+    const char *metric;     /* of a new one only */
+    const char *index_kind; /* likewise */
 } rsi_entity_fields;
 
 /* incarnation NULL: whichever lives now. NOT_FOUND. */
@@ -45,6 +50,9 @@ int rsi_entity_create(char incarnation[RSI_INCARNATION_DIGITS + 1], rsi_store *s
                       const char *id, const rsi_entity_fields *fields);
 int rsi_entity_update(rsi_store *store, const char *id, const char *incarnation,
                       const rsi_entity_fields *fields);
+/* Change a setting of its index (index_settings.h); searches follow when it is committed. */
+int rsi_entity_set_index(rsi_store *store, const char *id, const char *incarnation, const char *key,
+                         const char *value);
 int rsi_entity_delete(uint64_t *sessions_deleted, rsi_store *store, const char *id);
 
 /* Write a record back with new counters and the embedder that its vectors are of (NULL: none). */

@@ -186,7 +186,7 @@ static int prepare_import(rsi_prepared *prepared, rsi_store *store, const rsi_en
     if (status == RAGSTORE_OK)
         status = make_chunks(prepared, from);
     for (size_t i = 0; status == RAGSTORE_OK && i < prepared->count; i++)
-        status = rsi_vector_take(from->vectors + i * dimension, dimension, i);
+        status = rsi_vector_take(from->vectors + i * dimension, prepared, i);
     if (status != RAGSTORE_OK) {
         rsi_prepared_free(prepared);
         return status;

@@ -25,6 +25,7 @@ typedef struct rsi_prepared {
     size_t capacity;
     float *vectors; /* count × dimension, or NULL: keyword only */
     uint32_t dimension;
+    rsi_metric metric; /* of the caller's own vectors */
     char *embedder;  /* owned: what the vectors are of; NULL without vectors */
     char media_type[64];
     char encoding[32];
@@ -43,8 +44,8 @@ int rsi_chunk_list_read(rsi_prepared *prepared, const rsi_json *list);
 int rsi_settle_own_vectors(rsi_prepared *prepared, const rsi_embedder **embedder,
                            const rsi_store *store, const rsi_entity_record *entity,
                            size_t dimension);
-/* Bring the caller's vector of chunk i to length 1; INVALID_DATA when it is not finite, or 0. */
-int rsi_vector_take(float *vector, size_t dimension, size_t i);
+/* Bring the caller's vector of chunk i into the form that the metric compares; INVALID_DATA. */
+int rsi_vector_take(float *vector, const rsi_prepared *prepared, size_t i);
 
 /* Extract, chunk and embed a document's bytes. */
 int rsi_prepare_bytes(rsi_prepared *prepared, rsi_store *store, const rsi_entity_record *entity,

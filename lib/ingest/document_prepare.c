@@ -324,20 +324,12 @@ static int read_chunk(rsi_new_chunk *chunk, const rsi_json *value, size_t i)
     return RAGSTORE_OK;
 }
 
-int rsi_vector_take(float *vector, size_t dimension, size_t i)
+int rsi_vector_take(float *vector, const rsi_prepared *prepared, size_t i)
 {
-    double sum = 0;
-    for (size_t d = 0; d < dimension; d++) {
-        if (!isfinite(vector[d]))
-            return bad_chunk(i, "its vector has a number that is not finite");
-        sum += (double)vector[d] * vector[d];
-    }
-    if (!(sum > 0))
-        return bad_chunk(i, "its vector has the length 0");
-    const double scale = 1.0 / sqrt(sum); /* of the smallest and largest vectors it is no float */
-    for (size_t d = 0; d < dimension; d++)
-        vector[d] = (float)(vector[d] * scale);
-    return RAGSTORE_OK;
+    const char *problem = rsi_metric_prepare(vector, prepared->dimension, prepared->metric);
+    return problem == NULL ? RAGSTORE_OK
+                           : rsi_fail(RAGSTORE_E_INVALID_DATA, "ingest", "chunk %zu: its vector %s",
+                                      i, problem);
 }
 
 static int read_vector(rsi_prepared *prepared, const rsi_json *value, size_t i)
@@ -353,7 +345,7 @@ static int read_vector(rsi_prepared *prepared, const rsi_json *value, size_t i)
             return bad_chunk(i, "\"vector\" is not an array of numbers");
         vector[d] = (float)rsi_json_number(number, 0);
     }
-    return rsi_vector_take(vector, prepared->dimension, i);
+    return rsi_vector_take(vector, prepared, i);
 }
 
 /* The dimension of the vectors that the caller gives; 0: none. */
@@ -375,6 +367,7 @@ int rsi_settle_own_vectors(rsi_prepared *prepared, const rsi_embedder **embedder
 {
     char own[32];
     *embedder = NULL;
+    prepared->metric = entity->metric;
     bool unsettled = entity->next_row == 0; /* nothing in it depends on an embedder yet */
     if (!unsettled && entity->embedder == NULL)
         return rsi_fail(RAGSTORE_E_EMBEDDER, "ingest",
@@ -415,7 +408,7 @@ static int take_vectors(rsi_prepared *prepared, bool *has_vector, const rsi_json
         if (vectors != NULL) {
             memcpy(prepared->vectors + i * dimension, vectors + i * dimension,
                    dimension * sizeof *vectors);
-            status = rsi_vector_take(prepared->vectors + i * dimension, dimension, i);
+            status = rsi_vector_take(prepared->vectors + i * dimension, prepared, i);
             has_vector[i] = true;
         } else if (value != NULL && !rsi_json_is_null(value)) {
             status = read_vector(prepared, value, i);

@@ -6,6 +6,7 @@
 #include "base/utf8.h"
 #include "search/fusion.h"
 #include "search/hit_details.h"
+#include "vectors/kernel.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -19,7 +20,7 @@ typedef struct search {
     const rsi_search_query *query;
     rsi_catalog *catalog;
     rsi_bitset allowed;
-    float *vector; /* of the query, of length 1; NULL: no vector leg */
+    float *vector; /* of the query; NULL: no vector leg */
     size_t dimension;
     uint32_t mode;
     rsi_hit *vector_hits;
@@ -32,22 +33,6 @@ typedef struct search {
 } search;
 
 /* ---- the query's vector ---- */
-
-static int normalise(float *vector, size_t dimension)
-{
-    double sum = 0;
-    for (size_t d = 0; d < dimension; d++) {
-        if (!isfinite(vector[d]))
-            return rsi_fail(RAGSTORE_E_INVALID_ARGUMENT, "search",
-                            "the query vector has a number that is not finite");
-        sum += (double)vector[d] * vector[d];
-    }
-    if (!(sum > 0))
-        return rsi_fail(RAGSTORE_E_INVALID_ARGUMENT, "search", "the query vector has length 0");
-    for (size_t d = 0; d < dimension; d++)
-        vector[d] = (float)(vector[d] / sqrt(sum));
-    return RAGSTORE_OK;
-}
 
 static int take_given_vector(search *s, const rsi_entity_record *entity)
 {
@@ -64,7 +49,10 @@ static int take_given_vector(search *s, const rsi_entity_record *entity)
     if (s->vector == NULL)
         return RAGSTORE_E_NO_MEMORY;
     memcpy(s->vector, s->query->vector, entity->dimension * sizeof *s->vector);
-    return normalise(s->vector, entity->dimension);
+    const char *problem = rsi_metric_prepare(s->vector, entity->dimension, entity->metric);
+    return problem == NULL
+               ? RAGSTORE_OK
+               : rsi_fail(RAGSTORE_E_INVALID_ARGUMENT, "search", "the query vector %s", problem);
 }
 
 /* Embed the query if the entity's model is there; without it a hybrid search is by keyword. */
@@ -181,19 +169,27 @@ static void complete_scores(const search *s, rsi_fused *hit)
     const float *row;
     if (s->vector != NULL && isnan(hit->vector_score) && s->catalog->rows != NULL &&
         rsi_rows_get(&row, s->catalog->rows, hit->chunk) == RAGSTORE_OK) {
-        double sum = 0;
-        for (uint32_t d = 0; d < rsi_rows_dimension(s->catalog->rows); d++)
-            sum += (double)row[d] * s->vector[d];
-        hit->vector_score = (float)sum;
+        rsi_kernel_of(rsi_rows_metric(s->catalog->rows))(&hit->vector_score, s->vector, &row, 1,
+                                                         s->dimension);
     }
     if (s->mode != RAGSTORE_MODE_VECTOR)
         hit->keyword_score =
             isnan(hit->keyword_score) || s->ideal <= 0 ? 0 : hit->keyword_score / s->ideal;
 }
 
+/* Into 0 to 1. A distance has no bound, so only 0 is as good as can be. */
+static float absolute_vector_score(const search *s, float score)
+{
+    if (isnan(score))
+        return 0;
+    if (s->catalog->metric == RSI_METRIC_L2)
+        return 1 / (1 + sqrtf(-score));
+    return score < 0 ? 0 : score > 1 ? 1 : score;
+}
+
 static float absolute_score(const search *s, const rsi_fused *hit)
 {
-    float by_vector = isnan(hit->vector_score) || hit->vector_score < 0 ? 0 : hit->vector_score;
+    float by_vector = absolute_vector_score(s, hit->vector_score);
     float by_keyword = isnan(hit->keyword_score) ? 0 : hit->keyword_score;
     float score = s->mode == RAGSTORE_MODE_VECTOR    ? by_vector
                   : s->mode == RAGSTORE_MODE_KEYWORD ? by_keyword

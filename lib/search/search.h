@@ -20,7 +20,7 @@ typedef struct rsi_found {
     int64_t end;
     uint32_t page; /* 0: no pages */
     float score;         /* 0..1, absolute */
-    float vector_score;  /* cosine, or NaN */
+    float vector_score;  /* by the entity's metric, or NaN */
     float keyword_score; /* share of the best possible BM25, or NaN */
     char *content;
     char *doc_id;

@@ -52,12 +52,13 @@ static bool settle_sizes(rsi_faiss_layout *layout)
     return true;
 }
 
-int rsi_faiss_layout_make(rsi_faiss_layout *out, uint32_t dimension, uint64_t count)
+int rsi_faiss_layout_make(rsi_faiss_layout *out, uint32_t dimension, uint64_t count,
+                          enum rsi_faiss_metric metric)
 {
     memset(out, 0, sizeof *out);
     out->dimension = dimension;
     out->count = count;
-    out->metric = RSI_FAISS_INNER_PRODUCT;
+    out->metric = metric;
     out->has_ids = true;
     if (count > INT64_MAX || !settle_sizes(out))
         return rsi_fail(RAGSTORE_E_TOO_LARGE, "vectors",

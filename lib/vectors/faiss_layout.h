@@ -41,7 +41,8 @@ typedef struct rsi_faiss_layout {
 } rsi_faiss_layout;
 
 /* Lay out an IDMap over Flat. TOO_LARGE when its size does not fit 63 bits. */
-int rsi_faiss_layout_make(rsi_faiss_layout *out, uint32_t dimension, uint64_t count);
+int rsi_faiss_layout_make(rsi_faiss_layout *out, uint32_t dimension, uint64_t count,
+                          enum rsi_faiss_metric metric);
 /* The bytes in front of the vectors of such a layout; returns how many. */
 size_t rsi_faiss_layout_head(unsigned char out[RSI_FAISS_HEAD_MAX], const rsi_faiss_layout *layout);
 

@@ -103,8 +103,11 @@ int rsi_faiss_pieces_lay_out(rsi_faiss_layout *layout, rsi_rows *rows, const rsi
 {
     uint64_t count;
     int status = each_stretch(&count, rows, allowed, NULL, NULL);
-    return status == RAGSTORE_OK ? rsi_faiss_layout_make(layout, rsi_rows_dimension(rows), count)
-                                 : status;
+    const enum rsi_faiss_metric metric =
+        rsi_rows_metric(rows) == RSI_METRIC_L2 ? RSI_FAISS_L2 : RSI_FAISS_INNER_PRODUCT;
+    return status == RAGSTORE_OK
+               ? rsi_faiss_layout_make(layout, rsi_rows_dimension(rows), count, metric)
+               : status;
 }
 
 /* Pass all bytes of the index on. */

@@ -276,8 +276,8 @@ static int score_some(scoring *to, const search *s, size_t from, size_t end)
         if (status != RAGSTORE_OK)
             return status;
     }
-    rsi_kernel_best()->inner_products(to->scores + from, s->query, to->places + from, end - from,
-                                      s->index->dimension);
+    rsi_kernel_of(rsi_rows_metric(to->rows))(to->scores + from, s->query, to->places + from,
+                                             end - from, s->index->dimension);
     for (size_t i = from; i < end; i++)
         rsi_top_offer(&to->top, (rsi_hit){s->best.items[i].chunk, to->scores[i]});
     return RAGSTORE_OK;

@@ -78,6 +78,16 @@ void rsi_rows_close(rsi_rows *rows)
     rsi_free(rows);
 }
 
+void rsi_rows_set_metric(rsi_rows *rows, rsi_metric metric)
+{
+    rows->metric = metric;
+}
+
+rsi_metric rsi_rows_metric(const rsi_rows *rows)
+{
+    return rows->metric;
+}
+
 uint32_t rsi_rows_dimension(const rsi_rows *rows)
 {
     return rows->dimension;
@@ -86,6 +96,23 @@ uint32_t rsi_rows_dimension(const rsi_rows *rows)
 int64_t rsi_rows_next_chunk(const rsi_rows *rows)
 {
     return rows->run_count == 0 ? 0 : rows->runs[rows->run_count - 1].end_chunk;
+}
+
+uint64_t rsi_rows_count(const rsi_rows *rows)
+{
+    uint64_t count = 0;
+    for (size_t i = 0; i < rows->run_count; i++)
+        if (atomic_load(&rows->runs[i].state) != RSI_RUN_LOST)
+            count += (uint64_t)(rows->runs[i].end_chunk - rows->runs[i].first_chunk);
+    return count;
+}
+
+uint64_t rsi_rows_bytes(const rsi_rows *rows)
+{
+    uint64_t bytes = 0;
+    for (size_t i = 0; i < rows->segment_count; i++)
+        bytes += rows->segments[i].end;
+    return bytes;
 }
 
 size_t rsi_rows_memory(const rsi_rows *rows)

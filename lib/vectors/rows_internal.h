@@ -67,6 +67,7 @@ struct rsi_rows {
     char *directory;
     char incarnation[RSI_INCARNATION_DIGITS + 1];
     uint32_t dimension;
+    rsi_metric metric;
     uint32_t next_segment;  /* a number that no segment has had */
     uint64_t segment_limit; /* RSI_ROWS_SEGMENT_BYTES; tests make it smaller */
     uint64_t block_limit;   /* RSI_ROWS_BLOCK_BYTES; likewise */

@@ -14,7 +14,7 @@
 #define BATCH 128
 
 typedef struct scorer {
-    const rsi_kernel *kernel;
+    rsi_kernel_function *kernel;
     const float *query;
     size_t dimension;
     rsi_top top;
@@ -26,8 +26,7 @@ typedef struct scorer {
 
 static void score_batch(scorer *scan)
 {
-    scan->kernel->inner_products(scan->scores, scan->query, scan->rows, scan->count,
-                                 scan->dimension);
+    scan->kernel(scan->scores, scan->query, scan->rows, scan->count, scan->dimension);
     for (size_t i = 0; i < scan->count; i++) {
         rsi_hit hit = {scan->chunks[i], scan->scores[i]};
         if (!(hit.score < rsi_top_threshold(&scan->top)))
@@ -66,7 +65,7 @@ int rsi_rows_search_from(rsi_hit *hits, size_t *count, rsi_rows *rows, const flo
         return RAGSTORE_OK;
 
     scorer scan;
-    scan.kernel = rsi_kernel_best();
+    scan.kernel = rsi_kernel_of(rows->metric);
     scan.query = query;
     scan.dimension = rows->dimension;
     scan.count = 0;

@@ -17,6 +17,7 @@
 #include "base/bitset.h"
 #include "base/hits.h"
 #include "files/files.h"
+#include "vectors/metric.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -46,9 +47,16 @@ int rsi_rows_open(rsi_rows **out, rsi_root *root, const char *directory, const c
                   uint32_t dimension);
 void rsi_rows_close(rsi_rows *rows); /* NULL is fine */
 
+/* How searches compare; cosine until it is set, before anything else is done with the rows. The rows
+ * and queries that are given are as rsi_metric_prepare() leaves them. */
+void rsi_rows_set_metric(rsi_rows *rows, rsi_metric metric);
+rsi_metric rsi_rows_metric(const rsi_rows *rows);
+
 uint32_t rsi_rows_dimension(const rsi_rows *rows);
 int64_t
 rsi_rows_next_chunk(const rsi_rows *rows);    /* 1 + the largest chunk number of any row; or 0 */
+uint64_t rsi_rows_count(const rsi_rows *rows); /* on disk, whoever they belong to */
+uint64_t rsi_rows_bytes(const rsi_rows *rows); /* that they take there */
 size_t rsi_rows_memory(const rsi_rows *rows); /* bytes, about; without what is mapped */
 
 /* How many extents an append of `count` rows would give now: one for each started MiB, about. */
@@ -67,7 +75,7 @@ int rsi_rows_verify(rsi_rows *rows, const rsi_rows_extent *extent);
 /* The row of a chunk, borrowed until the next append or close; NOT_FOUND, DAMAGED. */
 int rsi_rows_get(const float **row, rsi_rows *rows, int64_t chunk);
 
-/* The nearest `k` rows by inner product among `allowed`, best first, into hits[0..k). Members of
+/* The nearest `k` rows among `allowed`, best first, into hits[0..k). Members of
  * `allowed` without a row are passed over. DAMAGED when one of them has a damaged row: take out
  * what rsi_rows_missing() names and search again for an answer from the rest. */
 int rsi_rows_search(rsi_hit *hits, size_t *count, rsi_rows *rows, const float *query, size_t k,

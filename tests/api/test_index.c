@@ -45,10 +45,17 @@ static void index_describe__tells_dimension_count_and_file(void **state)
     stage on;
     set_stage(&on, state);
     json_t *description = describe_index(on.index);
-    assert_text(description, "kind", "exact");
-    assert_text(description, "metric", "ip");
+    assert_text(description, "kind", "auto");
+    assert_text(description, "tier", "exact");
+    assert_text(description, "state", "ready");
+    assert_text(description, "metric", "cosine");
     assert_number(description, "dimension", 2);
     assert_number(description, "count", 4);
+    assert_number(description, "coded", 0);
+    assert_number(description, "rows", 4);
+    assert_number(description, "dead", 0);
+    assert_number(description, "memory", 0);
+    assert_true(json_integer_value(json_object_get(description, "bytes")) > 4 * 2 * 4);
     assert_true(json_is_string(json_object_get(description, "embedder")));
     json_decref(description);
     assert_ok(ragstore_index_export(on.index));
@@ -58,9 +65,9 @@ static void index_describe__tells_dimension_count_and_file(void **state)
     strike_stage(&on);
 }
 
-static void index_search__ranks_each_query_by_inner_product(void **state)
+static void index_search__ranks_each_query_by_cosine(void **state)
 {
-    static const float queries[] = {1, 0.1f, 0, 10};
+    static const float queries[] = {1, 0, 0, 10};
     int64_t numbers[6];
     float scores[6];
     stage on;
@@ -70,9 +77,9 @@ static void index_search__ranks_each_query_by_inner_product(void **state)
     for (size_t i = 0; i < COUNT(expected); i++)
         assert_int_equal(numbers[i], expected[i]);
     assert_float_equal(scores[0], 1, 1e-6);
-    assert_float_equal(scores[1], 0.68, 1e-6); /* rows have length 1, queries are taken as they are */
-    assert_float_equal(scores[3], 10, 1e-5);
-    assert_float_equal(scores[4], 8, 1e-5);
+    assert_float_equal(scores[1], 0.6, 1e-6);
+    assert_float_equal(scores[3], 1, 1e-6);
+    assert_float_equal(scores[4], 0.8, 1e-6);
     strike_stage(&on);
 }
 
@@ -378,10 +385,10 @@ static void add_points(ragstore_entity *entity, uint64_t first, char doc_id[64])
     free(json);
 }
 
-static void expect_kind(ragstore_index *index, const char *kind)
+static void expect_tier(ragstore_index *index, const char *tier)
 {
     json_t *description = describe_index(index);
-    assert_text(description, "kind", kind);
+    assert_text(description, "tier", tier);
     json_decref(description);
 }
 
@@ -414,10 +421,10 @@ static void index_search__of_many_vectors_goes_by_codes_that_follow(void **state
     for (uint64_t part = 0; part < PARTS; part++)
         add_points(entity, part * PART, doc_ids[part]);
     assert_ok(ragstore_index_open(&index, entity));
-    expect_kind(index, "exact");
+    expect_tier(index, "exact");
     expect_points(index, 0, 0);
     assert_ok(ragstore_store_maintain(store, 60000));
-    expect_kind(index, "codes");
+    expect_tier(index, "codes");
     expect_points(index, 0, 0);
     assert_ok(ragstore_document_delete(entity, doc_ids[1]));
     expect_points(index, PART, 2 * PART);
@@ -445,13 +452,13 @@ static void index_search__of_many_vectors_goes_by_codes_that_follow(void **state
     for (int i = 0; i < 600; i++) {
         json_t *description = describe_index(index);
         const bool is_coded =
-            strcmp(json_string_value(json_object_get(description, "kind")), "codes") == 0;
+            strcmp(json_string_value(json_object_get(description, "tier")), "codes") == 0;
         json_decref(description);
         if (is_coded)
             break;
         usleep(50000);
     }
-    expect_kind(index, "codes");
+    expect_tier(index, "codes");
     expect_points(index, PART, 2 * PART);
     assert_ok(ragstore_document_delete(entity, more));
     ragstore_index_free(index);
@@ -477,7 +484,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(index_search__of_many_vectors_goes_by_codes_that_follow),
         TEST(index_describe__tells_dimension_count_and_file),
-        TEST(index_search__ranks_each_query_by_inner_product),
+        TEST(index_search__ranks_each_query_by_cosine),
         TEST(index_search__fills_up_with_minus_one_and_nan),
         TEST(index_search__of_no_queries_does_nothing),
         TEST(index_search__refuses_bad_arguments),

@@ -246,6 +246,42 @@ def test_index_search_that_is_malformed__is_refused(vector_entity, axes):
         index.search("text")
 
 
+def test_index_settings__are_text_by_key(vector_entity, axes):
+    index = vector_entity.index()
+    assert [index.get(key) for key in ("kind", "probes", "candidates")] == ["auto", "0", "0"]
+    index.set("kind", "codes")
+    index.set("probes", 12)
+    assert vector_entity.index().get("kind") == "codes"
+    assert index.get("probes") == "12"
+    assert index.describe()["kind"] == "codes"
+    index.set("probes", None)
+    assert index.get("probes") == "0"
+    with pytest.raises(ragstore.InvalidArgumentError, match="candidates"):
+        index.set("speed", "high")
+    with pytest.raises(ragstore.InvalidArgumentError, match="partition"):
+        index.set("kind", "fast")
+    with pytest.raises(ragstore.InvalidArgumentError):
+        index.get("speed")
+
+
+@pytest.mark.parametrize("metric", ["cosine", "inner_product", "l2"])
+def test_entity_metric__ranks_by_it(store, metric):
+    rows = [[1.0, 0.0], [3.0, 3.0], [0.0, 2.0]]
+    entity = store.create_entity("plane", metric=metric, index="exact")
+    entity.add_chunks(["a", "b", "c"], vectors=rows)
+    index = entity.index()
+    assert index.describe()["metric"] == metric
+    assert index.get("kind") == "exact"
+    numbers, scores = index.search([2.0, 1.0], k=3)
+    expected = {
+        "cosine": ([1, 0, 2], [0.94868, 0.89443, 0.44721]),
+        "inner_product": ([1, 0, 2], [9, 2, 2]),
+        "l2": ([0, 1, 2], [-2, -5, -5]),
+    }[metric]
+    assert numbers == expected[0]
+    assert scores == pytest.approx(expected[1], abs=1e-4)
+
+
 def test_index_vector__is_what_was_given(vector_entity, axes):
     index = vector_entity.index()
     assert list(index.vector(3)) == axes[3]

@@ -174,11 +174,13 @@ class entity_create_options(_Options):
         ("name", c_char_p),
         ("description", c_char_p),
         ("metadata_json", c_char_p),
+        ("metric", c_char_p),
+        ("index_kind", c_char_p),
     ]
 
 
 class entity_update_options(_Options):
-    _fields_ = entity_create_options._fields_
+    _fields_ = entity_create_options._fields_[:4]
 
 
 class list_options(_Options):
@@ -473,6 +475,8 @@ TABLE: list[tuple[str, list[Any], Any, Any]] = [
     ("ragstore_index_open", [_P(index_p), entity_p], c_int, _status),
     ("ragstore_index_free", [index_p], None, None),
     ("ragstore_index_describe", [_P(buffer_p), index_p], c_int, _status),
+    ("ragstore_index_set", [index_p, c_char_p, c_char_p], c_int, _status),
+    ("ragstore_index_get", [_P(buffer_p), index_p, c_char_p], c_int, _status),
     ("ragstore_index_search",
      [_P(c_int64), _P(c_float), index_p, _P(c_float), c_size_t, c_size_t, c_size_t],
      c_int, _status),

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import ctypes
 from array import array
 from ctypes import POINTER, c_int64, cast
 from typing import Any
 
-from . import _convert
+from . import _convert, _ffi
 from ._ffi import lib
 from ._handle import Handle
 from .errors import invalid
 
 
 class Index(Handle):
-    """The vectors of an entity: exact search by vector, without texts."""
+    """The vectors of an entity: search by vector, without texts; how they are searched."""
 
     _kind = "index"
     _free = "ragstore_index_free"
@@ -23,9 +24,28 @@ class Index(Handle):
         self._entity = entity
 
     def describe(self) -> dict[str, Any]:
-        """kind, metric, dimension, count, embedder, file."""
+        """kind, tier, state, metric, dimension, count, coded, rows, dead, bytes, memory, embedder,
+        file."""
         with self._use() as pointer:
             return _convert.describe("ragstore_index_describe", pointer)
+
+    def set(self, key: str, value: str | int | None) -> None:
+        """Change a setting; None is the default again.
+
+        kind        "auto", "exact", "codes" or "partition": how vectors are searched
+        probes      lists of a partition that a search looks into
+        candidates  vectors that a search by codes compares
+        """
+        raw = None if value is None else _convert.text(str(value), "value")
+        with self._use() as pointer:
+            lib.ragstore_index_set(pointer, _convert.text(key, "key"), raw)
+
+    def get(self, key: str) -> str:
+        """The value of a setting."""
+        out = _ffi.buffer_p()
+        with self._use() as pointer:
+            lib.ragstore_index_get(ctypes.byref(out), pointer, _convert.text(key, "key"))
+        return _ffi.take_bytes(out).decode()
 
     def search(self, queries: Any, k: int = 5) -> tuple[Any, Any]:
         """The k nearest vectors to each query: (chunk numbers, scores), best first.
@@ -33,7 +53,7 @@ class Index(Handle):
         queries  one vector or several: numpy, buffers or plain sequences of numbers
         k        1 to 16,384
 
-        Scores are inner products. Where there are fewer than k vectors, the number is -1 and the
+        Scores are cosines, inner products, or minus squared distances, by the entity's metric. Where there are fewer than k vectors, the number is -1 and the
         score NaN. For numpy queries the results are numpy arrays, otherwise lists; for several
         queries there is one row for each, for a single vector just its row.
         """

@@ -201,12 +201,20 @@ class Store(Handle):
         name: str | None = None,
         description: str | None = None,
         metadata: Mapping[str, Any] | None = None,
+        metric: str | None = None,
+        index: str | None = None,
     ) -> Entity:
-        """Create an entity; its embedding model is the store's, for good."""
+        """Create an entity; its embedding model is the store's, for good.
+
+        metric  how vectors are compared, for good: "cosine" (the default), "inner_product", "l2"
+        index   the kind of its index, "auto" by default: see Index.set()
+        """
         options = _ffi.entity_create_options(
             name=_convert.optional_text(name, "name"),
             description=_convert.optional_text(description, "description"),
             metadata_json=_convert.optional_json(metadata, "metadata"),
+            metric=_convert.optional_text(metric, "metric"),
+            index_kind=_convert.optional_text(index, "index"),
         )
         out = _ffi.entity_p()
         with self._use() as pointer:

@@ -5,7 +5,9 @@ static const rsi_entity_fields nothing = {.name = NULL};
 
 static void entities_entity__is_read_as_it_was_made(void **state)
 {
-    const rsi_entity_fields fields = {"\xe6\x97\xa5\xe6\x9c\xac", "about it", "{\"a\": {\"b\": 1}}"};
+    const rsi_entity_fields fields = {.name = "\xe6\x97\xa5\xe6\x9c\xac",
+                                      .description = "about it",
+                                      .metadata_json = "{\"a\": {\"b\": 1}}"};
     open_store s;
     rsi_entity_record record;
     char incarnation[RSI_INCARNATION_DIGITS + 1];
@@ -58,13 +60,13 @@ static void entities_entity__refuses_bad_ids_and_texts(void **state)
     const struct {
         rsi_entity_fields fields;
         int status;
-    } bad[] = {{{long_text, NULL, NULL}, RAGSTORE_E_TOO_LARGE},
-               {{NULL, long_text, NULL}, RAGSTORE_E_TOO_LARGE},
-               {{NULL, NULL, long_text}, RAGSTORE_E_TOO_LARGE},
-               {{"\xc3", NULL, NULL}, RAGSTORE_E_INVALID_DATA},
-               {{NULL, "\xc3", NULL}, RAGSTORE_E_INVALID_DATA},
-               {{NULL, NULL, "[]"}, RAGSTORE_E_INVALID_DATA},
-               {{NULL, NULL, "{\"a\":1,\"a\":2}"}, RAGSTORE_E_INVALID_DATA}};
+    } bad[] = {{{.name = long_text}, RAGSTORE_E_TOO_LARGE},
+               {{.description = long_text}, RAGSTORE_E_TOO_LARGE},
+               {{.metadata_json = long_text}, RAGSTORE_E_TOO_LARGE},
+               {{.name = "\xc3"}, RAGSTORE_E_INVALID_DATA},
+               {{.description = "\xc3"}, RAGSTORE_E_INVALID_DATA},
+               {{.metadata_json = "[]"}, RAGSTORE_E_INVALID_DATA},
+               {{.metadata_json = "{\"a\":1,\"a\":2}"}, RAGSTORE_E_INVALID_DATA}};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         assert_int_equal(rsi_entity_create(incarnation, s.store, "b", &bad[i].fields),
                          bad[i].status);
@@ -72,6 +74,44 @@ static void entities_entity__refuses_bad_ids_and_texts(void **state)
                          bad[i].status);
     }
     assert_int_equal(rsi_storage_count(s.store->storage, RSI_SPACE_ENTITIES), 1);
+    open_store_end(&s);
+}
+
+/* Put a record with this metric in the place of the entity's. */
+static void put_metric(open_store *s, const char *metric)
+{
+    char json[256];
+    rsi_tx *tx;
+    snprintf(json, sizeof json, "{\"entity_id\":\"%s\",\"incarnation\":\"%s\"%s%s%s}", ACME,
+             s->incarnation, metric == NULL ? "" : ",\"metric\":\"", metric == NULL ? "" : metric,
+             metric == NULL ? "" : "\"");
+    assert_int_equal(rsi_tx_begin(&tx, s->store->storage), 0);
+    assert_int_equal(rsi_tx_put(tx, RSI_SPACE_ENTITIES, ACME, json, strlen(json)), 0);
+    assert_int_equal(rsi_tx_commit(tx), 0);
+}
+
+static void entities_entity__has_the_metric_of_its_record(void **state)
+{
+    static const struct {
+        const char *name;
+        rsi_metric metric;
+    } known[] = {{NULL, RSI_METRIC_COSINE},
+                 {"ip", RSI_METRIC_COSINE},
+                 {"cosine", RSI_METRIC_COSINE},
+                 {"inner_product", RSI_METRIC_INNER_PRODUCT},
+                 {"l2", RSI_METRIC_L2}};
+    open_store s;
+    rsi_entity_record record;
+    open_store_begin(&s, state, NULL);
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
+        put_metric(&s, known[i].name);
+        assert_int_equal(rsi_entity_read(&record, s.store, ACME, NULL), 0);
+        assert_int_equal(record.metric, known[i].metric);
+        rsi_entity_record_free(&record);
+    }
+    put_metric(&s, "hamming");
+    assert_int_equal(rsi_entity_read(&record, s.store, ACME, NULL), RAGSTORE_E_UNSUPPORTED);
+    assert_null(record.json);
     open_store_end(&s);
 }
 
@@ -93,8 +133,8 @@ static void entities_entity__is_not_found_under_another_id_or_incarnation(void *
 
 static void entities_entity__changes_what_is_given_and_keeps_the_rest(void **state)
 {
-    const rsi_entity_fields first = {"New name", NULL, "{\"a\":1}"};
-    const rsi_entity_fields second = {NULL, "described", NULL};
+    const rsi_entity_fields first = {.name = "New name", .metadata_json = "{\"a\":1}"};
+    const rsi_entity_fields second = {.description = "described"};
     open_store s;
     open_store_begin(&s, state, NULL);
     add_pair(&s, "one");
@@ -204,7 +244,8 @@ static int create_and_delete(void *user)
 {
     open_store *s = user;
     char incarnation[RSI_INCARNATION_DIGITS + 1];
-    const rsi_entity_fields fields = {"n", "d", "{\"a\":1}"};
+    const rsi_entity_fields fields = {
+        .name = "n", .description = "d", .metadata_json = "{\"a\":1}"};
     int status = rsi_entity_create(incarnation, s->store, "other", &fields);
     size_t count = rsi_storage_count(s->store->storage, RSI_SPACE_ENTITIES);
     assert_int_equal(count, status == RAGSTORE_OK ? 2 : 1);
@@ -222,8 +263,19 @@ static int create_and_delete(void *user)
 static int update_once(void *user)
 {
     open_store *s = user;
-    const rsi_entity_fields fields = {"n", "d", "{\"a\":1}"};
+    const rsi_entity_fields fields = {
+        .name = "n", .description = "d", .metadata_json = "{\"a\":1}"};
     return rsi_entity_update(s->store, ACME, s->incarnation, &fields);
+}
+
+/* Another value each time, so that each call has something to write. */
+static int set_once(void *user)
+{
+    static unsigned round;
+    char value[16];
+    open_store *s = user;
+    snprintf(value, sizeof value, "%u", ++round % 60000);
+    return rsi_entity_set_index(s->store, ACME, s->incarnation, "probes", value);
 }
 
 static int read_once(void *user)
@@ -245,6 +297,12 @@ static void entities_entity__survives_each_failing_allocation(void **state)
     assert_true(each_allocation_fails(create_and_delete, &s, EACH_MAY_KEEP | EACH_MAY_SUCCEED) >
                 10);
     assert_true(each_allocation_fails(update_once, &s, EACH_MAY_KEEP) > 5);
+    /* without memory for a mark, files that are written in the background stay as they are */
+    assert_true(each_allocation_fails(set_once, &s, EACH_MAY_KEEP | EACH_MAY_SUCCEED) > 5);
+    rsi_catalog *catalog; /* the same beside one that has to follow */
+    assert_int_equal(rsi_catalog_acquire(&catalog, s.store, ACME, s.incarnation), 0);
+    assert_true(each_allocation_fails(set_once, &s, EACH_MAY_KEEP | EACH_MAY_SUCCEED) > 5);
+    rsi_catalog_release(s.store, catalog);
     open_store_again(&s);
     assert_int_equal(read_once(&s), 0);
     open_store_end(&s);
@@ -284,12 +342,42 @@ static void entities_entity__is_there_or_not_after_each_failing_file_call(void *
     open_store_end(&s);
 }
 
+/* What was said to be kept is kept; what failed is as before or as asked for. */
+static void entities_entity__has_its_settings_after_each_failing_file_call(void **state)
+{
+    open_store s;
+    open_store_begin(&s, state, NULL);
+    for (int64_t n = 1;; n++) {
+        rsi_entity_record record;
+        rsi_index_settings settings;
+        char value[16];
+        snprintf(value, sizeof value, "%d", (int)n);
+        fault_files_fail(&s.faults, FAULT_ANY, n, EIO, false);
+        const int status = rsi_entity_set_index(s.store, ACME, s.incarnation, "candidates", value);
+        const bool struck = fault_files_struck(&s.faults);
+        fault_files_disarm(&s.faults);
+        assert_true(status == RAGSTORE_OK || struck);
+        reopen_after_fault(&s);
+        assert_int_equal(rsi_entity_read(&record, s.store, ACME, NULL), 0);
+        rsi_index_settings_read(&settings, record.json);
+        rsi_entity_record_free(&record);
+        if (status == RAGSTORE_OK)
+            assert_int_equal(settings.candidates, n);
+        else
+            assert_true(settings.candidates <= n);
+        if (!struck)
+            break;
+    }
+    open_store_end(&s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         FRESH(entities_entity__is_read_as_it_was_made),
         FRESH(entities_entity__is_made_once),
         FRESH(entities_entity__refuses_bad_ids_and_texts),
+        FRESH(entities_entity__has_the_metric_of_its_record),
         FRESH(entities_entity__is_not_found_under_another_id_or_incarnation),
         FRESH(entities_entity__changes_what_is_given_and_keeps_the_rest),
         FRESH(entities_entity__goes_with_all_that_is_its),
@@ -298,6 +386,7 @@ int main(void)
         cmocka_unit_test(entities_entity__checks_metadata_and_texts),
         FRESH(entities_entity__survives_each_failing_allocation),
         FRESH(entities_entity__is_there_or_not_after_each_failing_file_call),
+        FRESH(entities_entity__has_its_settings_after_each_failing_file_call),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

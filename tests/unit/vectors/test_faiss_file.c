@@ -241,11 +241,12 @@ static void vectors_faiss_layout__of_impossible_sizes_is_too_large(void **state)
 {
     (void)state;
     rsi_faiss_layout layout;
-    assert_int_equal(rsi_faiss_layout_make(&layout, 65536, (uint64_t)1 << 44), 0);
-    assert_int_equal(rsi_faiss_layout_make(&layout, 65536, (uint64_t)1 << 45),
+    assert_int_equal(rsi_faiss_layout_make(&layout, 65536, (uint64_t)1 << 44, RSI_FAISS_L2), 0);
+    assert_int_equal(rsi_faiss_layout_make(&layout, 65536, (uint64_t)1 << 45, RSI_FAISS_L2),
                      RAGSTORE_E_TOO_LARGE);
-    assert_int_equal(rsi_faiss_layout_make(&layout, 1, UINT64_MAX), RAGSTORE_E_TOO_LARGE);
-    assert_int_equal(rsi_faiss_layout_make(&layout, 4, 0), 0);
+    assert_int_equal(rsi_faiss_layout_make(&layout, 1, UINT64_MAX, RSI_FAISS_L2),
+                     RAGSTORE_E_TOO_LARGE);
+    assert_int_equal(rsi_faiss_layout_make(&layout, 4, 0, RSI_FAISS_L2), 0);
     assert_int_equal(layout.file_size, RSI_FAISS_HEAD_MAX + 8);
 }
 

@@ -13,6 +13,8 @@
 #include <c_api/index_io_c.h>
 #endif
 
+#include <math.h>
+
 #define DIMENSION 24u
 #define INDEX DIRECTORY "/index.faiss"
 #define STAMP "rows 0:42 alive 17"
@@ -157,6 +159,33 @@ static void vectors_index_faiss__reads_back_with_chunk_numbers_as_ids(void **sta
     index = read_back(state);
     assert_int_equal(faiss_Index_ntotal(index), 6000);
     compare_with_rows(index, rows, &allowed);
+    faiss_Index_free(index);
+    rsi_bitset_free(&allowed);
+    rsi_rows_close(rows);
+    fixture_end(&f);
+}
+
+static void vectors_index_faiss__of_the_metric_l2_is_one_of_faiss(void **state)
+{
+    fixture f;
+    fixture_begin(&f, state);
+    rsi_rows *rows = make_rows(&f, 2000);
+    rsi_bitset allowed = allowed_of(1500);
+    rsi_rows_set_metric(rows, RSI_METRIC_L2);
+    assert_int_equal(rsi_faiss_write(f.root, INDEX, rows, &allowed, STAMP), 0);
+    FaissIndex *index = read_back(state);
+    assert_int_equal(faiss_Index_metric_type(index), METRIC_L2);
+    const float *query;
+    float distances[10];
+    idx_t labels[10];
+    rsi_hit hits[10];
+    size_t count;
+    assert_int_equal(rsi_rows_get(&query, rows, rsi_bitset_next(&allowed, 900)), 0);
+    assert_int_equal(faiss_Index_search(index, 1, query, 10, distances, labels), 0);
+    assert_int_equal(rsi_rows_search(hits, &count, rows, query, 10, &allowed), 0);
+    assert_int_equal(count, 10);
+    for (size_t i = 0; i < 10; i++)
+        assert_true(fabsf(distances[i] + hits[i].score) <= 1e-3f * (1 + distances[i]));
     faiss_Index_free(index);
     rsi_bitset_free(&allowed);
     rsi_rows_close(rows);
@@ -569,6 +598,7 @@ int main(void)
     };
     const struct CMUnitTest tests[] = {
         TEST(vectors_index_faiss__reads_back_with_chunk_numbers_as_ids),
+        TEST(vectors_index_faiss__of_the_metric_l2_is_one_of_faiss),
         TEST(vectors_index_faiss__has_the_bytes_that_faiss_writes),
         TEST(vectors_index_faiss__an_empty_set_gives_an_empty_index),
         TEST(vectors_index_faiss__is_current_only_for_its_stamp),

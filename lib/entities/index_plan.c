@@ -1,0 +1,63 @@
+/* The choice of tiers: see index_plan.h. */
+#include "entities/index_plan.h"
+
+#define CODES_FROM 8192
+#define PARTITION_FROM 65536
+#define FORCED_FROM 4097 /* fewer rows are searched exactly even where there are codes */
+#define LISTS_MIN 16
+
+static size_t partition_lists(size_t rows)
+{
+    size_t lists = LISTS_MIN;
+    while (lists * lists * 4 < rows * 3) /* the nearest power of two, about */
+        lists *= 2;
+    return lists;
+}
+
+static size_t lists_by_size(rsi_metric metric, size_t rows)
+{
+    if (metric == RSI_METRIC_L2 || rows < CODES_FROM)
+        return 0;
+    /* rows of different lengths do not lie where their products are best */
+    return rows < PARTITION_FROM || metric == RSI_METRIC_INNER_PRODUCT ? 1 : partition_lists(rows);
+}
+
+size_t rsi_index_lists(const rsi_index_settings *settings, rsi_metric metric, size_t rows)
+{
+    const bool forced = rows >= FORCED_FROM && metric != RSI_METRIC_L2;
+    switch (settings->kind) {
+    case RSI_INDEX_EXACT:
+        return 0;
+    case RSI_INDEX_CODES:
+        return forced ? 1 : 0;
+    case RSI_INDEX_PARTITION:
+        return forced ? partition_lists(rows) : 0;
+    case RSI_INDEX_AUTO:
+        break;
+    }
+    return lists_by_size(metric, rows);
+}
+
+rsi_index_change rsi_index_due(const rsi_index_settings *settings, rsi_metric metric, size_t rows,
+                               size_t lists)
+{
+    const size_t wanted = rsi_index_lists(settings, metric, rows);
+    const bool is_forced = settings->kind != RSI_INDEX_AUTO;
+    if (settings->kind == RSI_INDEX_EXACT)
+        return lists > 0 ? RSI_INDEX_DROP : RSI_INDEX_KEEP;
+    if (wanted > lists && (lists <= 1 || wanted >= 2 * lists))
+        return RSI_INDEX_MAKE;
+    if (is_forced)
+        return wanted > 0 && (wanted == 1) != (lists == 1) ? RSI_INDEX_MAKE : RSI_INDEX_KEEP;
+    /* many fewer rows than there were, or another kind before */
+    if (lists > 1 && wanted == 1 && rows < PARTITION_FROM / 2)
+        return RSI_INDEX_MAKE;
+    return lists > 0 && wanted == 0 && rows < CODES_FROM / 2 ? RSI_INDEX_DROP : RSI_INDEX_KEEP;
+}
+
+const char *rsi_index_tier(const rsi_index_settings *settings, size_t lists)
+{
+    if (lists == 0 || settings->kind == RSI_INDEX_EXACT)
+        return "exact";
+    return lists == 1 ? "codes" : "partition";
+}
