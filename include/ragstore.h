@@ -342,6 +342,53 @@ RAGSTORE_API int ragstore_model_locate(ragstore_buffer **out);
  */
 RAGSTORE_API int ragstore_model_open(ragstore_model **out, const char *path);
 
+#define RAGSTORE_PRECISION_FLOAT32 1u /* the default: the published model's own vectors */
+#define RAGSTORE_PRECISION_INT8 2u    /* 8-bit weights: faster, a quarter of the memory, nearly the same */
+
+#define RAGSTORE_MODEL_THREADS_MAX 64u
+
+typedef struct ragstore_model_open_options {
+    size_t struct_size;
+    uint32_t threads;            /* that one call computes with, at most; 0: the processors at hand */
+    uint32_t precision;          /* RAGSTORE_PRECISION_… */
+    const char *query_prompt;    /* put before each query; NULL: what the model's files say; "": nothing */
+    const char *document_prompt; /* the same for documents; at most 1,024 bytes each */
+} ragstore_model_open_options;
+
+#define RAGSTORE_MODEL_OPEN_OPTIONS_INIT {sizeof(ragstore_model_open_options), 0, 0, NULL, NULL}
+
+/**
+ * Fill an options struct with the defaults.
+ *
+ * @param options  not NULL
+ *
+ * Ownership: none.
+ * Lifetime:  none.
+ * Threads:   any thread.
+ * Errors:    none.
+ * Blocking:  never.
+ * Since:     0.1
+ */
+RAGSTORE_API void ragstore_model_open_options_init(ragstore_model_open_options *options);
+
+/**
+ * Load an embedding model in another way than the usual one. Precision and prompts are part of its
+ * fingerprint: vectors of one way never mix with those of another.
+ *
+ * @param out  set to the model, to NULL on failure
+ * @param path  its directory
+ * @param options  NULL for the defaults, which are those of ragstore_model_open()
+ *
+ * Ownership: caller owns *out, free with ragstore_model_free(); path and prompts are copied.
+ * Lifetime:  none.
+ * Threads:   any thread.
+ * Errors:    NOT_FOUND, INVALID_DATA (damaged), UNSUPPORTED (of an unknown kind), common.
+ * Blocking:  reads from disk.
+ * Since:     0.1
+ */
+RAGSTORE_API int ragstore_model_open_with(ragstore_model **out, const char *path,
+                                          const ragstore_model_open_options *options);
+
 /**
  * Tell how many numbers a vector of this model has.
  *
@@ -395,7 +442,8 @@ RAGSTORE_API int ragstore_model_tokenize(int32_t *ids, size_t *count, size_t *un
                                          size_t size);
 
 /**
- * Turn texts into vectors.
+ * Turn texts into vectors, as a store does with documents: the model's prompt for documents, if it has
+ * one, is put before each. A text's vector depends on nothing but the text and the model.
  *
  * @param vectors  array of count × dimension floats, row by row, each of length 1
  * @param model  not NULL
@@ -404,13 +452,32 @@ RAGSTORE_API int ragstore_model_tokenize(int32_t *ids, size_t *count, size_t *un
  *
  * Ownership: texts are borrowed until the call returns.
  * Lifetime:  none.
- * Threads:   any thread; calls share the machine's BLAS threads.
+ * Threads:   any thread; a call on many texts has as many threads of its own as the model may use.
  * Errors:    INVALID_DATA (not UTF-8), common.
  * Blocking:  computes.
  * Since:     0.1
  */
 RAGSTORE_API int ragstore_model_embed(float *vectors, ragstore_model *model, const char *const *texts,
                                       size_t count);
+
+/**
+ * Turn queries into vectors, as a search does: the same as ragstore_model_embed(), but with the model's
+ * prompt for queries. Models without prompts give the same vectors for both.
+ *
+ * @param vectors  array of count × dimension floats, row by row, each of length 1
+ * @param model  not NULL
+ * @param texts  count UTF-8 strings
+ * @param count  at most 65,536
+ *
+ * Ownership: texts are borrowed until the call returns.
+ * Lifetime:  none.
+ * Threads:   any thread; a call on many texts has as many threads of its own as the model may use.
+ * Errors:    INVALID_DATA (not UTF-8), common.
+ * Blocking:  computes.
+ * Since:     0.1
+ */
+RAGSTORE_API int ragstore_model_embed_queries(float *vectors, ragstore_model *model,
+                                              const char *const *texts, size_t count);
 
 /**
  * Free a model. Stores that use it keep it alive.

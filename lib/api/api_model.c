@@ -3,12 +3,15 @@
 
 #include "base/memory.h"
 #include "base/status.h"
+#include "embed/batch.h"
 #include "embed/model_locate.h"
 
 #include <stdint.h>
 #include <string.h>
 
 #define MODEL_TEXTS_MAX 65536
+
+_Static_assert(RAGSTORE_MODEL_THREADS_MAX == RSI_BATCH_THREADS_MAX, "one limit");
 
 int ragstore_model_locate(ragstore_buffer **out)
 {
@@ -22,17 +25,43 @@ int ragstore_model_locate(ragstore_buffer **out)
     return status;
 }
 
-int ragstore_model_open(ragstore_model **out, const char *path)
+/* The options as embed/ has them. */
+static int convert(rsi_model_options *out, const ragstore_model_open_options *options,
+                   const char *function)
 {
-    int status = rsi_clear_out(out, __func__);
+    ragstore_model_open_options given;
+    int status = rsi_take_options(&given, sizeof given, options, function);
+    if (status != RAGSTORE_OK)
+        return status;
+    if (given.threads > RAGSTORE_MODEL_THREADS_MAX)
+        return rsi_fail(RAGSTORE_E_INVALID_ARGUMENT, "api", "%s: %u threads; at most %u", function,
+                        given.threads, RAGSTORE_MODEL_THREADS_MAX);
+    if (given.precision > RAGSTORE_PRECISION_INT8)
+        return rsi_fail(RAGSTORE_E_INVALID_ARGUMENT, "api", "%s: precision %u is unknown", function,
+                        given.precision);
+    out->threads = given.threads;
+    out->precision =
+        given.precision == RAGSTORE_PRECISION_INT8 ? RSI_PRECISION_INT8 : RSI_PRECISION_FLOAT32;
+    out->query_prompt = given.query_prompt;
+    out->document_prompt = given.document_prompt;
+    return RAGSTORE_OK;
+}
+
+static int open_model(ragstore_model **out, const char *path,
+                      const ragstore_model_open_options *options, const char *function)
+{
+    rsi_model_options converted = {0};
+    int status = rsi_clear_out(out, function);
     if (status == RAGSTORE_OK)
-        status = rsi_check_not_null(path, __func__, "path");
+        status = rsi_check_not_null(path, function, "path");
+    if (status == RAGSTORE_OK)
+        status = convert(&converted, options, function);
     if (status != RAGSTORE_OK)
         return status;
     ragstore_model *model = rsi_alloc_zeroed(sizeof *model);
     if (model == NULL)
         return RAGSTORE_E_NO_MEMORY;
-    status = rsi_embedder_open_model(&model->embedder, path, NULL);
+    status = rsi_embedder_open_model(&model->embedder, path, &converted);
     if (status != RAGSTORE_OK) {
         rsi_free(model);
         return status;
@@ -40,6 +69,17 @@ int ragstore_model_open(ragstore_model **out, const char *path)
     model->magic = RSI_MAGIC_MODEL;
     *out = model;
     return RAGSTORE_OK;
+}
+
+int ragstore_model_open(ragstore_model **out, const char *path)
+{
+    return open_model(out, path, NULL, __func__);
+}
+
+int ragstore_model_open_with(ragstore_model **out, const char *path,
+                             const ragstore_model_open_options *options)
+{
+    return open_model(out, path, options, __func__);
 }
 
 static bool is_model(const ragstore_model *model, const char *function)
@@ -84,16 +124,16 @@ int ragstore_model_tokenize(int32_t *ids, size_t *count, size_t *uncut_count,
     return status;
 }
 
-int ragstore_model_embed(float *vectors, ragstore_model *model, const char *const *texts,
-                         size_t count)
+static int embed(float *vectors, ragstore_model *model, rsi_embed_role role,
+                 const char *const *texts, size_t count, const char *function)
 {
-    int status = rsi_check_handle(model, RSI_MAGIC_MODEL, __func__);
+    int status = rsi_check_handle(model, RSI_MAGIC_MODEL, function);
     if (status == RAGSTORE_OK && count > 0)
-        status = rsi_check_not_null(vectors, __func__, "vectors");
+        status = rsi_check_not_null(vectors, function, "vectors");
     if (status == RAGSTORE_OK && count > 0)
-        status = rsi_check_not_null(texts, __func__, "texts");
+        status = rsi_check_not_null(texts, function, "texts");
     if (status == RAGSTORE_OK && count > MODEL_TEXTS_MAX)
-        status = rsi_fail(RAGSTORE_E_INVALID_ARGUMENT, "api", "%s: %zu texts; at most %d", __func__,
+        status = rsi_fail(RAGSTORE_E_INVALID_ARGUMENT, "api", "%s: %zu texts; at most %d", function,
                           count, MODEL_TEXTS_MAX);
     if (status != RAGSTORE_OK || count == 0)
         return status;
@@ -101,14 +141,26 @@ int ragstore_model_embed(float *vectors, ragstore_model *model, const char *cons
     if (slices == NULL)
         return RAGSTORE_E_NO_MEMORY;
     for (size_t i = 0; status == RAGSTORE_OK && i < count; i++) {
-        status = rsi_check_not_null(texts[i], __func__, "one of texts");
+        status = rsi_check_not_null(texts[i], function, "one of texts");
         if (status == RAGSTORE_OK)
             slices[i] = rsi_slice_of(texts[i]);
     }
     if (status == RAGSTORE_OK)
-        status = rsi_embedder_embed(vectors, model->embedder, RSI_EMBED_DOCUMENT, slices, count);
+        status = rsi_embedder_embed(vectors, model->embedder, role, slices, count);
     rsi_free(slices);
     return status;
+}
+
+int ragstore_model_embed(float *vectors, ragstore_model *model, const char *const *texts,
+                         size_t count)
+{
+    return embed(vectors, model, RSI_EMBED_DOCUMENT, texts, count, __func__);
+}
+
+int ragstore_model_embed_queries(float *vectors, ragstore_model *model, const char *const *texts,
+                                 size_t count)
+{
+    return embed(vectors, model, RSI_EMBED_QUERY, texts, count, __func__);
 }
 
 void ragstore_model_free(ragstore_model *model)

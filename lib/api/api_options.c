@@ -12,6 +12,7 @@
         options->struct_size = sizeof *options;                                                    \
     }
 
+INIT_FUNCTION(ragstore_model_open_options)
 INIT_FUNCTION(ragstore_store_open_options)
 INIT_FUNCTION(ragstore_store_compact_options)
 INIT_FUNCTION(ragstore_backup_options)

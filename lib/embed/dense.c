@@ -9,7 +9,6 @@
 #include <string.h>
 
 #define ALIGNMENT 64 /* bytes: a line of the cache */
-#define ALIGNMENT_FLOATS (ALIGNMENT / sizeof(float))
 
 static size_t outputs_of(const rsi_dense_part *part)
 {
@@ -43,40 +42,70 @@ static bool in_place(const rsi_dense_part *parts, size_t count)
            (uintptr_t)tensor->data % sizeof(float) == 0;
 }
 
-int rsi_dense_make(rsi_dense *out, const rsi_dense_part *parts, size_t count)
+/* Bytes of the packed weight, rounded up to whole lines; 0 when that is too much. */
+static size_t packed_bytes(size_t outputs, size_t inputs, rsi_precision precision)
 {
+    size_t bytes = rsi_int8_packed_size(outputs, inputs);
+    if (precision == RSI_PRECISION_FLOAT32 &&
+        !rsi_mul_size(rsi_product_packed_size(outputs, inputs), sizeof(float), &bytes))
+        return 0;
+    return bytes > SIZE_MAX - ALIGNMENT ? 0 : (bytes + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
+}
+
+/* One block of memory: what is packed, then bias, scales and sums by output. */
+static int make_room(rsi_dense *out, rsi_precision precision)
+{
+    const size_t packed = packed_bytes(out->outputs, out->inputs, precision);
+    size_t rest, bytes;
+    if (packed == 0 || !rsi_mul_size(out->outputs, 3 * sizeof(float), &rest) ||
+        !rsi_add_size(packed, rest, &bytes) || !rsi_add_size(bytes, ALIGNMENT, &bytes))
+        return rsi_fail_no_memory();
+    out->memory = rsi_alloc(bytes);
+    if (out->memory == NULL)
+        return RAGSTORE_E_NO_MEMORY;
+    char *start = (char *)out->memory + (ALIGNMENT - (uintptr_t)out->memory % ALIGNMENT);
+    if (precision == RSI_PRECISION_FLOAT32)
+        out->packed = (const float *)(void *)start;
+    else
+        out->packed_int8 = (const int8_t *)start;
+    out->bias = (const float *)(void *)(start + packed);
+    out->scales = out->bias + out->outputs;
+    out->sums = (const int32_t *)(const void *)(out->scales + out->outputs);
+    return RAGSTORE_OK;
+}
+
+static void fill(rsi_dense *out, const float *weight, const rsi_dense_part *parts, size_t count)
+{
+    /* everything lies in out->memory, which is ours to write */
+    if (out->packed != NULL)
+        rsi_product_pack((float *)(uintptr_t)out->packed, weight, out->outputs, out->inputs,
+                         out->inputs);
+    else
+        rsi_int8_pack((int8_t *)(uintptr_t)out->packed_int8, (float *)(uintptr_t)out->scales,
+                      (int32_t *)(uintptr_t)out->sums, weight, out->outputs, out->inputs);
+    gather_bias((float *)(uintptr_t)out->bias, parts, count);
+}
+
+int rsi_dense_make(rsi_dense *out, const rsi_dense_part *parts, size_t count,
+                   rsi_precision precision)
+{
+    const bool ready = in_place(parts, count);
     float *copy = NULL;
-    size_t floats, bytes;
-    int status = RAGSTORE_OK;
     memset(out, 0, sizeof *out);
     out->inputs = parts[0].linear->weight.shape[1];
     for (size_t p = 0; p < count; p++)
         out->outputs += outputs_of(&parts[p]);
-    size_t packed = rsi_product_packed_size(out->outputs, out->inputs);
-    if (packed == 0 || !rsi_add_size(packed, out->outputs, &floats) ||
-        !rsi_add_size(floats, ALIGNMENT_FLOATS, &floats) ||
-        !rsi_mul_size(floats, sizeof(float), &bytes)) {
-        status = rsi_fail_no_memory();
-        goto cleanup;
+    int status = make_room(out, precision);
+    if (status == RAGSTORE_OK && !ready) {
+        copy = rsi_alloc(out->outputs * out->inputs * sizeof *copy);
+        status = copy == NULL ? RAGSTORE_E_NO_MEMORY : RAGSTORE_OK;
     }
-    out->memory = rsi_alloc(bytes);
-    if (!in_place(parts, count))
-        copy = rsi_alloc(packed * sizeof *copy);
-    if (out->memory == NULL || (copy == NULL && !in_place(parts, count))) {
-        status = RAGSTORE_E_NO_MEMORY;
-        goto cleanup;
+    if (status == RAGSTORE_OK) {
+        if (!ready)
+            gather(copy, parts, count);
+        const void *lying = parts[0].linear->weight.data;
+        fill(out, ready ? lying : copy, parts, count);
     }
-    float *start = (float *)(((uintptr_t)out->memory + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT);
-    const float *weight = (const float *)(const void *)parts[0].linear->weight.data;
-    if (copy != NULL) {
-        gather(copy, parts, count);
-        weight = copy;
-    }
-    rsi_product_pack(start, weight, out->outputs, out->inputs, out->inputs);
-    gather_bias(start + packed, parts, count);
-    out->packed = start;
-    out->bias = start + packed;
-cleanup:
     rsi_free(copy);
     if (status != RAGSTORE_OK)
         rsi_dense_free(out);
@@ -89,9 +118,20 @@ void rsi_dense_free(rsi_dense *dense)
     memset(dense, 0, sizeof *dense);
 }
 
-void rsi_dense_apply(const rsi_dense *dense, const rsi_product_kernel *kernel, float *scratch,
+size_t rsi_dense_scratch(size_t inputs)
+{
+    const size_t int8 = rsi_int8_scratch_size(inputs) / sizeof(float) + 1;
+    return int8 > RSI_PRODUCT_SCRATCH ? int8 : RSI_PRODUCT_SCRATCH;
+}
+
+void rsi_dense_apply(const rsi_dense *dense, const rsi_dense_kernels *kernels, float *scratch,
                      float *out, const float *in, size_t rows, const float *bias)
 {
-    rsi_product(kernel, scratch, out, dense->outputs, in, dense->inputs, rows, dense->packed, bias,
-                dense->outputs, dense->inputs);
+    const rsi_int8_outputs outputs = {dense->scales, dense->sums, bias};
+    if (dense->packed != NULL)
+        rsi_product(kernels->products, scratch, out, dense->outputs, in, dense->inputs, rows,
+                    dense->packed, bias, dense->outputs, dense->inputs);
+    else
+        rsi_int8_product(kernels->int8_products, kernels->steps, scratch, out, in, rows,
+                         dense->packed_int8, &outputs, dense->outputs, dense->inputs);
 }

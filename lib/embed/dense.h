@@ -7,6 +7,9 @@
 #ifndef RSI_EMBED_DENSE_H
 #define RSI_EMBED_DENSE_H
 
+#include "embed/int8_product.h"
+#include "embed/kernels.h"
+#include "embed/precision.h"
 #include "embed/product.h"
 #include "embed/safetensors.h"
 
@@ -25,21 +28,32 @@ typedef struct rsi_dense_part {
 } rsi_dense_part;
 
 typedef struct rsi_dense {
-    void *memory; /* owned; holds all that follow */
-    const float *packed;
+    void *memory;      /* owned; holds all that follow */
     const float *bias; /* of all parts, one behind the other */
+    const float *packed; /* NULL: in 8-bit integers */
+    const int8_t *packed_int8;
+    const float *scales; /* of 8-bit integers, by output */
+    const int32_t *sums;
     size_t outputs;
     size_t inputs;
 } rsi_dense;
 
-int rsi_dense_make(rsi_dense *out, const rsi_dense_part *parts, size_t count);
+/* What a processor does dense steps with. */
+typedef struct rsi_dense_kernels {
+    const rsi_product_kernel *products;
+    const rsi_int8_kernel *int8_products;
+    const rsi_kernels *steps;
+} rsi_dense_kernels;
+
+int rsi_dense_make(rsi_dense *out, const rsi_dense_part *parts, size_t count,
+                   rsi_precision precision);
 void rsi_dense_free(rsi_dense *dense); /* also a zeroed one */
 
-/* Floats of working memory that applying a step needs. */
-#define RSI_DENSE_SCRATCH RSI_PRODUCT_SCRATCH
+/* Floats of working memory that applying a step with so many inputs needs. */
+size_t rsi_dense_scratch(size_t inputs);
 
 /* For at most RSI_PRODUCT_ROWS rows. `bias` is dense->bias, or NULL for none. */
-void rsi_dense_apply(const rsi_dense *dense, const rsi_product_kernel *kernel, float *scratch,
+void rsi_dense_apply(const rsi_dense *dense, const rsi_dense_kernels *kernels, float *scratch,
                      float *out, const float *in, size_t rows, const float *bias);
 
 #endif

@@ -10,6 +10,7 @@
 #define RSI_EMBED_EMBED_H
 
 #include "base/bytes.h"
+#include "embed/precision.h"
 
 #include <stddef.h>
 #include <stdint.h>
@@ -24,6 +25,8 @@ typedef enum rsi_embed_role {
 } rsi_embed_role;
 
 typedef struct rsi_model_options {
+    rsi_precision precision;
+    size_t threads; /* that one call computes with; 0: as many as the processors at hand */
     const char *query_prompt;    /* put before each query; NULL: what the model's files say */
     const char *document_prompt; /* the same for documents */
 } rsi_model_options;

@@ -1,9 +1,6 @@
 /*
  * The embedder: a model directory, opened, counted and named; texts in, vectors out.
  *
- * Texts are taken in slices of bounded size: as many as have SLICE_TOKENS tokens together (one
- * text at least), so that memory does not grow with the batch.
- *
  * The fingerprint says what the numbers depend on:
  *
  *   all-MiniLM-L6-v2/384/mean/l2/53aa51172d142c89/6e1f0a52
@@ -12,6 +9,8 @@
  *   │                │   │    └ normalisation
  *   │                │   └ pooling
  *   directory's name └ dimension
+ *
+ * and ends in "/int8" where that is what the weights are multiplied in.
  *
  * The digest of the weights takes longer than all the rest of opening (about 1 ms per megabyte
  * with the processor's help, 4 without), so it is made when somebody first asks for the name.
@@ -25,6 +24,7 @@
 #include "base/memory.h"
 #include "base/status.h"
 #include "base/utf8.h"
+#include "embed/batch.h"
 #include "embed/encoder.h"
 #include "embed/model_file.h"
 #include "embed/prompts.h"
@@ -36,8 +36,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#define SLICE_TOKENS 2048
-#define SPECIAL_TOKENS 2 /* [CLS] and [SEP] */
 #define WEIGHTS_DIGITS 16
 #define SETTINGS_DIGITS 8
 
@@ -47,6 +45,7 @@ struct rsi_embedder {
     rsi_wordpiece wordpiece;
     rsi_prompts prompts;
     size_t prompt_tokens[2]; /* by role */
+    size_t threads;          /* that a call may use */
     pthread_mutex_t naming; /* guards named, and fingerprint until named is set */
     bool named;
     char *fingerprint; /* the weights' digits are blank until named is set */
@@ -135,7 +134,8 @@ static int begin_fingerprint(rsi_embedder *embedder, const char *directory)
     rsi_bytes_printf(&text, "%s/%zu/%s/l2/", name, config->hidden,
                      config->pooling == RSI_POOLING_CLS ? "cls" : "mean");
     embedder->weights_digits_at = text.size;
-    rsi_bytes_printf(&text, "%*s/%.*s", WEIGHTS_DIGITS, "", SETTINGS_DIGITS, settings);
+    rsi_bytes_printf(&text, "%*s/%.*s%s", WEIGHTS_DIGITS, "", SETTINGS_DIGITS, settings,
+                     embedder->encoder.precision == RSI_PRECISION_INT8 ? "/int8" : "");
     status = rsi_bytes_status(&text);
     embedder->fingerprint = rsi_bytes_take(&text, NULL);
     rsi_free(name);
@@ -153,7 +153,8 @@ int rsi_embedder_open_model(rsi_embedder **out, const char *directory,
         return RAGSTORE_E_NO_MEMORY;
     atomic_init(&embedder->owners, 1);
     pthread_mutex_init(&embedder->naming, NULL); /* cannot fail with default attributes */
-    int status = rsi_encoder_open(&embedder->encoder, directory);
+    embedder->threads = options->threads > 0 ? options->threads : rsi_batch_threads();
+    int status = rsi_encoder_open(&embedder->encoder, directory, options->precision);
     if (status == RAGSTORE_OK)
         status = rsi_wordpiece_open(&embedder->wordpiece, directory);
     if (status == RAGSTORE_OK)
@@ -198,7 +199,7 @@ uint32_t rsi_embedder_max_tokens(const rsi_embedder *embedder)
 
 uint32_t rsi_embedder_document_tokens(const rsi_embedder *embedder)
 {
-    return (uint32_t)(embedder->encoder.config.max_tokens - SPECIAL_TOKENS -
+    return (uint32_t)(embedder->encoder.config.max_tokens - RSI_SPECIAL_TOKENS -
                       embedder->prompt_tokens[RSI_EMBED_DOCUMENT]);
 }
 
@@ -237,22 +238,6 @@ int rsi_embedder_count_tokens(size_t *count, const rsi_embedder *embedder, const
     return RAGSTORE_OK;
 }
 
-/* [CLS], the text's ids as far as they fit, [SEP]. `uncut` may be NULL, which saves reading a long
- * text to its end. */
-static size_t frame(int32_t *ids, size_t *uncut, const rsi_embedder *embedder, const char *text,
-                    size_t size)
-{
-    size_t room = embedder->encoder.config.max_tokens - SPECIAL_TOKENS;
-    rsi_token_list list = {.ids = ids + 1, .capacity = room, .only_first = uncut == NULL};
-    rsi_wordpiece_run(&embedder->wordpiece, &list, text, size);
-    if (uncut != NULL)
-        *uncut = list.count + SPECIAL_TOKENS;
-    size_t kept = list.count < room ? list.count : room;
-    ids[0] = embedder->wordpiece.begin;
-    ids[kept + 1] = embedder->wordpiece.end;
-    return kept + SPECIAL_TOKENS;
-}
-
 int rsi_embedder_tokenize(int32_t *ids, size_t *count, size_t *uncut, const rsi_embedder *embedder,
                           const char *text, size_t size)
 {
@@ -261,78 +246,24 @@ int rsi_embedder_tokenize(int32_t *ids, size_t *count, size_t *uncut, const rsi_
         *uncut = 0;
     int status = check_text(text, size);
     if (status == RAGSTORE_OK)
-        *count = frame(ids, uncut, embedder, text, size);
+        *count = rsi_wordpiece_frame(&embedder->wordpiece, ids, uncut,
+                                     embedder->encoder.config.max_tokens, text, size);
     return status;
-}
-
-/* What is embedded of a text: the text itself, or `joined`, the prompt and the text. */
-static int put_prompt(rsi_slice *out, rsi_bytes *joined, const rsi_embedder *embedder,
-                      rsi_embed_role role, const rsi_slice *text)
-{
-    const char *prompt = prompt_of(embedder, role);
-    *out = *text;
-    if (prompt[0] == '\0')
-        return RAGSTORE_OK;
-    rsi_bytes_clear(joined);
-    rsi_bytes_append_text(joined, prompt);
-    rsi_bytes_append(joined, text->data, text->size);
-    *out = (rsi_slice){joined->data, joined->size};
-    return rsi_bytes_status(joined);
-}
-
-/* Texts on their way through the encoder, a slice at a time. */
-typedef struct slice {
-    int32_t *ids;
-    size_t *lengths;
-    size_t count; /* texts */
-    rsi_bytes joined;
-} slice;
-
-/* Tokenize texts from the front until the slice is full. */
-static int fill_slice(slice *part, const rsi_embedder *embedder, rsi_embed_role role,
-                      const rsi_slice *texts, size_t count)
-{
-    size_t tokens = 0;
-    for (part->count = 0; part->count < count && (part->count == 0 || tokens < SLICE_TOKENS);) {
-        rsi_slice text;
-        int status = put_prompt(&text, &part->joined, embedder, role, &texts[part->count]);
-        if (status != RAGSTORE_OK)
-            return status;
-        size_t length = frame(part->ids + tokens, NULL, embedder, text.data, text.size);
-        part->lengths[part->count++] = length;
-        tokens += length;
-    }
-    return RAGSTORE_OK;
 }
 
 int rsi_embedder_embed(float *vectors, const rsi_embedder *embedder, rsi_embed_role role,
                        const rsi_slice *texts, size_t count)
 {
-    const rsi_bert_config *config = &embedder->encoder.config;
-    size_t most_texts =
-        count < SLICE_TOKENS / SPECIAL_TOKENS ? count : SLICE_TOKENS / SPECIAL_TOKENS;
-    slice part = {0};
     int status = RAGSTORE_OK;
     for (size_t i = 0; i < count && status == RAGSTORE_OK; i++)
         status = rsi_wrap(check_text(texts[i].data, texts[i].size), "text %zu", i);
     if (status != RAGSTORE_OK || count == 0)
         return status;
-    /* The text that fills a slice may bring as many tokens again as a text can have. */
-    part.ids = rsi_alloc_array(SLICE_TOKENS + config->max_tokens, sizeof *part.ids);
-    part.lengths = rsi_alloc_array(most_texts, sizeof *part.lengths);
-    if (part.ids == NULL || part.lengths == NULL) {
-        status = RAGSTORE_E_NO_MEMORY;
-        goto cleanup;
-    }
-    for (size_t done = 0; done < count && status == RAGSTORE_OK; done += part.count) {
-        status = fill_slice(&part, embedder, role, texts + done, count - done);
-        if (status == RAGSTORE_OK)
-            status = rsi_encoder_run(&embedder->encoder, vectors + done * config->hidden, part.ids,
-                                     part.lengths, part.count);
-    }
-cleanup:
-    rsi_free(part.ids);
-    rsi_free(part.lengths);
-    rsi_bytes_free(&part.joined);
-    return status;
+    const rsi_batch batch = {.encoder = &embedder->encoder,
+                             .wordpiece = &embedder->wordpiece,
+                             .prompt = prompt_of(embedder, role),
+                             .texts = texts,
+                             .count = count,
+                             .vectors = vectors};
+    return rsi_batch_run(&batch, embedder->threads);
 }

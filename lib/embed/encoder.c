@@ -1,5 +1,5 @@
 /*
- * The transformer: from token ids to vectors, in 32-bit floats.
+ * The transformer: from token ids to vectors.
  *
  * The sequences of a batch are packed without padding: their tokens are the rows of one matrix,
  * so that each weight is multiplied with all of them at once, and only attention looks at
@@ -17,6 +17,9 @@
  *
  * The scores' division by sqrt(head size) is in Wq. What a row becomes depends on its sequence
  * alone: a text has the same vector, to the last bit, in any batch and at any place of it.
+ *
+ * With RSI_PRECISION_INT8 the weights, and what they are multiplied with, are 8-bit integers
+ * (int8_product.h); all else is the same, in 32-bit floats.
  *
  * The weights are packed for the processor (dense.h) by the first run, not when the model is
  * opened: a program that only counts tokens does not wait for it.
@@ -54,13 +57,14 @@ typedef struct pass {
     float *scratch; /* of products */
 } pass;
 
-int rsi_encoder_open(rsi_encoder *out, const char *directory)
+int rsi_encoder_open(rsi_encoder *out, const char *directory, rsi_precision precision)
 {
     memset(out, 0, sizeof *out);
     pthread_mutex_init(&out->packing, NULL); /* cannot fail with default attributes */
     atomic_init(&out->packed, false);
-    out->kernels = rsi_kernels_choose();
-    out->products = rsi_product_kernel_best();
+    out->precision = precision;
+    out->kernels = (rsi_dense_kernels){rsi_product_kernel_best(), rsi_int8_kernel_best(),
+                                       rsi_kernels_choose()};
     int status = rsi_bert_config_read(&out->config, directory);
     if (status == RAGSTORE_OK)
         status = rsi_weights_open(&out->weights, &out->config, directory);
@@ -91,19 +95,21 @@ void rsi_encoder_close(rsi_encoder *encoder)
 /* ---- packing ---- */
 
 static int pack_layer(rsi_encoder_layer *out, const rsi_bert_layer *layer,
-                      const rsi_bert_config *config)
+                      const rsi_encoder *encoder)
 {
-    const float scale = 1.0f / sqrtf((float)(config->hidden / config->heads));
+    const rsi_precision precision = encoder->precision;
+    const size_t head = encoder->config.hidden / encoder->config.heads;
+    const float scale = 1.0f / sqrtf((float)head);
     const rsi_dense_part mixed[] = {{&layer->query, scale}, {&layer->key, 1}, {&layer->value, 1}};
     const rsi_dense_part attended = {&layer->attention_output, 1};
     const rsi_dense_part wide = {&layer->intermediate, 1}, narrow = {&layer->output, 1};
-    int status = rsi_dense_make(&out->mixed, mixed, 3);
+    int status = rsi_dense_make(&out->mixed, mixed, 3, precision);
     if (status == RAGSTORE_OK)
-        status = rsi_dense_make(&out->attended, &attended, 1);
+        status = rsi_dense_make(&out->attended, &attended, 1, precision);
     if (status == RAGSTORE_OK)
-        status = rsi_dense_make(&out->wide, &wide, 1);
+        status = rsi_dense_make(&out->wide, &wide, 1, precision);
     if (status == RAGSTORE_OK)
-        status = rsi_dense_make(&out->narrow, &narrow, 1);
+        status = rsi_dense_make(&out->narrow, &narrow, 1, precision);
     if (status != RAGSTORE_OK)
         free_layer(out);
     return status;
@@ -114,8 +120,8 @@ static int pack_locked(rsi_encoder *encoder)
 {
     int status = RAGSTORE_OK;
     for (size_t i = 0; i < encoder->config.layers && status == RAGSTORE_OK; i++)
-        if (encoder->layers[i].narrow.packed == NULL)
-            status = pack_layer(&encoder->layers[i], &encoder->weights.layers[i], &encoder->config);
+        if (encoder->layers[i].narrow.memory == NULL)
+            status = pack_layer(&encoder->layers[i], &encoder->weights.layers[i], encoder);
     if (status == RAGSTORE_OK)
         atomic_store_explicit(&encoder->packed, true, memory_order_release);
     return status;
@@ -157,7 +163,9 @@ static int begin_run(pass *run)
     run->block_rows = smaller(run->tokens, BLOCK_ROWS);
     const size_t keys = rsi_product_packed_size(run->longest, head);
     const size_t values = rsi_product_packed_size(head, run->longest);
-    size_t floats = RSI_DENSE_SCRATCH, bytes;
+    const size_t scratch = rsi_dense_scratch(
+        config->intermediate > config->hidden ? config->intermediate : config->hidden);
+    size_t floats = scratch, bytes;
     if (!add_matrix(&floats, run->tokens, config->hidden) ||
         !add_matrix(&floats, run->tokens, 3 * config->hidden) ||
         !add_matrix(&floats, run->tokens, config->hidden) ||
@@ -171,7 +179,7 @@ static int begin_run(pass *run)
     if (run->memory == NULL)
         return RAGSTORE_E_NO_MEMORY;
     run->scratch = run->memory;
-    run->x = run->scratch + RSI_DENSE_SCRATCH;
+    run->x = run->scratch + scratch;
     run->mixed = run->x + run->tokens * config->hidden;
     run->context = run->mixed + run->tokens * 3 * config->hidden;
     run->wide = run->context + run->tokens * config->hidden;
@@ -185,7 +193,7 @@ static int begin_run(pass *run)
 static void apply(const pass *run, const rsi_dense *dense, float *out, const float *in, size_t rows,
                   const float *bias)
 {
-    rsi_dense_apply(dense, run->encoder->products, run->scratch, out, in, rows, bias);
+    rsi_dense_apply(dense, &run->encoder->kernels, run->scratch, out, in, rows, bias);
 }
 
 static void embed_tokens(const pass *run)
@@ -201,16 +209,16 @@ static void embed_tokens(const pass *run)
                    config->hidden * sizeof *word);
         }
     }
-    run->encoder->kernels->add_norm(run->x, run->context, weights->types,
-                                    weights->embedding_norm.scale, weights->embedding_norm.shift,
-                                    config->norm_epsilon, run->tokens, config->hidden);
+    run->encoder->kernels.steps->add_norm(
+        run->x, run->context, weights->types, weights->embedding_norm.scale,
+        weights->embedding_norm.shift, config->norm_epsilon, run->tokens, config->hidden);
 }
 
 /* Attention of one head within the sequence whose rows begin at `first`. */
 static void attend_head(const pass *run, size_t first, size_t length, size_t head)
 {
     const rsi_bert_config *config = &run->encoder->config;
-    const rsi_product_kernel *products = run->encoder->products;
+    const rsi_product_kernel *products = run->encoder->kernels.products;
     const size_t hidden = config->hidden, size = hidden / config->heads, stride = 3 * hidden;
     const float *queries = run->mixed + first * stride + head * size;
     float *context = run->context + first * hidden + head * size;
@@ -220,7 +228,7 @@ static void attend_head(const pass *run, size_t first, size_t length, size_t hea
         const size_t rows = smaller(length - from, BLOCK_ROWS);
         rsi_product(products, run->scratch, run->scores, length, queries + from * stride, stride,
                     rows, run->keys, NULL, length, size);
-        run->encoder->kernels->softmax(run->scores, rows, length, length);
+        run->encoder->kernels.steps->softmax(run->scores, rows, length, length);
         rsi_product(products, run->scratch, context + from * hidden, hidden, run->scores, length,
                     rows, run->values, NULL, size, length);
     }
@@ -242,7 +250,7 @@ static void finish_block(const pass *run, size_t number, size_t from, size_t row
     const rsi_bert_config *config = &run->encoder->config;
     const rsi_encoder_layer *layer = &run->encoder->layers[number];
     const rsi_bert_layer *weights = &run->encoder->weights.layers[number];
-    const rsi_kernels *kernels = run->encoder->kernels;
+    const rsi_kernels *kernels = run->encoder->kernels.steps;
     const size_t hidden = config->hidden;
     float *x = run->x + from * hidden;
     apply(run, &layer->attended, run->narrow, run->context + from * hidden, rows, NULL);

@@ -24,15 +24,15 @@ typedef struct rsi_encoder_layer {
 typedef struct rsi_encoder {
     rsi_bert_config config;
     rsi_weights weights;
-    const rsi_kernels *kernels;
-    const rsi_product_kernel *products;
+    rsi_precision precision;
+    rsi_dense_kernels kernels;
     rsi_encoder_layer *layers; /* packed by the first run */
     pthread_mutex_t packing;   /* guards layers until packed is set */
     atomic_bool packed;
 } rsi_encoder;
 
 /* NOT_FOUND, INVALID_DATA, UNSUPPORTED. Close it also after a failure. */
-int rsi_encoder_open(rsi_encoder *out, const char *directory);
+int rsi_encoder_open(rsi_encoder *out, const char *directory, rsi_precision precision);
 void rsi_encoder_close(rsi_encoder *encoder);
 
 /* Vectors of unit length for `count` sequences of ids, which lie one behind the other. Each has

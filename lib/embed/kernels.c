@@ -13,13 +13,16 @@
  */
 #include "embed/kernels.h"
 
+#include <float.h>
 #include <math.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
 
 #define LANES 8
 
 typedef float lanes __attribute__((vector_size(4 * LANES)));
+typedef uint8_t lane_bytes __attribute__((vector_size(LANES)));
 typedef uint32_t lane_bits __attribute__((vector_size(4 * LANES)));
 
 /* Vectors go by pointer: by value they would cross a boundary of calling conventions. */
@@ -229,7 +232,71 @@ INLINE void add_norm_body(float *matrix, const float *added, const float *bias, 
     }
 }
 
-/* One set of the three functions for an instruction set. */
+/* The least and the largest number of a row, and zero, if it is beyond them. Returns zero, or NaN if
+ * a number is not finite. */
+INLINE float range_of(float *least, float *largest, const float *row, size_t columns)
+{
+    const size_t whole = columns / LANES * LANES;
+    lanes low = {0}, high = {0}, sum = {0}, x;
+    for (size_t i = 0; i <= whole; i += LANES) { /* once more for the rest */
+        if (i < whole)
+            load(&x, row + i);
+        else
+            load_part(&x, row + whole, columns - whole, 0);
+        sum += x * 0.0f;
+        take_larger(&high, &x);
+        x = -x;
+        take_larger(&low, &x);
+    }
+    float lows[LANES], highs[LANES];
+    store(lows, &low);
+    store(highs, &high);
+    *least = *largest = 0;
+    for (size_t i = 0; i < LANES; i++) {
+        *least = -lows[i] < *least ? -lows[i] : *least;
+        *largest = highs[i] > *largest ? highs[i] : *largest;
+    }
+    return sum_of(&sum);
+}
+
+/* Whole numbers from 0 to 255, rounded to the nearest. */
+INLINE void bytes_of(lane_bytes *out, const lanes *in, float factor, float zero)
+{
+    const lanes shifter = (lanes){0} + 12582912.0f; /* 1.5 × 2^23: adding it rounds to a whole */
+    const lanes nothing = {0}, most = (lanes){0} - 255.0f;
+    lanes x = (*in * factor + shifter) - shifter + zero;
+    take_larger(&x, &nothing);
+    x = -x;
+    take_larger(&x, &most);
+    x = 8388608.0f - x; /* 2^23: the number is in the lowest bits */
+    *out = __builtin_convertvector((lane_bits)x & 255u, lane_bytes);
+}
+
+INLINE void quantise_body(uint8_t *out, float *scale, int32_t *zero, const float *row,
+                          size_t columns)
+{
+    const size_t whole = columns / LANES * LANES;
+    float least, largest;
+    const float trouble = range_of(&least, &largest, row, columns);
+    const float span = largest - least;
+    const bool usable = trouble == 0 && span > 0 && span <= FLT_MAX;
+    const float factor = usable ? 255.0f / span : 0;
+    const float shift = rintf(-least * factor);
+    lanes x;
+    lane_bytes bytes;
+    for (size_t i = 0; i < whole; i += LANES) {
+        load(&x, row + i);
+        bytes_of(&bytes, &x, factor, shift);
+        memcpy(out + i, &bytes, sizeof bytes);
+    }
+    load_part(&x, row + whole, columns - whole, 0);
+    bytes_of(&bytes, &x, factor, shift);
+    memcpy(out + whole, &bytes, columns - whole);
+    *scale = span / 255.0f + trouble;
+    *zero = usable ? (int32_t)shift : 0;
+}
+
+/* One set of the four functions for an instruction set. */
 #define KERNELS(set, attributes)                                                                   \
     attributes static void softmax_##set(float *matrix, size_t rows, size_t columns,               \
                                          size_t stride)                                            \
@@ -246,11 +313,17 @@ INLINE void add_norm_body(float *matrix, const float *added, const float *bias, 
                                           size_t rows, size_t columns)                             \
     {                                                                                              \
         add_norm_body(matrix, added, bias, scale, shift, epsilon, rows, columns);                  \
+    }                                                                                              \
+    attributes static void quantise_##set(uint8_t *out, float *scale, int32_t *zero,               \
+                                          const float *row, size_t columns)                        \
+    {                                                                                              \
+        quantise_body(out, scale, zero, row, columns);                                             \
     }
 
 KERNELS(plain, )
 
-const rsi_kernels rsi_kernels_plain = {"plain", softmax_plain, bias_gelu_plain, add_norm_plain};
+const rsi_kernels rsi_kernels_plain = {"plain", softmax_plain, bias_gelu_plain, add_norm_plain,
+                                       quantise_plain};
 
 #if defined(__x86_64__)
 
@@ -258,7 +331,8 @@ KERNELS(avx2, __attribute__((target("avx2,fma"))))
 
 const rsi_kernels *rsi_kernels_choose(void)
 {
-    static const rsi_kernels with_avx2 = {"avx2", softmax_avx2, bias_gelu_avx2, add_norm_avx2};
+    static const rsi_kernels with_avx2 = {"avx2", softmax_avx2, bias_gelu_avx2, add_norm_avx2,
+                                          quantise_avx2};
     return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") ? &with_avx2
                                                                            : &rsi_kernels_plain;
 }

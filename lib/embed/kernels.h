@@ -3,6 +3,7 @@
 #define RSI_EMBED_KERNELS_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 /* Matrices are row by row without gaps, unless a stride is given. */
 typedef struct rsi_kernels {
@@ -14,6 +15,9 @@ typedef struct rsi_kernels {
     /* x = layer norm(x + added + bias) × scale + shift */
     void (*add_norm)(float *matrix, const float *added, const float *bias, const float *scale,
                      const float *shift, float epsilon, size_t rows, size_t columns);
+    /* A row as 8-bit numbers: x ≈ (out - zero) × scale, as exactly as 256 of them can. A row of
+     * numbers that are not finite gets a scale that is not finite. */
+    void (*quantise)(uint8_t *out, float *scale, int32_t *zero, const float *row, size_t columns);
 } rsi_kernels;
 
 /* The best for this processor. Static. */

@@ -224,3 +224,17 @@ void rsi_wordpiece_run(const rsi_wordpiece *wordpiece, rsi_token_list *list, con
     if (list->only_first && list->count > list->capacity)
         list->count = list->capacity;
 }
+
+size_t rsi_wordpiece_frame(const rsi_wordpiece *wordpiece, int32_t *ids, size_t *uncut,
+                           size_t limit, const char *text, size_t size)
+{
+    const size_t room = limit - RSI_SPECIAL_TOKENS;
+    rsi_token_list list = {.ids = ids + 1, .capacity = room, .only_first = uncut == NULL};
+    rsi_wordpiece_run(wordpiece, &list, text, size);
+    if (uncut != NULL)
+        *uncut = list.count + RSI_SPECIAL_TOKENS;
+    const size_t kept = list.count < room ? list.count : room;
+    ids[0] = wordpiece->begin;
+    ids[kept + 1] = wordpiece->end;
+    return kept + RSI_SPECIAL_TOKENS;
+}

@@ -50,4 +50,12 @@ typedef struct rsi_token_list {
 void rsi_wordpiece_run(const rsi_wordpiece *wordpiece, rsi_token_list *list, const char *text,
                        size_t size);
 
+#define RSI_SPECIAL_TOKENS 2 /* [CLS] and [SEP] */
+
+/* [CLS], the text's ids as far as they fit, [SEP]; returns how many: at most `limit`, for which ids
+ * has room. `uncut` (may be NULL, which saves reading a long text to its end) is how many there
+ * would be without the limit. Valid UTF-8. */
+size_t rsi_wordpiece_frame(const rsi_wordpiece *wordpiece, int32_t *ids, size_t *uncut,
+                           size_t limit, const char *text, size_t size);
+
 #endif

@@ -288,6 +288,142 @@ static void model__does_not_depend_on_the_locale(void **state)
     free(before);
 }
 
+/* ---- opening in other ways ---- */
+
+static ragstore_model *open_with(const ragstore_model_open_options *options)
+{
+    ragstore_buffer *path;
+    ragstore_model *model;
+    the_model();
+    assert_ok(ragstore_model_locate(&path));
+    assert_ok(ragstore_model_open_with(&model, ragstore_buffer_data(path), options));
+    ragstore_buffer_free(path);
+    return model;
+}
+
+#define MANY 150
+
+/* Some hundred texts of all lengths, of which many slices are made. */
+static void make_texts(char *texts[MANY])
+{
+    static const char *const words[] = {"wing ", "of lift ", "supersonic flow, ", "the ",
+                                        "boundary "};
+    for (size_t i = 0; i < MANY; i++) {
+        texts[i] = calloc(i * 20 + 1, 1);
+        for (size_t w = 0; w < i; w++)
+            strcat(texts[i], words[(i * 7 + w * w) % 5]);
+    }
+}
+
+static void model_open_with__any_number_of_threads_gives_the_same_vectors(void **state)
+{
+    (void)state;
+    const size_t dimension = ragstore_model_dimension(the_model());
+    char *texts[MANY];
+    make_texts(texts);
+    float *expected = embed((const char *const *)texts, MANY);
+    float *got = malloc(MANY * dimension * sizeof *got);
+    for (uint32_t precision = 1; precision <= 2; precision++)
+        for (uint32_t threads = 1; threads <= RAGSTORE_MODEL_THREADS_MAX; threads *= 4) {
+            ragstore_model_open_options options = RAGSTORE_MODEL_OPEN_OPTIONS_INIT;
+            options.threads = threads;
+            options.precision = precision;
+            ragstore_model *model = open_with(&options);
+            memset(got, 0, MANY * dimension * sizeof *got);
+            assert_ok(ragstore_model_embed(got, model, (const char *const *)texts, MANY));
+            if (precision == RAGSTORE_PRECISION_INT8 && threads == 1)
+                memcpy(expected, got, MANY * dimension * sizeof *got);
+            assert_memory_equal(got, expected, MANY * dimension * sizeof *got);
+            ragstore_model_free(model);
+        }
+    for (size_t i = 0; i < MANY; i++)
+        free(texts[i]);
+    free(expected);
+    free(got);
+}
+
+static void model_open_with__in_8_bits_is_nearly_the_same(void **state)
+{
+    (void)state;
+    const size_t dimension = ragstore_model_dimension(the_model());
+    ragstore_model_open_options options = RAGSTORE_MODEL_OPEN_OPTIONS_INIT;
+    options.precision = RAGSTORE_PRECISION_INT8;
+    ragstore_model *model = open_with(&options);
+    char *texts[MANY], expected[512];
+    snprintf(expected, sizeof expected, "%s/int8", ragstore_model_fingerprint(the_model()));
+    assert_string_equal(ragstore_model_fingerprint(model), expected);
+    make_texts(texts);
+    float *exact = embed((const char *const *)texts, MANY);
+    float *got = malloc(MANY * dimension * sizeof *got);
+    assert_ok(ragstore_model_embed(got, model, (const char *const *)texts, MANY));
+    assert_memory_not_equal(got, exact, MANY * dimension * sizeof *got);
+    for (size_t i = 0; i < MANY; i++) {
+        assert_true(dot(got + i * dimension, exact + i * dimension, dimension) >= 0.985);
+        free(texts[i]);
+    }
+    ragstore_model_free(model);
+    free(exact);
+    free(got);
+}
+
+static void model_open_with__prompts_tell_queries_from_documents(void **state)
+{
+    (void)state;
+    const size_t dimension = ragstore_model_dimension(the_model());
+    const size_t bytes = dimension * sizeof(float);
+    const char *text = "a cat", *documents[] = {"passage: a cat", "query: a cat", "a cat"};
+    ragstore_model_open_options options = RAGSTORE_MODEL_OPEN_OPTIONS_INIT;
+    options.query_prompt = "query: ";
+    options.document_prompt = "passage: ";
+    ragstore_model *model = open_with(&options);
+    float *plain = embed(documents, 3), *got = malloc(bytes);
+    assert_ok(ragstore_model_embed(got, model, &text, 1));
+    assert_memory_equal(got, plain, bytes);
+    assert_ok(ragstore_model_embed_queries(got, model, &text, 1));
+    assert_memory_equal(got, plain + dimension, bytes);
+    assert_ok(ragstore_model_embed_queries(got, the_model(), &text, 1));
+    assert_memory_equal(got, plain + 2 * dimension, bytes);
+    assert_string_not_equal(ragstore_model_fingerprint(model),
+                            ragstore_model_fingerprint(the_model()));
+    ragstore_model_free(model);
+    free(plain);
+    free(got);
+}
+
+static void model_open_with__refuses_what_it_does_not_know(void **state)
+{
+    (void)state;
+    ragstore_buffer *path;
+    the_model();
+    assert_ok(ragstore_model_locate(&path));
+    char longest[1026];
+    memset(longest, 'a', sizeof longest - 1);
+    longest[sizeof longest - 1] = '\0';
+    ragstore_model_open_options wrong[6];
+    for (size_t i = 0; i < 6; i++)
+        ragstore_model_open_options_init(&wrong[i]);
+    wrong[0].threads = RAGSTORE_MODEL_THREADS_MAX + 1;
+    wrong[1].threads = UINT32_MAX;
+    wrong[2].precision = 3;
+    wrong[3].query_prompt = "caf\xe9";
+    wrong[4].document_prompt = longest;
+    wrong[5].struct_size = 3;
+    for (size_t i = 0; i < 6; i++) {
+        ragstore_model *model = (ragstore_model *)1;
+        assert_fails(RAGSTORE_E_INVALID_ARGUMENT,
+                     ragstore_model_open_with(&model, ragstore_buffer_data(path), &wrong[i]));
+        assert_null(model);
+    }
+    ragstore_model *model = (ragstore_model *)1;
+    assert_fails(RAGSTORE_E_NOT_FOUND, ragstore_model_open_with(&model, "/no/model", NULL));
+    assert_null(model);
+    assert_fails(RAGSTORE_E_INVALID_ARGUMENT,
+                 ragstore_model_open_with(NULL, ragstore_buffer_data(path), NULL));
+    assert_fails(RAGSTORE_E_INVALID_ARGUMENT, ragstore_model_open_with(&model, NULL, NULL));
+    assert_fails(RAGSTORE_E_INVALID_ARGUMENT, ragstore_model_embed_queries(NULL, NULL, NULL, 1));
+    ragstore_buffer_free(path);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -302,6 +438,10 @@ int main(void)
         cmocka_unit_test(model_embed__gives_directions_of_meaning),
         cmocka_unit_test(model_embed__does_not_depend_on_the_company),
         TEST(model__does_not_depend_on_the_locale),
+        cmocka_unit_test(model_open_with__any_number_of_threads_gives_the_same_vectors),
+        cmocka_unit_test(model_open_with__in_8_bits_is_nearly_the_same),
+        cmocka_unit_test(model_open_with__prompts_tell_queries_from_documents),
+        cmocka_unit_test(model_open_with__refuses_what_it_does_not_know),
     };
     return cmocka_run_group_tests_name("model", tests, NULL, NULL);
 }

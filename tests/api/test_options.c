@@ -20,6 +20,7 @@
 static void options__are_equal_by_macro_and_by_function(void **state)
 {
     (void)state;
+    INIT_IS_THE_MACRO(ragstore_model_open_options, RAGSTORE_MODEL_OPEN_OPTIONS_INIT);
     INIT_IS_THE_MACRO(ragstore_store_open_options, RAGSTORE_STORE_OPEN_OPTIONS_INIT);
     INIT_IS_THE_MACRO(ragstore_store_compact_options, RAGSTORE_STORE_COMPACT_OPTIONS_INIT);
     INIT_IS_THE_MACRO(ragstore_backup_options, RAGSTORE_BACKUP_OPTIONS_INIT);
@@ -61,6 +62,19 @@ typedef struct stage {
 } stage;
 
 typedef int call_with_options(stage *on, const void *options);
+
+static int call_model_open(stage *on, const void *options)
+{
+    ragstore_buffer *place;
+    ragstore_model *model;
+    (void)on;
+    the_model(); /* skips the test where there is none */
+    assert_ok(ragstore_model_locate(&place));
+    int status = ragstore_model_open_with(&model, ragstore_buffer_data(place), options);
+    ragstore_buffer_free(place);
+    ragstore_model_free(model);
+    return status;
+}
 
 static int call_store_open(stage *on, const void *options)
 {
@@ -191,6 +205,7 @@ static const struct {
     call_with_options *call;
     size_t size; /* of today's struct */
 } calls[] = {
+    {"ragstore_model_open_with", call_model_open, sizeof(ragstore_model_open_options)},
     {"ragstore_store_open", call_store_open, sizeof(ragstore_store_open_options)},
     {"ragstore_store_compact", call_store_compact, sizeof(ragstore_store_compact_options)},
     {"ragstore_store_backup", call_store_backup, sizeof(ragstore_backup_options)},

@@ -150,6 +150,28 @@ def test_model__embeds_unit_vectors(model):
     assert model.embed([]) == []
 
 
+def test_model__in_8_bits__is_nearly_the_same(model):
+    small = ragstore.Model(precision="int8", threads=1)
+    assert small.fingerprint == model.fingerprint + "/int8"
+    for mine, theirs in zip(small.embed(["a cat"]), model.embed(["a cat"]), strict=True):
+        assert mine != theirs
+        assert math.fsum(a * b for a, b in zip(mine, theirs, strict=True)) > 0.99
+
+
+def test_model__with_prompts__tells_queries_from_documents(model):
+    asked = ragstore.Model(query_prompt="query: ", document_prompt="passage: ")
+    assert asked.fingerprint != model.fingerprint
+    assert asked.embed_queries(["a cat"]) == model.embed(["query: a cat"])
+    assert asked.embed(["a cat"]) == model.embed(["passage: a cat"])
+    assert model.embed_queries(["a cat"]) == model.embed(["a cat"])
+
+
+@pytest.mark.parametrize("wrong", [{"threads": -1}, {"threads": 65}, {"precision": "int4"}])
+def test_model__with_an_option_out_of_range__is_refused(wrong):
+    with pytest.raises(ragstore.InvalidArgumentError):
+        ragstore.Model(**wrong)
+
+
 def test_model__tokenizes_as_its_vocabulary_says(model):
     assert model.tokenize("hello world") == [101, 7592, 2088, 102]
     assert len(model.tokenize("word " * 3000)) == 256

@@ -34,6 +34,9 @@ RAGSTORE_OPEN_MUST_CREATE = 0x2
 RAGSTORE_OPEN_READ_ONLY = 0x4
 RAGSTORE_OPEN_IMMUTABLE = 0x8
 RAGSTORE_OPEN_NO_BACKGROUND = 0x10
+RAGSTORE_PRECISION_FLOAT32 = 1
+RAGSTORE_PRECISION_INT8 = 2
+RAGSTORE_MODEL_THREADS_MAX = 64
 RAGSTORE_DURABILITY_FULL = 1
 RAGSTORE_DURABILITY_NORMAL = 2
 RAGSTORE_NO_WAIT = 0xFFFFFFFF
@@ -132,6 +135,16 @@ class _Options(ctypes.Structure):
 
     def __init__(self, **values: Any) -> None:
         super().__init__(struct_size=ctypes.sizeof(type(self)), **values)
+
+
+class model_open_options(_Options):
+    _fields_ = [
+        ("struct_size", c_size_t),
+        ("threads", c_uint32),
+        ("precision", c_uint32),
+        ("query_prompt", c_char_p),
+        ("document_prompt", c_char_p),
+    ]
 
 
 class store_open_options(_Options):
@@ -339,12 +352,15 @@ TABLE: list[tuple[str, list[Any], Any, Any]] = [
     # model
     ("ragstore_model_locate", [_P(buffer_p)], c_int, _status),
     ("ragstore_model_open", [_P(model_p), c_char_p], c_int, _status),
+    ("ragstore_model_open_options_init", [_P(model_open_options)], None, None),
+    ("ragstore_model_open_with", [_P(model_p), c_char_p, _P(model_open_options)], c_int, _status),
     ("ragstore_model_dimension", [model_p], c_uint32, None),
     ("ragstore_model_fingerprint", [model_p], c_char_p, None),
     ("ragstore_model_tokenize",
      [_P(c_int32), _P(c_size_t), _P(c_size_t), model_p, c_size_t, c_char_p, c_size_t],
      c_int, _status),
     ("ragstore_model_embed", [_P(c_float), model_p, _P(c_char_p), c_size_t], c_int, _status),
+    ("ragstore_model_embed_queries", [_P(c_float), model_p, _P(c_char_p), c_size_t], c_int, _status),
     ("ragstore_model_free", [model_p], None, None),
     # store
     ("ragstore_store_open_options_init", [_P(store_open_options)], None, None),

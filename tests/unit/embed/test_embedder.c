@@ -152,19 +152,26 @@ static void embed_embedder__says_what_a_model_lacks(void **state)
 
 static void embed_embedder__survives_each_failing_allocation(void **state)
 {
-    static const char *const forms[] = {"F32", "F16"}; /* F16 is converted: more allocations */
+    static const struct {
+        const char *type;
+        rsi_model_options options;
+    } forms[] = {{"F32", {0}},
+                 {"F16", {0}}, /* is converted: more allocations */
+                 {"F32", {.precision = RSI_PRECISION_INT8, .query_prompt = "a"}},
+                 {"F16", {.precision = RSI_PRECISION_INT8, .document_prompt = "the "}}};
     rsi_slice texts[2] = {{"wing", 4}, {"the unable wing, lifting", 24}};
     float vectors[2 * 24];
-    for (size_t f = 0; f < 2; f++) {
+    for (size_t f = 0; f < sizeof forms / sizeof forms[0]; f++) {
         small_model model = small_model_defaults();
-        model.type = forms[f];
+        model.type = forms[f].type;
         small_model_write(&model, temporary_path(state));
         fault_memory_install();
         unsigned n = 1;
         for (bool failed = true; failed; n++) {
             rsi_embedder *embedder;
             fault_memory_fail(n, false);
-            int status = rsi_embedder_open_model(&embedder, temporary_path(state), NULL);
+            int status =
+                rsi_embedder_open_model(&embedder, temporary_path(state), &forms[f].options);
             if (status == RAGSTORE_OK)
                 status = rsi_embedder_embed(vectors, embedder, RSI_EMBED_DOCUMENT, texts, 2);
             failed = fault_memory_failed();
@@ -177,6 +184,69 @@ static void embed_embedder__survives_each_failing_allocation(void **state)
         assert_true(n > 10);
         small_model_free(&model);
     }
+}
+
+/* A run that had no memory to pack the weights must not spoil the next one. */
+static void embed_embedder__goes_on_after_memory_ran_out(void **state)
+{
+    rsi_slice text = {"the unable wing, lifting", 24};
+    float expected[24], vector[24];
+    for (int precision = RSI_PRECISION_FLOAT32; precision <= RSI_PRECISION_INT8; precision++) {
+        const rsi_model_options options = {.precision = precision};
+        small_model model = small_model_defaults();
+        small_model_write(&model, temporary_path(state));
+        rsi_embedder *embedder;
+        assert_int_equal(rsi_embedder_open_model(&embedder, temporary_path(state), &options), 0);
+        assert_int_equal(rsi_embedder_embed(expected, embedder, RSI_EMBED_QUERY, &text, 1), 0);
+        rsi_embedder_release(embedder);
+        fault_memory_install();
+        assert_int_equal(rsi_embedder_open_model(&embedder, temporary_path(state), &options), 0);
+        unsigned n = 1;
+        for (bool failed = true; failed; n++) {
+            fault_memory_fail(n, false);
+            int status = rsi_embedder_embed(vector, embedder, RSI_EMBED_QUERY, &text, 1);
+            failed = fault_memory_failed();
+            fault_memory_disarm();
+            assert_int_equal(status, failed ? RAGSTORE_E_NO_MEMORY : RAGSTORE_OK);
+        }
+        assert_memory_equal(vector, expected, sizeof vector);
+        rsi_embedder_release(embedder);
+        assert_int_equal(fault_memory_alive(), 0);
+        fault_memory_restore();
+        small_model_free(&model);
+    }
+}
+
+/* Many slices, of which one cannot be computed: the caller hears of it, and nothing hangs. */
+static void embed_embedder__reports_a_failure_of_any_thread(void **state)
+{
+    const char *directory = temporary_path(state);
+    char path[TEMPORARY_PATH_MAX];
+    small_model model = small_model_defaults();
+    small_model_write(&model, directory);
+    model.tensors[0].data[20 * 24] = NAN; /* the word "fly", which is in the last text only */
+    small_weights_write(&model, temporary_join(path, state, "model.safetensors"));
+    enum { COUNT = 400 };
+    rsi_slice texts[COUNT];
+    float *vectors = malloc(COUNT * 24 * sizeof *vectors);
+    for (size_t i = 0; i < COUNT; i++)
+        texts[i] = rsi_slice_of(i + 1 < COUNT ? "wing lifting the a b c d unable" : "fly");
+    for (size_t threads = 1; threads <= 8; threads *= 2)
+        for (int precision = RSI_PRECISION_FLOAT32; precision <= RSI_PRECISION_INT8; precision++) {
+            const rsi_model_options options = {.threads = threads, .precision = precision};
+            rsi_embedder *embedder;
+            assert_int_equal(rsi_embedder_open_model(&embedder, directory, &options), 0);
+            assert_int_equal(
+                rsi_embedder_embed(vectors, embedder, RSI_EMBED_DOCUMENT, texts, COUNT),
+                RAGSTORE_E_INVALID_DATA);
+            assert_non_null(strstr(rsi_error_message(), "not finite"));
+            assert_int_equal(
+                rsi_embedder_embed(vectors, embedder, RSI_EMBED_DOCUMENT, texts, COUNT - 1),
+                RAGSTORE_OK);
+            rsi_embedder_release(embedder);
+        }
+    free(vectors);
+    small_model_free(&model);
 }
 
 static void embed_embedder__serves_several_threads(void **state)
@@ -209,6 +279,8 @@ int main(void)
         WITH_DIRECTORY(embed_embedder__survives_each_failing_allocation),
         WITH_DIRECTORY(embed_embedder__serves_several_threads),
         WITH_DIRECTORY(embed_fingerprint__names_whatever_decides_about_vectors),
+        WITH_DIRECTORY(embed_embedder__goes_on_after_memory_ran_out),
+        WITH_DIRECTORY(embed_embedder__reports_a_failure_of_any_thread),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,10 @@
+/* What the weights of an encoder are multiplied in. */
+#ifndef RSI_EMBED_PRECISION_H
+#define RSI_EMBED_PRECISION_H
+
+typedef enum rsi_precision {
+    RSI_PRECISION_FLOAT32,
+    RSI_PRECISION_INT8, /* a quarter of the memory, faster, and not quite the same vectors */
+} rsi_precision;
+
+#endif
