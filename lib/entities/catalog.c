@@ -232,10 +232,19 @@ static bool has_rows_of(const rsi_catalog *catalog, uint32_t dimension)
 
 int rsi_catalog_refresh_rows_locked(rsi_catalog *catalog, rsi_store *store, uint32_t dimension)
 {
-    if (catalog->rows != NULL && catalog->rows_lease != rsi_storage_lease_count(store->storage)) {
+    const uint64_t lease = rsi_storage_lease_count(store->storage);
+    if (catalog->rows != NULL && catalog->rows_lease != lease) {
         /* another process may have written rows that no commit named, or files anew */
-        rsi_rows_close(catalog->rows);
-        catalog->rows = NULL;
+        bool current;
+        int status = rsi_rows_is_current(&current, catalog->rows);
+        if (status != RAGSTORE_OK)
+            return status;
+        if (current) {
+            catalog->rows_lease = lease;
+        } else {
+            rsi_rows_close(catalog->rows);
+            catalog->rows = NULL;
+        }
     }
     return catalog->rows == NULL ? rsi_catalog_open_rows_locked(catalog, store, dimension)
                                  : RAGSTORE_OK;

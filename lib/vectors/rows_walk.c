@@ -27,6 +27,7 @@
 #include <string.h>
 
 #define WINDOW_BYTES 16384u
+#define LATER_SEGMENT 1 /* of a visitor: there is one that these rows do not know */
 #define WALKS_MAX 100 /* again, when segments go meanwhile */
 
 typedef struct walker {
@@ -316,6 +317,37 @@ static int walk_segments(walker *walk)
     for (size_t i = 0; status == RAGSTORE_OK && i < walk->number_count; i++)
         status = walk_segment(walk, walk->numbers[i]);
     return status;
+}
+
+/* ---- have others been here? ---- */
+
+static int note_later(void *user, const char *name, rsi_file_kind kind)
+{
+    const rsi_rows *rows = user;
+    uint32_t number;
+    (void)kind;
+    return parse_name(name, &number) && number >= rows->next_segment ? LATER_SEGMENT
+                                                                      : RAGSTORE_OK;
+}
+
+int rsi_rows_is_current(bool *current, rsi_rows *rows)
+{
+    uint64_t size = 0;
+    bool linked = false;
+    *current = false;
+    if (rows->segment_count == 0)
+        return RAGSTORE_OK;
+    const rsi_rows_segment *last = &rows->segments[rows->segment_count - 1];
+    if (last->file == NULL || last->remains)
+        return RAGSTORE_OK;
+    int status = rsi_file_is_linked(last->file, &linked);
+    if (status == RAGSTORE_OK)
+        status = rsi_file_size(last->file, &size);
+    if (status != RAGSTORE_OK || !linked || size != last->end)
+        return status;
+    status = rsi_directory_list(rows->root, rows->directory, note_later, rows);
+    *current = status == RAGSTORE_OK;
+    return status == LATER_SEGMENT ? RAGSTORE_OK : status;
 }
 
 int rsi_rows_walk(rsi_rows *rows)

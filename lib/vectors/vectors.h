@@ -52,6 +52,11 @@ void rsi_rows_close(rsi_rows *rows); /* NULL is fine */
 void rsi_rows_set_metric(rsi_rows *rows, rsi_metric metric);
 rsi_metric rsi_rows_metric(const rsi_rows *rows);
 
+/* Has nobody else appended, or written the last segment again, since these rows were opened? Asked
+ * before an append that others could have come before; segments before the last may have been
+ * written again without making a difference. */
+int rsi_rows_is_current(bool *current, rsi_rows *rows);
+
 uint32_t rsi_rows_dimension(const rsi_rows *rows);
 int64_t
 rsi_rows_next_chunk(const rsi_rows *rows);    /* 1 + the largest chunk number of any row; or 0 */

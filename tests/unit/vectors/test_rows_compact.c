@@ -309,6 +309,47 @@ static void vectors_rows_compact__a_walk_begins_again_when_files_go(void **state
     fixture_end(&f);
 }
 
+static bool is_current(rsi_rows *rows)
+{
+    bool current;
+    assert_int_equal(rsi_rows_is_current(&current, rows), 0);
+    return current;
+}
+
+/* What another process did: rows behind ours, a file in the place of ours, a further file. */
+static void vectors_rows_compact__tells_whether_others_have_written(void **state)
+{
+    fixture f;
+    fixture_begin(&f, state);
+    rsi_rows *rows = open_small(&f, DIMENSION);
+    assert_false(is_current(rows)); /* nothing is there to compare */
+    assert_int_equal(append(rows, 0, 4, NULL, NULL), 0);
+    assert_true(is_current(rows));
+    rsi_rows *other = open_small(&f, DIMENSION);
+    assert_true(is_current(other));
+    assert_int_equal(append(other, 4, 1, NULL, NULL), 0);
+    assert_false(is_current(rows));
+    rsi_rows_close(rows);
+    rows = open_small(&f, DIMENSION);
+    assert_true(is_current(rows));
+    rsi_bitset alive = set_of(0, 5);
+    assert_int_equal(rewrite(other, 0, &alive), 0); /* of the same size */
+    assert_false(is_current(rows));
+    rsi_rows_close(rows);
+    rows = open_small(&f, DIMENSION);
+    assert_int_equal(append(other, 5, 11, NULL, NULL), 0); /* to the end of the file */
+    rsi_rows_close(rows);
+    rows = open_small(&f, DIMENSION);
+    assert_true(is_current(rows));
+    assert_int_equal(append(other, 16, 1, NULL, NULL), 0); /* in the next */
+    assert_int_equal(rsi_rows_segment_count(other), 2);
+    assert_false(is_current(rows));
+    rsi_rows_close(other);
+    rsi_rows_close(rows);
+    rsi_bitset_free(&alive);
+    fixture_end(&f);
+}
+
 /* ---- faults ---- */
 
 static void make_two(fixture *f, void **state)
@@ -416,6 +457,7 @@ int main(void)
         TEST(vectors_rows_compact__keeps_a_file_with_damage_that_somebody_needs),
         TEST(vectors_rows_compact__searches_go_on_in_the_old_file),
         TEST(vectors_rows_compact__a_walk_begins_again_when_files_go),
+        TEST(vectors_rows_compact__tells_whether_others_have_written),
         TEST(vectors_rows_compact__each_failing_call_leaves_the_living),
         TEST(vectors_rows_compact__each_failing_allocation_leaves_all),
     };
