@@ -70,6 +70,12 @@ bool access_sees_all(const struct request *request)
            (request->token != NULL && request->token->all_entities);
 }
 
+bool access_is_admin(const struct request *request)
+{
+    return request->server->tokens.count == 0 ||
+           (request->token != NULL && request->token->admin);
+}
+
 char *const *access_entities(const struct request *request)
 {
     static char *const nobody[] = {NULL};

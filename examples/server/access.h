@@ -21,6 +21,9 @@ bool access_sees(const struct request *request, const char *entity_id);
 /* May the client know of everything? */
 bool access_sees_all(const struct request *request);
 
+/* May the client use what is the operator's? */
+bool access_is_admin(const struct request *request);
+
 /* NULL when the client may see all entities; otherwise the ids that it may see, NULL behind the
  * last one. */
 char *const *access_entities(const struct request *request);

@@ -31,7 +31,9 @@ enum handled delete_document(struct request *request);
 enum handled create_session(struct request *request);
 enum handled get_session(struct request *request);
 enum handled list_sessions(struct request *request);
+enum handled update_session(struct request *request);
 enum handled delete_session(struct request *request);
+enum handled search_messages(struct request *request);
 enum handled list_messages(struct request *request);
 
 /* chat_calls.c */
@@ -39,6 +41,14 @@ enum handled chat(struct request *request);
 
 /* search_calls.c */
 enum handled search(struct request *request);
+
+/* job_calls.c */
+enum handled list_jobs(struct request *request);
+enum handled get_job(struct request *request);
+enum handled cancel_job(struct request *request);
+enum handled begin_check(struct request *request);
+enum handled begin_compact(struct request *request);
+enum handled begin_backup(struct request *request);
 
 /* health_calls.c */
 enum handled get_health(struct request *request);

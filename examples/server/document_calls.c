@@ -4,6 +4,7 @@
 #include "calls.h"
 #include "failures.h"
 #include "reply.h"
+#include "validate.h"
 
 #include <ctype.h>
 #include <jansson.h>
@@ -44,12 +45,19 @@ enum handled list_documents(struct request *request)
     ragstore_buffer *json = NULL;
     json_t *documents = NULL;
     struct json_out out = {0};
+    ragstore_list_options options;
+    struct fields fields;
     int status = RAGSTORE_OK;
 
     if (entity == NULL) {
         return HANDLED;
     }
-    status = ragstore_document_list(&json, entity, NULL);
+    if (!fields_page(&fields, request, &options)) {
+        fields_free(&fields);
+        ragstore_entity_free(entity);
+        return HANDLED;
+    }
+    status = ragstore_document_list(&json, entity, &options);
     if (status == RAGSTORE_OK) {
         documents = load(json);
         out_begin(&out, '[');
@@ -66,6 +74,7 @@ enum handled list_documents(struct request *request)
     }
     json_decref(documents);
     ragstore_buffer_free(json);
+    fields_free(&fields);
     ragstore_entity_free(entity);
     return HANDLED;
 }

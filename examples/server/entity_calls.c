@@ -76,16 +76,12 @@ enum handled create_entity(struct request *request)
 
 enum handled list_entities(struct request *request)
 {
-    ragstore_list_options options = RAGSTORE_LIST_OPTIONS_INIT;
+    ragstore_list_options options;
     ragstore_buffer *json = NULL;
     struct fields fields;
     int status = RAGSTORE_OK;
 
-    fields_begin_query(&fields, request);
-    options.limit = (uint64_t)fields_integer(&fields, "limit", 0, 0, 1, INT32_MAX);
-    options.offset = (uint64_t)fields_integer(&fields, "offset", 0, 0, 0, INT64_MAX);
-    options.match = fields_string(&fields, "q", 0, 0);
-    if (fields_end(&fields) && !access_sees_all(request)) {
+    if (fields_page(&fields, request, &options) && !access_sees_all(request)) {
         reply_seen_entities(request, &options);
     } else if (!fields.wrong) {
         status = ragstore_entity_list(&json, request->server->store, &options);

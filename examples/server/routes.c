@@ -34,9 +34,18 @@ static const struct route routes[] = {
 
     {"POST", "/api/chat/sessions", BODY_JSON, 0, ACCESS_TOKEN, POOL_QUICK, create_session},
     {"GET", "/api/chat/sessions/{}", BODY_NONE, 0, ACCESS_TOKEN, POOL_QUICK, get_session},
+    {"PATCH", "/api/chat/sessions/{}", BODY_JSON, 0, ACCESS_TOKEN, POOL_QUICK, update_session},
     {"DELETE", "/api/chat/sessions/{}", BODY_NONE, 0, ACCESS_TOKEN, POOL_QUICK, delete_session},
     {"GET", "/api/chat/sessions/{}/messages", BODY_NONE, 0, ACCESS_TOKEN, POOL_QUICK, list_messages},
+    {"GET", "/api/entities/{}/messages", BODY_NONE, 0, ACCESS_TOKEN, POOL_QUICK, search_messages},
     {"GET", "/api/entities/{}/sessions", BODY_NONE, 0, ACCESS_TOKEN, POOL_QUICK, list_sessions},
+
+    {"GET", "/api/jobs", BODY_NONE, 0, ACCESS_TOKEN, POOL_QUICK, list_jobs},
+    {"GET", "/api/jobs/{}", BODY_NONE, 0, ACCESS_TOKEN, POOL_QUICK, get_job},
+    {"DELETE", "/api/jobs/{}", BODY_NONE, 0, ACCESS_TOKEN, POOL_QUICK, cancel_job},
+    {"POST", "/api/admin/check", BODY_NONE, 0, ACCESS_ADMIN, POOL_QUICK, begin_check},
+    {"POST", "/api/admin/compact", BODY_NONE, 0, ACCESS_ADMIN, POOL_QUICK, begin_compact},
+    {"POST", "/api/admin/backup", BODY_NONE, 0, ACCESS_ADMIN, POOL_QUICK, begin_backup},
 
     {"POST", "/api/chat", BODY_JSON, 0, ACCESS_TOKEN, POOL_CHAT, chat},
     {"POST", "/api/search", BODY_JSON, 0, ACCESS_TOKEN, POOL_QUICK, search},

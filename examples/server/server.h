@@ -19,6 +19,7 @@
 #include <ragstore.h>
 #include <stdatomic.h>
 
+struct admin_jobs;
 struct workers;
 
 /* What takes long has workers of its own, so that it does not hold up what is quick. */
@@ -32,6 +33,7 @@ struct server {
 #ifdef SERVER_HAS_LLM
     struct llm_client llm; /* url NULL: there is none */
 #endif
+    struct admin_jobs *admin_jobs;
     struct workers *workers[POOL_COUNT];
     struct MHD_Daemon *daemon;
     char address[96];   /* as in the Host header, without the port: "127.0.0.1", "[::1]" */

@@ -4,6 +4,7 @@
  *
  * Reading order: this file, http.c (a request's way), routes.c (the calls), then any *_calls.c.
  */
+#include "admin_jobs.h"
 #include "http.h"
 #include "listen.h"
 #include "server_log.h"
@@ -208,6 +209,9 @@ static int wait_for_signal(const sigset_t *signals)
 
 static void stop_workers(struct server *server)
 {
+    if (admin_jobs_stop(server->admin_jobs, INTERRUPT_MS)) {
+        server->admin_jobs = NULL;
+    }
     for (int i = 0; i < POOL_COUNT; i++) {
         workers_stop(server->workers[i]);
         server->workers[i] = NULL;
@@ -217,6 +221,10 @@ static void stop_workers(struct server *server)
 /* A language model answers elsewhere: its workers only wait, so there can be many. */
 static bool start_workers(struct server *server)
 {
+    server->admin_jobs = admin_jobs_start(server->store);
+    if (server->admin_jobs == NULL) {
+        return false;
+    }
     for (int i = 0; i < POOL_COUNT; i++) {
         bool only_waits = i == POOL_CHAT && server->settings.llm_url != NULL;
 
@@ -236,6 +244,7 @@ static bool stop(struct server *server)
     int status = RAGSTORE_OK;
 
     http_quiesce(server);
+    admin_jobs_cancel_all(server->admin_jobs);
     idle = http_wait_idle(server, FINISH_MS);
     if (!idle) {
         log_line(LOG_LEVEL_WARNING, "interrupting requests that still run");
@@ -251,6 +260,11 @@ static bool stop(struct server *server)
     }
     http_stop(server);
     stop_workers(server);
+    if (server->admin_jobs != NULL) {
+        log_line(LOG_LEVEL_WARNING, "leaving a job behind that did not end in time");
+        log_close_file();
+        _exit(EXIT_STOPPED);
+    }
     status = ragstore_store_close(server->store);
     if (status != RAGSTORE_OK) {
         log_line(LOG_LEVEL_ERROR, "cannot bring the files up to date: %s",

@@ -86,17 +86,84 @@ enum handled get_session(struct request *request)
     return HANDLED;
 }
 
+enum handled update_session(struct request *request)
+{
+    ragstore_session_update_options options = RAGSTORE_SESSION_UPDATE_OPTIONS_INIT;
+    ragstore_session *session = open_session(request, request->arguments[0]);
+    json_t *metadata = NULL;
+    char *metadata_json = NULL;
+    struct fields fields;
+
+    if (session == NULL) {
+        return HANDLED;
+    }
+    fields_begin(&fields, request);
+    options.name = fields_string(&fields, "session_name", FIELD_ADDED, 1);
+    metadata = fields_object(&fields, "metadata", FIELD_ADDED);
+    fields.uses_added = true; /* the call itself is one that the original does not have */
+    if (fields_end(&fields)) {
+        int status = RAGSTORE_OK;
+
+        metadata_json = metadata == NULL ? NULL : json_dumps(metadata, JSON_COMPACT);
+        options.metadata_json = metadata_json;
+        status = ragstore_session_update(session, &options);
+        if (status == RAGSTORE_OK) {
+            reply_session(request, session);
+        } else {
+            reply_json(request, status, NULL, "Session", request->arguments[0]);
+        }
+    }
+    ragstore_session_free(session);
+    free(metadata_json);
+    fields_free(&fields);
+    return HANDLED;
+}
+
+/* What was said in the conversations of an entity: the words of ?q=. */
+enum handled search_messages(struct request *request)
+{
+    ragstore_session_search_options options = RAGSTORE_SESSION_SEARCH_OPTIONS_INIT;
+    ragstore_entity *entity = open_entity(request, request->arguments[0]);
+    const char *query = NULL;
+    struct fields fields;
+
+    if (entity == NULL) {
+        return HANDLED;
+    }
+    fields_begin_query(&fields, request);
+    query = fields_string(&fields, "q", FIELD_REQUIRED, 1);
+    options.session_id = fields_string(&fields, "session_id", 0, 0);
+    options.limit = (uint64_t)fields_integer(&fields, "limit", 0, 20, 1, 1000);
+    options.offset = (uint64_t)fields_integer(&fields, "offset", 0, 0, 0, INT64_MAX);
+    if (fields_end(&fields)) {
+        ragstore_buffer *json = NULL;
+        int status = ragstore_session_search(&json, entity, query, &options);
+
+        reply_json(request, status, json, "Session",
+                   options.session_id == NULL ? "" : options.session_id);
+    }
+    fields_free(&fields);
+    ragstore_entity_free(entity);
+    return HANDLED;
+}
+
 enum handled list_sessions(struct request *request)
 {
     const char *id = request->arguments[0];
     ragstore_entity *entity = open_entity(request, id);
     ragstore_buffer *json = NULL;
+    ragstore_list_options options;
+    struct fields fields;
 
-    if (entity != NULL) {
-        int status = ragstore_session_list(&json, entity, NULL);
+    if (entity == NULL) {
+        return HANDLED;
+    }
+    if (fields_page(&fields, request, &options)) {
+        int status = ragstore_session_list(&json, entity, &options);
 
         reply_json(request, status, json, "Entity", id);
     }
+    fields_free(&fields);
     ragstore_entity_free(entity);
     return HANDLED;
 }

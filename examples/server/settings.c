@@ -23,6 +23,7 @@ struct option {
 
 static const struct option options[] = {
     {"data-dir", "DATA_DIR", TEXT, 0, 0},
+    {"backup-dir", NULL, TEXT, 0, 0},
     {"host", "HOST", TEXT, 0, 0},
     {"port", "PORT", NUMBER, 0, 65535},
     {"model", NULL, TEXT, 0, 0}, /* RAGSTORE_MODEL is read by ragstore_model_locate() */
@@ -49,6 +50,7 @@ static const char help[] =
     "Serves a ragstore directory over HTTP.\n"
     "\n"
     "  --data-dir DIR       the directory, made when it is missing (./data)\n"
+    "  --backup-dir DIR     where /api/admin/backup puts backups (data-dir.backups)\n"
     "  --host ADDR          the address to listen on (127.0.0.1)\n"
     "  --port N             the port; 0 picks a free one (8000)\n"
     "  --model DIR          the embedding model; none for keyword search only\n"
@@ -141,6 +143,9 @@ static bool set_text(struct settings *settings, const char *name, const char *va
 {
     if (strcmp(name, "data-dir") == 0) {
         return replace_text(&settings->data_dir, value);
+    }
+    if (strcmp(name, "backup-dir") == 0) {
+        return replace_text(&settings->backup_dir, value);
     }
     if (strcmp(name, "host") == 0) {
         return replace_text(&settings->host, value);
@@ -356,6 +361,7 @@ enum settings_result settings_read(struct settings *settings, int argc, char **a
 void settings_free(struct settings *settings)
 {
     free(settings->data_dir);
+    free(settings->backup_dir);
     free(settings->host);
     free(settings->model);
     free(settings->extractor);

@@ -24,6 +24,7 @@ struct settings {
     char *llm_url;     /* NULL, like llm_model: chats are answered by quoting */
     char *llm_model;
     char *public_host; /* NULL, or one more name that a Host header may have */
+    char *backup_dir;  /* NULL: beside data_dir */
     char *token_file;  /* NULL: there are no tokens */
     char *cors_origin; /* NULL, or the web origin that may use this server from a browser */
     uint64_t max_upload_bytes;

@@ -139,22 +139,39 @@ static int write_spool(const struct request *request, ragstore_upload *upload, i
     return status;
 }
 
+static void reply_job(struct request *request, ragstore_job *job)
+{
+    ragstore_buffer *json = NULL;
+    int status = ragstore_job_describe(&json, job);
+
+    if (status == RAGSTORE_OK) {
+        reply_buffer(request, json);
+    } else {
+        reply_failure(request, status, NULL);
+    }
+}
+
+/* Store the file of the form; with wait, until it can be searched, otherwise a job does the rest. */
 static void store_file(struct request *request, ragstore_entity *entity,
-                       const ragstore_document_add_options *options)
+                       const ragstore_document_add_options *options, bool wait)
 {
     ragstore_upload *upload = NULL;
     ragstore_document *document = NULL;
+    ragstore_job *job = NULL;
     int status = ragstore_upload_begin(&upload, entity, options);
 
     if (status == RAGSTORE_OK) {
         status = write_spool(request, upload, request->form->spool);
-        if (status == RAGSTORE_OK) {
-            status = ragstore_upload_commit(&document, upload);
-        } else {
+        if (status != RAGSTORE_OK) {
             ragstore_upload_abort(upload);
+        } else {
+            status = wait ? ragstore_upload_commit(&document, upload)
+                          : ragstore_upload_submit(&job, upload);
         }
     }
-    if (status == RAGSTORE_OK) {
+    if (job != NULL) {
+        reply_job(request, job);
+    } else if (status == RAGSTORE_OK) {
         reply_added(request, document);
     } else if (status == RAGSTORE_E_NOT_FOUND) {
         reply_missing(request, "Entity", request->arguments[0]);
@@ -162,6 +179,20 @@ static void store_file(struct request *request, ragstore_entity *entity,
         reply_failure(request, status, NULL);
     }
     ragstore_document_free(document);
+    ragstore_job_free(job);
+}
+
+/* ?wait=…; false when the reply is made already. */
+static bool read_wait(struct request *request, bool *wait)
+{
+    struct fields fields;
+    bool fine = false;
+
+    fields_begin_query(&fields, request);
+    *wait = fields_boolean(&fields, "wait", FIELD_NOT_NULL, true);
+    fine = fields_end(&fields);
+    fields_free(&fields);
+    return fine;
 }
 
 /* The metadata field of a form is JSON text; it must hold an object. */
@@ -198,8 +229,10 @@ enum handled upload_file(struct request *request)
     ragstore_entity *entity = open_entity(request, request->arguments[0]);
     struct multipart *form = request->form;
     struct fields fields;
+    bool wait = true;
 
-    if (entity == NULL) {
+    if (entity == NULL || !read_wait(request, &wait)) {
+        ragstore_entity_free(entity);
         return HANDLED;
     }
     if (form->problem != MULTIPART_FINE) {
@@ -218,7 +251,7 @@ enum handled upload_file(struct request *request)
     options.key = or_null(fields_string(&fields, "key", FIELD_ADDED, 0));
     options.metadata_json = check_metadata(&fields);
     if (fields_end(&fields)) {
-        store_file(request, entity, &options);
+        store_file(request, entity, &options, wait);
     }
     fields_free(&fields);
     ragstore_entity_free(entity);

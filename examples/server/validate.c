@@ -110,6 +110,16 @@ void fields_begin_query(struct fields *fields, struct request *request)
     }
 }
 
+bool fields_page(struct fields *fields, struct request *request, ragstore_list_options *options)
+{
+    fields_begin_query(fields, request);
+    ragstore_list_options_init(options);
+    options->limit = (uint64_t)fields_integer(fields, "limit", 0, 0, 1, INT32_MAX);
+    options->offset = (uint64_t)fields_integer(fields, "offset", 0, 0, 0, INT64_MAX);
+    options->match = fields_string(fields, "q", 0, 0);
+    return fields_end(fields);
+}
+
 void fields_begin_object(struct fields *fields, struct request *request, json_t *object)
 {
     begin(fields, request, "body");

@@ -157,3 +157,44 @@ def test_chat__wrong_body_is_422(server, body, loc, kind):
     assert response.status_code == 422
     (detail,) = response.json()["detail"]
     assert (detail["loc"], detail["type"]) == (loc, kind)
+
+
+def test_session__is_renamed(server, entity):
+    session = server.create_session(entity, metadata={"a": 1})
+    path = f"/api/chat/sessions/{session['session_id']}"
+    changed = ok(server.patch(path, json={"session_name": "About ferries"}))
+    assert changed == {**session, "session_name": "About ferries"}
+    changed = ok(server.patch(path, json={"metadata": {"b": 2}}))
+    assert changed["metadata"] == {"b": 2} and changed["session_name"] == "About ferries"
+    assert ok(server.get(path)) == changed
+    assert server.patch(path, json={"session_name": ""}).status_code == 422
+    assert server.patch(path, json={"name": "x"}).status_code == 422  # no such field
+    assert server.patch("/api/chat/sessions/session_000000000000", json={}).status_code == 404
+
+
+def test_sessions__are_paged_and_found(server, entity):
+    made = [server.create_session(entity, session_name=f"Topic {n}")["session_id"] for n in range(5)]
+
+    def listed(query):
+        return [one["session_id"] for one in ok(server.get(f"/api/entities/{entity}/sessions?{query}"))]
+
+    assert listed("") == made
+    assert listed("limit=2") == made[:2]
+    assert listed("limit=2&offset=4") == made[4:]
+    assert listed("q=topic+3") == [made[3]]
+    assert server.get(f"/api/entities/{entity}/sessions?limit=x").status_code == 422
+
+
+def test_messages__are_found_by_their_words(server, entity):
+    server.upload(entity, "ferries.md", FERRIES)
+    one, other = (server.create_session(entity)["session_id"] for _ in range(2))
+    server.ask(one, "Which ship is the oldest?")
+    server.ask(other, "What about the CRANES?")
+    path = f"/api/entities/{entity}/messages"
+    found = ok(server.get(path, params={"q": "oldest ship"}))
+    assert (found[0]["session_id"], found[-1]["content"]) == (one, "Which ship is the oldest?")
+    assert [one["session_id"] for one in ok(server.get(path, params={"q": "cranes", "limit": 1}))] == [other]
+    assert ok(server.get(path, params={"q": "cranes", "session_id": one, "limit": 1})) == []
+    assert ok(server.get(path, params={"q": "zirconium"})) == []
+    assert server.get(path).status_code == 422
+    assert server.get("/api/entities/nobody/messages?q=x").status_code == 404

@@ -230,3 +230,16 @@ def test_chunks__wrong_dimension_fails_the_whole_batch(server, entity, has_model
         {"text": "first"}, {"text": "second", "vector": [0.1, 0.2, 0.3]}]})
     assert response.status_code == 422
     assert ok(server.get(f"/api/entities/{entity}/files")) == []
+
+
+def test_documents__are_paged_and_found(server, entity):
+    made = [server.upload(entity, f"report {n}.md", f"{FERRIES} {n}")["doc_id"] for n in range(5)]
+
+    def listed(query):
+        return [one["doc_id"] for one in ok(server.get(f"/api/entities/{entity}/files?{query}"))]
+
+    assert listed("") == made
+    assert listed("limit=2&offset=1") == made[1:3]
+    assert listed("q=REPORT+4") == [made[4]]
+    assert listed("offset=5") == []
+    assert server.get(f"/api/entities/{entity}/files?offset=-1").status_code == 422

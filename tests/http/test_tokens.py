@@ -17,6 +17,7 @@ from texts import FERRIES
 
 NOBODYS_DOCUMENT = "doc_00000000-0000-4000-8000-000000000000"
 NOBODYS_SESSION = "session_000000000000"
+NOBODYS_JOB = "job_000000000000"
 
 
 def make_token(*arguments):
@@ -57,8 +58,10 @@ def guarded(start, secrets, tmp_path):
         document = ok(call(owner, "POST", f"/api/entities/{entity}/files",
                            files={"file": (f"{entity}.md", f"{FERRIES}\n\n{entity}")}))
         session = ok(call(owner, "POST", "/api/chat/sessions", json={"entity_id": entity}))
+        job = ok(call(owner, "POST", f"/api/entities/{entity}/files?wait=false",
+                      files={"file": (f"{entity}.md", f"{FERRIES}\n\n{entity}")}))
         server.made[owner] = {"entity": entity, "document": document["doc_id"],
-                              "session": session["session_id"]}
+                              "session": session["session_id"], "job": job["job_id"]}
     return server
 
 
@@ -212,7 +215,7 @@ CHUNKS = {"chunks": [{"text": "a chunk"}]}
 
 def calls():
     """Every call that names something of an entity: method, path or body with what it names."""
-    e, d, s = "{entity}", "{document}", "{session}"
+    e, d, s, j = "{entity}", "{document}", "{session}", "{job}"
     yield "GET", f"/api/entities/{e}", {}
     yield "PATCH", f"/api/entities/{e}", {"json": {"description": "changed"}}
     yield "POST", f"/api/entities/{e}/files", {"files": {"file": ("a.md", b"Ferries and cranes.")}}
@@ -221,9 +224,13 @@ def calls():
     yield "GET", f"/api/entities/{e}/files/{d}/content", {}
     yield "GET", f"/api/entities/{e}/files/{d}/text", {}
     yield "POST", f"/api/entities/{e}/chunks", {"json": CHUNKS}
+    yield "GET", f"/api/jobs/{j}", {}
+    yield "DELETE", f"/api/jobs/{j}", {}
     yield "GET", f"/api/entities/{e}/sessions", {}
     yield "POST", "/api/chat/sessions", {"json": {"entity_id": e}}
     yield "GET", f"/api/chat/sessions/{s}", {}
+    yield "PATCH", f"/api/chat/sessions/{s}", {"json": {"session_name": "changed"}}
+    yield "GET", f"/api/entities/{e}/messages?q=ferry", {}
     yield "GET", f"/api/chat/sessions/{s}/messages", {}
     yield "POST", "/api/chat", {"json": {"session_id": s, "message": "ferry", "stream": False}}
     yield "POST", "/api/chat", {"json": {"session_id": s, "message": "ferry"}}
@@ -263,7 +270,8 @@ def everything_of(guarded, owner):
 
 
 def test_isolation__every_call_answers_for_others_as_for_nobody(guarded):
-    nobody = {"entity": "nobody", "document": NOBODYS_DOCUMENT, "session": NOBODYS_SESSION}
+    nobody = {"entity": "nobody", "document": NOBODYS_DOCUMENT, "session": NOBODYS_SESSION,
+              "job": NOBODYS_JOB}
     own, theirs = guarded.made["own"], guarded.made["other"]
     before = everything_of(guarded, "other")
     for call in calls():
@@ -277,7 +285,7 @@ def test_isolation__every_call_answers_for_others_as_for_nobody(guarded):
             assert mixed == answer(guarded, "own", call, {**own, "document": NOBODYS_DOCUMENT}), about
             assert mixed[0] == 404, about
         # nor does another's entity open one's own
-        assert answer(guarded, "own", call, {**theirs, "session": NOBODYS_SESSION,
+        assert answer(guarded, "own", call, {**nobody, "entity": theirs["entity"],
                                              "document": own["document"]}) == missing, about
         assert answer(guarded, "admin", call, nobody) == missing, about
     assert everything_of(guarded, "other") == before
@@ -295,6 +303,6 @@ def test_isolation__the_matrix_has_every_call_of_the_table():
     scoped = {(method, path) for method, path, access in
               re.findall(r'\{"([A-Z]+)", "([^"]+)", BODY\w+, \w+, (ACCESS_\w+)', table)
               if access == "ACCESS_TOKEN"}
-    asked = {(method, re.sub(r"\{\w+\}", "{}", path)) for method, path, _ in calls()}
-    # tested by themselves: what an entity's list shows, and making one
-    assert scoped - asked == {("GET", "/api/entities"), ("POST", "/api/entities")}
+    asked = {(method, re.sub(r"\{\w+\}", "{}", path.partition("?")[0])) for method, path, _ in calls()}
+    # tested by themselves: what lists show, and making an entity
+    assert scoped - asked == {("GET", "/api/entities"), ("POST", "/api/entities"), ("GET", "/api/jobs")}

@@ -56,9 +56,13 @@ def stored(server):
 
 
 def test_openapi__holds_for_generated_requests(stored, request):
-    total = 0
+    # DELETE cancels a job and does not take it away, which sequences of calls would complain of
+    fine, total, words = explore(stored.url, SEED, "--include-operation-id", "cancelJob",
+                                 "--phases", "examples,coverage,fuzzing")
+    assert fine, f"RAGSTORE_OPENAPI_SEED={SEED}\n{words[-20000:]}"
     for run in range(100):
-        fine, cases, words = explore(stored.url, SEED + run, "--max-examples", "15")
+        fine, cases, words = explore(stored.url, SEED + run, "--max-examples", "15",
+                                     "--exclude-operation-id", "cancelJob")
         total += cases
         assert fine, f"RAGSTORE_OPENAPI_SEED={SEED + run}\n{words[-20000:]}"
         if total >= CASES:
