@@ -27,6 +27,7 @@ LIBDIR ?= $(PREFIX)/lib
 INCLUDEDIR ?= $(PREFIX)/include
 MANDIR ?= $(PREFIX)/share/man
 DOCDIR ?= $(PREFIX)/share/doc/ragstore
+COMPLETIONDIR ?= $(PREFIX)/share/bash-completion/completions
 PKGCONFIGDIR ?= $(LIBDIR)/pkgconfig
 V ?= 0
 Q := $(if $(filter 0,$(V)),@,)
@@ -101,6 +102,9 @@ runner_objects := $(BUILD)/examples/extract/extract_runner.o
 llm_sources := $(if $(HAVE_LLM),$(wildcard examples/llm/*.c))
 llm_objects := $(llm_sources:%.c=$(BUILD)/%.o)
 server_sources := $(wildcard examples/server/*.c) examples/extract/extract_runner.c $(llm_sources)
+cli_sources := $(wildcard examples/cli/*.c)
+cli_objects := $(cli_sources:%.c=$(BUILD)/%.o) $(runner_objects) $(llm_objects)
+CLI_LIBS := $(shell $(PKG_CONFIG) --libs jansson 2>/dev/null) $(LLM_LIBS) -lpthread
 web_sources := $(wildcard examples/server/web/*)
 web_bytes := $(BUILD)/examples/server/web_bytes
 server_objects := $(server_sources:%.c=$(BUILD)/%.o) $(web_bytes).o
@@ -126,11 +130,11 @@ static := $(LIB)/libragstore.a
 .DEFAULT_GOAL := all
 
 all: ## build the library and the programs
-all: $(shared) $(static) $(BIN)/ragstore-server $(if $(HAVE_EXTRACT),$(BIN)/ragstore-extract,no-extract) $(if $(HAVE_LLM),,no-llm)
+all: $(shared) $(static) $(BIN)/ragstore-server $(BIN)/ragstore $(if $(HAVE_EXTRACT),$(BIN)/ragstore-extract,no-extract) $(if $(HAVE_LLM),,no-llm)
 
 .PHONY: no-extract no-llm
 no-llm:
-	@printf '%s\n' 'LEFT OUT: the client for language models (--llm-url of ragstore-server); libcurl is missing.' \
+	@printf '%s\n' 'LEFT OUT: the client for language models (--llm-url of ragstore-server and ragstore); libcurl is missing.' \
 	    'Run "make setup" to get it; everything else works without it.' >&2
 no-extract:
 	@printf '%s\n' 'NOT BUILT: ragstore-extract, which reads PDF, Office files, e-books and e-mails.' \
@@ -150,6 +154,11 @@ $(BUILD)/examples/server/%.o: examples/server/%.c | need-dependencies
 	$(call say,CC,$<)
 	@mkdir -p $(@D)
 	$(Q)$(call compile,,-Iinclude -Iexamples/server -Iexamples/extract $(SERVER_CFLAGS))
+
+$(BUILD)/examples/cli/%.o: examples/cli/%.c | need-dependencies
+	$(call say,CC,$<)
+	@mkdir -p $(@D)
+	$(Q)$(call compile,,-Iinclude -Iexamples/extract $(LLM_CFLAGS) $(shell $(PKG_CONFIG) --cflags jansson))
 
 $(helper_objects): $(BUILD)/%.o: %.c
 	$(call say,CC,$<)
@@ -209,6 +218,12 @@ $(BIN)/ragstore-server: $(server_objects) $(shared)
 	$(call say,LINK,$@)
 	@mkdir -p $(@D)
 	$(Q)$(CC) -o $@ $(VARIANT_FLAGS) $(LDFLAGS) $(server_objects) -L$(LIB) -lragstore $(SERVER_LIBS) \
+	    -Wl,-rpath,'$$ORIGIN/../lib'
+
+$(BIN)/ragstore: $(cli_objects) $(shared)
+	$(call say,LINK,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) -o $@ $(VARIANT_FLAGS) $(LDFLAGS) $(cli_objects) -L$(LIB) -lragstore $(CLI_LIBS) \
 	    -Wl,-rpath,'$$ORIGIN/../lib'
 
 $(BIN)/ragstore-extract: $(helper_objects)
@@ -288,7 +303,7 @@ SHARED_DATA ?= $(abspath ../shared/data)
 TEST_ENVIRONMENT = RAGSTORE_SHARED_DATA='$(SHARED_DATA)' RAGSTORE_MODEL="$$(tools/setup.sh print-model)"
 PYTHON = $$(tools/setup.sh print-python)
 
-.PHONY: all check check-unit check-crash check-faults check-campaigns check-api check-query check-extract check-http check-page check-openapi check-python check-docs \
+.PHONY: all check check-unit check-crash check-faults check-campaigns check-api check-query check-extract check-cli check-http check-page check-openapi check-python check-docs \
         check-layers check-install check-asan check-tsan check-long setup setup-check quickstart install uninstall clean help \
         bench bench-quality format
 
@@ -323,6 +338,9 @@ check-query: $(query_programs) ## compare the query language with two other impl
 
 check-extract: $(extract_tests) ## a helper whose parser has been taken over: stopped and reported
 	@tests/run.sh extract
+
+check-cli: all ## run the tests of the command-line tool
+	@tests/run.sh cli
 
 check-http: all $(llm_driver) ## run the HTTP tests against the server
 	@tests/run.sh http
@@ -399,6 +417,11 @@ install: all $(BUILD)/ragstore.pc ## install below DESTDIR and PREFIX
 	$(CC) -o $(BUILD)/ragstore-server.installed $(VARIANT_FLAGS) $(LDFLAGS) $(server_objects) \
 	    -L$(LIB) -lragstore $(SERVER_LIBS) -Wl,-rpath,'$$ORIGIN/$(shell realpath -m --relative-to='$(BINDIR)' '$(LIBDIR)')'
 	install -m 755 $(BUILD)/ragstore-server.installed '$(DESTDIR)$(BINDIR)/ragstore-server'
+	$(CC) -o $(BUILD)/ragstore.installed $(VARIANT_FLAGS) $(LDFLAGS) $(cli_objects) \
+	    -L$(LIB) -lragstore $(CLI_LIBS) -Wl,-rpath,'$$ORIGIN/$(shell realpath -m --relative-to='$(BINDIR)' '$(LIBDIR)')'
+	install -m 755 $(BUILD)/ragstore.installed '$(DESTDIR)$(BINDIR)/ragstore'
+	install -d '$(DESTDIR)$(COMPLETIONDIR)'
+	install -m 644 examples/cli/ragstore-completion.bash '$(DESTDIR)$(COMPLETIONDIR)/ragstore'
 	$(if $(HAVE_EXTRACT),install -m 755 $(BIN)/ragstore-extract '$(DESTDIR)$(BINDIR)/ragstore-extract')
 	install -m 644 README.md LICENSE CHANGELOG.md '$(DESTDIR)$(DOCDIR)'
 	set -e; for page in $(MAN_PAGES); do \
@@ -409,7 +432,8 @@ uninstall: ## remove what install put there
 	rm -f '$(DESTDIR)$(INCLUDEDIR)/ragstore.h' '$(DESTDIR)$(LIBDIR)/$(notdir $(shared))' \
 	    '$(DESTDIR)$(LIBDIR)/$(SONAME)' '$(DESTDIR)$(LIBDIR)/libragstore.so' \
 	    '$(DESTDIR)$(LIBDIR)/libragstore.a' '$(DESTDIR)$(PKGCONFIGDIR)/ragstore.pc' \
-	    '$(DESTDIR)$(BINDIR)/ragstore-server' '$(DESTDIR)$(BINDIR)/ragstore-extract'
+	    '$(DESTDIR)$(BINDIR)/ragstore-server' '$(DESTDIR)$(BINDIR)/ragstore-extract' \
+	    '$(DESTDIR)$(BINDIR)/ragstore' '$(DESTDIR)$(COMPLETIONDIR)/ragstore'
 	rm -f '$(DESTDIR)$(DOCDIR)/README.md' '$(DESTDIR)$(DOCDIR)/LICENSE' '$(DESTDIR)$(DOCDIR)/CHANGELOG.md'
 	-rmdir '$(DESTDIR)$(DOCDIR)' 2>/dev/null
 	for page in $(notdir $(MAN_PAGES)); do rm -f '$(DESTDIR)$(MANDIR)'/man$${page##*.}/"$$page"; done

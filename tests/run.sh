@@ -2,7 +2,7 @@
 #
 # Runs the tests and counts them. `tests/run.sh` runs all kinds; words on the
 # command line choose: unit crash faults campaigns api query extract layers docs install python
-# http page openapi. VARIANT chooses the build whose programs are run. RAGSTORE_CRASH_SEED: see tests/crash.
+# cli http page openapi. VARIANT chooses the build whose programs are run. RAGSTORE_CRASH_SEED: see tests/crash.
 #
 # Each kind prints its own lines; a program's output is shown only when it
 # fails, but for its figures: lines that begin with a number, a seed or "NOT RUN".
@@ -18,7 +18,7 @@ python=$(tools/setup.sh print-python 2>/dev/null)
 [ -x "$python" ] || python=python3
 export RAGSTORE_SHARED_DATA=${RAGSTORE_SHARED_DATA:-$PWD/../shared/data}
 export RAGSTORE_MODEL=${RAGSTORE_MODEL:-$(tools/setup.sh print-model 2>/dev/null)}
-export RAGSTORE_LIBRARY=$PWD/$lib/libragstore.so RAGSTORE_SERVER=$PWD/$bin/ragstore-server
+export RAGSTORE_LIBRARY=$PWD/$lib/libragstore.so RAGSTORE_SERVER=$PWD/$bin/ragstore-server RAGSTORE_CLI=$PWD/$bin/ragstore
 export RAGSTORE_QUERY_DRIVER=$PWD/$build/tests/query/query_driver
 export RAGSTORE_LLM_PYTHON=${RAGSTORE_LLM_PYTHON:-$(tools/setup.sh print-llm-python 2>/dev/null)}
 export RAGSTORE_EMBED_DRIVER=$PWD/$build/tests/llm/embed_driver
@@ -82,7 +82,7 @@ run_pytest() { # a folder of pytest files
 }
 
 kinds=("$@")
-[ ${#kinds[@]} -gt 0 ] || kinds=(layers unit crash faults campaigns api query extract docs install python http page openapi)
+[ ${#kinds[@]} -gt 0 ] || kinds=(layers unit crash faults campaigns api query extract docs install python cli http page openapi)
 for kind in "${kinds[@]}"; do
     printf '%s\n' "$kind"
     case $kind in
@@ -99,7 +99,7 @@ for kind in "${kinds[@]}"; do
         ;;
     docs) run_script docs "$python" tests/docs/check_docs.py ;;
     install) run_script install tests/install/check_install.sh ;;
-    query | python | http | page | openapi) run_pytest "$kind" ;;
+    query | python | cli | http | page | openapi) run_pytest "$kind" ;;
     *) printf 'tests/run.sh: no kind of test is called "%s"\n' "$kind" >&2; exit 2 ;;
     esac
 done

@@ -41,6 +41,11 @@ for source in *.c; do
     if ldd "$name-static" | grep -q libragstore; then fail "$name-static is not static"; fi
 done
 [ "$("$prefix/bin/ragstore-server" --version)" ] || fail 'the installed server does not start'
+printf 'The installed tool knows walruses.' | "$prefix/bin/ragstore" add --create acme --data-dir "$work/tool" --quiet ||
+    fail 'the installed tool cannot add'
+"$prefix/bin/ragstore" search acme walruses --data-dir "$work/tool" | grep -q 'installed tool' ||
+    fail 'the installed tool cannot search'
+bash -n "$prefix/share/bash-completion/completions/ragstore" || fail 'no completion was installed'
 if [ -x "$OLDPWD/build/bin/ragstore-extract" ]; then
     said=$(printf 'From: a@example.org\nMIME-Version: 1.0\nSubject: walrus\n\nseen\n' | "$prefix/bin/ragstore-extract") ||
         fail 'the installed extraction helper failed'
