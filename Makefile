@@ -303,7 +303,7 @@ SHARED_DATA ?= $(abspath ../shared/data)
 TEST_ENVIRONMENT = RAGSTORE_SHARED_DATA='$(SHARED_DATA)' RAGSTORE_MODEL="$$(tools/setup.sh print-model)"
 PYTHON = $$(tools/setup.sh print-python)
 
-.PHONY: all check check-unit check-crash check-faults check-campaigns check-api check-query check-extract check-cli check-http check-page check-openapi check-python check-docs \
+.PHONY: all check check-unit check-crash check-faults check-campaigns check-api check-query check-extract check-cli check-llm check-http check-page check-openapi check-python check-docs \
         check-layers check-install check-asan check-tsan check-long setup setup-check quickstart install uninstall clean help \
         bench bench-quality format
 
@@ -341,6 +341,10 @@ check-extract: $(extract_tests) ## a helper whose parser has been taken over: st
 
 check-cli: all ## run the tests of the command-line tool
 	@tests/run.sh cli
+
+check-llm: all ## chat with a small real language model (280 MB, once)
+	@tools/setup.sh llm
+	@tests/run.sh llm
 
 check-http: all $(llm_driver) ## run the HTTP tests against the server
 	@tests/run.sh http

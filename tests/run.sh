@@ -2,7 +2,7 @@
 #
 # Runs the tests and counts them. `tests/run.sh` runs all kinds; words on the
 # command line choose: unit crash faults campaigns api query extract layers docs install python
-# cli http page openapi. VARIANT chooses the build whose programs are run. RAGSTORE_CRASH_SEED: see tests/crash.
+# cli http page openapi; llm is run only by its name. VARIANT chooses the build whose programs are run. RAGSTORE_CRASH_SEED: see tests/crash.
 #
 # Each kind prints its own lines; a program's output is shown only when it
 # fails, but for its figures: lines that begin with a number, a seed or "NOT RUN".
@@ -20,7 +20,6 @@ export RAGSTORE_SHARED_DATA=${RAGSTORE_SHARED_DATA:-$PWD/../shared/data}
 export RAGSTORE_MODEL=${RAGSTORE_MODEL:-$(tools/setup.sh print-model 2>/dev/null)}
 export RAGSTORE_LIBRARY=$PWD/$lib/libragstore.so RAGSTORE_SERVER=$PWD/$bin/ragstore-server RAGSTORE_CLI=$PWD/$bin/ragstore
 export RAGSTORE_QUERY_DRIVER=$PWD/$build/tests/query/query_driver
-export RAGSTORE_LLM_PYTHON=${RAGSTORE_LLM_PYTHON:-$(tools/setup.sh print-llm-python 2>/dev/null)}
 export RAGSTORE_EMBED_DRIVER=$PWD/$build/tests/llm/embed_driver
 export RAGSTORE_MINGO=${RAGSTORE_MINGO:-$(tools/setup.sh print-mingo 2>/dev/null)}
 export RAGSTORE_AXE=${RAGSTORE_AXE:-$(tools/setup.sh print-axe 2>/dev/null)}
@@ -100,6 +99,11 @@ for kind in "${kinds[@]}"; do
     docs) run_script docs "$python" tests/docs/check_docs.py ;;
     install) run_script install tests/install/check_install.sh ;;
     query | python | cli | http | page | openapi) run_pytest "$kind" ;;
+    llm) # a real language model: minutes, and only when asked for
+        RAGSTORE_LLM_PYTHON=${RAGSTORE_LLM_PYTHON:-$(tools/setup.sh print-llm-python)}
+        export RAGSTORE_LLM_PYTHON
+        run_pytest http/test_llm_real.py
+        ;;
     *) printf 'tests/run.sh: no kind of test is called "%s"\n' "$kind" >&2; exit 2 ;;
     esac
 done

