@@ -96,8 +96,10 @@ int rsi_upkeep_step(rsi_store *store, bool now, bool *did)
     if (due && is_worth_it(store, is_quiet, file_bytes))
         return rsi_storage_checkpoint(store->storage);
     int status = rsi_catalogs_code(store, did);
-    if (status == RAGSTORE_E_INTERRUPTED) /* the store closes */
-        return RAGSTORE_OK;
+    if (status == RAGSTORE_E_INTERRUPTED) { /* the store closes: codes are made anew anyway */
+        status = RAGSTORE_OK;
+        *did = false;
+    }
     if (status != RAGSTORE_OK || *did)
         return status;
     *did = true;

@@ -69,22 +69,28 @@ static void entities_export__of_a_keyword_only_entity_is_the_documents_alone(voi
     open_store_end(&s);
 }
 
-/* `count` chunks with vectors of one number. */
-static rsi_added add_many(open_store *s, const char *name, size_t count)
+/* `count` chunks with vectors of so many numbers. */
+static rsi_added add_chunks(open_store *s, const char *name, size_t count, size_t dimension)
 {
     rsi_bytes json = {0};
-    float *vectors = malloc(count * sizeof *vectors);
+    float *vectors = malloc(count * dimension * sizeof *vectors);
     assert_non_null(vectors);
+    for (size_t i = 0; i < count * dimension; i++)
+        vectors[i] = (float)(1 + i * 7 % 31);
     for (size_t i = 0; i < count; i++) {
-        vectors[i] = 1;
         rsi_bytes_printf(&json, "%s{\"text\":\"%s %zu\"}", i == 0 ? "[" : ",", name, i);
     }
     rsi_bytes_append_text(&json, "]");
     assert_int_equal(rsi_bytes_status(&json), 0);
-    rsi_added added = open_store_add_chunks(s, name, json.data, vectors, 1);
+    rsi_added added = open_store_add_chunks(s, name, json.data, vectors, dimension);
     rsi_bytes_free(&json);
     free(vectors);
     return added;
+}
+
+static rsi_added add_many(open_store *s, const char *name, size_t count)
+{
+    return add_chunks(s, name, count, 1);
 }
 
 static void run_upkeep(open_store *s)
@@ -92,6 +98,24 @@ static void run_upkeep(open_store *s)
     bool did = true;
     while (did)
         assert_int_equal(rsi_upkeep_step(s->store, true, &did), 0);
+}
+
+/* A closing store stops the training of partitions, but not the files. */
+static void entities_export__is_reached_by_a_store_that_closes(void **state)
+{
+    open_store s;
+    char path[TEMPORARY_PATH_MAX];
+    bool did = true;
+    open_store_begin(&s, state, NULL);
+    for (char name[] = "a"; name[0] < 'h'; name[0]++) /* enough vectors for partitions */
+        add_chunks(&s, name, 10000, 8);
+    rsi_catalog_release(s.store, acquire(&s));
+    s.store->upkeep_stops = true;
+    for (int step = 0; step < 10 && did; step++)
+        assert_int_equal(rsi_upkeep_step(s.store, true, &did), 0);
+    assert_false(did);
+    assert_true(temporary_exists(temporary_join(path, state, BELOW "doc_to_chunks.json")));
+    open_store_end(&s);
 }
 
 static void entities_export__leaves_out_large_indexes_unless_asked(void **state)
@@ -167,6 +191,7 @@ int main(void)
         FRESH(entities_export__writes_both_files),
         FRESH(entities_export__writes_an_index_only_when_it_changed),
         FRESH(entities_export__of_a_keyword_only_entity_is_the_documents_alone),
+        FRESH(entities_export__is_reached_by_a_store_that_closes),
         FRESH(entities_export__leaves_out_large_indexes_unless_asked),
         FRESH(entities_export__survives_each_failing_allocation),
         FRESH(entities_export__survives_each_failing_file_call),
