@@ -26,7 +26,7 @@ ROOM_vectors := centroids.c code_scan.c code_scan_avx2.c code_scan_avx512.c fais
     metric.c quantised.c quantised_search.c rotation.c \
     rows.c rows_append.c rows_block.c rows_compact.c rows_search.c rows_walk.c
 
-ROOM_lexical := analyzer.c bm25.c chunk_slots.c dictionary.c fold.c lexical.c lexical_compact.c \
+ROOM_lexical := analyzer.c bm25.c chunk_slots.c dictionary.c fold.c lexical.c lexical_compact.c lexical_read.c lexical_write.c \
     postings.c stop_words.c text_segments.c word_cache.c
 
 ROOM_embed := batch.c bert_characters.c bert_config.c dense.c embedder.c encoder.c int8_product.c \
@@ -34,7 +34,7 @@ ROOM_embed := batch.c bert_characters.c bert_config.c dense.c embedder.c encoder
     product_avx2.c product_avx512.c prompts.c safetensors.c vocabulary.c weights.c wordpiece.c \
     wordpiece_config.c
 
-ROOM_entities := backup.c catalog.c catalog_codes.c catalog_load.c check.c compact.c compact_rows.c entity.c entity_describe.c export.c \
+ROOM_entities := backup.c catalog.c catalog_codes.c catalog_lexical.c catalog_load.c check.c compact.c compact_rows.c entity.c entity_describe.c export.c \
     index_plan.c index_settings.c \
     job_list.c job_record.c job_threads.c job_work.c open_stores.c \
     store.c store_extractor.c store_log.c upkeep.c

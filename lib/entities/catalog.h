@@ -3,6 +3,7 @@
  *
  *   documents   ascending by first chunk     [doc A: chunks 0…4] [doc C: chunks 9…11]
  *   alive       bit set of chunk numbers      0 1 2 3 4 9 10 11
+ *   annotated   those of them that may have metadata of their own
  *   lexical     keyword index over the chunks' texts
  *   rows        the vectors on disk, or NULL: keyword only
  *   codes       a quantised index over them, made in the background; or NULL: searched exactly
@@ -45,7 +46,10 @@ typedef struct rsi_catalog {
     size_t document_count;
     size_t document_capacity;
     rsi_bitset alive;
+    rsi_bitset annotated; /* chunks that may have metadata of their own */
     rsi_lexical *lexical;
+    size_t lexical_changes; /* atomic: chunks that are not in lexical.rsl as they are in `lexical` */
+    bool lexical_is_newer;  /* a newer library wrote that file */
     rsi_rows *rows;
     rsi_metric metric;
     rsi_index_settings settings;
@@ -116,6 +120,21 @@ void rsi_catalog_settle_locked(rsi_catalog *catalog, const rsi_index_settings *s
 void rsi_catalog_drop_codes_locked(rsi_catalog *catalog);
 /* Do a slice of what some catalog of the store wants; *did tells whether there was one. */
 int rsi_catalogs_code(rsi_store *store, bool *did);
+
+/* ---- catalog_lexical.c ---- */
+
+/* From how many chunks on an entity has a lexical.rsl. Set by tests before a store is opened. */
+extern size_t rsi_catalog_lexical_file_from;
+
+/* What tells a chunk's row from any other: its text, and the document that claims it. */
+uint32_t rsi_catalog_chunk_mark(const rsi_catalog_document *document, const char *json,
+                                size_t size);
+/* Make the keyword index of an empty catalog: from its file, or empty. */
+int rsi_catalog_open_lexical_locked(rsi_catalog *catalog, rsi_store *store, const char *language);
+/* So many chunks came or went. */
+void rsi_catalog_note_lexical_locked(rsi_catalog *catalog, size_t changes);
+/* All rows have been visited: what is not alive goes. */
+void rsi_catalog_settle_lexical_locked(rsi_catalog *catalog);
 
 /* ---- catalog_load.c ---- */
 

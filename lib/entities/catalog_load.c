@@ -29,6 +29,7 @@ void rsi_catalog_clear(rsi_catalog *catalog)
     catalog->document_count = 0;
     catalog->document_capacity = 0;
     rsi_bitset_free(&catalog->alive);
+    rsi_bitset_free(&catalog->annotated);
     rsi_lexical_free(catalog->lexical);
     catalog->lexical = NULL;
     rsi_catalog_drop_codes_locked(catalog);
@@ -42,7 +43,7 @@ void rsi_catalog_clear(rsi_catalog *catalog)
 size_t rsi_catalog_memory(const rsi_catalog *catalog)
 {
     size_t bytes = sizeof *catalog + catalog->document_capacity * sizeof *catalog->documents +
-                   catalog->alive.capacity * sizeof(uint64_t);
+                   (catalog->alive.capacity + catalog->annotated.capacity) * sizeof(uint64_t);
     if (catalog->lexical != NULL)
         bytes += rsi_lexical_memory(catalog->lexical);
     if (catalog->rows != NULL)
@@ -162,6 +163,45 @@ static int add_chunk_text(rsi_catalog *catalog, int64_t chunk, const rsi_json *v
     return status;
 }
 
+/* Is the chunk in the keyword index as this row has it? Another text of that number goes. */
+static bool is_indexed(rsi_catalog *catalog, int64_t chunk, uint32_t mark)
+{
+    uint32_t known;
+    if (!rsi_lexical_mark(catalog->lexical, chunk, &known))
+        return false;
+    if (known != mark)
+        rsi_lexical_remove(catalog->lexical, chunk);
+    return known == mark;
+}
+
+/* Index a chunk if it says that it belongs to the document. */
+static int index_chunk(bool *belongs, rsi_catalog *catalog, const rsi_catalog_document *document,
+                       int64_t chunk, const char *json, size_t size)
+{
+    rsi_json *value;
+    *belongs = false;
+    int status = rsi_json_parse(&value, json, size, RSI_JSON_DEPTH_STORED);
+    if (status != RAGSTORE_OK)
+        return status;
+    const char *doc_id = rsi_json_get_text(value, "doc_id");
+    *belongs = doc_id != NULL && strcmp(doc_id, document->doc_id) == 0;
+    if (*belongs)
+        status = add_chunk_text(catalog, chunk, value);
+    rsi_json_free(value);
+    return status;
+}
+
+/* A chunk that is in the keyword index becomes alive. A quotation mark in a text is escaped, so only
+ * a member's name looks like this. */
+static int take_chunk(rsi_catalog *catalog, int64_t chunk, const char *json, size_t size)
+{
+    static const char name[] = "\"metadata\"";
+    int status = RAGSTORE_OK;
+    if (memmem(json, size, name, sizeof name - 1) != NULL)
+        status = rsi_bitset_add(&catalog->annotated, chunk);
+    return status == RAGSTORE_OK ? rsi_bitset_add(&catalog->alive, chunk) : status;
+}
+
 static int add_chunk(void *user, uint64_t number, const char *json, size_t size)
 {
     rsi_catalog *catalog = user;
@@ -169,20 +209,18 @@ static int add_chunk(void *user, uint64_t number, const char *json, size_t size)
     const rsi_catalog_document *document = rsi_catalog_document_of(catalog, chunk);
     if (document == NULL || rsi_bitset_has(&catalog->alive, chunk))
         return RAGSTORE_OK;
-    rsi_json *value;
-    int status = rsi_json_parse(&value, json, size, RSI_JSON_DEPTH_STORED);
-    if (status != RAGSTORE_OK)
+    const uint32_t mark = rsi_catalog_chunk_mark(document, json, size);
+    if (is_indexed(catalog, chunk, mark))
+        return take_chunk(catalog, chunk, json, size);
+    bool belongs;
+    int status = index_chunk(&belongs, catalog, document, chunk, json, size);
+    if (status != RAGSTORE_OK || !belongs)
         return status;
-    const char *doc_id = rsi_json_get_text(value, "doc_id");
-    if (doc_id != NULL && strcmp(doc_id, document->doc_id) == 0) {
-        status = add_chunk_text(catalog, chunk, value);
-        if (status == RAGSTORE_OK) {
-            status = rsi_bitset_add(&catalog->alive, chunk);
-            if (status != RAGSTORE_OK)
-                rsi_lexical_remove(catalog->lexical, chunk);
-        }
-    }
-    rsi_json_free(value);
+    rsi_lexical_set_mark(catalog->lexical, chunk, mark);
+    rsi_catalog_note_lexical_locked(catalog, 1);
+    status = take_chunk(catalog, chunk, json, size);
+    if (status != RAGSTORE_OK)
+        rsi_lexical_remove(catalog->lexical, chunk);
     return status;
 }
 
@@ -196,7 +234,9 @@ void rsi_catalog_remove_locked(rsi_catalog *catalog, int64_t first_chunk)
         if (!rsi_bitset_has(&catalog->alive, chunk))
             continue;
         rsi_bitset_remove(&catalog->alive, chunk);
+        rsi_bitset_remove(&catalog->annotated, chunk);
         rsi_lexical_remove(catalog->lexical, chunk);
+        rsi_catalog_note_lexical_locked(catalog, 1);
     }
     free_document(document);
     catalog->document_count--;
@@ -300,7 +340,7 @@ int rsi_catalog_load_locked(rsi_catalog *catalog, rsi_store *store)
     catalog->metric = record.metric;
     rsi_index_settings_read(&catalog->settings, record.json);
     rsi_tx_hide(store->storage, true); /* the catalog is shared: never ahead of the commit */
-    status = rsi_lexical_create(&catalog->lexical, record.language);
+    status = rsi_catalog_open_lexical_locked(catalog, store, record.language);
     if (status == RAGSTORE_OK)
         status = rsi_storage_rows(store->storage, RSI_SPACE_ENTITIES, catalog->entity_id, 0,
                                   UINT64_MAX, collect_document, catalog);
@@ -308,6 +348,8 @@ int rsi_catalog_load_locked(rsi_catalog *catalog, rsi_store *store)
         status = rsi_storage_rows(store->storage, RSI_SPACE_CHUNKS, catalog->entity_id, 0,
                                   UINT64_MAX, add_chunk, catalog);
     rsi_tx_hide(store->storage, false);
+    if (status == RAGSTORE_OK)
+        rsi_catalog_settle_lexical_locked(catalog);
     if (status == RAGSTORE_OK && record.embedder != NULL && record.dimension > 0)
         status = rsi_catalog_open_rows_locked(catalog, store, record.dimension);
     if (status == RAGSTORE_OK)

@@ -81,7 +81,7 @@ static int report(const rsi_compaction *compaction, const char *stage, uint64_t 
 static int compact_entity(rsi_store *store, const char *entity_id)
 {
     int status = rsi_compact_rows(store, entity_id, RSI_COMPACT_ALL);
-    return status == RAGSTORE_OK ? rsi_export_entity(store, entity_id, RSI_EXPORT_UNASKED) : status;
+    return status == RAGSTORE_OK ? rsi_export_entity(store, entity_id, RSI_EXPORT_COMPACT) : status;
 }
 
 /* One that cannot be read keeps nobody else from being compacted. */

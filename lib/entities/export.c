@@ -81,6 +81,14 @@ static int export_index_if_any(rsi_store *store, rsi_catalog *catalog, rsi_expor
     return rsi_wrap(status, "write index.faiss of \"%s\"", catalog->entity_id);
 }
 
+static int write_lexical(rsi_store *store, rsi_catalog *catalog, rsi_export_scope scope)
+{
+    pthread_rwlock_rdlock(&catalog->lock);
+    int status = rsi_export_lexical_locked(store, catalog, scope);
+    pthread_rwlock_unlock(&catalog->lock);
+    return rsi_wrap(status, "write the keyword index of \"%s\"", catalog->entity_id);
+}
+
 static void encode_documents(rsi_bytes *out, const rsi_catalog *catalog)
 {
     rsi_bytes_append_text(out, "{\n");
@@ -127,6 +135,8 @@ int rsi_export_entity(rsi_store *store, const char *entity_id, rsi_export_scope 
         rsi_upkeep_unmark(store, entity_id); /* also the mark that loading it just made */
         status = write_documents(store, catalog);
     }
+    if (status == RAGSTORE_OK)
+        status = write_lexical(store, catalog, scope);
     if (status == RAGSTORE_OK)
         status = export_index_if_any(store, catalog, scope);
     rsi_catalog_release(store, catalog);

@@ -5,8 +5,8 @@
  *                   proportion to the files that would be written anew
  *   codes           quantised indexes of entities with many vectors
  *   vectors         files of which most is dead are written again
- *   index files     index.faiss (up to RSI_EXPORT_UNASKED_MAX vectors) and doc_to_chunks.json of
- *                   entities whose documents changed
+ *   index files     index.faiss (up to RSI_EXPORT_UNASKED_MAX vectors), doc_to_chunks.json and
+ *                   lexical.rsl of entities whose documents changed
  *
  * One thread of the library does it, or the host through ragstore_store_maintain(). The thread also
  * starts those that work on jobs (job_threads.c).

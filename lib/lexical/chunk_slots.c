@@ -14,6 +14,7 @@ void rsi_chunk_slots_free(rsi_chunk_slots *slots)
 {
     rsi_free(slots->chunks);
     rsi_free(slots->lengths);
+    rsi_free(slots->marks);
     rsi_free(slots->ends);
     rsi_free(slots->terms);
     rsi_free(slots->table);
@@ -104,6 +105,7 @@ int rsi_chunk_slots_reserve(rsi_chunk_slots *slots, size_t terms)
     if (!rsi_grow((void **)&slots->chunks, &slots->chunks_capacity, count, sizeof *slots->chunks) ||
         !rsi_grow((void **)&slots->lengths, &slots->lengths_capacity, count,
                   sizeof *slots->lengths) ||
+        !rsi_grow((void **)&slots->marks, &slots->marks_capacity, count, sizeof *slots->marks) ||
         !rsi_grow((void **)&slots->ends, &slots->ends_capacity, count, sizeof *slots->ends) ||
         !rsi_grow((void **)&slots->terms, &slots->terms_capacity, bytes, 1))
         return RAGSTORE_E_NO_MEMORY;
@@ -119,6 +121,7 @@ uint32_t rsi_chunk_slots_append(rsi_chunk_slots *slots, int64_t chunk, const uin
         end += rsi_put_packed(slots->terms + end, terms[i]);
     slots->chunks[slot] = chunk;
     slots->lengths[slot] = length;
+    slots->marks[slot] = 0;
     slots->ends[slot] = end;
     slots->count++;
     slots->alive++;
@@ -171,16 +174,39 @@ void rsi_chunk_slots_renumber(rsi_chunk_slots *slots, const uint32_t *new_slots,
             continue;
         slots->chunks[to] = slots->chunks[slot];
         slots->lengths[to] = slots->lengths[slot];
+        slots->marks[to] = slots->marks[slot];
         slots->ends[to] = end;
     }
     slots->count = slots->alive;
     enter_all(slots);
 }
 
+/* ---- from outside ------------------------------------------------------------------- */
+
+int rsi_chunk_slots_restore(rsi_chunk_slots *slots, size_t count)
+{
+    size_t size = 16;
+    while ((count + 1) * 3 > size * 2)
+        size *= 2;
+    slots->table = rsi_alloc_array(size, sizeof *slots->table);
+    if (slots->table == NULL)
+        return RAGSTORE_E_NO_MEMORY;
+    slots->table_size = size;
+    for (uint32_t slot = 0; slot < count; slot++) {
+        if (slots->chunks[slot] < 0 || slots->table[place_of(slots, slots->chunks[slot])] != 0)
+            return rsi_fail(RAGSTORE_E_DAMAGED, "lexical", "a chunk's number is wrong");
+        enter(slots, slot);
+        slots->total_length += slots->lengths[slot];
+    }
+    slots->count = slots->alive = count;
+    return RAGSTORE_OK;
+}
+
 size_t rsi_chunk_slots_memory(const rsi_chunk_slots *slots)
 {
     return slots->chunks_capacity * sizeof *slots->chunks +
            slots->lengths_capacity * sizeof *slots->lengths +
+           slots->marks_capacity * sizeof *slots->marks +
            slots->ends_capacity * sizeof *slots->ends + slots->terms_capacity +
            slots->table_size * sizeof *slots->table;
 }

@@ -4,6 +4,7 @@
  *   slot       0    1    2    3
  *   chunks   [ 17 | 18 | -1 | 40 ]    chunk numbers; -1: removed
  *   lengths  [ 93 | 12 |  7 | 51 ]    terms, stop words not counted
+ *   marks    [  … |  … |  … |  … ]    what the owner knows a chunk's text by
  *   terms    "…" |  "…" | "…" | "…"   which terms each has, so that it can be taken out again:
  *                                     packed dictionary numbers
  *   table    chunk number → slot      open addressing, slot + 1, 0 = free
@@ -21,6 +22,8 @@ typedef struct rsi_chunk_slots {
     size_t chunks_capacity;
     uint32_t *lengths;
     size_t lengths_capacity;
+    uint32_t *marks;
+    size_t marks_capacity;
     size_t *ends; /* where in `terms` those of a slot end */
     size_t ends_capacity;
     unsigned char *terms;
@@ -58,6 +61,10 @@ void rsi_chunk_slots_renumber(rsi_chunk_slots *slots, const uint32_t *new_slots,
                               const uint32_t *new_terms);
 /* New numbers without gaps for living slots, RSI_NO_SLOT for removed ones. */
 void rsi_chunk_slots_plan(const rsi_chunk_slots *slots, uint32_t *new_slots);
+
+/* Take so many slots into use whose arrays were filled from outside. DAMAGED when a chunk number is
+ * negative or comes twice. */
+int rsi_chunk_slots_restore(rsi_chunk_slots *slots, size_t count);
 
 size_t rsi_chunk_slots_memory(const rsi_chunk_slots *slots);
 

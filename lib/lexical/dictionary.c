@@ -127,6 +127,27 @@ void rsi_dictionary_renumber(rsi_dictionary *dictionary, const uint32_t *new_num
     }
 }
 
+int rsi_dictionary_restore(rsi_dictionary *dictionary, size_t count)
+{
+    size_t size = 64;
+    while ((count + 1) * 3 > size * 2)
+        size *= 2;
+    dictionary->table = rsi_alloc_array(size, sizeof *dictionary->table);
+    if (dictionary->table == NULL)
+        return RAGSTORE_E_NO_MEMORY;
+    dictionary->table_size = size;
+    for (uint32_t i = 0; i < count; i++) {
+        rsi_slice term = rsi_dictionary_term(dictionary, i);
+        uint32_t hash = hash_of(dictionary, term.data, term.size);
+        rsi_dictionary_entry *entry = entry_for(dictionary, term.data, term.size, hash);
+        if (entry->number_plus_one != 0)
+            return rsi_fail(RAGSTORE_E_DAMAGED, "lexical", "a term comes twice");
+        *entry = (rsi_dictionary_entry){hash, i + 1};
+    }
+    dictionary->count = count;
+    return RAGSTORE_OK;
+}
+
 size_t rsi_dictionary_memory(const rsi_dictionary *dictionary)
 {
     return dictionary->table_size * sizeof *dictionary->table +

@@ -47,6 +47,10 @@ rsi_slice rsi_dictionary_term(const rsi_dictionary *dictionary, uint32_t number)
  */
 void rsi_dictionary_renumber(rsi_dictionary *dictionary, const uint32_t *new_numbers);
 
+/* Take so many terms into use whose text and ends were filled from outside. DAMAGED when one comes
+ * twice. */
+int rsi_dictionary_restore(rsi_dictionary *dictionary, size_t count);
+
 size_t rsi_dictionary_memory(const rsi_dictionary *dictionary);
 
 #endif

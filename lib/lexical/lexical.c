@@ -48,6 +48,8 @@ void rsi_lexical_free(rsi_lexical *index)
         return;
     for (size_t i = 0; i < index->dictionary.count; i++)
         rsi_postings_free(&index->terms[i].postings);
+    rsi_free(index->borrowed_bytes);
+    rsi_free(index->borrowed_blocks);
     rsi_free(index->terms);
     rsi_free(index->touched);
     rsi_chunk_slots_free(&index->slots);
@@ -236,21 +238,54 @@ int rsi_lexical_add(rsi_lexical *index, int64_t chunk, const char *text, size_t 
 
 /* ---- removing ----------------------------------------------------------------------- */
 
-void rsi_lexical_remove(rsi_lexical *index, int64_t chunk)
+static void remove_slot(rsi_lexical *index, uint32_t slot)
 {
     rsi_chunk_slots *slots = &index->slots;
-    uint32_t slot = rsi_chunk_slots_find(slots, chunk);
-    if (slot == RSI_NO_SLOT)
-        return;
     const unsigned char *at = rsi_chunk_slots_terms(slots, slot);
     const unsigned char *end = rsi_chunk_slots_terms_end(slots, slot);
     while (at < end)
         index->terms[rsi_take_packed(&at)].chunks--;
     rsi_chunk_slots_remove(slots, slot);
+}
 
-    size_t dead = slots->count - slots->alive;
-    if (dead >= COMPACT_MIN_SLOTS && dead >= slots->count / COMPACT_SHARE)
+static void compact_if_worth_it(rsi_lexical *index)
+{
+    size_t dead = index->slots.count - index->slots.alive;
+    if (dead >= COMPACT_MIN_SLOTS && dead >= index->slots.count / COMPACT_SHARE)
         rsi_lexical_compact(index);
+}
+
+void rsi_lexical_remove(rsi_lexical *index, int64_t chunk)
+{
+    uint32_t slot = rsi_chunk_slots_find(&index->slots, chunk);
+    if (slot == RSI_NO_SLOT)
+        return;
+    remove_slot(index, slot);
+    compact_if_worth_it(index);
+}
+
+void rsi_lexical_keep(rsi_lexical *index, const rsi_bitset *wanted)
+{
+    const rsi_chunk_slots *slots = &index->slots;
+    for (uint32_t slot = 0; slot < slots->count; slot++)
+        if (slots->chunks[slot] >= 0 && !rsi_bitset_has(wanted, slots->chunks[slot]))
+            remove_slot(index, slot);
+    compact_if_worth_it(index);
+}
+
+void rsi_lexical_set_mark(rsi_lexical *index, int64_t chunk, uint32_t mark)
+{
+    uint32_t slot = rsi_chunk_slots_find(&index->slots, chunk);
+    if (slot != RSI_NO_SLOT)
+        index->slots.marks[slot] = mark;
+}
+
+bool rsi_lexical_mark(const rsi_lexical *index, int64_t chunk, uint32_t *mark)
+{
+    uint32_t slot = rsi_chunk_slots_find(&index->slots, chunk);
+    if (slot != RSI_NO_SLOT)
+        *mark = index->slots.marks[slot];
+    return slot != RSI_NO_SLOT;
 }
 
 /* ---- analysis alone ----------------------------------------------------------------- */

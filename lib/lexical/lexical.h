@@ -36,6 +36,14 @@ int rsi_lexical_add(rsi_lexical *index, int64_t chunk, const char *text, size_t 
  */
 void rsi_lexical_remove(rsi_lexical *index, int64_t chunk);
 
+/* Remove all chunks that are not in `wanted`. */
+void rsi_lexical_keep(rsi_lexical *index, const rsi_bitset *wanted);
+
+/* A number that the owner knows a chunk's text by; 0 until it is set. Unknown chunks are ignored,
+ * and have none. */
+void rsi_lexical_set_mark(rsi_lexical *index, int64_t chunk, uint32_t mark);
+bool rsi_lexical_mark(const rsi_lexical *index, int64_t chunk, uint32_t *mark);
+
 size_t rsi_lexical_count(const rsi_lexical *index);  /* chunks */
 size_t rsi_lexical_memory(const rsi_lexical *index); /* bytes, about */
 

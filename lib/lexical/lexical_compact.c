@@ -77,6 +77,10 @@ void rsi_lexical_compact(rsi_lexical *index)
     }
     replace_lists(index, new_terms, lists);
     index->postings_memory = memory;
+    rsi_free(index->borrowed_bytes);
+    rsi_free(index->borrowed_blocks);
+    index->borrowed_bytes = NULL;
+    index->borrowed_blocks = NULL;
     rsi_dictionary_renumber(&index->dictionary, new_terms);
     rsi_chunk_slots_renumber(&index->slots, new_slots, new_terms);
     rsi_word_cache_clear(&index->cache); /* it holds old numbers */

@@ -42,6 +42,8 @@ struct rsi_lexical {
     size_t terms_capacity;
     rsi_chunk_slots slots;
     size_t postings_memory;
+    unsigned char *borrowed_bytes; /* what lists that came from a file lie in; or NULL */
+    rsi_block *borrowed_blocks;
     uint32_t *touched; /* the terms of the chunk being added */
     size_t touched_capacity;
 };

@@ -2,6 +2,7 @@
 #ifndef RSI_LEXICAL_PACKED_NUMBERS_H
 #define RSI_LEXICAL_PACKED_NUMBERS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -26,6 +27,22 @@ static inline uint32_t rsi_take_packed(const unsigned char **at)
         number |= (uint32_t)(*p & 0x7F) << shift;
     *at = p;
     return number;
+}
+
+/* The same from bytes of somebody else's: false when no number of 32 bits is there before `end`. */
+static inline bool rsi_take_packed_checked(uint32_t *number, const unsigned char **at,
+                                           const unsigned char *end)
+{
+    uint64_t all = 0;
+    for (unsigned shift = 0; shift < 7 * RSI_PACKED_MAX && *at < end; shift += 7) {
+        const unsigned char byte = *(*at)++;
+        all |= (uint64_t)(byte & 0x7F) << shift;
+        if (byte < 0x80) {
+            *number = (uint32_t)all;
+            return all <= UINT32_MAX;
+        }
+    }
+    return false;
 }
 
 #endif

@@ -10,23 +10,26 @@ void rsi_postings_free(rsi_postings *postings)
 {
     if (postings->capacity > 0)
         rsi_free(postings->bytes.allocated);
-    rsi_free(postings->blocks);
+    if (postings->block_capacity > 0)
+        rsi_free(postings->blocks);
     memset(postings, 0, sizeof *postings);
 }
 
 /* The first step out of the struct is small, for the many lists that never take another. */
 static int grow_bytes(rsi_postings *postings, size_t *memory)
 {
-    size_t capacity = postings->capacity == 0 ? 2 * RSI_POSTINGS_INLINE
-                                              : postings->capacity + (size_t)postings->capacity / 2;
+    const bool owned = postings->capacity > 0;
+    const size_t from = owned                                   ? postings->capacity
+                        : postings->size <= RSI_POSTINGS_INLINE ? RSI_POSTINGS_INLINE
+                                                                : postings->size;
+    const size_t capacity = from == RSI_POSTINGS_INLINE ? 2 * from : from + from / 2;
     if (capacity > UINT32_MAX)
         return rsi_fail(RAGSTORE_E_TOO_LARGE, "lexical", "a word with too many chunks");
-    bool inlined = postings->capacity == 0;
-    unsigned char *bytes = rsi_resize(inlined ? NULL : postings->bytes.allocated, capacity);
+    unsigned char *bytes = rsi_resize(owned ? postings->bytes.allocated : NULL, capacity);
     if (bytes == NULL)
         return RAGSTORE_E_NO_MEMORY;
-    if (inlined)
-        memcpy(bytes, postings->bytes.inlined, postings->size);
+    if (!owned)
+        memcpy(bytes, rsi_postings_bytes(postings), postings->size);
     *memory += capacity - postings->capacity;
     postings->bytes.allocated = bytes;
     postings->capacity = (uint32_t)capacity;
@@ -35,10 +38,14 @@ static int grow_bytes(rsi_postings *postings, size_t *memory)
 
 static int grow_blocks(rsi_postings *postings, size_t *memory)
 {
-    size_t capacity = postings->block_capacity == 0 ? 2 : (size_t)postings->block_capacity * 2;
-    rsi_block *blocks = rsi_resize(postings->blocks, capacity * sizeof *blocks);
+    const bool owned = postings->block_capacity > 0;
+    const size_t full = postings->count / RSI_BLOCK_POSTINGS;
+    const size_t capacity = full == 0 ? 2 : 2 * full;
+    rsi_block *blocks = rsi_resize(owned ? postings->blocks : NULL, capacity * sizeof *blocks);
     if (blocks == NULL)
         return RAGSTORE_E_NO_MEMORY;
+    if (!owned && full > 0)
+        memcpy(blocks, postings->blocks, full * sizeof *blocks);
     *memory += (capacity - postings->block_capacity) * sizeof *blocks;
     postings->blocks = blocks;
     postings->block_capacity = (uint32_t)capacity;
@@ -52,11 +59,6 @@ static size_t block_start(const rsi_postings *postings)
     return full == 0 ? 0 : postings->blocks[full - 1].end;
 }
 
-static bool fits_dense(const rsi_block *block, uint32_t base)
-{
-    return block->last_slot - base <= RSI_DENSE_SPAN && block->max_frequency <= RSI_DENSE_FREQUENCY;
-}
-
 int rsi_postings_reserve(rsi_postings *postings, size_t *memory)
 {
     bool completes_block = postings->count % RSI_BLOCK_POSTINGS == RSI_BLOCK_POSTINGS - 1;
@@ -68,7 +70,7 @@ int rsi_postings_reserve(rsi_postings *postings, size_t *memory)
         if (status != RAGSTORE_OK)
             return status;
     }
-    if (completes_block && rsi_postings_full_blocks(postings) == postings->block_capacity)
+    if (completes_block && rsi_postings_full_blocks(postings) >= postings->block_capacity)
         return grow_blocks(postings, memory);
     return RAGSTORE_OK;
 }
@@ -79,7 +81,7 @@ static void make_dense(rsi_postings *postings, unsigned char *bytes)
     uint32_t full = rsi_postings_full_blocks(postings);
     uint32_t base = full == 0 ? 0 : postings->blocks[full - 1].last_slot;
     rsi_block *tail = &postings->tail;
-    if (!fits_dense(tail, base))
+    if (!rsi_block_is_dense(tail, base))
         return;
     unsigned char block[RSI_DENSE_BLOCK];
     unsigned char *start = bytes + block_start(postings);
@@ -159,7 +161,7 @@ void rsi_cursor_enter(rsi_cursor *cursor, uint32_t block)
     cursor->at = bytes + (block == 0 ? 0 : postings->blocks[block - 1].end);
     cursor->end = bytes + (block < full ? postings->blocks[block].end : postings->size);
     cursor->slot = cursor->base;
-    cursor->dense = block < full && fits_dense(&postings->blocks[block], cursor->base);
+    cursor->dense = block < full && rsi_block_is_dense(&postings->blocks[block], cursor->base);
     if (cursor->dense)
         rsi_cursor_place(cursor, 0);
     else

@@ -13,7 +13,8 @@
  * The postings behind the last full block are packed; a full block is dense when its numbers fit,
  * because that is read several times faster, and packed otherwise.
  *
- * Most terms are rare: up to RSI_POSTINGS_INLINE bytes lie in the struct itself. Slots of
+ * Most terms are rare: up to RSI_POSTINGS_INLINE bytes lie in the struct itself. What came from a
+ * file is borrowed from the memory that it was read into, until the list grows. Slots of
  * removed chunks stay until rsi_postings_renumber(). Not locked: the index's rules.
  */
 #ifndef RSI_LEXICAL_POSTINGS_H
@@ -46,14 +47,21 @@ typedef struct rsi_postings {
     union {
         unsigned char inlined[RSI_POSTINGS_INLINE];
         unsigned char *allocated;
+        const unsigned char *borrowed;
     } bytes;
     rsi_block *blocks;
-    uint32_t count;    /* postings */
-    uint32_t size;     /* bytes used */
-    uint32_t capacity; /* bytes allocated; 0: inline */
-    uint32_t block_capacity;
+    uint32_t count;          /* postings */
+    uint32_t size;           /* bytes used */
+    uint32_t capacity;       /* bytes allocated; 0: inline, or borrowed when there are more */
+    uint32_t block_capacity; /* blocks allocated; 0: borrowed, if there are any */
     rsi_block tail; /* the postings behind the last full block */
 } rsi_postings;
+
+/* How a full block is kept, `base` being the last slot of the block before. */
+static inline bool rsi_block_is_dense(const rsi_block *block, uint32_t base)
+{
+    return block->last_slot - base <= RSI_DENSE_SPAN && block->max_frequency <= RSI_DENSE_FREQUENCY;
+}
 
 void rsi_postings_free(rsi_postings *postings); /* zero-initialised is an empty list */
 
@@ -62,7 +70,7 @@ static inline bool rsi_postings_has_room(const rsi_postings *postings)
 {
     size_t capacity = postings->capacity == 0 ? RSI_POSTINGS_INLINE : postings->capacity;
     bool completes_block = postings->count % RSI_BLOCK_POSTINGS == RSI_BLOCK_POSTINGS - 1;
-    return capacity - postings->size >= RSI_POSTING_MAX && !completes_block;
+    return (size_t)postings->size + RSI_POSTING_MAX <= capacity && !completes_block;
 }
 
 /* Make room for one more; *memory grows by the bytes allocated. */
@@ -86,7 +94,10 @@ static inline size_t rsi_postings_memory(const rsi_postings *postings)
 
 static inline const unsigned char *rsi_postings_bytes(const rsi_postings *postings)
 {
-    return postings->capacity == 0 ? postings->bytes.inlined : postings->bytes.allocated;
+    if (postings->capacity > 0)
+        return postings->bytes.allocated;
+    return postings->size <= RSI_POSTINGS_INLINE ? postings->bytes.inlined
+                                                 : postings->bytes.borrowed;
 }
 
 static inline uint32_t rsi_postings_full_blocks(const rsi_postings *postings)

@@ -1,6 +1,7 @@
 /*
  * Which chunks may appear: documents named by id, and a query over metadata. Filters come before
- * ranking, so that k of k are found whenever k exist.
+ * ranking, so that k of k are found whenever k exist. A document's chunks are read only where they
+ * may have metadata of their own; for all others the document's decides.
  */
 #include "search/search.h"
 
@@ -65,31 +66,48 @@ static int test_chunk(void *user, uint64_t number, const char *json, size_t size
     return status;
 }
 
+/* All living chunks of a document, or those without metadata of their own. */
+static int allow_document(rsi_bitset *allowed, const rsi_catalog *catalog,
+                          const rsi_catalog_document *document, const rsi_bitset *except)
+{
+    int status = RAGSTORE_OK;
+    for (int64_t chunk = document->first_chunk;
+         status == RAGSTORE_OK && chunk < document->end_chunk; chunk++)
+        if (rsi_bitset_has(&catalog->alive, chunk) &&
+            (except == NULL || !rsi_bitset_has(except, chunk)))
+            status = rsi_bitset_add(allowed, chunk);
+    return status;
+}
+
+/* Test the chunks of a document that may have metadata of their own. */
+static int test_annotated(filtering *filter, rsi_store *store, const rsi_catalog_document *document)
+{
+    const rsi_catalog *catalog = filter->catalog;
+    int status = RAGSTORE_OK;
+    for (int64_t chunk = rsi_bitset_next(&catalog->annotated, document->first_chunk);
+         status == RAGSTORE_OK && chunk >= 0 && chunk < document->end_chunk;
+         chunk = rsi_bitset_next(&catalog->annotated, chunk + 1))
+        status = rsi_storage_rows(store->storage, RSI_SPACE_CHUNKS, catalog->entity_id,
+                                  (uint64_t)chunk, 1, test_chunk, filter);
+    return status;
+}
+
 static int allow_matching(rsi_bitset *allowed, rsi_store *store, const rsi_catalog *catalog,
                           const rsi_predicate *predicate, const rsi_catalog_document *document)
 {
     rsi_json *metadata;
+    bool matches;
     int status = rsi_json_parse(&metadata, document->metadata, strlen(document->metadata),
                                 RSI_JSON_DEPTH_STORED);
     if (status != RAGSTORE_OK)
         return status;
     filtering filter = {allowed, catalog, predicate, metadata};
-    status = rsi_storage_rows(store->storage, RSI_SPACE_CHUNKS, catalog->entity_id,
-                              (uint64_t)document->first_chunk,
-                              (uint64_t)(document->end_chunk - document->first_chunk), test_chunk,
-                              &filter);
+    status = rsi_predicate_match_value(&matches, predicate, metadata);
+    if (status == RAGSTORE_OK && matches)
+        status = allow_document(allowed, catalog, document, &catalog->annotated);
+    if (status == RAGSTORE_OK)
+        status = test_annotated(&filter, store, document);
     rsi_json_free(metadata);
-    return status;
-}
-
-static int allow_document(rsi_bitset *allowed, const rsi_catalog *catalog,
-                          const rsi_catalog_document *document)
-{
-    int status = RAGSTORE_OK;
-    for (int64_t chunk = document->first_chunk;
-         status == RAGSTORE_OK && chunk < document->end_chunk; chunk++)
-        if (rsi_bitset_has(&catalog->alive, chunk))
-            status = rsi_bitset_add(allowed, chunk);
     return status;
 }
 
@@ -118,7 +136,7 @@ int rsi_search_filter_locked(rsi_bitset *allowed, rsi_store *store, const rsi_ca
         const rsi_catalog_document *document = &catalog->documents[i];
         if (!is_named(query, document->doc_id))
             continue;
-        status = compiled == NULL ? allow_document(allowed, catalog, document)
+        status = compiled == NULL ? allow_document(allowed, catalog, document, NULL)
                                   : allow_matching(allowed, store, catalog, compiled, document);
     }
     rsi_predicate_free(compiled);

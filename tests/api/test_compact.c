@@ -167,6 +167,34 @@ static void compact__leaves_no_byte_of_what_was_deleted(void **state)
     assert_ok(ragstore_store_close(store));
 }
 
+/* Enough chunks for a keyword index on disk, whose words are in lower case. */
+static void compact__leaves_no_word_in_the_keyword_index(void **state)
+{
+    ragstore_store *store = open_store(state);
+    ragstore_entity *acme = make_entity(store, "acme");
+    json_t *chunks = json_array();
+    for (int i = 0; i < 1200; i++)
+        json_array_append_new(chunks, json_pack("{s:s}", "text", "the lamp is lit again"));
+    char *json = json_dumps(chunks, 0);
+    assert_ok(ragstore_document_add_chunks(NULL, acme, json, NULL, 0, NULL));
+    add_text(acme, "secret.txt", "SECRETKEYWORD is what it says");
+    assert_ok(ragstore_store_export(store));
+    assert_non_null(strstr(file_with(state, "secretkeyword"), "lexical.rsl"));
+    json_t *documents = list_documents(acme, NULL);
+    size_t i;
+    json_t *document;
+    json_array_foreach(documents, i, document)
+        if (json_integer_value(json_object_get(document, "chunks_count")) == 1)
+            delete_document(acme, document);
+    json_decref(compact(store));
+    assert_string_equal(file_with(state, "secretkeyword"), "");
+    json_decref(documents);
+    json_decref(chunks);
+    free(json);
+    ragstore_entity_free(acme);
+    assert_ok(ragstore_store_close(store));
+}
+
 static void compact__works_on_an_empty_store_and_again(void **state)
 {
     ragstore_store *store = open_store(state);
@@ -299,6 +327,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(compact__leaves_no_byte_of_what_was_deleted),
+        TEST(compact__leaves_no_word_in_the_keyword_index),
         TEST(compact__works_on_an_empty_store_and_again),
         TEST(compact__names_what_lies_in_quarantine),
         TEST(compact__tells_how_far_it_is_and_can_be_cancelled),
