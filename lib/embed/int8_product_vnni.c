@@ -12,7 +12,6 @@
 #define WITH_VNNI __attribute__((target("avx512f,avx512vnni,avx2,fma")))
 #define INLINE static inline __attribute__((always_inline)) WITH_VNNI
 #define TILE 12
-#define AHEAD 16 /* groups; what is fetched from memory meanwhile */
 
 /* rows is known when compiled. */
 INLINE void tile(const size_t row_count, float *out, size_t out_stride, const uint8_t *in,
@@ -26,7 +25,9 @@ INLINE void tile(const size_t row_count, float *out, size_t out_stride, const ui
         sums[r] = _mm512_setzero_si512();
     for (size_t g = 0; g < groups; g++) {
         const __m512i weights = _mm512_loadu_si512(panel + g * RSI_INT8_GROUP * RSI_PANEL);
-        _mm_prefetch((const char *)(panel + (g + AHEAD) * RSI_INT8_GROUP * RSI_PANEL), _MM_HINT_T0);
+        /* The next panel comes from memory meanwhile. */
+        _mm_prefetch((const char *)(panel + (groups + g) * RSI_INT8_GROUP * RSI_PANEL),
+                     _MM_HINT_T1);
 #pragma GCC unroll 12
         for (size_t r = 0; r < row_count; r++) {
             int32_t four;

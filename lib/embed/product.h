@@ -36,7 +36,7 @@ typedef struct rsi_product_kernel {
     size_t tile; /* rows that are computed together */
     /* `rows` (1 to tile) × `width` (1 to 16 × panels) of the result, panels 1 or 2. `in` holds the
      * rows of a tile input by input; the sums begin with `begin`, rows of begin_stride floats (0:
-     * the same for each row), or with zero when it is NULL. `next` lies where the panels go on. */
+     * the same for each row), or with zero when it is NULL. */
     void (*multiply)(float *out, size_t out_stride, const float *in, size_t rows,
                      const float *panels, size_t panel_count, size_t inputs, const float *begin,
                      size_t begin_stride, size_t width);

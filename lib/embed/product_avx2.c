@@ -13,7 +13,6 @@
 #define INLINE static inline __attribute__((always_inline)) WITH_AVX2
 #define TILE 6
 #define HALF (RSI_PANEL / 2)
-#define AHEAD 8 /* inputs; what is fetched from memory meanwhile */
 
 /* rows is known when compiled; all sixteen columns. */
 INLINE void tile(const size_t rows, float *out, size_t out_stride, const float *in,
@@ -29,7 +28,8 @@ INLINE void tile(const size_t rows, float *out, size_t out_stride, const float *
     for (size_t i = 0; i < inputs; i++) {
         const __m256 low = _mm256_loadu_ps(weights + i * RSI_PANEL);
         const __m256 high = _mm256_loadu_ps(weights + i * RSI_PANEL + HALF);
-        _mm_prefetch((const char *)(weights + (i + AHEAD) * RSI_PANEL), _MM_HINT_T0);
+        /* The next panel comes from memory meanwhile. */
+        _mm_prefetch((const char *)(weights + (inputs + i) * RSI_PANEL), _MM_HINT_T1);
 #pragma GCC unroll 6
         for (size_t r = 0; r < rows; r++) {
             const __m256 x = _mm256_broadcast_ss(in + i * rows + r);

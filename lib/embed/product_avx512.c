@@ -12,7 +12,6 @@
 #define WITH_AVX512 __attribute__((target("avx512f,avx2,fma")))
 #define INLINE static inline __attribute__((always_inline)) WITH_AVX512
 #define TILE 12
-#define AHEAD 8 /* inputs; what is fetched from memory meanwhile */
 
 /* rows and panels are known when compiled. */
 INLINE void tile(const size_t rows, const size_t panels, float *out, size_t out_stride,
@@ -35,9 +34,9 @@ INLINE void tile(const size_t rows, const size_t panels, float *out, size_t out_
     for (size_t i = 0; i < inputs; i++) {
         const __m512 first = _mm512_loadu_ps(weights + i * RSI_PANEL);
         const __m512 other = _mm512_loadu_ps(weights + second + i * RSI_PANEL);
-        _mm_prefetch((const char *)(weights + (i + AHEAD) * RSI_PANEL), _MM_HINT_T0);
-        if (panels == 2)
-            _mm_prefetch((const char *)(weights + second + (i + AHEAD) * RSI_PANEL), _MM_HINT_T0);
+        /* The next pair of panels comes from memory meanwhile. */
+        _mm_prefetch((const char *)(weights + (2 * inputs + i) * RSI_PANEL), _MM_HINT_T1);
+        _mm_prefetch((const char *)(weights + (3 * inputs + i) * RSI_PANEL), _MM_HINT_T1);
 #pragma GCC unroll 12
         for (size_t r = 0; r < rows; r++) {
             const __m512 x = _mm512_set1_ps(in[i * rows + r]);
