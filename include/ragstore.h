@@ -389,6 +389,82 @@ RAGSTORE_API void ragstore_model_open_options_init(ragstore_model_open_options *
 RAGSTORE_API int ragstore_model_open_with(ragstore_model **out, const char *path,
                                           const ragstore_model_open_options *options);
 
+#define RAGSTORE_ROLE_DOCUMENT 1u /* a text in which answers are found */
+#define RAGSTORE_ROLE_QUERY 2u    /* a question */
+
+typedef struct ragstore_model_callback_options {
+    size_t struct_size;
+    const char *fingerprint; /* required: names model, version, and whatever else decides about the
+                                vectors, such as "acme-embed-3/1024"; at most 256 bytes */
+    uint32_t dimension;      /* required: numbers of a vector, 1 to 65,536 */
+    uint32_t batch_size;     /* texts of one call at most: 1 to 256; default 32 */
+    uint32_t max_tokens;     /* words of a document that count, about: chunks stay below; at least 16;
+                                default 256 */
+    uint32_t reserved;       /* zero */
+    /* Required. Fills count × dimension floats, row by row, for count NUL-terminated UTF-8 texts;
+     * role is RAGSTORE_ROLE_…. Returns 0, or another number after writing into `reason`, which has
+     * room for reason_size bytes, why not: RAGSTORE_E_INTERRUPTED ends the call with that, anything
+     * else with EMBEDDER and the reason. Called on any thread, by several at once, and holds nobody up
+     * but the call that needs the vectors. */
+    int32_t (*embed)(void *user, float *vectors, const char *const *texts, size_t count,
+                     uint32_t role, char *reason, size_t reason_size);
+    void (*release)(void *user); /* called when nothing uses the model any more; NULL: nothing is */
+    void *user;
+} ragstore_model_callback_options;
+
+#define RAGSTORE_MODEL_CALLBACK_OPTIONS_INIT                                                       \
+    {sizeof(ragstore_model_callback_options), NULL, 0, 0, 0, 0, NULL, NULL, NULL}
+
+/**
+ * Fill an options struct with the defaults.
+ *
+ * @param options  not NULL
+ *
+ * Ownership: none.
+ * Lifetime:  none.
+ * Threads:   any thread.
+ * Errors:    none.
+ * Blocking:  never.
+ * Since:     0.1
+ */
+RAGSTORE_API void ragstore_model_callback_options_init(ragstore_model_callback_options *options);
+
+/**
+ * Make a model of the application's own function, such as a client of a server for embeddings. Its
+ * vectors are brought to length 1; a number that it did not write, or that is not finite, and a vector
+ * of zeros are refused. Two models with one fingerprint count as the same.
+ *
+ * @param out  set to the model, to NULL on failure
+ * @param options  not NULL
+ *
+ * Ownership: caller owns *out, free with ragstore_model_free(); the fingerprint is copied.
+ * Lifetime:  user must live until release is called: after ragstore_model_free() and after the last
+ *            store that uses the model has been closed and its handles freed. When opening fails it
+ *            is not called.
+ * Threads:   any thread.
+ * Errors:    UNSUPPORTED, common.
+ * Blocking:  never.
+ * Since:     0.1
+ */
+RAGSTORE_API int ragstore_model_open_callback(ragstore_model **out,
+                                              const ragstore_model_callback_options *options);
+
+/**
+ * Make a model that knows no meaning: texts with the same words get similar vectors. It needs no file
+ * and is for tests of programs, not for search.
+ *
+ * @param out  set to the model, to NULL on failure
+ * @param dimension  8 to 4,096; 0: 256
+ *
+ * Ownership: caller owns *out, free with ragstore_model_free().
+ * Lifetime:  none.
+ * Threads:   any thread.
+ * Errors:    common.
+ * Blocking:  never.
+ * Since:     0.1
+ */
+RAGSTORE_API int ragstore_model_open_hashing(ragstore_model **out, uint32_t dimension);
+
 /**
  * Tell how many numbers a vector of this model has.
  *
@@ -433,7 +509,7 @@ RAGSTORE_API const char *ragstore_model_fingerprint(const ragstore_model *model)
  * Ownership: none.
  * Lifetime:  none.
  * Threads:   any thread.
- * Errors:    INVALID_DATA (not UTF-8), common.
+ * Errors:    INVALID_DATA (not UTF-8), UNSUPPORTED (a model without tokens), common.
  * Blocking:  never.
  * Since:     0.1
  */
@@ -453,7 +529,7 @@ RAGSTORE_API int ragstore_model_tokenize(int32_t *ids, size_t *count, size_t *un
  * Ownership: texts are borrowed until the call returns.
  * Lifetime:  none.
  * Threads:   any thread; a call on many texts has as many threads of its own as the model may use.
- * Errors:    INVALID_DATA (not UTF-8), common.
+ * Errors:    INVALID_DATA (not UTF-8), EMBEDDER (the callback failed), INTERRUPTED (likewise), common.
  * Blocking:  computes.
  * Since:     0.1
  */

@@ -29,13 +29,14 @@ ROOM_vectors := centroids.c code_scan.c code_scan_avx2.c code_scan_avx512.c fais
 ROOM_lexical := analyzer.c bm25.c chunk_slots.c dictionary.c fold.c lexical.c lexical_compact.c lexical_read.c lexical_write.c \
     postings.c stop_words.c text_segments.c word_cache.c
 
-ROOM_embed := batch.c bert_characters.c bert_config.c dense.c embedder.c encoder.c int8_product.c \
+ROOM_embed := batch.c bert_characters.c bert_config.c dense.c embed.c embedder.c embedder_callback.c \
+    embedder_hashing.c encoder.c int8_product.c \
     int8_product_avx2.c int8_product_vnni.c kernels.c model_file.c model_locate.c product.c \
     product_avx2.c product_avx512.c prompts.c safetensors.c vocabulary.c weights.c wordpiece.c \
     wordpiece_config.c
 
 ROOM_entities := backup.c catalog.c catalog_codes.c catalog_lexical.c catalog_load.c check.c compact.c compact_rows.c entity.c entity_describe.c export.c \
-    index_plan.c index_settings.c \
+    embedding_cache.c index_plan.c index_settings.c \
     job_list.c job_record.c job_threads.c job_work.c open_stores.c \
     store.c store_extractor.c store_log.c upkeep.c
 

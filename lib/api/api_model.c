@@ -82,6 +82,61 @@ int ragstore_model_open_with(ragstore_model **out, const char *path,
     return open_model(out, path, options, __func__);
 }
 
+static int make_model(ragstore_model **out, rsi_embedder *embedder)
+{
+    ragstore_model *model = rsi_alloc_zeroed(sizeof *model);
+    if (model == NULL)
+        return RAGSTORE_E_NO_MEMORY;
+    model->embedder = embedder;
+    model->magic = RSI_MAGIC_MODEL;
+    *out = model;
+    return RAGSTORE_OK;
+}
+
+int ragstore_model_open_callback(ragstore_model **out,
+                                 const ragstore_model_callback_options *options)
+{
+    ragstore_model_callback_options given;
+    rsi_embedder *embedder;
+    int status = rsi_clear_out(out, __func__);
+    if (status == RAGSTORE_OK)
+        status = rsi_check_not_null(options, __func__, "options");
+    if (status == RAGSTORE_OK)
+        status = rsi_take_options(&given, sizeof given, options, __func__);
+    if (status == RAGSTORE_OK)
+        status = rsi_check_reserved(given.reserved, __func__);
+    if (status != RAGSTORE_OK)
+        return status;
+    rsi_embedder_callback callback = {.fingerprint = given.fingerprint,
+                                      .dimension = given.dimension,
+                                      .batch = given.batch_size,
+                                      .max_tokens = given.max_tokens,
+                                      .embed = given.embed,
+                                      .user = given.user};
+    status = rsi_embedder_open_callback(&embedder, &callback);
+    if (status == RAGSTORE_OK)
+        status = make_model(out, embedder);
+    if (status == RAGSTORE_OK) /* from here on it will be called */
+        rsi_embedder_set_release(embedder, given.release);
+    else
+        rsi_embedder_release(embedder);
+    return status;
+}
+
+int ragstore_model_open_hashing(ragstore_model **out, uint32_t dimension)
+{
+    rsi_embedder *embedder;
+    int status = rsi_clear_out(out, __func__);
+    if (status == RAGSTORE_OK)
+        status = rsi_embedder_open_hashing(&embedder, dimension);
+    if (status != RAGSTORE_OK)
+        return status;
+    status = make_model(out, embedder);
+    if (status != RAGSTORE_OK)
+        rsi_embedder_release(embedder);
+    return status;
+}
+
 static bool is_model(const ragstore_model *model, const char *function)
 {
     return rsi_check_handle(model, RSI_MAGIC_MODEL, function) == RAGSTORE_OK;

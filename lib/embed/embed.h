@@ -12,6 +12,7 @@
 #include "base/bytes.h"
 #include "embed/precision.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -36,6 +37,27 @@ typedef struct rsi_model_options {
 int rsi_embedder_open_model(rsi_embedder **out, const char *directory,
                             const rsi_model_options *options);
 
+#define RSI_FINGERPRINT_MAX 256
+#define RSI_EMBED_BATCH_MAX 256
+
+/* An embedder of the application. Its vectors are brought to length 1. */
+typedef struct rsi_embedder_callback {
+    const char *fingerprint; /* copied */
+    uint32_t dimension;
+    uint32_t batch;      /* texts at once; 0: 32 */
+    uint32_t max_tokens; /* of a document, about; 0: 256 */
+    int32_t (*embed)(void *user, float *vectors, const char *const *texts, size_t count,
+                     uint32_t role, char *reason, size_t reason_size);
+    void *user;
+} rsi_embedder_callback;
+
+/* INVALID_ARGUMENT. */
+int rsi_embedder_open_callback(rsi_embedder **out, const rsi_embedder_callback *callback);
+/* Call release(user) when the last owner has gone; NULL: nothing. Before anybody shares it. */
+void rsi_embedder_set_release(rsi_embedder *embedder, void (*release)(void *user));
+/* Vectors of words without meaning, for tests; dimension 0: 256. INVALID_ARGUMENT. */
+int rsi_embedder_open_hashing(rsi_embedder **out, uint32_t dimension);
+
 rsi_embedder *rsi_embedder_retain(rsi_embedder *embedder);
 void rsi_embedder_release(rsi_embedder *embedder); /* NULL is fine */
 
@@ -44,6 +66,11 @@ uint32_t rsi_embedder_max_tokens(const rsi_embedder *embedder); /* special token
 /* How many tokens of a document count, without special ones and the prompt. */
 uint32_t rsi_embedder_document_tokens(const rsi_embedder *embedder);
 const char *rsi_embedder_fingerprint(const rsi_embedder *embedder);
+
+/* How many texts at once, when somebody wants to hear of progress; at most RSI_EMBED_BATCH_MAX. */
+uint32_t rsi_embedder_batch(const rsi_embedder *embedder);
+/* Can it count tokens? The two below are UNSUPPORTED otherwise. */
+bool rsi_embedder_has_tokens(const rsi_embedder *embedder);
 
 /* How many tokens a text has without special ones and without a cut. Additive over texts that are
  * split at white space. */
@@ -55,7 +82,8 @@ int rsi_embedder_count_tokens(size_t *count, const rsi_embedder *embedder, const
 int rsi_embedder_tokenize(int32_t *ids, size_t *count, size_t *uncut, const rsi_embedder *embedder,
                           const char *text, size_t size);
 
-/* Vectors of count × dimension floats, row by row, of length 1. INVALID_DATA: not UTF-8. */
+/* Vectors of count × dimension floats, row by row, of length 1. INVALID_DATA: not UTF-8. EMBEDDER: the
+ * application's callback failed, or what it gave are no vectors. */
 int rsi_embedder_embed(float *vectors, const rsi_embedder *embedder, rsi_embed_role role,
                        const rsi_slice *texts, size_t count);
 

@@ -1,5 +1,5 @@
 /*
- * The embedder: a model directory, opened, counted and named; texts in, vectors out.
+ * The embedder of a model directory: opened and named; texts in, vectors out.
  *
  * The fingerprint says what the numbers depend on:
  *
@@ -15,7 +15,7 @@
  * The digest of the weights takes longer than all the rest of opening (about 1 ms per megabyte
  * with the processor's help, 4 without), so it is made when somebody first asks for the name.
  *
- * Locking: an embedder does not change, except for the count of its owners (atomic) and the
+ * Locking: an embedder does not change, except for the count of its owners (embed.c) and the
  * fingerprint (under its mutex, once).
  */
 #include "embed/embed.h"
@@ -23,24 +23,24 @@
 #include "base/digest.h"
 #include "base/memory.h"
 #include "base/status.h"
-#include "base/utf8.h"
 #include "embed/batch.h"
+#include "embed/embedder_kind.h"
 #include "embed/encoder.h"
 #include "embed/model_file.h"
 #include "embed/prompts.h"
 #include "embed/wordpiece.h"
 
 #include <pthread.h>
-#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
+#define TEXTS_AT_ONCE 32 /* between two reports of progress */
 #define WEIGHTS_DIGITS 16
 #define SETTINGS_DIGITS 8
 
-struct rsi_embedder {
-    atomic_size_t owners;
+typedef struct model_embedder {
+    rsi_embedder base;
     rsi_encoder encoder;
     rsi_wordpiece wordpiece;
     rsi_prompts prompts;
@@ -50,10 +50,16 @@ struct rsi_embedder {
     bool named;
     char *fingerprint; /* the weights' digits are blank until named is set */
     size_t weights_digits_at;
-};
+} model_embedder;
 
-static void free_embedder(rsi_embedder *embedder)
+static const model_embedder *model_of(const rsi_embedder *embedder)
 {
+    return (const model_embedder *)(const void *)embedder;
+}
+
+static void free_model(rsi_embedder *base)
+{
+    model_embedder *embedder = (model_embedder *)(void *)base;
     rsi_encoder_close(&embedder->encoder);
     rsi_wordpiece_free(&embedder->wordpiece);
     rsi_prompts_free(&embedder->prompts);
@@ -63,7 +69,7 @@ static void free_embedder(rsi_embedder *embedder)
 }
 
 /* Each id that can come out of the tokenizer must have a row in the table of words. */
-static int check_ids(const rsi_embedder *embedder)
+static int check_ids(const model_embedder *embedder)
 {
     const rsi_wordpiece *wordpiece = &embedder->wordpiece;
     size_t rows = embedder->encoder.config.vocabulary;
@@ -75,13 +81,13 @@ static int check_ids(const rsi_embedder *embedder)
                            "the vocabulary has ids beyond the model's %zu rows", rows);
 }
 
-static const char *prompt_of(const rsi_embedder *embedder, rsi_embed_role role)
+static const char *prompt_of(const model_embedder *embedder, rsi_embed_role role)
 {
     return role == RSI_EMBED_QUERY ? embedder->prompts.query : embedder->prompts.document;
 }
 
 /* A prompt must leave room for the text. */
-static int count_prompts(rsi_embedder *embedder)
+static int count_prompts(model_embedder *embedder)
 {
     const size_t limit = embedder->encoder.config.max_tokens;
     for (int role = RSI_EMBED_DOCUMENT; role <= RSI_EMBED_QUERY; role++) {
@@ -98,7 +104,7 @@ static int count_prompts(rsi_embedder *embedder)
 }
 
 /* Eight digits for all that decides about vectors beside the weights. */
-static void digest_settings(const rsi_embedder *embedder, char hex[RSI_SHA256_HEX])
+static void digest_settings(const model_embedder *embedder, char hex[RSI_SHA256_HEX])
 {
     const rsi_bert_config *config = &embedder->encoder.config;
     char sizes[160];
@@ -121,7 +127,7 @@ static void digest_settings(const rsi_embedder *embedder, char hex[RSI_SHA256_HE
     rsi_sha256_end_hex(&sha, hex);
 }
 
-static int begin_fingerprint(rsi_embedder *embedder, const char *directory)
+static int begin_fingerprint(model_embedder *embedder, const char *directory)
 {
     const rsi_bert_config *config = &embedder->encoder.config;
     char settings[RSI_SHA256_HEX];
@@ -142,16 +148,78 @@ static int begin_fingerprint(rsi_embedder *embedder, const char *directory)
     return status;
 }
 
+static const char *name_model(const rsi_embedder *embedder)
+{
+    model_embedder *self = (model_embedder *)(uintptr_t)embedder; /* every one is made by us: writable */
+    pthread_mutex_lock(&self->naming);
+    if (!self->named) {
+        char hex[RSI_SHA256_HEX];
+        rsi_sha256_hex(self->encoder.weights.file.data, self->encoder.weights.file.size, hex);
+        memcpy(self->fingerprint + self->weights_digits_at, hex, WEIGHTS_DIGITS);
+        self->named = true;
+    }
+    pthread_mutex_unlock(&self->naming);
+    return self->fingerprint;
+}
+
+static int count_model_tokens(size_t *count, const rsi_embedder *embedder, const char *text,
+                              size_t size)
+{
+    rsi_token_list list = {0};
+    rsi_wordpiece_run(&model_of(embedder)->wordpiece, &list, text, size);
+    *count = list.count;
+    return RAGSTORE_OK;
+}
+
+static int tokenize_for_model(int32_t *ids, size_t *count, size_t *uncut,
+                              const rsi_embedder *embedder, const char *text, size_t size)
+{
+    *count = rsi_wordpiece_frame(&model_of(embedder)->wordpiece, ids, uncut, embedder->max_tokens,
+                                 text, size);
+    return RAGSTORE_OK;
+}
+
+static int embed_by_model(float *vectors, const rsi_embedder *base, rsi_embed_role role,
+                          const rsi_slice *texts, size_t count)
+{
+    const model_embedder *embedder = model_of(base);
+    const rsi_batch batch = {.encoder = &embedder->encoder,
+                             .wordpiece = &embedder->wordpiece,
+                             .prompt = prompt_of(embedder, role),
+                             .texts = texts,
+                             .count = count,
+                             .vectors = vectors};
+    return rsi_batch_run(&batch, embedder->threads);
+}
+
+static const rsi_embedder_kind model_kind = {
+    .free = free_model,
+    .fingerprint = name_model,
+    .count_tokens = count_model_tokens,
+    .tokenize = tokenize_for_model,
+    .embed = embed_by_model,
+};
+
+static void set_limits(model_embedder *embedder)
+{
+    const rsi_bert_config *config = &embedder->encoder.config;
+    const size_t taken = RSI_SPECIAL_TOKENS + embedder->prompt_tokens[RSI_EMBED_DOCUMENT];
+    embedder->base.dimension = (uint32_t)config->hidden;
+    embedder->base.max_tokens = (uint32_t)config->max_tokens;
+    embedder->base.document_tokens = (uint32_t)(config->max_tokens - taken);
+    embedder->base.batch = TEXTS_AT_ONCE;
+}
+
 int rsi_embedder_open_model(rsi_embedder **out, const char *directory,
                             const rsi_model_options *options)
 {
     static const rsi_model_options defaults = {0};
     *out = NULL;
     options = options == NULL ? &defaults : options;
-    rsi_embedder *embedder = rsi_alloc_zeroed(sizeof *embedder);
+    model_embedder *embedder = rsi_alloc_zeroed(sizeof *embedder);
     if (embedder == NULL)
         return RAGSTORE_E_NO_MEMORY;
-    atomic_init(&embedder->owners, 1);
+    rsi_embedder_init(&embedder->base, &model_kind);
     pthread_mutex_init(&embedder->naming, NULL); /* cannot fail with default attributes */
     embedder->threads = options->threads > 0 ? options->threads : rsi_batch_threads();
     int status = rsi_encoder_open(&embedder->encoder, directory, options->precision);
@@ -167,103 +235,10 @@ int rsi_embedder_open_model(rsi_embedder **out, const char *directory,
     if (status == RAGSTORE_OK)
         status = begin_fingerprint(embedder, directory);
     if (status != RAGSTORE_OK) {
-        free_embedder(embedder);
+        free_model(&embedder->base);
         return rsi_wrap(status, "open model %s", directory);
     }
-    *out = embedder;
+    set_limits(embedder);
+    *out = &embedder->base;
     return RAGSTORE_OK;
-}
-
-rsi_embedder *rsi_embedder_retain(rsi_embedder *embedder)
-{
-    atomic_fetch_add_explicit(&embedder->owners, 1, memory_order_relaxed);
-    return embedder;
-}
-
-void rsi_embedder_release(rsi_embedder *embedder)
-{
-    if (embedder != NULL &&
-        atomic_fetch_sub_explicit(&embedder->owners, 1, memory_order_acq_rel) == 1)
-        free_embedder(embedder);
-}
-
-uint32_t rsi_embedder_dimension(const rsi_embedder *embedder)
-{
-    return (uint32_t)embedder->encoder.config.hidden;
-}
-
-uint32_t rsi_embedder_max_tokens(const rsi_embedder *embedder)
-{
-    return (uint32_t)embedder->encoder.config.max_tokens;
-}
-
-uint32_t rsi_embedder_document_tokens(const rsi_embedder *embedder)
-{
-    return (uint32_t)(embedder->encoder.config.max_tokens - RSI_SPECIAL_TOKENS -
-                      embedder->prompt_tokens[RSI_EMBED_DOCUMENT]);
-}
-
-const char *rsi_embedder_fingerprint(const rsi_embedder *embedder)
-{
-    rsi_embedder *self = (rsi_embedder *)embedder; /* every embedder is made by us, and writable */
-    pthread_mutex_lock(&self->naming);
-    if (!self->named) {
-        char hex[RSI_SHA256_HEX];
-        rsi_sha256_hex(self->encoder.weights.file.data, self->encoder.weights.file.size, hex);
-        memcpy(self->fingerprint + self->weights_digits_at, hex, WEIGHTS_DIGITS);
-        self->named = true;
-    }
-    pthread_mutex_unlock(&self->naming);
-    return self->fingerprint;
-}
-
-static int check_text(const char *text, size_t size)
-{
-    size_t bad;
-    if (!rsi_utf8_valid(text, size, &bad))
-        return rsi_fail(RAGSTORE_E_INVALID_DATA, "embed", "the text is not UTF-8 at byte %zu", bad);
-    return RAGSTORE_OK;
-}
-
-int rsi_embedder_count_tokens(size_t *count, const rsi_embedder *embedder, const char *text,
-                              size_t size)
-{
-    *count = 0;
-    int status = check_text(text, size);
-    if (status != RAGSTORE_OK)
-        return status;
-    rsi_token_list list = {0};
-    rsi_wordpiece_run(&embedder->wordpiece, &list, text, size);
-    *count = list.count;
-    return RAGSTORE_OK;
-}
-
-int rsi_embedder_tokenize(int32_t *ids, size_t *count, size_t *uncut, const rsi_embedder *embedder,
-                          const char *text, size_t size)
-{
-    *count = 0;
-    if (uncut != NULL)
-        *uncut = 0;
-    int status = check_text(text, size);
-    if (status == RAGSTORE_OK)
-        *count = rsi_wordpiece_frame(&embedder->wordpiece, ids, uncut,
-                                     embedder->encoder.config.max_tokens, text, size);
-    return status;
-}
-
-int rsi_embedder_embed(float *vectors, const rsi_embedder *embedder, rsi_embed_role role,
-                       const rsi_slice *texts, size_t count)
-{
-    int status = RAGSTORE_OK;
-    for (size_t i = 0; i < count && status == RAGSTORE_OK; i++)
-        status = rsi_wrap(check_text(texts[i].data, texts[i].size), "text %zu", i);
-    if (status != RAGSTORE_OK || count == 0)
-        return status;
-    const rsi_batch batch = {.encoder = &embedder->encoder,
-                             .wordpiece = &embedder->wordpiece,
-                             .prompt = prompt_of(embedder, role),
-                             .texts = texts,
-                             .count = count,
-                             .vectors = vectors};
-    return rsi_batch_run(&batch, embedder->threads);
 }

@@ -56,7 +56,7 @@ static void make_stale_locked(rsi_store *store, rsi_catalog *catalog)
 static void shrink_locked(rsi_store *store)
 {
     for (;;) {
-        size_t total = 0;
+        size_t total = rsi_embedding_cache_memory(store->embedded);
         size_t position = 0;
         rsi_catalog *oldest = NULL;
         void *value;

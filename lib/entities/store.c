@@ -6,6 +6,17 @@
 #include "entities/catalog.h"
 #include "entities/jobs.h"
 
+#define CACHE_SHARE 16 /* of the memory limit, for vectors of texts that may come again */
+#define CACHE_MAX ((uint64_t)64 << 20)
+
+static int take_embedder(rsi_store *store, rsi_embedder *embedder)
+{
+    const uint64_t share = store->memory_limit_bytes / CACHE_SHARE;
+    store->embedder = rsi_embedder_retain(embedder);
+    return rsi_embedding_cache_make(&store->embedded, rsi_embedder_dimension(embedder),
+                                    (size_t)(share < CACHE_MAX ? share : CACHE_MAX));
+}
+
 int rsi_store_open(rsi_store **out, const char *path, const rsi_store_options *options)
 {
     rsi_storage_options storage_options = options->storage;
@@ -37,7 +48,7 @@ int rsi_store_open(rsi_store **out, const char *path, const rsi_store_options *o
     if (status == RAGSTORE_OK)
         status = rsi_jobs_create(store, options->run_job);
     if (status == RAGSTORE_OK && options->embedder != NULL)
-        store->embedder = rsi_embedder_retain(options->embedder);
+        status = take_embedder(store, options->embedder);
     if (status == RAGSTORE_OK && options->background && !rsi_storage_is_read_only(store->storage))
         status = rsi_upkeep_start(store);
     if (status != RAGSTORE_OK) {
@@ -82,6 +93,7 @@ void rsi_store_free(rsi_store *store)
     rsi_catalogs_free(store);
     rsi_storage_free(store->storage);
     rsi_jobs_free(store);
+    rsi_embedding_cache_free(store->embedded);
     rsi_embedder_release(store->embedder);
     rsi_map_free(&store->stale_indexes, NULL);
     pthread_mutex_destroy(&store->catalogs_mutex);

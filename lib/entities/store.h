@@ -3,7 +3,7 @@
  *
  *   rsi_store
  *     ├─ storage    records, rows of records, files
- *     ├─ embedder   or NULL: keyword search only
+ *     ├─ embedder   or NULL: keyword search only; with what it gave lately (embedding_cache.h)
  *     ├─ catalogs   what is held in memory of each entity that was touched (catalog.h)
  *     ├─ jobs       what goes on behind the calls (jobs.h)
  *     └─ upkeep     a thread that writes checkpoints and index files, or the host's calls
@@ -13,6 +13,7 @@
 
 #include "base/map.h"
 #include "embed/embed.h"
+#include "entities/embedding_cache.h"
 #include "ragstore.h"
 #include "storage/storage.h"
 
@@ -41,6 +42,7 @@ struct rsi_job;
 typedef struct rsi_store {
     rsi_storage *storage;
     rsi_embedder *embedder; /* NULL: none */
+    rsi_embedding_cache *embedded; /* what it gave lately; NULL likewise */
     char *path;
     uint64_t memory_limit_bytes;
     unsigned opens; /* users that have not closed (open_stores.c) */

@@ -15,7 +15,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#define EMBED_AT_ONCE 32
 #define DIMENSION_MAX 65536
 #define CHUNK_TOKENS 200   /* heading path included; measured: see bench/README.md */
 #define OVERLAP_TOKENS 30
@@ -89,11 +88,11 @@ static int text_to_embed(rsi_bytes *out, const rsi_new_chunk *chunk)
 }
 
 /* Embed chunks[from..from+count). */
-static int embed_some(rsi_prepared *prepared, const rsi_embedder *embedder, const size_t *which,
-                      size_t count)
+static int embed_some(rsi_prepared *prepared, rsi_store *store, const rsi_embedder *embedder,
+                      const size_t *which, size_t count)
 {
-    rsi_bytes texts[EMBED_AT_ONCE] = {{0}};
-    rsi_slice slices[EMBED_AT_ONCE];
+    rsi_bytes texts[RSI_EMBED_BATCH_MAX] = {{0}};
+    rsi_slice slices[RSI_EMBED_BATCH_MAX];
     const size_t dimension = prepared->dimension;
     float *out = rsi_alloc_array(count * dimension, sizeof *out);
     int status = out == NULL ? RAGSTORE_E_NO_MEMORY : RAGSTORE_OK;
@@ -102,7 +101,8 @@ static int embed_some(rsi_prepared *prepared, const rsi_embedder *embedder, cons
         slices[i] = (rsi_slice){texts[i].data, texts[i].size};
     }
     if (status == RAGSTORE_OK)
-        status = rsi_embedder_embed(out, embedder, RSI_EMBED_DOCUMENT, slices, count);
+        status =
+            rsi_embed_cached(out, store->embedded, embedder, RSI_EMBED_DOCUMENT, slices, count);
     for (size_t i = 0; status == RAGSTORE_OK && i < count; i++)
         memcpy(prepared->vectors + which[i] * dimension, out + i * dimension,
                dimension * sizeof *out);
@@ -117,16 +117,17 @@ static int embed_chunks(rsi_prepared *prepared, rsi_store *store, const rsi_embe
                         const bool *has_vector, const rsi_document_fields *fields)
 {
     const uint64_t epoch = rsi_store_epoch(store);
-    size_t which[EMBED_AT_ONCE];
+    const size_t at_once = rsi_embedder_batch(embedder);
+    size_t which[RSI_EMBED_BATCH_MAX];
     size_t gathered = 0;
     int status = rsi_report_progress(fields, "embed", 0, prepared->count);
     for (size_t i = 0; status == RAGSTORE_OK && i < prepared->count; i++) {
         if (has_vector == NULL || !has_vector[i])
             which[gathered++] = i;
-        if (gathered < EMBED_AT_ONCE && i + 1 < prepared->count)
+        if (gathered < at_once && i + 1 < prepared->count)
             continue;
         if (gathered > 0)
-            status = embed_some(prepared, embedder, which, gathered);
+            status = embed_some(prepared, store, embedder, which, gathered);
         gathered = 0;
         if (status == RAGSTORE_OK)
             status = rsi_store_check_interrupt(store, epoch);
@@ -192,7 +193,7 @@ static int cut_into_chunks(rsi_prepared *prepared, const rsi_extracted *extracte
     if (embedder != NULL) {
         uint32_t limit = rsi_embedder_document_tokens(embedder);
         options.max_tokens = limit < CHUNK_TOKENS ? limit : CHUNK_TOKENS;
-        options.count_tokens = count_tokens;
+        options.count_tokens = rsi_embedder_has_tokens(embedder) ? count_tokens : NULL;
         options.user = (void *)(uintptr_t)embedder;
     }
     int status = rsi_report_progress(fields, "chunk", 0, 0);

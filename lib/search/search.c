@@ -68,9 +68,9 @@ static int embed_query(search *s, const rsi_entity_record *entity)
         rsi_slice text = {s->query->text, s->query->size};
         s->dimension = rsi_embedder_dimension(s->store->embedder);
         s->vector = rsi_alloc_array(s->dimension, sizeof *s->vector);
-        return s->vector == NULL
-                   ? RAGSTORE_E_NO_MEMORY
-                   : rsi_embedder_embed(s->vector, s->store->embedder, RSI_EMBED_QUERY, &text, 1);
+        return s->vector == NULL ? RAGSTORE_E_NO_MEMORY
+                                 : rsi_embed_cached(s->vector, s->store->embedded,
+                                                    s->store->embedder, RSI_EMBED_QUERY, &text, 1);
     }
     if (s->mode == RAGSTORE_MODE_VECTOR && !ready)
         return rsi_fail(RAGSTORE_E_EMBEDDER, "search", "%s", notice);

@@ -21,6 +21,7 @@ static void options__are_equal_by_macro_and_by_function(void **state)
 {
     (void)state;
     INIT_IS_THE_MACRO(ragstore_model_open_options, RAGSTORE_MODEL_OPEN_OPTIONS_INIT);
+    INIT_IS_THE_MACRO(ragstore_model_callback_options, RAGSTORE_MODEL_CALLBACK_OPTIONS_INIT);
     INIT_IS_THE_MACRO(ragstore_store_open_options, RAGSTORE_STORE_OPEN_OPTIONS_INIT);
     INIT_IS_THE_MACRO(ragstore_store_compact_options, RAGSTORE_STORE_COMPACT_OPTIONS_INIT);
     INIT_IS_THE_MACRO(ragstore_backup_options, RAGSTORE_BACKUP_OPTIONS_INIT);
@@ -45,6 +46,8 @@ static void options__have_no_gap_that_could_hold_garbage(void **state)
                      offsetof(ragstore_store_open_options, extract_user) + sizeof(void *));
     assert_int_equal(offsetof(ragstore_store_open_options, memory_limit_bytes),
                      sizeof(size_t) + 4 * sizeof(uint32_t));
+    assert_int_equal(offsetof(ragstore_model_callback_options, embed),
+                     2 * sizeof(size_t) + 4 * sizeof(uint32_t));
     assert_int_equal(offsetof(ragstore_entity_search_options, doc_ids),
                      sizeof(size_t) + 3 * sizeof(uint32_t) + sizeof(float));
     assert_int_equal(offsetof(ragstore_session_ask_options, on_sources),

@@ -46,6 +46,8 @@ RAGSTORE_LOG_INFO = 3
 RAGSTORE_LOG_DEBUG = 4
 RAGSTORE_BACKUP_UNCHECKED = 0x1
 RAGSTORE_LIST_NEWEST_FIRST = 0x1
+RAGSTORE_ROLE_DOCUMENT = 1
+RAGSTORE_ROLE_QUERY = 2
 RAGSTORE_MODE_HYBRID = 1
 RAGSTORE_MODE_VECTOR = 2
 RAGSTORE_MODE_KEYWORD = 3
@@ -124,6 +126,11 @@ log_callback = CFUNCTYPE(None, c_void_p, c_int, c_char_p)
 progress_callback = CFUNCTYPE(c_int32, c_void_p, c_char_p, c_uint64, c_uint64)
 # The bytes are a pointer and a size.
 extract_callback = CFUNCTYPE(c_int32, c_void_p, extraction_p, c_void_p, c_size_t, c_char_p)
+# The texts are an array of count strings, the reason has room for so many bytes.
+embed_callback = CFUNCTYPE(
+    c_int32, c_void_p, POINTER(c_float), POINTER(c_char_p), c_size_t, c_uint32, c_void_p, c_size_t
+)
+release_callback = CFUNCTYPE(None, c_void_p)
 generate_callback = CFUNCTYPE(c_int32, c_void_p, generation_p, c_char_p, c_uint32)
 sources_callback = CFUNCTYPE(c_int32, c_void_p, result_p)
 # The text is not NUL-terminated: a pointer and a size.
@@ -144,6 +151,20 @@ class model_open_options(_Options):
         ("precision", c_uint32),
         ("query_prompt", c_char_p),
         ("document_prompt", c_char_p),
+    ]
+
+
+class model_callback_options(_Options):
+    _fields_ = [
+        ("struct_size", c_size_t),
+        ("fingerprint", c_char_p),
+        ("dimension", c_uint32),
+        ("batch_size", c_uint32),
+        ("max_tokens", c_uint32),
+        ("reserved", c_uint32),
+        ("embed", embed_callback),
+        ("release", release_callback),
+        ("user", c_void_p),
     ]
 
 
@@ -354,6 +375,19 @@ TABLE: list[tuple[str, list[Any], Any, Any]] = [
     ("ragstore_model_open", [_P(model_p), c_char_p], c_int, _status),
     ("ragstore_model_open_options_init", [_P(model_open_options)], None, None),
     ("ragstore_model_open_with", [_P(model_p), c_char_p, _P(model_open_options)], c_int, _status),
+    (
+        "ragstore_model_callback_options_init",
+        [_P(model_callback_options)],
+        None,
+        None,
+    ),
+    (
+        "ragstore_model_open_callback",
+        [_P(model_p), _P(model_callback_options)],
+        c_int,
+        _status,
+    ),
+    ("ragstore_model_open_hashing", [_P(model_p), c_uint32], c_int, _status),
     ("ragstore_model_dimension", [model_p], c_uint32, None),
     ("ragstore_model_fingerprint", [model_p], c_char_p, None),
     ("ragstore_model_tokenize",

@@ -3,18 +3,29 @@
 from __future__ import annotations
 
 import ctypes
+import itertools
 import os
 from array import array
 from collections.abc import Callable, Sequence
 from ctypes import c_int32, c_size_t
-from typing import Literal
+from typing import Any, Literal
 
 from . import _convert, _ffi
 from ._ffi import lib
+from ._convert import Floats
 from ._handle import Handle
-from .errors import invalid
+from .errors import BY_STATUS, CancelledError, invalid
 
 _PRECISIONS = {"float32": _ffi.RAGSTORE_PRECISION_FLOAT32, "int8": _ffi.RAGSTORE_PRECISION_INT8}
+
+# Functions that the library may call, by the number that it knows them by, until it lets them go.
+_alive: dict[int, Any] = {}
+_numbers = itertools.count(1)
+
+
+@_ffi.release_callback
+def _let_go(user: int | None) -> None:
+    _alive.pop(user or 0, None)
 
 
 class Model(Handle):
@@ -60,6 +71,60 @@ class Model(Handle):
             ctypes.byref(pointer), _convert.path(path, "path"), ctypes.byref(options)
         )
         super().__init__(pointer)
+
+    @classmethod
+    def callback(
+        cls,
+        embed: Callable[[list[str], str], Any],
+        *,
+        fingerprint: str,
+        dimension: int,
+        batch_size: int | None = None,
+        max_tokens: int | None = None,
+    ) -> Model:
+        """A model that is a function of yours.
+
+        embed        called with at most batch_size texts and a role, "document" or "query"; gives a
+                     row of `dimension` numbers for each: numpy, buffers or sequences of numbers. What
+                     it raises becomes the message of an EmbedderError. On any thread, perhaps on
+                     several at once.
+        fingerprint  names model, version and whatever else decides about the vectors
+        batch_size   1 to 256; None is 32
+        max_tokens   about how many words of a document count; None is 256
+        """
+        number = next(_numbers)
+        options = _ffi.model_callback_options(
+            fingerprint=_convert.text(fingerprint, "fingerprint"),
+            dimension=_convert.number(dimension, "dimension", 1, 65536),
+            batch_size=_convert.number(batch_size, "batch_size", 1, 256),
+            max_tokens=_convert.number(max_tokens, "max_tokens", 16, _convert.U32_MAX),
+            embed=_embed_callback(embed, dimension),
+            release=_let_go,
+            user=number,
+        )
+        _alive[number] = options
+        pointer = _ffi.model_p()
+        try:
+            lib.ragstore_model_open_callback(ctypes.byref(pointer), ctypes.byref(options))
+        except BaseException:
+            _let_go(number)
+            raise
+        return cls._of(pointer)
+
+    @classmethod
+    def hashing(cls, dimension: int | None = None) -> Model:
+        """A model for tests of programs: the same words, similar vectors; it knows no meaning."""
+        pointer = _ffi.model_p()
+        lib.ragstore_model_open_hashing(
+            ctypes.byref(pointer), _convert.number(dimension, "dimension", 8, 4096)
+        )
+        return cls._of(pointer)
+
+    @classmethod
+    def _of(cls, pointer: Any) -> Model:
+        made = cls.__new__(cls)
+        Handle.__init__(made, pointer)
+        return made
 
     @staticmethod
     def locate() -> str:
@@ -119,3 +184,29 @@ class Model(Handle):
                     block[row * dimension : (row + 1) * dimension] for row in range(count)
                 )
         return vectors
+
+
+def _embed_callback(embed: Callable[[list[str], str], Any], dimension: int) -> Any:
+    """The C function that calls a Python one, and turns what it raises into a reason."""
+
+    def call(
+        user: Any, vectors: Any, texts: Any, count: int, role: int, reason: int, size: int
+    ) -> int:
+        try:
+            name = "query" if role == _ffi.RAGSTORE_ROLE_QUERY else "document"
+            rows = Floats(embed([texts[i].decode() for i in range(count)], name))
+            if (rows.count, rows.dimension) != (count, dimension):
+                raise ValueError(
+                    f"{rows.count} rows of {rows.dimension} numbers for {count} texts; "
+                    f"{count} of {dimension} were expected"
+                )
+            ctypes.memmove(vectors, rows.pointer, 4 * count * dimension)
+            return 0
+        except CancelledError:
+            return BY_STATUS["INTERRUPTED"][0]
+        except BaseException as error:  # nothing may pass through C
+            raw = f"{type(error).__name__}: {error}".encode()[: size - 1]
+            ctypes.memmove(reason, raw + b"\0", len(raw) + 1)
+            return 1
+
+    return _ffi.embed_callback(call)
