@@ -1,6 +1,7 @@
 /* PowerPoint and Excel files (pptx, xlsx), and what all Office files have in common: relations. */
 #include "extract_formats.h"
 
+#include "extract_dates.h"
 #include "extract_table.h"
 #include "extract_xml.h"
 
@@ -10,10 +11,24 @@
 
 enum { NAME_MAX_BYTES = 512, STRINGS_MAX = 2 << 20 };
 
-bool office_relation(char *out, size_t size, struct archive *archive, const char *part,
-                     const char *id)
+static bool ends_with(const char *text, const char *end)
 {
-    char name[NAME_MAX_BYTES];
+    const size_t size = strlen(text);
+
+    return size >= strlen(end) && strcmp(text + size - strlen(end), end) == 0;
+}
+
+static bool is_same(const char *text, const char *wanted)
+{
+    return strcmp(text, wanted) == 0;
+}
+
+/* Where the first relation of a part leads whose attribute fits. */
+static bool find_relation(char *out, size_t size, struct archive *archive, const char *part,
+                          const char *attribute, const char *wanted,
+                          bool (*fits)(const char *text, const char *wanted))
+{
+    char name[2 * NAME_MAX_BYTES + 16];
     const char *slash = strrchr(part, '/');
     size_t directory = slash == NULL ? 0 : (size_t)(slash - part) + 1;
     struct bytes bytes;
@@ -26,7 +41,8 @@ bool office_relation(char *out, size_t size, struct archive *archive, const char
     }
     xml_open(&xml, &bytes);
     while (!found && xml_next(&xml)) {
-        if (xml_is(&xml, XML_START, "Relationship") && strcmp(xml_attribute(&xml, "Id"), id) == 0) {
+        if (xml_is(&xml, XML_START, "Relationship") &&
+            fits(xml_attribute(&xml, attribute), wanted)) {
             archive_resolve(out, size, part, xml_attribute(&xml, "Target"));
             found = true;
         }
@@ -34,6 +50,12 @@ bool office_relation(char *out, size_t size, struct archive *archive, const char
     xml_close(&xml);
     bytes_free(&bytes);
     return found;
+}
+
+bool office_relation(char *out, size_t size, struct archive *archive, const char *part,
+                     const char *id)
+{
+    return find_relation(out, size, archive, part, "Id", id, is_same);
 }
 
 /* An attribute "r:id": the local name is "id", and so is that of another attribute. */
@@ -106,6 +128,49 @@ static void read_slide(const struct bytes *bytes, int number)
     free(text.bytes);
 }
 
+/* What the speaker wants to say: of the page of notes, the shape with the notes. The others repeat the
+ * slide, its number and the date. */
+static void read_notes(const struct bytes *bytes, int number)
+{
+    struct xml xml;
+    struct text text = {0};
+    bool in_text = false;
+    bool in_notes = false;
+
+    xml_open(&xml, bytes);
+    while (xml_next(&xml)) {
+        if (xml.kind == XML_TEXT) {
+            if (in_text && in_notes) {
+                text_append_string(&text, xml.text);
+            }
+        } else if (strcmp(xml.name, "t") == 0) {
+            in_text = xml.kind == XML_START;
+        } else if (strcmp(xml.name, "sp") == 0) {
+            in_notes = false;
+        } else if (xml_is(&xml, XML_START, "ph")) {
+            in_notes = strcmp(xml_attribute(&xml, "type"), "body") == 0;
+        } else if (xml_is(&xml, XML_START, "br")) {
+            text_append(&text, " ", 1);
+        } else if (xml_is(&xml, XML_END, "p")) {
+            emit_text(BLOCK_PARAGRAPH, 0, number, &text);
+        }
+    }
+    xml_close(&xml);
+    free(text.bytes);
+}
+
+static void read_notes_of(struct archive *archive, const char *slide, int number)
+{
+    char name[NAME_MAX_BYTES];
+    struct bytes notes;
+
+    if (find_relation(name, sizeof name, archive, slide, "Type", "/notesSlide", ends_with) &&
+        archive_read(&notes, archive, name)) {
+        read_notes(&notes, number);
+        bytes_free(&notes);
+    }
+}
+
 void extract_pptx(struct archive *archive)
 {
     struct bytes presentation = archive_need(archive, "ppt/presentation.xml");
@@ -127,6 +192,7 @@ void extract_pptx(struct archive *archive)
             archive_read(&slide, archive, name)) {
             read_slide(&slide, number);
             bytes_free(&slide);
+            read_notes_of(archive, name, number);
         }
     }
     xml_close(&xml);
@@ -197,9 +263,18 @@ static size_t column_of(const char *reference)
     return column == 0 ? TABLE_COLUMNS : column - 1;
 }
 
-static void end_cell(struct text *cell, const struct text *value, const char *type,
-                     const struct strings *strings)
+/* What is the same for all sheets of a workbook. */
+struct workbook {
+    struct strings strings;
+    struct dates dates;
+};
+
+static void end_cell(struct text *cell, const struct text *value, const char *type, size_t format,
+                     const struct workbook *workbook)
 {
+    const struct strings *strings = &workbook->strings;
+    char date[64];
+
     if (cell == NULL || value->size == 0) {
         return;
     }
@@ -211,18 +286,22 @@ static void end_cell(struct text *cell, const struct text *value, const char *ty
         }
     } else if (strcmp(type, "b") == 0) {
         text_append_string(cell, value->bytes[0] == '1' ? "true" : "false");
+    } else if ((type[0] == '\0' || strcmp(type, "n") == 0) &&
+               dates_write(date, sizeof date, &workbook->dates, format, value->bytes)) {
+        text_append_string(cell, date);
     } else if (strcmp(type, "e") != 0) {
         text_append(cell, value->bytes, value->size);
     }
 }
 
-static void read_sheet(const struct bytes *bytes, const struct strings *strings, int number)
+static void read_sheet(const struct bytes *bytes, const struct workbook *workbook, int number)
 {
     struct table *table = table_new();
     struct text value = {0};
     struct text *cell = NULL;
     struct xml xml;
     char type[16] = "";
+    size_t format = 0;
     bool in_value = false;
 
     xml_open(&xml, bytes);
@@ -237,10 +316,11 @@ static void read_sheet(const struct bytes *bytes, const struct strings *strings,
             size_t column = column_of(xml_attribute(&xml, "r"));
 
             snprintf(type, sizeof type, "%.15s", xml_attribute(&xml, "t"));
+            format = strtoul(xml_attribute(&xml, "s"), NULL, 10);
             cell = column == TABLE_COLUMNS ? table_next_cell(table) : table_cell(table, column);
             text_clear(&value);
         } else if (xml_is(&xml, XML_END, "c")) {
-            end_cell(cell, &value, type, strings);
+            end_cell(cell, &value, type, format, workbook);
             cell = NULL;
         } else if (xml_is(&xml, XML_END, "row")) {
             table_end_row(table, number);
@@ -254,13 +334,14 @@ static void read_sheet(const struct bytes *bytes, const struct strings *strings,
 
 void extract_xlsx(struct archive *archive)
 {
-    struct bytes workbook = archive_need(archive, "xl/workbook.xml");
-    struct strings strings = {0};
+    struct bytes list = archive_need(archive, "xl/workbook.xml");
+    struct workbook workbook = {0};
     struct xml xml;
     int number = 0;
 
-    read_strings(&strings, archive);
-    xml_open(&xml, &workbook);
+    read_strings(&workbook.strings, archive);
+    dates_read(&workbook.dates, archive);
+    xml_open(&xml, &list);
     while (xml_next(&xml)) {
         char id[64];
         char name[NAME_MAX_BYTES];
@@ -276,7 +357,7 @@ void extract_xlsx(struct archive *archive)
         if (office_relation(name, sizeof name, archive, "xl/workbook.xml", id) &&
             archive_read(&sheet, archive, name)) {
             emit_block(BLOCK_HEADING, 1, number, title, strlen(title));
-            read_sheet(&sheet, &strings, number);
+            read_sheet(&sheet, &workbook, number);
             bytes_free(&sheet);
         }
     }

@@ -35,10 +35,12 @@ def table(rows):
 
 def relations(targets):
     return f'<Relationships xmlns="{PACKAGE}">' + "".join(
-        f'<Relationship Id="{name}" Target="{target}"/>' for name, target in targets) + "</Relationships>"
+        f'<Relationship Id="{name}" Type="{RELATIONS}/{(kind or ["other"])[0]}" Target="{target}"/>'
+        for name, target, *kind in targets) + "</Relationships>"
 
 
-def pptx(slides):
+def pptx(slides, notes=()):
+    """Slides of a title and a text; notes of the speaker for the first of them."""
     a = 'xmlns:a="http://schemas.openxmlformats.org/drawingml/2006/main"'
     p = 'xmlns:p="http://schemas.openxmlformats.org/presentationml/2006/main"'
     entries = [("ppt/presentation.xml",
@@ -51,20 +53,35 @@ def pptx(slides):
         entries.append((f"ppt/slides/slide{i}.xml", f'<p:sld {p} {a}><p:sp><p:nvSpPr><p:nvPr><p:ph '
                         f'type="title"/></p:nvPr></p:nvSpPr><a:p><a:r><a:t>{title}</a:t></a:r></a:p></p:sp>'
                         f'<p:sp><a:p><a:r><a:t>{text}</a:t></a:r></a:p></p:sp></p:sld>'))
+    for i, text in enumerate(notes):
+        entries.append((f"ppt/slides/_rels/slide{i}.xml.rels",
+                        relations([("r9", f"../notesSlides/notes{i}.xml", "notesSlide")])))
+        entries.append((f"ppt/notesSlides/notes{i}.xml", f"<p:notes {p} {a}>" + "".join(
+            f'<p:sp><p:nvSpPr><p:nvPr><p:ph type="{kind}"/></p:nvPr></p:nvSpPr>'
+            f"<a:p><a:r><a:t>{said}</a:t></a:r></a:p></p:sp>"
+            for kind, said in (("sldNum", "Number seventeen"), ("body", text), ("dt", "Today"))) + "</p:notes>"))
     return archive(entries)
 
 
-def xlsx(name, rows):
+def xlsx(name, rows, formats=(), workbook=""):
+    """A cell is a text, a number, or a number with the place of its format: a code of Excel's or a
+    text, such as 14 or "d.m.yy"."""
     strings = [cell for row in rows for cell in row if isinstance(cell, str)]
 
     def cell(column, row, value):
         place = f"{chr(65 + column)}{row + 1}"
         if isinstance(value, str):
             return f'<c r="{place}" t="s"><v>{strings.index(value)}</v></c>'
-        return f'<c r="{place}"><v>{value}</v></c>'
+        value, style = value if isinstance(value, tuple) else (value, 0)
+        return f'<c r="{place}" s="{style}"><v>{value}</v></c>'
 
+    own = {code: 164 + i for i, code in enumerate(c for c in formats if isinstance(c, str))}
     return archive([
-        ("xl/workbook.xml", f'<workbook xmlns:r="{RELATIONS}"><sheets><sheet name="{name}" '
+        ("xl/styles.xml", "<styleSheet><numFmts>" + "".join(
+            f'<numFmt numFmtId="{number}" formatCode="{code}"/>' for code, number in own.items()) +
+         '</numFmts><cellStyleXfs><xf numFmtId="14"/></cellStyleXfs><cellXfs><xf numFmtId="0"/>' + "".join(
+             f'<xf numFmtId="{own.get(code, code)}"/>' for code in formats) + "</cellXfs></styleSheet>"),
+        ("xl/workbook.xml", f'<workbook xmlns:r="{RELATIONS}">{workbook}<sheets><sheet name="{name}" '
                             'sheetId="1" r:id="r1"/></sheets></workbook>'),
         ("xl/_rels/workbook.xml.rels", relations([("r1", "worksheets/sheet1.xml")])),
         ("xl/sharedStrings.xml", "<sst>" + "".join(f"<si><t>{s}</t></si>" for s in strings) + "</sst>"),

@@ -143,6 +143,36 @@ def test_xlsx__rows_are_told_with_their_columns(server, entity):
     found(server, entity, "animals.xlsx", content, "walrus legs", "Name: walrus; Legs: 4", 1)
 
 
+def test_pptx__notes_of_the_speaker_belong_to_their_slide(server, entity):
+    content = made.pptx([("Beginning", "Words of welcome"), ("Figures", "It weighs a ton")],
+                        ["Say good evening.", "Mention that the walrus was weighed twice."])
+    hit = found(server, entity, "talk.pptx", content, "walrus weighed twice",
+                "Mention that the walrus was weighed twice.", 2)
+    assert "Number seventeen" not in hit["content"] and "Today" not in hit["content"]
+
+
+@pytest.mark.parametrize("value, code, shown", [
+    (45351, 14, "2024-02-29"), (45351.6041666667, 22, "2024-02-29 14:30"), (1, 14, "1900-01-01"),
+    (59, 14, "1900-02-28"), (61, 14, "1900-03-01"), (0.604166666666667, 20, "14:30"),
+    (0.5000115740740741, 21, "12:00:01"), (1.10416666666667, 46, "26:30"), (45351, "d.m.yy", "2024-02-29"),
+    (45351, "[$-407]dd\\ mmmm\\ yyyy", "2024-02-29"), (45351.25, "yyyy-mm-dd hh:mm", "2024-02-29 06:00"),
+    (1.5, "[h]:mm", "36:00"), (2958465, 14, "9999-12-31"),
+    (45351, 0, "45351"), (45351, 2, "45351"), (45351, "0.00", "45351"), (45351, "General", "45351"),
+    (45351, "0 &quot;days&quot;", "45351"), (45351, "[Red]0", "45351"), (-1, 14, "-1"),
+    (2958466, 14, "2958466"), ("1e400", 14, "1e400"),
+])  # fmt: skip
+def test_xlsx__dates_are_told_as_dates(server, entity, value, code, shown):
+    content = made.xlsx("Births", [["Name", "Born"], ["walrus", (value, 1)]], [code])
+    found(server, entity, "births.xlsx", content, "walrus born", f"Name: walrus; Born: {shown}", 1)
+
+
+def test_xlsx__dates_of_old_macintosh_files_count_from_1904(server, entity):
+    content = made.xlsx("Births", [["Name", "Born"], ["walrus", (0, 1)], ["hen", (43889, 1)]], [14],
+                        '<workbookPr date1904="1"/>')
+    found(server, entity, "old.xlsx", content, "walrus born", "Name: walrus; Born: 1904-01-01", 1)
+    found(server, entity, "old.xlsx", content, "hen born", "Name: hen; Born: 2024-02-29", 1)
+
+
 def test_odt__headings_and_spaces(server, entity):
     content = made.odt('<text:h text:outline-level="1">Walrus</text:h><text:p>It eats<text:s/>clams.</text:p>')
     found(server, entity, "walrus.odt", content, "what does it eat", "It eats clams.")
