@@ -22,6 +22,8 @@ typedef struct taking {
     const rsi_backup_watch *watch;
     unsigned round;
     rsi_position end;     /* what the journals hold beyond is no commit; known under the lock */
+    rsi_map spared;       /* names of files that jobs stand for */
+    bool spares_all;      /* which they are cannot be read */
     uint64_t gap;         /* the newest journal that went while it was to be copied */
     uint64_t round_bytes; /* copied in this round */
     uint64_t due_bytes;   /* to be copied in this round */
@@ -46,16 +48,30 @@ static bool waits_in(const rsi_work_list *list, const char *path)
     return false;
 }
 
-/* An upload that has not got its name yet: committed, or somebody is still writing it. */
-static bool is_unfinished_upload(rsi_storage *storage, const char *path)
+/* An upload that has not got its name yet: committed, or kept for a job, or somebody is still writing
+ * it. */
+static bool is_unfinished_upload(taking *t, const char *path)
 {
-    const char *name = strrchr(path, '/');
-    if (name == NULL || strncmp(name + 1, RSI_INCOMING_PREFIX, sizeof RSI_INCOMING_PREFIX - 1) != 0)
+    rsi_storage *storage = t->storage;
+    const char *slash = strrchr(path, '/');
+    const char *name = slash == NULL ? path : slash + 1;
+    if (strncmp(name, RSI_INCOMING_PREFIX, sizeof RSI_INCOMING_PREFIX - 1) != 0)
+        return false;
+    if (t->spares_all || rsi_map_get(&t->spared, name, strlen(name)) != NULL)
         return false;
     pthread_mutex_lock(&storage->mutex);
     const bool committed = waits_in(&storage->work, path) || waits_in(&storage->foreign, path);
     pthread_mutex_unlock(&storage->mutex);
     return !committed;
+}
+
+/* What jobs stand for now. */
+static int note_jobs(taking *t)
+{
+    rsi_map_free(&t->spared, NULL);
+    int status = rsi_work_spared(&t->spared, t->storage);
+    t->spares_all = status == RAGSTORE_E_DAMAGED || status == RAGSTORE_E_INVALID_DATA;
+    return t->spares_all ? RAGSTORE_OK : status;
 }
 
 static bool looks_the_same(const rsi_file_info *a, const rsi_file_info *b)
@@ -69,7 +85,7 @@ static int note_file(void *user, const char *path, const rsi_file_info *info)
     taking *t = user;
     uint64_t generation;
     const bool journal = is_journal(path, &generation);
-    if (is_unfinished_upload(t->storage, path) ||
+    if (is_unfinished_upload(t, path) ||
         (journal && t->end.generation != 0 && generation > t->end.generation))
         return RAGSTORE_OK;
     rsi_backup_file *file = rsi_backup_file_of(t->backup, path);
@@ -139,6 +155,8 @@ static int run_round(taking *t)
     t->round++;
     t->due_bytes = t->round_bytes = 0;
     int status = rsi_root_info(backup->root, &own);
+    if (status == RAGSTORE_OK)
+        status = note_jobs(t);
     if (status == RAGSTORE_OK)
         status = rsi_backup_walk(rsi_storage_root(t->storage), &own, note_file, t);
     if (status == RAGSTORE_OK)
@@ -268,6 +286,7 @@ static int take(rsi_backup *backup, rsi_storage *storage, const char *directory,
         status = open_directory(backup, storage, directory);
     if (status == RAGSTORE_OK)
         status = copy_all(&t);
+    rsi_map_free(&t.spared, NULL);
     if (status != RAGSTORE_OK)
         return status;
     rsi_backup_facts *facts = &backup->facts;

@@ -250,6 +250,9 @@ int rsi_work_recover(rsi_storage *storage, rsi_work_list *list);
 
 /* Remove what an unfinished run left under names of ours. */
 int rsi_work_sweep(rsi_storage *storage);
+/* The names of the files under uploads/ that jobs stand for; the values mean nothing. Also on failure
+ * the map is to be freed. */
+int rsi_work_spared(rsi_map *spared, rsi_storage *storage);
 
 /* The incarnation in an entity's record; NOT_FOUND. out: 33 bytes. Like the next one it looks at
  * what is committed: under the state lock, or by the writer while no commit is on its way. */

@@ -35,6 +35,11 @@ static int spare_file(void *user, const char *key, const char *json, size_t size
     return status;
 }
 
+int rsi_work_spared(rsi_map *spared, rsi_storage *storage)
+{
+    return rsi_storage_each(storage, RSI_SPACE_JOBS, spare_file, spared);
+}
+
 /* ---- the files ---- */
 
 static bool is_ours(const char *name)
@@ -75,7 +80,7 @@ int rsi_work_sweep(rsi_storage *storage)
                   {RSI_PATH_UPLOADS, 1},
                   {RSI_PATH_ENTITY_ROOT, 2}};
     rsi_map spared = {0};
-    int status = rsi_storage_each(storage, RSI_SPACE_JOBS, spare_file, &spared);
+    int status = rsi_work_spared(&spared, storage);
     if (status == RAGSTORE_E_DAMAGED || status == RAGSTORE_E_INVALID_DATA) {
         /* which files are needed is not known: better too many of them than too few */
         rsi_storage_log(storage, RAGSTORE_LOG_WARNING, "files of an unfinished run stay: %s",

@@ -193,6 +193,38 @@ static void backup__may_be_taken_by_a_reader(void **state)
     assert_ok(ragstore_store_close(store));
 }
 
+static void backup__takes_uploads_along_that_wait_for_a_job(void **state)
+{
+    const char text[] = "The walrus waits for its turn.";
+    ragstore_upload *upload;
+    ragstore_upload *unfinished;
+    ragstore_job *job;
+    ragstore_document_add_options options = RAGSTORE_DOCUMENT_ADD_OPTIONS_INIT;
+    ragstore_store *store = open_store_with(state, RAGSTORE_OPEN_NO_BACKGROUND, NULL);
+    ragstore_entity *entity = make_entity(store, "acme");
+    options.filename = "walrus.txt";
+    assert_ok(ragstore_upload_begin(&upload, entity, &options));
+    assert_ok(ragstore_upload_write(upload, text, sizeof text - 1));
+    assert_ok(ragstore_upload_submit(&job, upload));
+    ragstore_job_free(job);
+    assert_ok(ragstore_upload_begin(&unfinished, entity, &options));
+    assert_ok(ragstore_upload_write(unfinished, "half", 4));
+    json_decref(backup_to(store, below(state, "b")));
+    assert_int_equal(temporary_count(below(state, "b/data/uploads/acme")), 1);
+    ragstore_upload_abort(unfinished);
+    ragstore_entity_free(entity);
+    assert_ok(ragstore_store_close(store));
+    restore_to(below(state, "b"), below(state, "r"));
+    store = open_at(below(state, "r"));
+    assert_ok(ragstore_store_maintain(store, 5000));
+    entity = open_entity(store, "acme");
+    for (int i = 0; i < 1000 && count_hits(entity, "walrus turn") == 0; i++)
+        usleep(10000);
+    assert_int_equal(count_hits(entity, "walrus turn"), 1);
+    ragstore_entity_free(entity);
+    assert_ok(ragstore_store_close(store));
+}
+
 /* ---- while others write ---- */
 
 typedef struct writing {
@@ -621,6 +653,7 @@ int main(void)
         TEST(backup__and_restore_give_the_store_back),
         TEST(backup__of_an_empty_store_restores),
         TEST(backup__may_be_taken_by_a_reader),
+        TEST(backup__takes_uploads_along_that_wait_for_a_job),
         TEST(backup__is_one_moment_while_a_thread_writes),
         TEST(backup__is_one_moment_while_a_process_writes),
         TEST(backup__refuses_what_it_cannot_do),

@@ -2,8 +2,9 @@
 """Kill eight clients of one entity at random moments of uploads, replacements, deletions and chats.
 
 Two processes with four threads each share one entity. Each thread has documents and a conversation of
-its own, and tells every acknowledged call through a pipe before the next one. The processes are killed
-with SIGKILL; then the store is opened, which recovers it, and compared with what was acknowledged:
+its own, and tells every acknowledged call through a pipe before the next one. Some uploads are left to
+jobs, which the next process takes up. The processes are killed with SIGKILL; then the store is opened,
+which recovers it, its jobs are waited for, and it is compared with what was acknowledged:
 
   - each document is there, byte for byte, found by its own word, and by its id under one key; or it is
     gone, as was acknowledged; the one call of a thread that was under way is whole or absent
@@ -54,7 +55,8 @@ def text_of(thread: int, number: int) -> str:
 
 
 def kind_of(seed: int, thread: int, number: int) -> str:
-    return random.Random(f"{seed} {thread} {number}").choice(["add", "add", "replace", "delete", "ask"])
+    return random.Random(f"{seed} {thread} {number}").choice(
+        ["add", "add", "replace", "delete", "ask", "submit"])
 
 
 # ---- the clients: a process that is killed ----
@@ -81,6 +83,10 @@ def client(store, thread: int, number: int, seed: int, say) -> None:
                 document = upload.commit()
             if kind == "add":
                 live.append(document.id)
+        elif kind == "submit":
+            with entity.upload(filename=f"{thread}+{number}.txt") as upload:
+                upload.write(text_of(thread, number).encode())
+                upload.submit()
         elif kind == "delete":
             entity.delete_document(live.pop(0))
         else:
@@ -121,6 +127,7 @@ class Expected:
         self.thread, self.number = thread, 0
         self.live: list[int] = []  # numbers of the documents without a key, in order
         self.keyed: int | None = None  # number of the document with one
+        self.submitted: list[int] = []  # numbers of the documents that were left to jobs
         self.questions: list[str] = []
         self.messages: list[tuple[str, str]] = []  # as last seen
 
@@ -132,6 +139,8 @@ class Expected:
             self.live.append(number)
         elif kind == "replace":
             self.keyed = number
+        elif kind == "submit":
+            self.submitted.append(number)
         elif kind == "delete":
             self.live.pop(0)
         else:
@@ -198,6 +207,29 @@ def compare_documents(entity, one: Expected, documents: list[dict], under_way: s
         one.number = following
 
 
+def compare_submitted(entity, one: Expected, documents: list[dict], under_way: str) -> None:
+    mine = {int(d["filename"].split("+")[1][:-4]): d for d in documents
+            if d["filename"].startswith(f"{one.thread}+")}
+    following = one.number + 1
+    if sorted(mine) == [*one.submitted, following] and under_way == "submit":
+        one.number, one.submitted = following, sorted(mine)
+    elif sorted(mine) != one.submitted:
+        raise Wrong(f"thread {one.thread} submitted {one.submitted}, and has {sorted(mine)}")
+    for number, described in mine.items():
+        if entity.document(described["doc_id"]).content() != text_of(one.thread, number).encode():
+            raise Wrong(f"{described['filename']} is not what was sent")
+
+
+def wait_for_jobs(store) -> None:
+    until = time.monotonic() + 120
+    while left := [job for job in store.jobs() if job["state"] in ("waiting", "running")]:
+        if time.monotonic() > until:
+            raise Wrong(f"jobs do not end: {left}")
+        time.sleep(0.01)
+    if failed := [job for job in store.jobs() if job["state"] != "done"]:
+        raise Wrong(f"jobs have failed: {failed}")
+
+
 def compare_messages(store, entity, one: Expected, under_way: str) -> None:
     sessions = [s for s in entity.sessions() if s["session_name"] == f"thread {one.thread}"]
     if len(sessions) > 1 or (not sessions and one.number > 0):
@@ -229,12 +261,13 @@ def compare_messages(store, entity, one: Expected, under_way: str) -> None:
 def compare(path: Path, seed: int, expected: list[Expected], totals: dict) -> None:
     with ragstore.Store(path, must_exist=True, busy_timeout=60) as store:
         entity = store.entity("acme")
+        wait_for_jobs(store)
         documents = entity.documents()
         for one in expected:
-            under_way = kind_of(seed, one.thread, one.number + 1)
-            compare_documents(entity, one, documents, under_way)
-            if under_way == kind_of(seed, one.thread, one.number + 1):
-                compare_messages(store, entity, one, under_way)
+            begun, under_way = one.number, kind_of(seed, one.thread, one.number + 1)
+            compare_submitted(entity, one, documents, under_way)
+            compare_documents(entity, one, documents, under_way if one.number == begun else "nothing")
+            compare_messages(store, entity, one, under_way if one.number == begun else "nothing")
         records = sorted(Path(d["file_path"]).name for d in documents)
         files = sorted(os.listdir(path / "uploads/acme"))
         if records != files:
