@@ -2,7 +2,7 @@
  * How well search finds what was asked for: nDCG@10, recall@10 and recall@100 of keyword, vector
  * and hybrid search on the Cranfield collection, through the public calls.
  *
- *   bench_quality [--json] [--files] [--store DIR] [--model DIR]
+ *   bench_quality [--json] [--files] [--store DIR] [--model DIR] [--int8]
  *
  *   --json       one JSON object a line instead of the table
  *   --files      upload each abstract as a file, which the library cuts as it cuts any; without
@@ -10,6 +10,7 @@
  *   --store DIR  keep the store there, and use what it holds already: the abstracts are embedded
  *                in the first run only
  *   --model DIR  the embedding model; default: RAGSTORE_MODEL, or where the set-up put it
+ *   --int8       the model in 8-bit integers
  *
  * A document's place is that of its best chunk. The collection is read in place from
  * $RAGSTORE_SHARED_DATA, or ../shared/data. Without a model only keyword search is measured.
@@ -42,6 +43,7 @@ static struct {
     bool files;
     const char *store;
     const char *model;
+    bool int8;
 } options;
 
 static void die(const char *format, ...)
@@ -112,7 +114,9 @@ static ragstore_model *open_model(void)
                 ragstore_error_message());
         return NULL;
     }
-    must(ragstore_model_open(&model, path), "open the model");
+    ragstore_model_open_options how = RAGSTORE_MODEL_OPEN_OPTIONS_INIT;
+    how.precision = options.int8 ? RAGSTORE_PRECISION_INT8 : RAGSTORE_PRECISION_FLOAT32;
+    must(ragstore_model_open_with(&model, path, &how), "open the model");
     ragstore_buffer_free(place);
     return model;
 }
@@ -285,8 +289,10 @@ static void read_options(int argc, char **argv)
             options.store = argv[++i];
         else if (strcmp(argv[i], "--model") == 0 && i + 1 < argc)
             options.model = argv[++i];
+        else if (strcmp(argv[i], "--int8") == 0)
+            options.int8 = true;
         else
-            die("usage: bench_quality [--json] [--files] [--store DIR] [--model DIR]");
+            die("usage: bench_quality [--json] [--files] [--store DIR] [--model DIR] [--int8]");
     }
 }
 

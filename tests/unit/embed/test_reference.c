@@ -214,6 +214,38 @@ static void embed_minilm__gives_the_vectors_of_the_reference(void **state)
     free(vectors);
 }
 
+/* In 8-bit integers: not the same, but near enough to rank by. */
+static void embed_minilm__in_8_bits_is_near_the_reference(void **state)
+{
+    (void)state;
+    need_references();
+    const rsi_model_options options = {.precision = RSI_PRECISION_INT8};
+    rsi_embedder *small;
+    assert_int_equal(rsi_embedder_open_model(&small, minilm_directory(), &options), RAGSTORE_OK);
+    assert_non_null(strstr(rsi_embedder_fingerprint(small), "/int8"));
+    float *vectors = malloc(reference_count * MINILM_DIMENSION * sizeof *vectors);
+    rsi_slice *texts = malloc(reference_count * sizeof *texts);
+    for (size_t i = 0; i < reference_count; i++)
+        texts[i] = (rsi_slice){references[i].text, references[i].size};
+    assert_int_equal(
+        rsi_embedder_embed(vectors, small, RSI_EMBED_DOCUMENT, texts, reference_count),
+        RAGSTORE_OK);
+    double least = 1;
+    for (size_t i = 0; i < reference_count; i++) {
+        double dot = 0, theirs = 0;
+        for (size_t d = 0; d < MINILM_DIMENSION; d++) {
+            dot += (double)vectors[i * MINILM_DIMENSION + d] * (double)references[i].vector[d];
+            theirs += (double)references[i].vector[d] * (double)references[i].vector[d];
+        }
+        least = fmin(least, dot / sqrt(theirs));
+    }
+    print_message("least cosine in 8 bits: %.5f\n", least);
+    assert_true(least >= 0.99);
+    free(vectors);
+    free(texts);
+    rsi_embedder_release(small);
+}
+
 static void embed_minilm__serves_several_threads(void **state)
 {
     (void)state;
@@ -230,6 +262,7 @@ int main(void)
         cmocka_unit_test(embed_minilm__has_the_expected_fingerprint),
         cmocka_unit_test(embed_minilm__gives_the_ids_of_the_reference),
         cmocka_unit_test(embed_minilm__gives_the_vectors_of_the_reference),
+        cmocka_unit_test(embed_minilm__in_8_bits_is_near_the_reference),
         cmocka_unit_test(embed_minilm__serves_several_threads),
     };
     return cmocka_run_group_tests(tests, minilm_setup, minilm_teardown);
