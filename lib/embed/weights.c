@@ -4,7 +4,8 @@
  * Tables and vectors of 32-bit floats are used where they lie. Half-precision ones, and ones that do
  * not lie on a multiple of four bytes, are converted into memory of their own. The weights of dense
  * steps are left as they are: dense.c packs them when they are first used. Names may begin with
- * "bert."; layer norms may use the older names gamma and beta. Each shape is compared with
+ * "bert."; layer norms may use the older names gamma and beta; token types may be missing, and what
+ * an encoder does not need (a pooler) may be there. Each shape is compared with
  * config.json's, so that no later step can reach outside a tensor.
  *
  * Called by embedder.c. Does not change once opened: no locks.
@@ -29,24 +30,26 @@ typedef struct search {
     int status;         /* of the first failure; later look-ups do nothing */
 } search;
 
-static const float *converted(search *finder, const rsi_tensor *tensor)
+/* Memory of the weights' own; NULL after a failure. */
+static float *own_block(search *finder, size_t count)
 {
     rsi_weights *weights = finder->weights;
-    size_t bytes;
-    if (!rsi_mul_size(tensor->count, sizeof(float), &bytes)) {
-        finder->status = rsi_fail_no_memory();
-        return NULL;
-    }
     float *block = NULL;
     if (rsi_grow((void **)&weights->converted, &weights->converted_capacity,
                  weights->converted_count + 1, sizeof *weights->converted))
-        block = rsi_alloc(bytes);
-    if (block == NULL) {
+        block = rsi_alloc_array(count, sizeof *block);
+    if (block == NULL)
         finder->status = RAGSTORE_E_NO_MEMORY;
-        return NULL;
-    }
-    rsi_tensor_to_float(block, tensor);
-    weights->converted[weights->converted_count++] = block;
+    else
+        weights->converted[weights->converted_count++] = block;
+    return block;
+}
+
+static const float *converted(search *finder, const rsi_tensor *tensor)
+{
+    float *block = own_block(finder, tensor->count);
+    if (block != NULL)
+        rsi_tensor_to_float(block, tensor);
     return block;
 }
 
@@ -164,7 +167,9 @@ static void find_all(search *finder, const rsi_bert_config *config)
     weights->positions = find(finder, "embeddings.position_embeddings.weight", config->positions,
                               config->hidden, false);
     weights->types = find(finder, "embeddings.token_type_embeddings.weight", config->types,
-                          config->hidden, false);
+                          config->hidden, true);
+    if (weights->types == NULL && finder->status == RAGSTORE_OK)
+        weights->types = own_block(finder, config->hidden); /* zeros: there are no token types */
     weights->embedding_norm = find_norm(finder, "embeddings.LayerNorm", config->hidden);
     for (size_t i = 0; i < config->layers; i++)
         find_layer(finder, i, config);

@@ -37,6 +37,8 @@ typedef struct small_model {
     const char *prefix;                  /* before each tensor's name */
     const char *scale_name, *shift_name; /* of layer norms */
     bool misaligned;                     /* the data begins at an odd byte */
+    bool without_types;                  /* no tensor of token types */
+    bool with_pooler;                    /* tensors that no vector depends on */
     /* made by small_model_write */
     size_t vocabulary;
     small_tensor tensors[SMALL_TENSORS_MAX];
@@ -128,7 +130,11 @@ static inline void small_tensors_make(small_model *model)
         model->vocabulary += *at == '\n';
     small_tensor_add(model, "embeddings.word_embeddings.weight", model->vocabulary, hidden, 0);
     small_tensor_add(model, "embeddings.position_embeddings.weight", model->positions, hidden, 0);
-    small_tensor_add(model, "embeddings.token_type_embeddings.weight", 2, hidden, 0);
+    small_tensor_add(model,
+                     model->without_types ? "unused" : "embeddings.token_type_embeddings.weight", 2,
+                     hidden, 0);
+    for (size_t i = 0; i < 2 * hidden && model->without_types; i++)
+        model->tensors[2].data[i] = 0;
     small_norm_add(model, "embeddings.LayerNorm");
     for (size_t l = 0; l < model->layers; l++) {
         small_linear_add(model, small_layer_part(name, l, "attention.self.query"), hidden, hidden);
@@ -141,6 +147,8 @@ static inline void small_tensors_make(small_model *model)
         small_linear_add(model, small_layer_part(name, l, "output.dense"), hidden, wide);
         small_norm_add(model, small_layer_part(name, l, "output.LayerNorm"));
     }
+    if (model->with_pooler)
+        small_linear_add(model, "pooler.dense", hidden, hidden);
 }
 
 static inline size_t small_tensor_bytes(const small_model *model, const small_tensor *tensor)

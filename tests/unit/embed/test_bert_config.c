@@ -70,6 +70,69 @@ static void embed_config__reads_all_files(void **state)
     assert_true(config.norm_epsilon > 0.9e-12f && config.norm_epsilon < 1.1e-12f);
 }
 
+static void pools(void **state, const char *text, rsi_pooling expected)
+{
+    write_pooling(state, text);
+    assert_int_equal(read_ok(state).pooling, expected);
+}
+
+static void embed_config__reads_pooling_as_models_are_published(void **state)
+{
+    char path[TEMPORARY_PATH_MAX];
+    write_below(state, "config.json", CONFIG);
+    pools(state, "{\"pooling_mode\": \"cls\", \"embedding_dimension\": 384}", RSI_POOLING_CLS);
+    pools(state, "{\"pooling_mode\": \"mean\", \"include_prompt\": true}", RSI_POOLING_MEAN);
+    pools(state, "{\"pooling_mode_cls_token\": true, \"include_prompt\": true}", RSI_POOLING_CLS);
+    write_below(state, "modules.json",
+                "[{\"path\": \"\", \"type\": \"sentence_transformers.models.Transformer\"},"
+                " {\"path\": \"3_Pool\", \"type\": \"sentence_transformers.models.Pooling\"}]");
+    assert_int_equal(read_ok(state).pooling, RSI_POOLING_MEAN); /* no such file */
+    mkdir(temporary_join(path, state, "3_Pool"), 0700);
+    write_below(state, "3_Pool/config.json", "{\"pooling_mode_cls_token\": true}");
+    write_pooling(state, "{\"pooling_mode_mean_tokens\": true}");
+    assert_int_equal(read_ok(state).pooling, RSI_POOLING_CLS);
+}
+
+static void embed_config__refuses_pooling_that_it_cannot_do(void **state)
+{
+    static const struct {
+        const char *modules, *why;
+    } cases[] = {
+        {"[{\"path\": \"../secret\", \"type\": \"Pooling\"}]", "../secret"},
+        {"[{\"path\": \"/etc\", \"type\": \"Pooling\"}]", "/etc"},
+        {"[{\"path\": \"..\", \"type\": \"Pooling\"}]", "folder of the pooling"},
+        {"[{\"path\": \"\", \"type\": \"Pooling\"}]", "folder of the pooling"},
+        {"[{\"path\": \"0_Transformer\", \"type\": \"Transformer\"}]", "0_Transformer"},
+    };
+    write_below(state, "config.json", CONFIG);
+    write_pooling(state, "{\"pooling_mode\": \"max\"}");
+    read_fails(state, RAGSTORE_E_UNSUPPORTED, "max");
+    write_pooling(state, "{\"pooling_mode\": [\"cls\", \"mean\"]}");
+    read_fails(state, RAGSTORE_E_UNSUPPORTED, "several");
+    write_pooling(state, "{\"pooling_mode_mean_tokens\": true, \"include_prompt\": false}");
+    read_fails(state, RAGSTORE_E_UNSUPPORTED, "include_prompt");
+    write_pooling(state, "{\"pooling_mode_mean_tokens\": true}");
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        write_below(state, "modules.json", cases[i].modules);
+        read_fails(state, RAGSTORE_E_UNSUPPORTED, cases[i].why);
+    }
+}
+
+static void embed_config__refuses_values_of_another_type(void **state)
+{
+    write_below(state, "config.json",
+                "{\"model_type\": \"bert\", \"type_vocab_size\": \"2\", " SIZES "}");
+    read_fails(state, RAGSTORE_E_INVALID_DATA, "type_vocab_size");
+    write_below(state, "config.json",
+                "{\"model_type\": \"bert\", \"layer_norm_eps\": \"NaN\", " SIZES "}");
+    read_fails(state, RAGSTORE_E_INVALID_DATA, "layer_norm_eps");
+    write_below(state, "config.json", CONFIG);
+    write_below(state, "sentence_bert_config.json", "{\"max_seq_length\": \"256\"}");
+    read_fails(state, RAGSTORE_E_INVALID_DATA, "max_seq_length");
+    write_below(state, "sentence_bert_config.json", "{\"max_seq_length\": null}");
+    assert_int_equal(read_ok(state).max_tokens, 512);
+}
+
 static void embed_config__has_defaults_for_missing_files(void **state)
 {
     write_below(state, "config.json", CONFIG);
@@ -202,6 +265,9 @@ int main(void)
         WITH_DIRECTORY(embed_config__refuses_sizes_out_of_range),
         WITH_DIRECTORY(embed_config__reports_damage_and_absence),
         WITH_DIRECTORY(embed_config__survives_each_failing_allocation),
+        WITH_DIRECTORY(embed_config__reads_pooling_as_models_are_published),
+        WITH_DIRECTORY(embed_config__refuses_pooling_that_it_cannot_do),
+        WITH_DIRECTORY(embed_config__refuses_values_of_another_type),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -111,6 +111,47 @@ static void embed_encoder__takes_older_names_of_tensors(void **state)
     compare_with_plain(&model, temporary_path(state), words, 2, 1e-5);
 }
 
+static void embed_encoder__does_without_token_types(void **state)
+{
+    static const size_t words[] = {3, 9};
+    small_model model = small_model_defaults();
+    model.without_types = true;
+    compare_with_plain(&model, temporary_path(state), words, 2, 1e-5);
+}
+
+static void embed_encoder__leaves_a_pooler_alone(void **state)
+{
+    static const size_t words[] = {3, 9};
+    small_model model = small_model_defaults();
+    model.with_pooler = true;
+    compare_with_plain(&model, temporary_path(state), words, 2, 1e-5);
+}
+
+/* The shapes of published relatives, as far as a small model can have them: deep and narrow, wide
+ * with few heads, one layer, heads as large as BGE's and E5's. */
+static void embed_encoder__takes_the_shapes_of_relatives(void **state)
+{
+    static const size_t words[] = {0, 4, 30, 90};
+    static const struct {
+        size_t hidden, layers, heads, intermediate;
+        bool cls;
+    } shapes[] = {{16, 6, 4, 64, false},
+                  {64, 1, 1, 200, true},
+                  {96, 2, 3, 384, true},
+                  {128, 3, 2, 400, false},
+                  {8, 1, 8, 9, false}};
+    for (size_t i = 0; i < sizeof shapes / sizeof shapes[0]; i++) {
+        small_model model = small_model_defaults();
+        model.hidden = shapes[i].hidden;
+        model.layers = shapes[i].layers;
+        model.heads = shapes[i].heads;
+        model.intermediate = shapes[i].intermediate;
+        model.cls = shapes[i].cls;
+        model.positions = model.max_tokens = 100;
+        compare_with_plain(&model, temporary_path(state), words, 4, 2e-4);
+    }
+}
+
 /* Longer than the blocks of rows in which scores and the wide matrix are made. */
 static void embed_encoder__takes_long_texts(void **state)
 {
@@ -189,6 +230,9 @@ int main(void)
         WITH_DIRECTORY(embed_encoder__takes_half_precision_weights),
         WITH_DIRECTORY(embed_encoder__takes_weights_that_lie_on_odd_addresses),
         WITH_DIRECTORY(embed_encoder__takes_older_names_of_tensors),
+        WITH_DIRECTORY(embed_encoder__does_without_token_types),
+        WITH_DIRECTORY(embed_encoder__leaves_a_pooler_alone),
+        WITH_DIRECTORY(embed_encoder__takes_the_shapes_of_relatives),
         WITH_DIRECTORY(embed_encoder__takes_long_texts),
         WITH_DIRECTORY(embed_encoder__takes_many_texts),
         WITH_DIRECTORY(embed_encoder__reports_numbers_that_are_not_finite),
