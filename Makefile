@@ -47,6 +47,7 @@ variant_flags_release := -O3
 variant_flags_debug := -O0 -DRSI_DEBUG
 variant_flags_asan := -O1 -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 variant_flags_tsan := -O1 -fsanitize=thread -fno-omit-frame-pointer
+variant_flags_fuzz := -O1 -fsanitize=address,undefined,fuzzer-no-link -fno-sanitize-recover=all -fno-omit-frame-pointer
 variant_flags_coverage := -O0 --coverage
 VARIANT_FLAGS := $(variant_flags_$(VARIANT))
 $(if $(filter undefined,$(origin variant_flags_$(VARIANT))),$(error unknown VARIANT $(VARIANT)))
@@ -110,6 +111,7 @@ web_bytes := $(BUILD)/examples/server/web_bytes
 server_objects := $(server_sources:%.c=$(BUILD)/%.o) $(web_bytes).o
 
 unit_tests := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/unit/*/test_*.c))
+fuzz_tests := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/fuzz/test_*.c))
 crash_tests := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/crash/test_*.c))
 api_tests := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/api/test_*.c))
 harness_objects := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/harness/*.c))
@@ -241,6 +243,15 @@ $(unit_tests) $(crash_tests) $(bench_programs) $(query_programs) $(faiss_campaig
 	$(Q)$(CC) -o $@ $(VARIANT_FLAGS) $(LDFLAGS) $< $(internal) $(FAISS_ARCHIVES) $(LIB_LIBS) -lcmocka \
 	    $(if $(filter %/bench_query %/bench_append %/bench_open %/bench_index,$@),-lsqlite3)
 
+# test_<target>.c feeds <target>.c
+$(fuzz_tests): $(BUILD)/tests/fuzz/test_%: $(BUILD)/tests/fuzz/test_%.o $(BUILD)/tests/fuzz/%.o $(internal)
+	$(call say,LINK,$@)
+	$(Q)$(CC) -o $@ $(VARIANT_FLAGS) $(LDFLAGS) $^ $(FAISS_ARCHIVES) $(LIB_LIBS) -lcmocka
+
+$(BUILD)/tests/fuzz/libfuzzer_%: $(BUILD)/tests/fuzz/%.o $(internal)
+	$(call say,LINK,$@)
+	$(Q)$(CC) -o $@ $(VARIANT_FLAGS) -fsanitize=fuzzer $(LDFLAGS) $^ $(FAISS_ARCHIVES) $(LIB_LIBS)
+
 $(api_tests): $(BUILD)/%: $(BUILD)/%.o $(harness_public) $(shared)
 	$(call say,LINK,$@)
 	$(Q)$(CC) -o $@ $(VARIANT_FLAGS) $(LDFLAGS) $< $(harness_public) -L$(LIB) -lragstore -lcmocka \
@@ -303,7 +314,7 @@ SHARED_DATA ?= $(abspath ../shared/data)
 TEST_ENVIRONMENT = RAGSTORE_SHARED_DATA='$(SHARED_DATA)' RAGSTORE_MODEL="$$(tools/setup.sh print-model)"
 PYTHON = $$(tools/setup.sh print-python)
 
-.PHONY: all check check-unit check-crash check-faults check-campaigns check-api check-query check-extract check-cli check-llm check-http check-page check-openapi check-python check-docs \
+.PHONY: all check check-unit check-fuzz fuzz check-crash check-faults check-campaigns check-api check-query check-extract check-cli check-llm check-http check-page check-openapi check-python check-docs \
         check-layers check-install check-asan check-tsan check-long setup setup-check quickstart install uninstall clean help \
         bench bench-quality format
 
@@ -315,11 +326,20 @@ check: ## set up what is missing, build, run all tests
 	@$(MAKE) --no-print-directory -j2 all tests
 	@tests/run.sh
 
-tests: $(unit_tests) $(crash_tests) $(api_tests) $(extract_tests) $(llm_driver) $(bypass_test) $(campaign_programs) $(faiss_campaign) $(query_programs) $(bench_programs)
+tests: $(unit_tests) $(fuzz_tests) $(crash_tests) $(api_tests) $(extract_tests) $(llm_driver) $(bypass_test) $(campaign_programs) $(faiss_campaign) $(query_programs) $(bench_programs)
 .PHONY: tests
 
 check-unit: $(unit_tests) ## run the unit tests
 	@tests/run.sh unit
+
+check-fuzz: $(fuzz_tests) ## hostile files: the corpus, and mutations of what works
+	@tests/run.sh fuzz
+
+fuzz: ## libFuzzer with the same targets, under the sanitizers; needs clang; FUZZ_SECONDS=600
+	$(MAKE) CC=clang VARIANT=fuzz build/fuzz/tests/fuzz/libfuzzer_fuzz_model
+	@mkdir -p build/fuzz/corpus/model
+	build/fuzz/tests/fuzz/libfuzzer_fuzz_model -max_total_time=$(or $(FUZZ_SECONDS),600) \
+	    -timeout=20 build/fuzz/corpus/model tests/fuzz/corpus/model
 
 check-crash: $(crash_tests) ## cut the power at every step of many workloads, open what is left
 	@tests/run.sh crash

@@ -55,7 +55,8 @@ static int32_t look_up(const rsi_vocabulary *vocabulary, uint32_t hash, const ch
     }
 }
 
-static void put_in_slot(rsi_vocabulary *vocabulary, int32_t id)
+/* A piece with two ids is refused: which of them a model was trained with cannot be told. */
+static int put_in_slot(rsi_vocabulary *vocabulary, int32_t id)
 {
     const rsi_vocabulary_piece *piece = &vocabulary->pieces[id];
     const char *text = vocabulary->text.data + piece->begin;
@@ -65,11 +66,14 @@ static void put_in_slot(rsi_vocabulary *vocabulary, int32_t id)
         const rsi_vocabulary_piece *other = &vocabulary->pieces[vocabulary->slots[i].id];
         if (vocabulary->slots[i].hash == hash && other->size == piece->size &&
             memcmp(vocabulary->text.data + other->begin, text, piece->size) == 0)
-            break; /* the later of two equal lines counts, as in the reference */
+            return rsi_fail(
+                RAGSTORE_E_INVALID_DATA, "embed", "vocabulary: \"%.*s\" has two ids, %d and %d",
+                (int)(piece->size < 60 ? piece->size : 60), text, vocabulary->slots[i].id, id);
         i = (i + 1) & vocabulary->mask;
     }
     vocabulary->slots[i].hash = hash;
     vocabulary->slots[i].id = id;
+    return RAGSTORE_OK;
 }
 
 static int make_slots(rsi_vocabulary *vocabulary)
@@ -86,7 +90,9 @@ static int make_slots(rsi_vocabulary *vocabulary)
     for (size_t id = 0; id < vocabulary->count; id++) {
         if (!vocabulary->pieces[id].present)
             continue;
-        put_in_slot(vocabulary, (int32_t)id);
+        int status = put_in_slot(vocabulary, (int32_t)id);
+        if (status != RAGSTORE_OK)
+            return status;
         if (vocabulary->pieces[id].size > vocabulary->longest)
             vocabulary->longest = vocabulary->pieces[id].size;
     }
