@@ -41,6 +41,8 @@ int cli_create(struct cli *cli)
     options.name = cli_option(cli, "name");
     options.description = cli_option(cli, "description");
     options.metadata_json = cli_option(cli, "metadata");
+    options.metric = cli_option(cli, "metric");
+    options.index_kind = cli_option(cli, "index");
     if (ragstore_entity_create(&entity, cli->store, cli->arguments[0], &options) != RAGSTORE_OK) {
         return cli_fail(cli, NULL);
     }

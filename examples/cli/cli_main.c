@@ -30,6 +30,8 @@ static const struct cli_flag create_flags[] = {
     {"name", '\0', "TEXT", "for people; default: the id"},
     {"description", '\0', "TEXT", "what it is"},
     {"metadata", '\0', "JSON", "an object"},
+    {"metric", '\0', "METRIC", "cosine (the default), inner_product or l2"},
+    {"index", '\0', "KIND", "how they are searched: auto, exact, codes or partition"},
     {0},
 };
 static const struct cli_flag list_flags[] = {PAGE_FLAGS, {0}};

@@ -305,8 +305,10 @@ static void backup__is_one_moment_while_a_thread_writes(void **state)
     for (int i = 0; i < 8; i++) {
         char name[32];
         snprintf(name, sizeof name, "b%d", i);
-        while (__atomic_load_n(&w.done, __ATOMIC_ACQUIRE) < 7 * (i + 1))
+        for (int wait = 0; __atomic_load_n(&w.done, __ATOMIC_ACQUIRE) < 7 * (i + 1); wait++) {
+            assert_true(wait < 120000);
             usleep(1000);
+        }
         const int acknowledged = __atomic_load_n(&w.done, __ATOMIC_ACQUIRE);
         json_t *report = backup_to(w.store, below(state, name));
         assert_true(json_is_true(json_object_get(report, "ok")));

@@ -105,6 +105,9 @@ def test_what_is_missing__is_status_3(filled):
     filled.run("create", "acme", status=4)
     filled.run("create", "a/b", status=5)
     filled.run("create", "b", "--metadata", "[]", status=5)
+    filled.run("create", "b", "--metric", "miles", status=5)
+    filled.run("create", "l", "--metric", "l2", "--index", "exact")
+    filled.run("create", "f", "--index", "best", status=5)
     filled.run("stats", "--model", "/nowhere", status=3)
     filled.run("add", "acme", "x", "--extractor", "nowhere", status=2)
 
