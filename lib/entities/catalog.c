@@ -41,34 +41,44 @@ static rsi_catalog *make_catalog(const char *entity_id, const char *incarnation)
     return catalog;
 }
 
+void rsi_catalog_count_locked(rsi_store *store, rsi_catalog *catalog)
+{
+    store->catalog_bytes -= catalog->counted;
+    catalog->counted = catalog->references > 0 || catalog->is_stale ? 0 : rsi_catalog_memory(catalog);
+    store->catalog_bytes += catalog->counted;
+}
+
 /* Take a catalog out of the map; it is freed when nobody uses it any more. */
 static void make_stale_locked(rsi_store *store, rsi_catalog *catalog)
 {
     if (catalog->is_stale)
         return;
     catalog->is_stale = true;
+    rsi_catalog_count_locked(store, catalog);
     rsi_map_remove(&store->catalogs, catalog->entity_id, strlen(catalog->entity_id));
     if (catalog->references == 0)
         free_catalog(catalog);
 }
 
-/* Throw away what was not used for longest until the rest fits the limit. */
+/* Throw away what was not used for longest until the rest fits the limit, or a little less, so that
+ * the next ones that come need no look at all catalogs. */
 static void shrink_locked(rsi_store *store)
 {
-    for (;;) {
-        size_t total = rsi_embedding_cache_memory(store->embedded);
+    const uint64_t limit = store->memory_limit_bytes;
+    const uint64_t embedded = rsi_embedding_cache_memory(store->embedded);
+    if (store->catalog_bytes + embedded <= limit)
+        return;
+    while (store->catalog_bytes + embedded > limit - limit / 16) {
         size_t position = 0;
         rsi_catalog *oldest = NULL;
         void *value;
         while (rsi_map_next(&store->catalogs, &position, NULL, &value)) {
             rsi_catalog *catalog = value;
-            if (catalog->references > 0)
-                continue;
-            total += rsi_catalog_memory(catalog);
-            if (oldest == NULL || catalog->last_use < oldest->last_use)
+            if (catalog->references == 0 &&
+                (oldest == NULL || catalog->last_use < oldest->last_use))
                 oldest = catalog;
         }
-        if (oldest == NULL || total <= store->memory_limit_bytes)
+        if (oldest == NULL)
             return;
         rsi_storage_forget_chunks(store->storage, oldest->entity_id);
         make_stale_locked(store, oldest);
@@ -81,10 +91,12 @@ void rsi_catalog_release(rsi_store *store, rsi_catalog *catalog)
         return;
     pthread_mutex_lock(&store->catalogs_mutex);
     if (--catalog->references == 0) {
-        if (catalog->is_stale)
+        if (catalog->is_stale) {
             free_catalog(catalog);
-        else
+        } else {
+            rsi_catalog_count_locked(store, catalog);
             shrink_locked(store);
+        }
     }
     pthread_mutex_unlock(&store->catalogs_mutex);
 }
@@ -109,6 +121,7 @@ static rsi_catalog *reference_catalog(rsi_store *store, const char *entity_id,
     }
     if (catalog != NULL) {
         catalog->references++;
+        rsi_catalog_count_locked(store, catalog);
         catalog->last_use = ++store->clock;
     }
     pthread_mutex_unlock(&store->catalogs_mutex);
@@ -321,8 +334,10 @@ static rsi_catalog *reference_existing(rsi_store *store, const char *entity_id)
 {
     pthread_mutex_lock(&store->catalogs_mutex);
     rsi_catalog *catalog = rsi_map_get(&store->catalogs, entity_id, strlen(entity_id));
-    if (catalog != NULL)
+    if (catalog != NULL) {
         catalog->references++;
+        rsi_catalog_count_locked(store, catalog);
+    }
     pthread_mutex_unlock(&store->catalogs_mutex);
     return catalog;
 }

@@ -36,9 +36,10 @@ typedef struct rsi_catalog_document {
 typedef struct rsi_catalog {
     char *entity_id;
     char incarnation[RSI_INCARNATION_DIGITS + 1];
-    unsigned references; /* under the store's catalogs_mutex, like the two below */
+    unsigned references; /* under the store's catalogs_mutex, like the three below */
     bool is_stale;       /* out of the map; goes with the last reference */
     uint64_t last_use;
+    size_t counted; /* its part of the store's catalog_bytes */
 
     pthread_rwlock_t lock; /* guards everything below */
     bool is_loaded;
@@ -65,6 +66,8 @@ typedef struct rsi_catalog {
 int rsi_catalog_acquire(rsi_catalog **out, rsi_store *store, const char *entity_id,
                         const char *incarnation);
 void rsi_catalog_release(rsi_store *store, rsi_catalog *catalog); /* NULL is fine */
+/* Its references have changed: what is in use does not count, since it cannot go. Under catalogs_mutex. */
+void rsi_catalog_count_locked(rsi_store *store, rsi_catalog *catalog);
 /* Let nobody else acquire it: the next who asks has a new one made. */
 void rsi_catalog_drop(rsi_store *store, rsi_catalog *catalog);
 void rsi_catalogs_free(rsi_store *store);

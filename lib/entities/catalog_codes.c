@@ -216,6 +216,7 @@ static rsi_catalog *take_catalog(rsi_store *store)
         rsi_catalog *catalog = value;
         if (__atomic_load_n(&catalog->wants_codes, __ATOMIC_RELAXED)) {
             catalog->references++;
+            rsi_catalog_count_locked(store, catalog);
             found = catalog;
         }
     }

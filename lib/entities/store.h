@@ -59,7 +59,8 @@ typedef struct rsi_store {
 
     pthread_mutex_t catalogs_mutex;
     rsi_map catalogs; /* entity id → rsi_catalog */
-    uint64_t clock;   /* counts uses of catalogs */
+    size_t catalog_bytes; /* of those that nobody uses right now */
+    uint64_t clock;       /* counts uses of catalogs */
 
     pthread_mutex_t codes_mutex; /* one thread at a time makes codes (catalog_codes.c) */
 

@@ -230,16 +230,21 @@ int rsi_file_size(rsi_file *file, uint64_t *size)
     return RAGSTORE_OK;
 }
 
+int rsi_file_inspect(rsi_file *file, rsi_file_info *info)
+{
+    int result = file->table->info(file->table->self, file->handle, info);
+    return result < 0 ? rsi_files_fail(result, "look at", file->path) : RAGSTORE_OK;
+}
+
 int rsi_file_is_linked(rsi_file *file, bool *linked)
 {
     rsi_file_info info;
 
     *linked = false;
-    int result = file->table->info(file->table->self, file->handle, &info);
-    if (result < 0)
-        return rsi_files_fail(result, "look at", file->path);
-    *linked = info.links > 0;
-    return RAGSTORE_OK;
+    int status = rsi_file_inspect(file, &info);
+    if (status == RAGSTORE_OK)
+        *linked = info.links > 0;
+    return status;
 }
 
 int rsi_file_read_at(rsi_file *file, void *out, size_t size, uint64_t offset)
@@ -319,4 +324,10 @@ void rsi_file_unview(rsi_file *file, const void *bytes, size_t size)
 {
     if (bytes != NULL)
         file->table->unview(file->table->self, bytes, size);
+}
+
+void rsi_root_unview(rsi_root *root, const void *bytes, size_t size)
+{
+    if (bytes != NULL)
+        root->table->unview(root->table->self, bytes, size);
 }

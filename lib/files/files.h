@@ -141,6 +141,7 @@ int rsi_file_open_outside(rsi_file **out, rsi_root *root, const char *path);
 int rsi_file_close(rsi_file *file); /* NULL is fine; reports the close's error */
 const char *rsi_file_path(const rsi_file *file);
 int rsi_file_size(rsi_file *file, uint64_t *size);
+int rsi_file_inspect(rsi_file *file, rsi_file_info *info);
 int rsi_file_is_linked(rsi_file *file, bool *linked); /* or was its last name taken away? */
 int rsi_file_read_at(rsi_file *file, void *out, size_t size, uint64_t offset); /* all, or DAMAGED */
 int rsi_file_write_at(rsi_file *file, const void *data, size_t size, uint64_t offset); /* all */
@@ -157,6 +158,8 @@ void rsi_lock_file_close(rsi_file *file); /* NULL is fine */
 /* DAMAGED when the file is shorter. Only for files that nobody shortens (RELIABILITY D8). */
 int rsi_file_view(rsi_file *file, size_t size, const void **bytes);
 void rsi_file_unview(rsi_file *file, const void *bytes, size_t size);
+/* The same for a file that is closed: a view outlives it. */
+void rsi_root_unview(rsi_root *root, const void *bytes, size_t size);
 
 /* ---- directories ---- */
 

@@ -13,6 +13,9 @@
 #include <stdio.h>
 #include <string.h>
 
+/* What a view counts for: a process has 65,530 of them on Linux unless more were allowed. */
+#define VIEW_COST ((size_t)64 << 10)
+
 static bool is_incarnation(const char *text)
 {
     return text != NULL && strlen(text) == RSI_INCARNATION_DIGITS &&
@@ -51,17 +54,28 @@ int rsi_rows_open(rsi_rows **out, rsi_root *root, const char *directory, const c
     return RAGSTORE_OK;
 }
 
+void rsi_rows_close_files(rsi_rows *rows)
+{
+    rsi_saved_error saved;
+    rsi_error_save(&saved);
+    for (size_t i = 0; i < rows->segment_count; i++) {
+        /* Whatever counts was flushed when it was written: a late error means nothing. */
+        rsi_file_close(rows->segments[i].file);
+        rows->segments[i].file = NULL;
+    }
+    rsi_error_restore(&saved);
+}
+
 void rsi_rows_forget(rsi_rows *rows)
 {
     rsi_saved_error saved;
     rsi_error_save(&saved);
     for (size_t i = 0; i < rows->segment_count; i++) {
         rsi_rows_segment *segment = &rows->segments[i];
-        if (segment->view != NULL)
-            rsi_file_unview(segment->file, segment->view, segment->viewed);
-        /* Whatever counts was flushed when it was written: a late error means nothing. */
-        rsi_file_close(segment->file);
+        rsi_root_unview(rows->root, segment->view, segment->viewed);
+        segment->view = NULL;
     }
+    rsi_rows_close_files(rows);
     rsi_error_restore(&saved);
     rows->segment_count = 0;
     rows->run_count = 0;
@@ -117,7 +131,7 @@ uint64_t rsi_rows_bytes(const rsi_rows *rows)
 
 size_t rsi_rows_memory(const rsi_rows *rows)
 {
-    return sizeof *rows + strlen(rows->directory) + 1 +
+    return sizeof *rows + rows->segment_count * VIEW_COST + strlen(rows->directory) + 1 +
            rows->segment_capacity * sizeof *rows->segments +
            rows->run_capacity * sizeof *rows->runs;
 }
@@ -138,7 +152,7 @@ rsi_rows_identity rsi_rows_identity_of(const rsi_rows *rows, uint32_t number)
     return identity;
 }
 
-int rsi_rows_view(rsi_rows_segment *segment, uint64_t size)
+int rsi_rows_view(rsi_rows *rows, rsi_rows_segment *segment, uint64_t size)
 {
     if (size == segment->viewed)
         return RAGSTORE_OK;
@@ -148,8 +162,7 @@ int rsi_rows_view(rsi_rows_segment *segment, uint64_t size)
         if (status != RAGSTORE_OK)
             return status;
     }
-    if (segment->view != NULL)
-        rsi_file_unview(segment->file, segment->view, segment->viewed);
+    rsi_root_unview(rows->root, segment->view, segment->viewed);
     segment->view = view;
     segment->viewed = (size_t)size;
     return RAGSTORE_OK;

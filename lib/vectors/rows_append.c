@@ -96,33 +96,15 @@ static int note_flush(rsi_rows *rows, int status)
     return status;
 }
 
-/* Open the file for writing in place of the handle that only reads; the view moves along. */
 static int make_writable(rsi_rows *rows, rsi_rows_segment *segment)
 {
-    if (segment->writable)
-        return RAGSTORE_OK;
     rsi_path path;
+    if (segment->file != NULL)
+        return RAGSTORE_OK;
     int status = rsi_rows_path(&path, rows, segment->number);
-    if (status != RAGSTORE_OK)
-        return status;
-    rsi_file *file;
-    status = rsi_file_open(&file, rows->root, path.text, RSI_OPEN_WRITE);
-    if (status != RAGSTORE_OK)
-        return status;
-    const void *view = NULL;
-    if (segment->viewed > 0) {
-        status = rsi_file_view(file, segment->viewed, &view);
-        if (status != RAGSTORE_OK) {
-            rsi_file_close(file);
-            return status;
-        }
-        rsi_file_unview(segment->file, segment->view, segment->viewed);
-    }
-    rsi_file_close(segment->file); /* it only read */
-    segment->file = file;
-    segment->view = view;
-    segment->writable = true;
-    return RAGSTORE_OK;
+    return status == RAGSTORE_OK
+               ? rsi_file_open(&segment->file, rows->root, path.text, RSI_OPEN_WRITE)
+               : status;
 }
 
 /* Cut one segment to its last block. */
@@ -132,7 +114,7 @@ static int cut_segment(rsi_rows *rows, rsi_rows_segment *segment)
     if (status != RAGSTORE_OK)
         return status;
     uint64_t needed = segment->end == RSI_ROWS_HEADER_SIZE ? 0 : segment->end;
-    status = rsi_rows_view(segment, needed);
+    status = rsi_rows_view(rows, segment, needed);
     if (status != RAGSTORE_OK)
         return status;
     status = rsi_file_truncate(segment->file, segment->end);
@@ -196,12 +178,15 @@ static int create_segment(rsi_rows *rows)
     if (status != RAGSTORE_OK)
         return status;
     rsi_file *file;
+    rsi_file_info info;
     rows->next_segment++; /* an open that fails may have made the file: no name is tried twice */
     status = rsi_file_open(&file, rows->root, path.text,
                            RSI_OPEN_WRITE | RSI_OPEN_CREATE | RSI_OPEN_EXCLUSIVE);
     if (status != RAGSTORE_OK)
         return status;
     status = write_header(rows, file, number);
+    if (status == RAGSTORE_OK)
+        status = rsi_file_inspect(file, &info);
     if (status != RAGSTORE_OK) {
         rsi_saved_error saved;
         rsi_error_save(&saved);
@@ -213,9 +198,9 @@ static int create_segment(rsi_rows *rows)
     rsi_rows_segment *segment = &rows->segments[rows->segment_count++];
     memset(segment, 0, sizeof *segment);
     segment->file = file;
+    segment->inode = info.inode;
     segment->end = RSI_ROWS_HEADER_SIZE;
     segment->number = number;
-    segment->writable = true;
     return RAGSTORE_OK;
 }
 
@@ -282,7 +267,7 @@ static int enter_runs(appender *append)
             i + 1 == append->run_count || rows->runs[i + 1].segment != run->segment;
         if (!is_last_of_segment)
             continue;
-        int status = rsi_rows_view(&rows->segments[run->segment],
+        int status = rsi_rows_view(rows, &rows->segments[run->segment],
                                    run->offset + rsi_rows_run_size(rows, run));
         if (status != RAGSTORE_OK)
             return status;
@@ -306,7 +291,7 @@ static void take_back(appender *append)
     rsi_error_save(&saved);
     for (size_t i = append->first_segment; i < rows->segment_count; i++) {
         rsi_rows_segment *segment = &rows->segments[i];
-        if (segment->remains && segment->viewed <= segment->end)
+        if (segment->remains && segment->file != NULL && segment->viewed <= segment->end)
             rsi_file_truncate(segment->file, segment->end);
     }
     rsi_error_restore(&saved);
@@ -400,6 +385,7 @@ int rsi_rows_append(rsi_rows *rows, int64_t first_chunk, const float *vectors, s
         take_back(&append);
 
 cleanup:
+    rsi_rows_close_files(rows);
     rsi_free(append.block);
     return rsi_wrap(status, "append vectors");
 }

@@ -43,8 +43,9 @@ struct rsi_rows_rewrite {
     layout plan;
     rsi_rows_run *runs; /* all of the rows', with the new ones in their place */
     size_t run_count;
-    rsi_file *file; /* NULL: the segment goes */
+    bool goes; /* nothing of it stays */
     const unsigned char *view;
+    uint64_t inode;
 };
 
 size_t rsi_rows_segment_count(const rsi_rows *rows)
@@ -137,12 +138,17 @@ int rsi_rows_usage_of(rsi_rows_usage *usage, rsi_rows *rows, size_t segment,
     layout plan = {0};
     size_t first;
     size_t end;
+    rsi_path path;
+    rsi_file_info info;
     const rsi_rows_segment *at = &rows->segments[segment];
     memset(usage, 0, sizeof *usage);
-    if (at->file == NULL)
+    if (at->state == RSI_SEGMENT_ABANDONED || at->state == RSI_SEGMENT_REMOVED)
         return RAGSTORE_OK;
     find_runs(rows, segment, &first, &end);
-    int status = rsi_file_size(at->file, &usage->bytes);
+    int status = rsi_rows_path(&path, rows, at->number);
+    if (status == RAGSTORE_OK)
+        status = rsi_file_info_of(rows->root, path.text, &info);
+    usage->bytes = status == RAGSTORE_OK ? info.size : 0;
     if (status == RAGSTORE_OK)
         status = lay_out(&plan, rows, first, end, alive);
     usage->bytes_after = plan.bytes;
@@ -273,19 +279,28 @@ static int remove_segment(rsi_rows *rows, const char *path)
 
 static int open_segment(rsi_rows_rewrite *rewrite, const char *path)
 {
-    const void *view;
-    int status = rsi_file_open(&rewrite->file, rewrite->rows->root, path, RSI_OPEN_READ);
-    if (status != RAGSTORE_OK || rewrite->plan.count == 0)
+    rsi_file *file;
+    rsi_file_info info;
+    const void *view = NULL;
+    int status = rsi_file_open(&file, rewrite->rows->root, path, RSI_OPEN_READ);
+    if (status != RAGSTORE_OK)
         return status;
-    status = rsi_file_view(rewrite->file, (size_t)rewrite->plan.bytes, &view);
-    if (status == RAGSTORE_OK)
-        rewrite->view = view;
-    return status;
+    status = rsi_file_inspect(file, &info);
+    if (status == RAGSTORE_OK && rewrite->plan.count > 0)
+        status = rsi_file_view(file, (size_t)rewrite->plan.bytes, &view);
+    rsi_saved_error saved;
+    rsi_error_save(&saved);
+    rsi_file_close(file); /* it only read */
+    rsi_error_restore(&saved);
+    if (status != RAGSTORE_OK)
+        return status;
+    rewrite->view = view;
+    rewrite->inode = info.inode;
+    return RAGSTORE_OK;
 }
 
 static void free_rewrite(rsi_rows_rewrite *rewrite)
 {
-    rsi_file_close(rewrite->file); /* it only read */
     rsi_free(rewrite->plan.blocks);
     rsi_free(rewrite->runs);
     rsi_free(rewrite);
@@ -308,10 +323,10 @@ int rsi_rows_rewrite_begin(rsi_rows_rewrite **out, rsi_rows *rows, size_t segmen
     if (status == RAGSTORE_OK)
         status = make_runs(rewrite);
     /* the last one stays, so that its number is not used again */
-    const bool goes = rewrite->plan.count == 0 && segment + 1 < rows->segment_count;
+    rewrite->goes = rewrite->plan.count == 0 && segment + 1 < rows->segment_count;
     if (status == RAGSTORE_OK)
-        status = goes ? remove_segment(rows, path.text) : write_segment(rewrite, path.text, alive);
-    if (status == RAGSTORE_OK && !goes)
+        status = rewrite->goes ? remove_segment(rows, path.text) : write_segment(rewrite, path.text, alive);
+    if (status == RAGSTORE_OK && !rewrite->goes)
         status = open_segment(rewrite, path.text);
     if (status == RAGSTORE_OK) {
         *out = rewrite;
@@ -328,20 +343,13 @@ void rsi_rows_rewrite_end(rsi_rows_rewrite *rewrite)
 {
     rsi_rows *rows = rewrite->rows;
     rsi_rows_segment *segment = &rows->segments[rewrite->segment];
-    rsi_saved_error saved;
-    rsi_error_save(&saved);
-    if (segment->view != NULL)
-        rsi_file_unview(segment->file, segment->view, segment->viewed);
-    rsi_file_close(segment->file);
-    rsi_error_restore(&saved);
-    segment->file = rewrite->file;
+    rsi_root_unview(rows->root, segment->view, segment->viewed);
     segment->view = rewrite->view;
     segment->viewed = rewrite->view == NULL ? 0 : (size_t)rewrite->plan.bytes;
     segment->end = rewrite->plan.bytes;
-    segment->state = rewrite->file == NULL ? RSI_SEGMENT_REMOVED : RSI_SEGMENT_INTACT;
-    segment->writable = false;
+    segment->state = rewrite->goes ? RSI_SEGMENT_REMOVED : RSI_SEGMENT_INTACT;
+    segment->inode = rewrite->inode;
     segment->remains = false;
-    rewrite->file = NULL;
     rsi_free(rows->runs);
     rows->runs = rewrite->runs;
     rows->run_count = rewrite->run_count;

@@ -52,13 +52,14 @@ typedef struct rsi_rows_run {
 } rsi_rows_run;
 
 typedef struct rsi_rows_segment {
-    rsi_file *file;            /* NULL when abandoned or removed */
+    rsi_file *file; /* while rows are opened or appended; otherwise NULL: thousands of entities may be
+                       open at once, and a view needs no file */
     const unsigned char *view; /* bytes 0..viewed of the file; NULL when it has no block */
     size_t viewed;
+    uint64_t inode;  /* of the file that is viewed */
     uint64_t end;    /* behind the last block, or the header */
     uint32_t number; /* the <n> of rows-<n>.rsv */
     enum rsi_rows_segment_state state;
-    bool writable; /* file is open for writing */
     bool remains;  /* there may be bytes behind `end`, and nothing valid among them */
 } rsi_rows_segment;
 
@@ -84,11 +85,13 @@ struct rsi_rows {
 int rsi_rows_walk(rsi_rows *rows);
 
 /* rows.c */
-void rsi_rows_forget(rsi_rows *rows); /* close the segments */
+void rsi_rows_forget(rsi_rows *rows); /* the segments and runs */
+void rsi_rows_close_files(rsi_rows *rows);
 int rsi_rows_path(rsi_path *path, const rsi_rows *rows, uint32_t number);
 rsi_rows_identity rsi_rows_identity_of(const rsi_rows *rows, uint32_t number);
-/* View bytes 0..size of a segment in place of what was viewed; unchanged on failure. */
-int rsi_rows_view(rsi_rows_segment *segment, uint64_t size);
+/* View bytes 0..size of a segment, whose file is open, in place of what was viewed; unchanged on
+ * failure. */
+int rsi_rows_view(rsi_rows *rows, rsi_rows_segment *segment, uint64_t size);
 /* The first run at or behind index `from` that ends behind `chunk`; run_count when there is none.
  */
 size_t rsi_rows_find(const rsi_rows *rows, size_t from, int64_t chunk);

@@ -219,9 +219,12 @@ static int walk_segment(walker *walk, uint32_t number)
         return status;
     rows->segment_count++;
 
-    status = rsi_file_size(segment->file, &walk->file_size);
+    rsi_file_info info;
+    status = rsi_file_inspect(segment->file, &info);
     if (status != RAGSTORE_OK)
         return status;
+    walk->file_size = info.size;
+    segment->inode = info.inode;
     walk->file = segment->file;
     walk->start = 0;
     walk->size = 0;
@@ -294,7 +297,7 @@ static int settle_segments(rsi_rows *rows)
         segment->remains = i >= last && segment->state == RSI_SEGMENT_INTACT && size > segment->end;
         if (segment->end == RSI_ROWS_HEADER_SIZE)
             continue;
-        status = rsi_rows_view(segment, segment->end);
+        status = rsi_rows_view(rows, segment, segment->end);
         if (status != RAGSTORE_OK)
             return status;
     }
@@ -332,18 +335,20 @@ static int note_later(void *user, const char *name, rsi_file_kind kind)
 
 int rsi_rows_is_current(bool *current, rsi_rows *rows)
 {
-    uint64_t size = 0;
-    bool linked = false;
+    rsi_path path;
+    rsi_file_info info;
     *current = false;
     if (rows->segment_count == 0)
         return RAGSTORE_OK;
     const rsi_rows_segment *last = &rows->segments[rows->segment_count - 1];
-    if (last->file == NULL || last->remains)
+    if (last->state != RSI_SEGMENT_INTACT || last->remains)
         return RAGSTORE_OK;
-    int status = rsi_file_is_linked(last->file, &linked);
+    int status = rsi_rows_path(&path, rows, last->number);
     if (status == RAGSTORE_OK)
-        status = rsi_file_size(last->file, &size);
-    if (status != RAGSTORE_OK || !linked || size != last->end)
+        status = rsi_file_info_of(rows->root, path.text, &info);
+    if (status == RAGSTORE_E_NOT_FOUND)
+        return RAGSTORE_OK;
+    if (status != RAGSTORE_OK || info.inode != last->inode || info.size != last->end)
         return status;
     status = rsi_directory_list(rows->root, rows->directory, note_later, rows);
     *current = status == RAGSTORE_OK;
@@ -367,6 +372,7 @@ int rsi_rows_walk(rsi_rows *rows)
         status = drop_torn_tail(walk);
     if (status == RAGSTORE_OK)
         status = settle_segments(rows);
+    rsi_rows_close_files(rows);
     rsi_free(walk->numbers);
     rsi_free(walk);
     return status;

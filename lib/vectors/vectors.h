@@ -62,7 +62,8 @@ int64_t
 rsi_rows_next_chunk(const rsi_rows *rows);    /* 1 + the largest chunk number of any row; or 0 */
 uint64_t rsi_rows_count(const rsi_rows *rows); /* on disk, whoever they belong to */
 uint64_t rsi_rows_bytes(const rsi_rows *rows); /* that they take there */
-size_t rsi_rows_memory(const rsi_rows *rows); /* bytes, about; without what is mapped */
+size_t rsi_rows_memory(const rsi_rows *rows); /* bytes, about; without what is mapped, but for the
+                                                 mappings as such */
 
 /* How many extents an append of `count` rows would give now: one for each started MiB, about. */
 size_t rsi_rows_extents_needed(const rsi_rows *rows, size_t count);

@@ -1,6 +1,7 @@
 /* The vectors of an entity: describing, searching, reading, exporting. */
 #include "api_fixture.h"
 
+#include <dirent.h>
 #include <time.h>
 
 /* Four directions in a plane and their texts; chunk numbers 0 to 3. */
@@ -232,6 +233,43 @@ static void index__of_a_deleted_entity_is_not_found(void **state)
             ragstore_entity_free(make_entity(on.store, "acme"));
     }
     strike_stage(&on);
+}
+
+static size_t count_descriptors(void)
+{
+    size_t count = 0;
+    DIR *directory = opendir("/proc/self/fd");
+    assert_non_null(directory);
+    while (readdir(directory) != NULL)
+        count++;
+    closedir(directory);
+    return count;
+}
+
+/* Thousands of entities may be searched by one process. */
+static void index_search__keeps_no_file_open_for_an_entity(void **state)
+{
+    enum { ENTITIES = 40 };
+    ragstore_store *store = open_store(state);
+    size_t first = 0;
+    for (int i = 0; i < ENTITIES; i++) {
+        char id[16];
+        int64_t number;
+        float score;
+        ragstore_index *index;
+        snprintf(id, sizeof id, "tenant%d", i);
+        ragstore_entity *entity = make_entity(store, id);
+        assert_ok(ragstore_document_add_chunks(NULL, entity, texts, rows, 2, NULL));
+        assert_ok(ragstore_index_open(&index, entity));
+        assert_ok(ragstore_index_search(&number, &score, index, rows, 1, 2, 1));
+        assert_int_equal(number, 0);
+        ragstore_index_free(index);
+        ragstore_entity_free(entity);
+        if (i == 0)
+            first = count_descriptors();
+    }
+    assert_in_range(count_descriptors(), 1, first + 8); /* what the background has open meanwhile */
+    assert_ok(ragstore_store_close(store));
 }
 
 static void index_export__writes_the_file_anew(void **state)
@@ -493,6 +531,7 @@ int main(void)
         TEST(index__forgets_what_is_deleted),
         TEST(index_open__needs_vectors),
         TEST(index__of_a_deleted_entity_is_not_found),
+        TEST(index_search__keeps_no_file_open_for_an_entity),
         TEST(index_export__writes_the_file_anew),
         TEST(index_export__tells_of_a_damaged_file_once),
         TEST(index_export__of_a_read_only_store_is_refused),
