@@ -952,10 +952,13 @@ typedef struct ragstore_entity_create_options {
     const char *metric;        /* how vectors are compared, for good: "cosine" (the default; they are
                                 * brought to length 1), "inner_product" or "l2" */
     const char *index_kind;    /* default: "auto"; see ragstore_index_set() */
+    const char *language;      /* how words are reduced for keyword search, for good: "auto" (the
+                                * default: English, Russian, others as they are), "none", or a
+                                * Snowball name such as "german"; see ragstore_entity(3) */
 } ragstore_entity_create_options;
 
 #define RAGSTORE_ENTITY_CREATE_OPTIONS_INIT                                                        \
-    {sizeof(ragstore_entity_create_options), NULL, NULL, NULL, NULL, NULL}
+    {sizeof(ragstore_entity_create_options), NULL, NULL, NULL, NULL, NULL, NULL}
 
 typedef struct ragstore_entity_update_options {
     size_t struct_size;
@@ -1696,6 +1699,12 @@ RAGSTORE_API int ragstore_job_list(ragstore_buffer **out, ragstore_store *store,
 #define RAGSTORE_MODE_VECTOR 2u
 #define RAGSTORE_MODE_KEYWORD 3u
 
+#define RAGSTORE_FUSION_SUM 1u   /* the default: both scores, each made 0 to 1, added */
+#define RAGSTORE_FUSION_RANKS 2u /* reciprocal ranks, 1 / (60 + rank), added */
+
+#define RAGSTORE_DUPLICATES_LAST 1u /* the default: what says the same as a better hit comes last */
+#define RAGSTORE_DUPLICATES_KEEP 2u /* each in its place */
+
 typedef struct ragstore_entity_search_options {
     size_t struct_size;
     uint32_t k;         /* how many chunks at most: 1 to 200; default 5 */
@@ -1708,10 +1717,12 @@ typedef struct ragstore_entity_search_options {
                                 {"year": {"$gte": 2020}}; see ragstore_query(7); NULL: all */
     const float *vector;     /* search by this vector instead of embedding the query */
     size_t dimension;        /* numbers in vector */
+    uint32_t fusion;     /* RAGSTORE_FUSION_…: how hybrid ranking adds up; default sum */
+    uint32_t duplicates; /* RAGSTORE_DUPLICATES_…; by default what says the same comes last */
 } ragstore_entity_search_options;
 
 #define RAGSTORE_ENTITY_SEARCH_OPTIONS_INIT                                                        \
-    {sizeof(ragstore_entity_search_options), 0, 0, 0, 0.0f, NULL, 0, NULL, NULL, 0}
+    {sizeof(ragstore_entity_search_options), 0, 0, 0, 0.0f, NULL, 0, NULL, NULL, 0, 0, 0}
 
 /**
  * Fill an options struct with the defaults.

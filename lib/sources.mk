@@ -27,7 +27,7 @@ ROOM_vectors := centroids.c code_scan.c code_scan_avx2.c code_scan_avx512.c fais
     rows.c rows_append.c rows_block.c rows_compact.c rows_search.c rows_walk.c
 
 ROOM_lexical := analyzer.c bm25.c chunk_slots.c dictionary.c fold.c lexical.c lexical_compact.c lexical_read.c lexical_write.c \
-    postings.c stop_words.c text_segments.c word_cache.c
+    phrase.c postings.c stop_words.c stop_words_european.c text_segments.c word_cache.c
 
 ROOM_embed := batch.c bert_characters.c bert_config.c dense.c embed.c embedder.c embedder_callback.c \
     embedder_hashing.c encoder.c int8_product.c \
@@ -40,7 +40,7 @@ ROOM_entities := backup.c catalog.c catalog_codes.c catalog_lexical.c catalog_lo
     job_list.c job_record.c job_threads.c job_work.c open_stores.c \
     store.c store_extractor.c store_log.c upkeep.c
 
-ROOM_search := filter.c fusion.c hit_details.c search.c
+ROOM_search := collect.c duplicates.c filter.c fusion.c hit_details.c phrases.c query_syntax.c search.c
 
 ROOM_ingest := chunk.c chunk_heading.c chunk_sentences.c chunk_split.c chunk_tokens.c document.c \
     document_commit.c document_import.c document_prepare.c document_read.c document_upload.c extract.c \

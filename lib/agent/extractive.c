@@ -240,6 +240,7 @@ static int answer_extractively(rsi_agent_answer *answer, rsi_store *store, const
     memset(answer, 0, sizeof *answer);
     int status = rsi_agent_search_text(&searched, question);
     rsi_search_query query = {.text = searched.data,
+                              .plain = true,
                               .size = searched.size,
                               .k = question->k,
                               .mode = RAGSTORE_MODE_HYBRID,

@@ -166,6 +166,7 @@ static int gather(rsi_result **out, rsi_store *store, const char *entity_id,
     int status = RAGSTORE_OK;
     for (size_t i = 0; status == RAGSTORE_OK && i < wanted->count; i++) {
         rsi_search_query query = {.text = wanted->texts[i],
+                                  .plain = true,
                                   .size = strlen(wanted->texts[i]),
                                   .k = question->k,
                                   .mode = RAGSTORE_MODE_HYBRID,

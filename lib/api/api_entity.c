@@ -66,7 +66,7 @@ int ragstore_entity_create(ragstore_entity **out, ragstore_store *store, const c
     if (status != RAGSTORE_OK)
         return status;
     rsi_entity_fields fields = {given.name, given.description, given.metadata_json, given.metric,
-                                given.index_kind};
+                                given.index_kind, given.language};
     memset(incarnation, 0, sizeof incarnation);
     if (out != NULL)
         status = make_handle(&entity, store->core, id, incarnation);

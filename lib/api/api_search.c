@@ -22,6 +22,10 @@ static int check_search(const ragstore_entity_search_options *given, const char 
         return out_of_range(function, "k is over 200");
     if (given->mode > RAGSTORE_MODE_KEYWORD)
         return out_of_range(function, "the mode is unknown");
+    if (given->fusion > RAGSTORE_FUSION_RANKS)
+        return out_of_range(function, "the fusion is unknown");
+    if (given->duplicates > RAGSTORE_DUPLICATES_KEEP)
+        return out_of_range(function, "duplicates is unknown");
     if (given->neighbors > MAX_NEIGHBORS)
         return out_of_range(function, "neighbors is over 10");
     if (isnan(given->min_score))
@@ -58,6 +62,9 @@ int ragstore_entity_search(ragstore_result **out, ragstore_entity *entity, const
                               .k = given.k == 0 ? DEFAULT_K : given.k,
                               .mode = given.mode == 0 ? RAGSTORE_MODE_HYBRID : given.mode,
                               .neighbors = given.neighbors,
+                              .fusion = given.fusion == RAGSTORE_FUSION_RANKS ? RSI_FUSE_RANKS
+                                                                              : RSI_FUSE_SUM,
+                              .keep_duplicates = given.duplicates == RAGSTORE_DUPLICATES_KEEP,
                               .min_score = given.min_score,
                               .doc_ids = given.doc_ids,
                               .doc_ids_count = given.doc_ids_count,

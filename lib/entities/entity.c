@@ -5,6 +5,7 @@
 #include "base/digest.h"
 #include "base/memory.h"
 #include "base/status.h"
+#include "lexical/lexical.h"
 #include "base/utf8.h"
 #include "entities/catalog.h"
 #include "entities/jobs.h"
@@ -198,6 +199,8 @@ static int check_fields(const rsi_entity_fields *fields)
         status = rsi_text_check(fields->name, RSI_NAME_MAX, "the name");
     if (status == RAGSTORE_OK && fields->description != NULL)
         status = rsi_text_check(fields->description, (size_t)16 << 10, "the description");
+    if (status == RAGSTORE_OK && fields->language != NULL)
+        status = rsi_lexical_check_language(fields->language);
     return status;
 }
 
@@ -226,7 +229,8 @@ static int encode_new(rsi_bytes *out, const rsi_store *store, const char *id,
         rsi_json_put_text(&writer, "created_at", now);
         rsi_json_put_text(&writer, "incarnation", incarnation);
         rsi_json_put_text(&writer, "chunker", CHUNKER);
-        rsi_json_put_text(&writer, "language", LANGUAGE);
+        rsi_json_put_text(&writer, "language",
+                          fields->language == NULL ? LANGUAGE : fields->language);
         rsi_json_put_text(&writer, "metric", rsi_metric_name(metric));
         rsi_index_settings_put(&writer, &settings);
         const rsi_embedder *embedder = store->embedder;

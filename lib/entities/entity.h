@@ -38,6 +38,7 @@ typedef struct rsi_entity_fields {
     const char *metadata_json;
     const char *metric;     /* of a new one only */
     const char *index_kind; /* likewise */
+    const char *language;   /* likewise */
 } rsi_entity_fields;
 
 /* incarnation NULL: whichever lives now. NOT_FOUND. */

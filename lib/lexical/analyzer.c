@@ -41,13 +41,12 @@ int rsi_analyzer_open(rsi_analyzer *analyzer, const char *language)
         analyzer->scripts[RSI_SCRIPT_CYRILLIC].language = "russian";
         analyzer->scripts[RSI_SCRIPT_OTHER].language = NULL;
     }
-    bool english = strcmp(latin, "english") == 0;
-    bool russian = automatic || strcmp(latin, "russian") == 0;
-    if (english)
-        analyzer->scripts[RSI_SCRIPT_LATIN].stop_words = RSI_STOP_ENGLISH;
-    if (russian)
+    const rsi_stop_list stop_words = rsi_stop_list_of(latin);
+    const bool russian = stop_words == RSI_STOP_RUSSIAN;
+    analyzer->scripts[russian ? RSI_SCRIPT_CYRILLIC : RSI_SCRIPT_LATIN].stop_words = stop_words;
+    if (automatic)
         analyzer->scripts[RSI_SCRIPT_CYRILLIC].stop_words = RSI_STOP_RUSSIAN;
-    analyzer->accents_first = english || russian;
+    analyzer->accents_first = russian || stop_words == RSI_STOP_ENGLISH;
     return RAGSTORE_OK;
 }
 

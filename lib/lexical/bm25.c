@@ -35,6 +35,7 @@
 #define SCALE 1073741824.0
 /* What it costs to look one chunk up in a list, in postings that are added meanwhile. */
 #define LOOK_UP_COST 30
+#define COMPLETIONS_MAX 64 /* words that a prefix stands for */
 #define TABLE_FREQUENCIES 4
 #define TABLE_LENGTHS 256
 
@@ -102,7 +103,17 @@ struct query {
     size_t capacity;
     size_t different;
     bool stop_only; /* no word but stop words so far */
+    double surplus; /* weights of what prefixes stand for, without the best of each */
 };
+
+static int note_number(struct query *query, uint32_t number)
+{
+    if (!rsi_grow((void **)&query->numbers, &query->capacity, query->count + 1,
+                  sizeof *query->numbers))
+        return RAGSTORE_E_NO_MEMORY;
+    query->numbers[query->count++] = number;
+    return RAGSTORE_OK;
+}
 
 static int note_token(void *user, const rsi_token *token)
 {
@@ -118,11 +129,7 @@ static int note_token(void *user, const rsi_token *token)
     uint32_t number = rsi_dictionary_find(&query->index->dictionary, key, size);
     if (number == RSI_NO_TERM || query->index->terms[number].chunks == 0)
         return RAGSTORE_OK;
-    if (!rsi_grow((void **)&query->numbers, &query->capacity, query->count + 1,
-                  sizeof *query->numbers))
-        return RAGSTORE_E_NO_MEMORY;
-    query->numbers[query->count++] = number;
-    return RAGSTORE_OK;
+    return note_number(query, number);
 }
 
 static int compare_numbers(const void *a, const void *b)
@@ -141,14 +148,63 @@ static void sort_terms(struct query *query)
             query->different++;
 }
 
-static int read_query(struct query *query, const char *text, size_t size)
+/* The most frequent terms that begin with a prefix. */
+struct completion {
+    uint32_t terms[COMPLETIONS_MAX]; /* by chunks, most first */
+    size_t count;
+};
+
+static void complete_with(struct completion *completion, const rsi_lexical *index, uint32_t term)
+{
+    const uint32_t chunks = index->terms[term].chunks;
+    size_t at = completion->count;
+    while (at > 0 && index->terms[completion->terms[at - 1]].chunks < chunks)
+        at--;
+    if (at == COMPLETIONS_MAX)
+        return;
+    size_t kept =
+        completion->count == COMPLETIONS_MAX ? COMPLETIONS_MAX - 1 : completion->count;
+    memmove(completion->terms + at + 1, completion->terms + at,
+            (kept - at) * sizeof *completion->terms);
+    completion->terms[at] = term;
+    completion->count = kept + 1;
+}
+
+static int note_prefix(struct query *query, bool accents_first, rsi_slice prefix)
+{
+    const rsi_lexical *index = query->index;
+    struct completion completion = {.count = 0};
+    char folded[RSI_TERM_MAX];
+    const size_t size = rsi_fold(prefix.data, prefix.size, accents_first, folded);
+    for (uint32_t term = 0; size > 0 && term < index->dictionary.count; term++) {
+        rsi_slice text = rsi_dictionary_term(&index->dictionary, term);
+        if (text.size >= size && memcmp(text.data, folded, size) == 0 &&
+            index->terms[term].chunks > 0 && !index->terms[term].stop)
+            complete_with(&completion, index, term);
+    }
+    double best = 0;
+    double sum = 0;
+    int status = RAGSTORE_OK;
+    for (size_t i = 0; i < completion.count && status == RAGSTORE_OK; i++) {
+        const double weight = rsi_lexical_term_idf(index, completion.terms[i]) * (K1 + 1);
+        sum += weight;
+        best = weight > best ? weight : best;
+        status = note_number(query, completion.terms[i]);
+    }
+    query->surplus += sum - best;
+    return status;
+}
+
+static int read_query(struct query *query, const rsi_lexical_query *given)
 {
     rsi_analyzer analyzer;
     int status = rsi_analyzer_open(&analyzer, query->index->language);
     if (status != RAGSTORE_OK)
         return status;
     query->stop_only = true;
-    status = rsi_analyzer_run(&analyzer, text, size, note_token, query);
+    status = rsi_analyzer_run(&analyzer, given->text, given->size, note_token, query);
+    for (size_t i = 0; i < given->prefix_count && status == RAGSTORE_OK; i++)
+        status = note_prefix(query, analyzer.accents_first, given->prefixes[i]);
     rsi_analyzer_close(&analyzer);
     sort_terms(query);
     return status;
@@ -399,14 +455,14 @@ static double place_terms(struct search *search, const struct query *query)
     return ideal;
 }
 
-int rsi_lexical_search(rsi_hit *hits, size_t *count, float *ideal, const rsi_lexical *index,
-                       const char *query_text, size_t size, size_t k, const rsi_bitset *allowed)
+int rsi_lexical_search_words(rsi_hit *hits, size_t *count, float *ideal, const rsi_lexical *index,
+                             const rsi_lexical_query *given, size_t k, const rsi_bitset *allowed)
 {
     *count = 0;
     *ideal = 0;
     struct query query = {.index = index};
     struct search *search = NULL;
-    int status = read_query(&query, query_text, size);
+    int status = read_query(&query, given);
     if (status != RAGSTORE_OK || query.count == 0)
         goto cleanup;
     search = make_search(index, &query);
@@ -416,7 +472,7 @@ int rsi_lexical_search(rsi_hit *hits, size_t *count, float *ideal, const rsi_lex
         goto cleanup;
     }
     search->allowed = allowed;
-    *ideal = (float)place_terms(search, &query);
+    *ideal = (float)(place_terms(search, &query) - query.surplus);
     rsi_top_init(&search->top, hits, k);
     if (k > 0)
         search_all(search);
@@ -425,5 +481,57 @@ int rsi_lexical_search(rsi_hit *hits, size_t *count, float *ideal, const rsi_lex
 cleanup:
     free_search(search);
     rsi_free(query.numbers);
+    return status;
+}
+
+int rsi_lexical_search(rsi_hit *hits, size_t *count, float *ideal, const rsi_lexical *index,
+                       const char *query, size_t size, size_t k, const rsi_bitset *allowed)
+{
+    const rsi_lexical_query words = {.text = query, .size = size};
+    return rsi_lexical_search_words(hits, count, ideal, index, &words, k, allowed);
+}
+
+/* ---- all terms of a text ------------------------------------------------------------ */
+
+struct having {
+    const rsi_lexical *index;
+    rsi_bitset *left; /* the chunks that have all terms so far */
+};
+
+static int keep_those_with(void *user, const rsi_token *token)
+{
+    const struct having *having = user;
+    const rsi_chunk_slots *slots = &having->index->slots;
+    rsi_bitset with = {0};
+    int status = RAGSTORE_OK;
+    char key[RSI_KEY_MAX];
+    size_t size = rsi_lexical_key(token, key);
+    uint32_t number = rsi_dictionary_find(&having->index->dictionary, key, size);
+    if (number != RSI_NO_TERM) {
+        rsi_cursor cursor = rsi_cursor_begin(&having->index->terms[number].postings);
+        for (; cursor.slot != RSI_NO_SLOT && status == RAGSTORE_OK; rsi_cursor_next(&cursor))
+            if (slots->chunks[cursor.slot] >= 0 &&
+                rsi_bitset_has(having->left, slots->chunks[cursor.slot]))
+                status = rsi_bitset_add(&with, slots->chunks[cursor.slot]);
+    }
+    rsi_bitset_intersect(having->left, &with);
+    rsi_bitset_free(&with);
+    return status;
+}
+
+int rsi_lexical_having(rsi_bitset *out, const rsi_lexical *index, const char *text, size_t size,
+                       const rsi_bitset *allowed)
+{
+    rsi_analyzer analyzer;
+    struct having having = {index, out};
+    int status = rsi_bitset_copy(out, allowed);
+    if (status != RAGSTORE_OK)
+        return status;
+    status = rsi_analyzer_open(&analyzer, index->language);
+    if (status == RAGSTORE_OK)
+        status = rsi_analyzer_run(&analyzer, text, size, keep_those_with, &having);
+    rsi_analyzer_close(&analyzer);
+    if (status != RAGSTORE_OK)
+        rsi_bitset_free(out);
     return status;
 }

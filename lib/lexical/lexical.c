@@ -20,6 +20,15 @@
 #define COMPACT_MIN_SLOTS 64
 #define COMPACT_SHARE 4
 
+int rsi_lexical_check_language(const char *language)
+{
+    rsi_analyzer analyzer;
+    int status = rsi_analyzer_open(&analyzer, language);
+    if (status == RAGSTORE_OK)
+        rsi_analyzer_close(&analyzer);
+    return status;
+}
+
 int rsi_lexical_create(rsi_lexical **out, const char *language)
 {
     *out = NULL;

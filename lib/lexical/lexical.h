@@ -8,6 +8,7 @@
 #define RSI_LEXICAL_LEXICAL_H
 
 #include "base/bitset.h"
+#include "base/bytes.h"
 #include "base/hits.h"
 
 #include <stdbool.h>
@@ -19,9 +20,10 @@ typedef struct rsi_lexical rsi_lexical;
 /*
  * language: a Snowball name such as "english", "none" for no stemming and no stop words, or
  * "auto", which treats each word by its script: English for Latin letters, Russian for Cyrillic
- * ones, none for others. Stop words are known for English and Russian. INVALID_ARGUMENT for other
- * names.
+ * ones, none for others. Stop words are known for the languages of stop_words.h. INVALID_ARGUMENT
+ * for other names.
  */
+int rsi_lexical_check_language(const char *language);
 int rsi_lexical_create(rsi_lexical **out, const char *language);
 void rsi_lexical_free(rsi_lexical *index); /* NULL is fine */
 
@@ -58,6 +60,21 @@ size_t rsi_lexical_memory(const rsi_lexical *index); /* bytes, about */
  */
 int rsi_lexical_search(rsi_hit *hits, size_t *count, float *ideal, const rsi_lexical *index,
                        const char *query, size_t size, size_t k, const rsi_bitset *allowed);
+
+/* A query with words that stand for all that begin so, of which the index's most frequent ones are
+ * taken: each as if the query had it, but *ideal counts only the best of them. */
+typedef struct rsi_lexical_query {
+    const char *text;
+    size_t size;
+    const rsi_slice *prefixes;
+    size_t prefix_count;
+} rsi_lexical_query;
+int rsi_lexical_search_words(rsi_hit *hits, size_t *count, float *ideal, const rsi_lexical *index,
+                             const rsi_lexical_query *query, size_t k, const rsi_bitset *allowed);
+
+/* The chunks of `allowed` that have every term of a text, stop words too; all when it has none. */
+int rsi_lexical_having(rsi_bitset *having, const rsi_lexical *index, const char *text, size_t size,
+                       const rsi_bitset *allowed);
 
 /*
  * What the index sees in a text, for snippets and extractive answers: each term (folded, stemmed,

@@ -7,6 +7,8 @@
  */
 #include "lexical/stop_words.h"
 
+#include "lexical/stop_words_internal.h"
+
 #include <string.h>
 
 /* clang-format off */
@@ -58,6 +60,18 @@ static const char *const russian[] = {
 };
 /* clang-format on */
 
+rsi_stop_list rsi_stop_list_of(const char *language)
+{
+    if (strcmp(language, "english") == 0)
+        return RSI_STOP_ENGLISH;
+    if (strcmp(language, "russian") == 0)
+        return RSI_STOP_RUSSIAN;
+    for (int list = RSI_STOP_DUTCH; list < RSI_STOP_LISTS; list++)
+        if (strcmp(rsi_stop_tables[list - RSI_STOP_DUTCH].language, language) == 0)
+            return (rsi_stop_list)list;
+    return RSI_STOP_NONE;
+}
+
 const char *const *rsi_stop_words(rsi_stop_list list, size_t *count)
 {
     switch (list) {
@@ -67,9 +81,13 @@ const char *const *rsi_stop_words(rsi_stop_list list, size_t *count)
     case RSI_STOP_RUSSIAN:
         *count = sizeof russian / sizeof russian[0];
         return russian;
-    default:
+    case RSI_STOP_NONE:
+    case RSI_STOP_LISTS:
         *count = 0;
         return english;
+    default:
+        *count = rsi_stop_tables[list - RSI_STOP_DUTCH].count;
+        return rsi_stop_tables[list - RSI_STOP_DUTCH].words;
     }
 }
 

@@ -12,6 +12,13 @@ static float normalised(const rsi_hit *hits, size_t count, size_t i)
     return best > worst ? (hits[i].score - worst) / (best - worst) : 1.0f;
 }
 
+/* What a leg gives to its i-th hit. */
+static float share(rsi_fusion way, const rsi_hit *hits, size_t count, size_t i)
+{
+    return way == RSI_FUSE_RANKS ? 1 / (RSI_FUSION_RANK + (float)(i + 1))
+                                 : normalised(hits, count, i);
+}
+
 static int by_chunk(const void *a, const void *b)
 {
     const rsi_fused *left = a;
@@ -46,15 +53,15 @@ static size_t merge_neighbours(rsi_fused *list, size_t count)
     return kept;
 }
 
-size_t rsi_fuse(rsi_fused *out, const rsi_hit *vectors, size_t vectors_count,
-                const rsi_hit *keywords, size_t keywords_count)
+size_t rsi_fuse(rsi_fused *out, rsi_fusion way, const rsi_hit *vectors,
+                size_t vectors_count, const rsi_hit *keywords, size_t keywords_count)
 {
     size_t count = 0;
     for (size_t i = 0; i < vectors_count; i++)
-        out[count++] = (rsi_fused){vectors[i].chunk, normalised(vectors, vectors_count, i),
+        out[count++] = (rsi_fused){vectors[i].chunk, share(way, vectors, vectors_count, i),
                                    vectors[i].score, NAN};
     for (size_t i = 0; i < keywords_count; i++)
-        out[count++] = (rsi_fused){keywords[i].chunk, normalised(keywords, keywords_count, i), NAN,
+        out[count++] = (rsi_fused){keywords[i].chunk, share(way, keywords, keywords_count, i), NAN,
                                    keywords[i].score};
     if (count == 0)
         return 0;

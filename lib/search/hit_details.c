@@ -7,7 +7,7 @@
 #include <math.h>
 #include <string.h>
 
-static void free_found(rsi_found *found)
+void rsi_found_clear(rsi_found *found)
 {
     rsi_free(found->content);
     rsi_free(found->doc_id);
@@ -23,7 +23,7 @@ void rsi_result_free(rsi_result *result)
     if (result == NULL)
         return;
     for (size_t i = 0; i < result->count; i++)
-        free_found(&result->items[i]);
+        rsi_found_clear(&result->items[i]);
     rsi_free(result->items);
     rsi_free(result);
 }
@@ -128,7 +128,7 @@ int rsi_found_fill(rsi_found *found, rsi_store *store, const rsi_catalog *catalo
         status = RAGSTORE_E_NO_MEMORY;
     rsi_json_free(value);
     if (status != RAGSTORE_OK)
-        free_found(found);
+        rsi_found_clear(found);
     return status;
 }
 

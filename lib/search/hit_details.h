@@ -9,4 +9,7 @@
 int rsi_found_fill(rsi_found *found, rsi_store *store, const rsi_catalog *catalog, int64_t chunk,
                    uint32_t neighbors);
 
+/* Free what is in a found chunk. */
+void rsi_found_clear(rsi_found *found);
+
 #endif

@@ -4,9 +4,7 @@
 #include "base/memory.h"
 #include "base/status.h"
 #include "base/utf8.h"
-#include "search/fusion.h"
-#include "search/hit_details.h"
-#include "vectors/kernel.h"
+#include "search/running_search.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -14,27 +12,9 @@
 
 #define QUERY_MAX ((size_t)32 << 10)
 
-/* One search while it runs. */
-typedef struct search {
-    rsi_store *store;
-    const rsi_search_query *query;
-    rsi_catalog *catalog;
-    rsi_bitset allowed;
-    float *vector; /* of the query; NULL: no vector leg */
-    size_t dimension;
-    uint32_t mode;
-    rsi_hit *vector_hits;
-    size_t vector_count;
-    rsi_hit *keyword_hits;
-    size_t keyword_count;
-    float ideal; /* what no chunk's keyword score can reach */
-    rsi_fused *fused;
-    size_t fused_count;
-} search;
-
 /* ---- the query's vector ---- */
 
-static int take_given_vector(search *s, const rsi_entity_record *entity)
+static int take_given_vector(rsi_running_search *s, const rsi_entity_record *entity)
 {
     if (entity->embedder == NULL)
         return rsi_fail(RAGSTORE_E_EMBEDDER, "search",
@@ -56,7 +36,7 @@ static int take_given_vector(search *s, const rsi_entity_record *entity)
 }
 
 /* Embed the query if the entity's model is there; without it a hybrid search is by keyword. */
-static int embed_query(search *s, const rsi_entity_record *entity)
+static int embed_query(rsi_running_search *s, const rsi_entity_record *entity)
 {
     const char *notice;
     if (s->mode == RAGSTORE_MODE_KEYWORD)
@@ -65,12 +45,11 @@ static int embed_query(search *s, const rsi_entity_record *entity)
         return take_given_vector(s, entity);
     bool ready = rsi_entity_has_vectors(s->store, entity, &notice);
     if (ready && entity->embedder != NULL) {
-        rsi_slice text = {s->query->text, s->query->size};
         s->dimension = rsi_embedder_dimension(s->store->embedder);
         s->vector = rsi_alloc_array(s->dimension, sizeof *s->vector);
         return s->vector == NULL ? RAGSTORE_E_NO_MEMORY
                                  : rsi_embed_cached(s->vector, s->store->embedded,
-                                                    s->store->embedder, RSI_EMBED_QUERY, &text, 1);
+                                                    s->store->embedder, RSI_EMBED_QUERY, &s->text, 1);
     }
     if (s->mode == RAGSTORE_MODE_VECTOR && !ready)
         return rsi_fail(RAGSTORE_E_EMBEDDER, "search", "%s", notice);
@@ -81,7 +60,7 @@ static int embed_query(search *s, const rsi_entity_record *entity)
 /* ---- the two legs ---- */
 
 /* Some rows are damaged: search the rest of them. Their chunks can be found by keyword only. */
-static int search_intact_rows(search *s, size_t depth)
+static int search_intact_rows(rsi_running_search *s, size_t depth)
 {
     rsi_bitset rest = {0};
     rsi_bitset missing = {0};
@@ -103,7 +82,7 @@ static int search_intact_rows(search *s, size_t depth)
     return status;
 }
 
-static int run_vector_leg(search *s, size_t depth)
+static int run_vector_leg(rsi_running_search *s, size_t depth)
 {
     if (s->vector == NULL)
         return RAGSTORE_OK;
@@ -130,20 +109,33 @@ static int run_vector_leg(search *s, size_t depth)
     return status == RAGSTORE_E_DAMAGED ? search_intact_rows(s, depth) : status;
 }
 
-static int run_keyword_leg(search *s, size_t depth)
+static int run_keyword_leg(rsi_running_search *s, size_t depth)
 {
     if (s->mode == RAGSTORE_MODE_VECTOR || s->query->size == 0)
         return RAGSTORE_OK;
     s->keyword_hits = rsi_alloc_array(depth, sizeof *s->keyword_hits);
     if (s->keyword_hits == NULL)
         return RAGSTORE_E_NO_MEMORY;
-    return rsi_lexical_search(s->keyword_hits, &s->keyword_count, &s->ideal, s->catalog->lexical,
-                              s->query->text, s->query->size, depth, &s->allowed);
+    const rsi_lexical_query words = {s->text.data, s->text.size, s->syntax.prefixes,
+                                     s->syntax.prefix_count};
+    return rsi_lexical_search_words(s->keyword_hits, &s->keyword_count, &s->ideal,
+                                    s->catalog->lexical, &words, depth, &s->allowed);
 }
 
-static int rank(search *s)
+static void forget_ranking(rsi_running_search *s)
+{
+    rsi_free(s->vector_hits);
+    rsi_free(s->keyword_hits);
+    rsi_free(s->fused);
+    s->vector_hits = s->keyword_hits = NULL;
+    s->fused = NULL;
+    s->vector_count = s->keyword_count = s->fused_count = 0;
+}
+
+int rsi_search_rank_locked(rsi_running_search *s)
 {
     size_t depth = RSI_FUSION_DEPTH;
+    forget_ranking(s);
     if (depth > s->allowed.count)
         depth = s->allowed.count;
     if (depth == 0)
@@ -156,70 +148,8 @@ static int rank(search *s)
     s->fused = rsi_alloc_array(s->vector_count + s->keyword_count + 1, sizeof *s->fused);
     if (s->fused == NULL)
         return RAGSTORE_E_NO_MEMORY;
-    s->fused_count = rsi_fuse(s->fused, s->vector_hits, s->vector_count, s->keyword_hits,
-                              s->keyword_count);
-    return RAGSTORE_OK;
-}
-
-/* ---- scores ---- */
-
-/* A hybrid hit that only one leg found still has a similarity: look it up. */
-static void complete_scores(const search *s, rsi_fused *hit)
-{
-    const float *row;
-    if (s->vector != NULL && isnan(hit->vector_score) && s->catalog->rows != NULL &&
-        rsi_rows_get(&row, s->catalog->rows, hit->chunk) == RAGSTORE_OK) {
-        rsi_kernel_of(rsi_rows_metric(s->catalog->rows))(&hit->vector_score, s->vector, &row, 1,
-                                                         s->dimension);
-    }
-    if (s->mode != RAGSTORE_MODE_VECTOR)
-        hit->keyword_score =
-            isnan(hit->keyword_score) || s->ideal <= 0 ? 0 : hit->keyword_score / s->ideal;
-}
-
-/* Into 0 to 1. A distance has no bound, so only 0 is as good as can be. */
-static float absolute_vector_score(const search *s, float score)
-{
-    if (isnan(score))
-        return 0;
-    if (s->catalog->metric == RSI_METRIC_L2)
-        return 1 / (1 + sqrtf(-score));
-    return score < 0 ? 0 : score > 1 ? 1 : score;
-}
-
-static float absolute_score(const search *s, const rsi_fused *hit)
-{
-    float by_vector = absolute_vector_score(s, hit->vector_score);
-    float by_keyword = isnan(hit->keyword_score) ? 0 : hit->keyword_score;
-    float score = s->mode == RAGSTORE_MODE_VECTOR    ? by_vector
-                  : s->mode == RAGSTORE_MODE_KEYWORD ? by_keyword
-                                                     : (by_vector + by_keyword) / 2;
-    return score > 1 ? 1 : score;
-}
-
-/* Turn the best hits into found chunks, with their texts. */
-static int collect(rsi_result *result, search *s)
-{
-    result->items = rsi_alloc_array(s->query->k, sizeof *result->items);
-    if (result->items == NULL)
-        return RAGSTORE_E_NO_MEMORY;
-    for (size_t i = 0; i < s->fused_count && result->count < s->query->k; i++) {
-        rsi_fused *hit = &s->fused[i];
-        complete_scores(s, hit);
-        float score = absolute_score(s, hit);
-        if (score < s->query->min_score)
-            continue;
-        rsi_found *found = &result->items[result->count];
-        int status = rsi_found_fill(found, s->store, s->catalog, hit->chunk, s->query->neighbors);
-        if (status == RAGSTORE_E_NOT_FOUND)
-            continue; /* deleted while we searched */
-        if (status != RAGSTORE_OK)
-            return status;
-        found->score = score;
-        found->vector_score = hit->vector_score;
-        found->keyword_score = hit->keyword_score;
-        result->count++;
-    }
+    s->fused_count = rsi_fuse(s->fused, s->query->fusion, s->vector_hits, s->vector_count,
+                              s->keyword_hits, s->keyword_count);
     return RAGSTORE_OK;
 }
 
@@ -245,23 +175,41 @@ static int check_query(const rsi_search_query *query)
                : RAGSTORE_OK;
 }
 
-static void free_search(search *s)
+/* Phrases and prefixes are for the keyword leg; a vector has neither. */
+static int read_syntax(rsi_running_search *s)
 {
+    if (s->query->plain || s->mode == RAGSTORE_MODE_VECTOR || s->query->size == 0)
+        return RAGSTORE_OK;
+    int status = rsi_query_syntax_read(&s->syntax, s->query->text, s->query->size);
+    if (status == RAGSTORE_OK)
+        status = rsi_phrases_make(&s->phrases, &s->syntax);
+    if (status == RAGSTORE_OK)
+        s->text = (rsi_slice){s->syntax.plain, s->syntax.plain_size};
+    return status;
+}
+
+static void free_search(rsi_running_search *s)
+{
+    forget_ranking(s);
     rsi_bitset_free(&s->allowed);
     rsi_free(s->vector);
-    rsi_free(s->vector_hits);
-    rsi_free(s->keyword_hits);
-    rsi_free(s->fused);
+    rsi_phrases_free(&s->phrases);
+    rsi_query_syntax_free(&s->syntax);
 }
 
 int rsi_search(rsi_result **out, rsi_store *store, const char *entity_id, const char *incarnation,
                const rsi_search_query *query)
 {
-    search s = {.store = store, .query = query, .mode = query->mode};
+    rsi_running_search s = {.store = store,
+                            .query = query,
+                            .text = {query->text, query->size},
+                            .mode = query->mode};
     rsi_entity_record entity = {0};
     rsi_result *result = NULL;
     *out = NULL;
     int status = check_query(query);
+    if (status == RAGSTORE_OK)
+        status = read_syntax(&s);
     if (status == RAGSTORE_OK)
         status = rsi_entity_read(&entity, store, entity_id, incarnation);
     if (status == RAGSTORE_OK)
@@ -278,9 +226,9 @@ int rsi_search(rsi_result **out, rsi_store *store, const char *entity_id, const 
     pthread_rwlock_rdlock(&s.catalog->lock);
     status = rsi_search_filter_locked(&s.allowed, store, s.catalog, query);
     if (status == RAGSTORE_OK)
-        status = rank(&s);
+        status = rsi_phrases_restrict(&s.allowed, &s.syntax, s.catalog);
     if (status == RAGSTORE_OK)
-        status = collect(result, &s);
+        status = rsi_search_collect_locked(result, &s);
     pthread_rwlock_unlock(&s.catalog->lock);
     result->mode = s.mode;
 

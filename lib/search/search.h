@@ -5,13 +5,15 @@
  *         └► vector leg: best 1,000 by cosine ┴► fused ─► best k ─► texts, documents, scores
  *
  * Each leg's scores are made 0..1 over its hits (smallest to largest) and added with equal
- * weights. Filters apply before ranking: both legs only see the chunks that may appear, so k of k
+ * weights (fusion.h). Phrases and prefixes of the query (query_syntax.h) restrict and widen the
+ * keyword leg; of chunks that say almost the same the best comes first, the others last. Filters apply before ranking: both legs only see the chunks that may appear, so k of k
  * come back whenever k exist. The reported score is absolute: see ragstore_search(3).
  */
 #ifndef RSI_SEARCH_SEARCH_H
 #define RSI_SEARCH_SEARCH_H
 
 #include "entities/catalog.h"
+#include "search/fusion.h"
 
 typedef struct rsi_found {
     int64_t chunk;
@@ -42,6 +44,9 @@ typedef struct rsi_search_query {
     uint32_t k;    /* 1 to 200 */
     uint32_t mode; /* RAGSTORE_MODE_…, never 0 here */
     uint32_t neighbors;
+    rsi_fusion fusion;
+    bool plain;           /* no phrases and no prefixes: what a person says in a conversation */
+    bool keep_duplicates; /* chunks that say almost the same may stand side by side */
     float min_score;
     const char *const *doc_ids;
     size_t doc_ids_count;

@@ -48,6 +48,10 @@ RAGSTORE_BACKUP_UNCHECKED = 0x1
 RAGSTORE_LIST_NEWEST_FIRST = 0x1
 RAGSTORE_ROLE_DOCUMENT = 1
 RAGSTORE_ROLE_QUERY = 2
+RAGSTORE_FUSION_SUM = 1
+RAGSTORE_FUSION_RANKS = 2
+RAGSTORE_DUPLICATES_LAST = 1
+RAGSTORE_DUPLICATES_KEEP = 2
 RAGSTORE_MODE_HYBRID = 1
 RAGSTORE_MODE_VECTOR = 2
 RAGSTORE_MODE_KEYWORD = 3
@@ -210,6 +214,7 @@ class entity_create_options(_Options):
         ("metadata_json", c_char_p),
         ("metric", c_char_p),
         ("index_kind", c_char_p),
+        ("language", c_char_p),
     ]
 
 
@@ -263,6 +268,8 @@ class entity_search_options(_Options):
         ("filter_json", c_char_p),
         ("vector", POINTER(c_float)),
         ("dimension", c_size_t),
+        ("fusion", c_uint32),
+        ("duplicates", c_uint32),
     ]
 
 

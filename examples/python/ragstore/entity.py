@@ -16,7 +16,7 @@ from ._handle import Handle
 from .document import Document, Progress, Upload, add_options
 from .errors import invalid
 from .index import Index
-from .result import MODES, Result, read_result
+from .result import FUSIONS, MODES, Result, read_result
 from .session import Session
 
 
@@ -220,6 +220,8 @@ class Entity(Handle):
         doc_ids: Iterable[str] | None = None,
         filter: Mapping[str, Any] | None = None,
         vector: Any = None,
+        fusion: str | None = None,
+        keep_duplicates: bool = False,
     ) -> Result:
         """Find the chunks that best answer a query.
 
@@ -230,7 +232,11 @@ class Entity(Handle):
         doc_ids    only these documents
         filter     a query on metadata, such as {"year": {"$gte": 2020}}
         vector     search by this vector instead of embedding the query
+        fusion     how hybrid ranking adds up: "sum" of scores (default) or reciprocal "ranks"
+        keep_duplicates  leave what says the same as a better hit in its place
         """
+        if fusion is not None and fusion not in FUSIONS:
+            raise invalid(f"fusion is {fusion!r}; it must be one of {', '.join(FUSIONS)}")
         if mode is not None and mode not in MODES:
             raise invalid(f"mode is {mode!r}; it must be one of {', '.join(MODES)}")
         ids, ids_count = _convert.texts(doc_ids, "doc_ids")
@@ -242,6 +248,8 @@ class Entity(Handle):
             doc_ids=_pointer(ids),
             doc_ids_count=ids_count,
             filter_json=_convert.optional_json(filter, "filter"),
+            fusion=FUSIONS[fusion] if fusion else 0,
+            duplicates=_ffi.RAGSTORE_DUPLICATES_KEEP if keep_duplicates else 0,
         )
         row = None
         if vector is not None:

@@ -16,6 +16,7 @@ MODES = {
     "vector": _ffi.RAGSTORE_MODE_VECTOR,
     "keyword": _ffi.RAGSTORE_MODE_KEYWORD,
 }
+FUSIONS = {"sum": _ffi.RAGSTORE_FUSION_SUM, "ranks": _ffi.RAGSTORE_FUSION_RANKS}
 _MODE_NAMES = {number: name for name, number in MODES.items()}
 
 

@@ -203,11 +203,14 @@ class Store(Handle):
         metadata: Mapping[str, Any] | None = None,
         metric: str | None = None,
         index: str | None = None,
+        language: str | None = None,
     ) -> Entity:
         """Create an entity; its embedding model is the store's, for good.
 
         metric  how vectors are compared, for good: "cosine" (the default), "inner_product", "l2"
         index   the kind of its index, "auto" by default: see Index.set()
+        language  how words are reduced for keyword search, for good: "auto" (the default), "none",
+                  or one of Snowball's, such as "german"
         """
         options = _ffi.entity_create_options(
             name=_convert.optional_text(name, "name"),
@@ -215,6 +218,7 @@ class Store(Handle):
             metadata_json=_convert.optional_json(metadata, "metadata"),
             metric=_convert.optional_text(metric, "metric"),
             index_kind=_convert.optional_text(index, "index"),
+            language=_convert.optional_text(language, "language"),
         )
         out = _ffi.entity_p()
         with self._use() as pointer:

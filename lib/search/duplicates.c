@@ -1,0 +1,105 @@
+/* Near-duplicates: see duplicates.h. */
+#include "search/duplicates.h"
+
+#include "lexical/phrase.h"
+
+#include <string.h>
+
+#define SHINGLE 3
+#define LIKE_SHARE 0.9
+
+struct sketching {
+    rsi_sketch *sketch;
+    uint64_t last[SHINGLE]; /* hashes of the last words */
+    size_t words;
+};
+
+static uint64_t mix(uint64_t value)
+{
+    value *= UINT64_C(0x9E3779B97F4A7C15);
+    value ^= value >> 32;
+    value *= UINT64_C(0xD6E8FEB86659FD93);
+    return value ^ value >> 29;
+}
+
+static uint64_t hash_word(const char *word, size_t size, bool *has_digit)
+{
+    uint64_t hash = size;
+    *has_digit = false;
+    for (size_t i = 0; i < size; i++) {
+        hash = mix(hash ^ (unsigned char)word[i]);
+        *has_digit |= word[i] >= '0' && word[i] <= '9';
+    }
+    return hash;
+}
+
+/* Keep a hash if it is among the smallest so far. */
+static void keep(rsi_sketch *sketch, uint64_t hash)
+{
+    size_t at = sketch->count;
+    if (at == RSI_SKETCH_HASHES && hash >= sketch->hashes[at - 1])
+        return;
+    while (at > 0 && sketch->hashes[at - 1] > hash)
+        at--;
+    if (at > 0 && sketch->hashes[at - 1] == hash)
+        return;
+    const size_t kept =
+        sketch->count == RSI_SKETCH_HASHES ? RSI_SKETCH_HASHES - 1 : sketch->count;
+    memmove(sketch->hashes + at + 1, sketch->hashes + at, (kept - at) * sizeof *sketch->hashes);
+    sketch->hashes[at] = hash;
+    sketch->count = kept + 1;
+}
+
+static uint64_t shingle(const struct sketching *s, size_t words)
+{
+    uint64_t hash = words;
+    for (size_t i = words; i > 0; i--)
+        hash = mix(hash ^ s->last[(s->words - i) % SHINGLE]);
+    return hash;
+}
+
+static bool take_word(void *user, const char *word, size_t size)
+{
+    struct sketching *s = user;
+    bool has_digit;
+    const uint64_t hash = hash_word(word, size, &has_digit);
+    s->last[s->words++ % SHINGLE] = hash;
+    if (has_digit)
+        s->sketch->numbers = mix(s->sketch->numbers ^ hash);
+    if (s->words >= SHINGLE)
+        keep(s->sketch, shingle(s, SHINGLE));
+    return true;
+}
+
+void rsi_sketch_make(rsi_sketch *sketch, const char *text)
+{
+    struct sketching s = {.sketch = sketch};
+    sketch->count = 0;
+    sketch->numbers = 0;
+    rsi_words_walk(text, strlen(text), take_word, &s);
+    if (s.words > 0 && s.words < SHINGLE)
+        keep(sketch, shingle(&s, s.words));
+}
+
+bool rsi_sketch_is_like(const rsi_sketch *a, const rsi_sketch *b)
+{
+    size_t i = 0;
+    size_t j = 0;
+    size_t both = 0;
+    size_t all = 0;
+    if (a->numbers != b->numbers || a->count == 0 || b->count == 0)
+        return false;
+    while (all < RSI_SKETCH_HASHES && (i < a->count || j < b->count)) {
+        if (j == b->count || (i < a->count && a->hashes[i] < b->hashes[j])) {
+            i++;
+        } else if (i == a->count || b->hashes[j] < a->hashes[i]) {
+            j++;
+        } else {
+            both++;
+            i++;
+            j++;
+        }
+        all++;
+    }
+    return (double)both >= LIKE_SHARE * (double)all;
+}
