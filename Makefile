@@ -400,7 +400,7 @@ check-asan: ## unit and API tests under the address and undefined-behaviour sani
 	@$(MAKE) --no-print-directory -j2 VARIANT=asan tests
 	@VARIANT=asan tests/run.sh unit api
 
-bench-quality: $(BUILD)/bench/bench_quality ## nDCG@10 and recall on the Cranfield collection
+bench-quality: $(BUILD)/bench/bench_quality ## nDCG@10 and recall on the test collections
 	@$(TEST_ENVIRONMENT) $(BUILD)/bench/bench_quality
 
 bench: $(bench_programs) ## all speed figures, one JSON object a line

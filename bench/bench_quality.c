@@ -1,23 +1,29 @@
 /*
  * How well search finds what was asked for: nDCG@10, recall@10 and recall@100 of keyword, vector
- * and hybrid search on the Cranfield collection, through the public calls.
+ * and hybrid search on test collections, through the public calls.
  *
- *   bench_quality [--json] [--files] [--store DIR] [--model DIR] [--int8]
+ *   bench_quality [--json] [--collection NAME] [--chunks whole|default] [--keyword] [--store DIR]
+ *                 [--model DIR] [--int8]
  *
- *   --json       one JSON object a line instead of the table
- *   --files      upload each abstract as a file, which the library cuts as it cuts any; without
- *                it each is one chunk, as in the reference figures
- *   --store DIR  keep the store there, and use what it holds already: the abstracts are embedded
- *                in the first run only
- *   --model DIR  the embedding model; default: RAGSTORE_MODEL, or where the set-up put it
- *   --int8       the model in 8-bit integers
+ *   --json             one JSON object a line instead of the tables
+ *   --collection NAME  this one alone; default: every folder of the shared data with a corpus.jsonl
+ *   --chunks whole     each document is one chunk, as in the reference figures
+ *   --chunks default   each is uploaded as a file, which the library cuts as it cuts any; by default
+ *                      both are measured
+ *   --keyword          without a model, keyword search only
+ *   --store DIR        keep the store there, and use what it holds already: documents are embedded
+ *                      in the first run only
+ *   --model DIR        the embedding model; default: RAGSTORE_MODEL, or where the set-up put it
+ *   --int8             the model in 8-bit integers
  *
- * A document's place is that of its best chunk. The collection is read in place from
- * $RAGSTORE_SHARED_DATA, or ../shared/data. Without a model only keyword search is measured.
+ * A document's place is that of its best chunk. The collections are read in place from
+ * $RAGSTORE_SHARED_DATA, or ../shared/data; harness/collection.h says what is in one. Without a model
+ * only keyword search is measured.
  */
-#include "harness/cranfield.h"
+#include "harness/collection.h"
 #include <ragstore.h>
 
+#include <dirent.h>
 #include <ftw.h>
 #include <jansson.h>
 #include <stdarg.h>
@@ -31,19 +37,31 @@
 #define CHUNKS_ASKED 200 /* the most that a search gives */
 
 static const struct mode {
-    uint32_t number;
     const char *name;
-    double aim; /* nDCG@10 of whole abstracts; bench/README.md tells where it comes from */
-} modes[] = {{RAGSTORE_MODE_KEYWORD, "keyword", 0.372},
-             {RAGSTORE_MODE_VECTOR, "vector", 0.385},
-             {RAGSTORE_MODE_HYBRID, "hybrid", 0.422}};
+    uint32_t number;
+    uint32_t fusion;
+} modes[] = {{"keyword", RAGSTORE_MODE_KEYWORD, 0},
+             {"vector", RAGSTORE_MODE_VECTOR, 0},
+             {"hybrid, ranks", RAGSTORE_MODE_HYBRID, RAGSTORE_FUSION_RANKS},
+             {"hybrid, sum", RAGSTORE_MODE_HYBRID, RAGSTORE_FUSION_SUM}};
+#define MODES (sizeof modes / sizeof *modes)
+
+/* nDCG@10 of whole documents by Python programs whose scores are exact, and what is asked for; 0:
+ * not known. bench/README.md tells where they come from. */
+static const struct reference {
+    const char *collection;
+    double figures[MODES];
+    double aims[MODES];
+} references[] = {{"cranfield", {0.376, 0.395, 0.424, 0.427}, {0.372, 0.392, 0, 0.422}}};
 
 static struct {
     bool json;
-    bool files;
+    bool keyword;
+    bool int8;
+    const char *collection;
+    const char *chunks;
     const char *store;
     const char *model;
-    bool int8;
 } options;
 
 static void die(const char *format, ...)
@@ -105,6 +123,8 @@ static ragstore_model *open_model(void)
     ragstore_buffer *place = NULL;
     ragstore_model *model;
     const char *path = options.model;
+    if (options.keyword)
+        return NULL;
     if (path == NULL && ragstore_model_locate(&place) == RAGSTORE_OK)
         path = ragstore_buffer_data(place);
     if (path == NULL) {
@@ -129,31 +149,22 @@ static int remove_one(const char *path, const struct stat *status, int type, str
     return remove(path);
 }
 
-/* Opens the store and its one entity, which is new in a new store. */
-static void open_store(ragstore_store **store, ragstore_entity **entity, const char *path,
-                       ragstore_model *model)
+static void open_store(ragstore_store **store, const char *path, ragstore_model *model)
 {
     ragstore_store_open_options opening = RAGSTORE_STORE_OPEN_OPTIONS_INIT;
-    const char *id = options.files ? "files" : "whole";
     opening.durability = RAGSTORE_DURABILITY_NORMAL;
     opening.model = model;
     must(ragstore_store_open(store, path, &opening), "open the store");
-    int status = ragstore_entity_open(entity, *store, id);
-    if (status == RAGSTORE_E_NOT_FOUND)
-        status = ragstore_entity_create(entity, *store, id, NULL);
-    must(status, "open the entity");
 }
 
 /* ---- adding ------------------------------------------------------------------------- */
 
-static int add_whole(ragstore_entity *entity, const cranfield_document *document,
+static int add_whole(ragstore_entity *entity, const collection_text *document,
                      const ragstore_document_add_options *adding)
 {
-    char text[16384];
-    snprintf(text, sizeof text, "%s %s", document->title, document->text);
-    if (strcmp(text, " ") == 0)
+    if (document->title[0] == '\0' && document->text[0] == '\0')
         return RAGSTORE_E_NOT_EXTRACTABLE;
-    json_t *chunks = json_pack("[{s:s}]", "text", text);
+    json_t *chunks = json_pack("[{s:s++}]", "text", document->title, " ", document->text);
     char *json = json_dumps(chunks, JSON_COMPACT);
     json_decref(chunks);
     int status = ragstore_document_add_chunks(NULL, entity, json, NULL, 0, adding);
@@ -161,35 +172,36 @@ static int add_whole(ragstore_entity *entity, const cranfield_document *document
     return status;
 }
 
-static int add_file(ragstore_entity *entity, const cranfield_document *document,
+static int add_file(ragstore_entity *entity, const collection_text *document,
                     const ragstore_document_add_options *adding)
 {
-    char text[16384];
-    int size = snprintf(text, sizeof text, "%s\n\n%s\n", document->title, document->text);
-    return ragstore_document_add(NULL, entity, text, (size_t)size, adding);
+    const size_t room = strlen(document->title) + strlen(document->text) + 4;
+    char *text = malloc(room);
+    if (text == NULL)
+        die("no memory");
+    int size = snprintf(text, room, "%s\n\n%s\n", document->title, document->text);
+    int status = ragstore_document_add(NULL, entity, text, (size_t)size, adding);
+    free(text);
+    return status;
 }
 
 /* What is there already under its key is left alone by the library. Returns how many are empty. */
-static size_t add_documents(ragstore_entity *entity, const cranfield *collection)
+static size_t add_documents(ragstore_entity *entity, const collection *c, bool whole)
 {
-    progress shown = progress_begin("adding abstracts:", collection->document_count);
-    size_t done = 0;
+    progress shown = progress_begin("adding documents:", c->document_count);
     size_t empty = 0;
-    for (size_t id = 0; id < CRANFIELD_DOCUMENTS_MAX; id++) {
-        const cranfield_document *document = &collection->documents[id];
+    for (size_t number = 0; number < c->document_count; number++) {
         ragstore_document_add_options adding = RAGSTORE_DOCUMENT_ADD_OPTIONS_INIT;
         char name[32];
-        if (document->title == NULL)
-            continue;
-        snprintf(name, sizeof name, "%zu.txt", id);
+        snprintf(name, sizeof name, "%zu.txt", number);
         adding.filename = adding.key = name;
-        int status = options.files ? add_file(entity, document, &adding)
-                                   : add_whole(entity, document, &adding);
+        int status = whole ? add_whole(entity, &c->documents[number], &adding)
+                           : add_file(entity, &c->documents[number], &adding);
         if (status == RAGSTORE_E_NOT_EXTRACTABLE)
             empty++;
         else
             must(status, name);
-        progress_show(&shown, ++done);
+        progress_show(&shown, number + 1);
     }
     return empty;
 }
@@ -199,75 +211,93 @@ static size_t add_documents(ragstore_entity *entity, const cranfield *collection
 /* The documents of a result, best first, each at the place of its best chunk. */
 static size_t rank_documents(size_t ranked[CHUNKS_ASKED], const ragstore_result *result)
 {
-    bool seen[CRANFIELD_DOCUMENTS_MAX] = {false};
     size_t count = 0;
     for (size_t i = 0; i < ragstore_result_count(result); i++) {
-        size_t id = (size_t)strtoul(ragstore_result_doc_name(result, i), NULL, 10);
-        if (id >= CRANFIELD_DOCUMENTS_MAX || seen[id])
-            continue;
-        seen[id] = true;
-        ranked[count++] = id;
+        size_t number = (size_t)strtoul(ragstore_result_doc_name(result, i), NULL, 10);
+        size_t at = 0;
+        while (at < count && ranked[at] != number)
+            at++;
+        if (at == count)
+            ranked[count++] = number;
     }
     return count;
 }
 
 /* Asks all questions; *cut: how many had too few documents among their chunks for recall@100. */
-static cranfield_quality ask(ragstore_entity *entity, const cranfield *collection,
-                             const struct mode *mode, size_t *cut)
+static collection_quality ask(ragstore_entity *entity, const collection *c, const struct mode *mode,
+                              size_t *cut)
 {
-    progress shown = progress_begin("asking questions:", collection->query_count);
-    cranfield_quality sum = {0};
-    size_t done = 0;
+    progress shown = progress_begin("asking questions:", c->query_count);
+    collection_quality sum = {0};
     *cut = 0;
-    for (size_t query = 0; query < CRANFIELD_QUERIES_MAX; query++) {
+    for (size_t query = 0; query < c->query_count; query++) {
         ragstore_entity_search_options searching = RAGSTORE_ENTITY_SEARCH_OPTIONS_INIT;
         ragstore_result *result;
         size_t ranked[CHUNKS_ASKED];
-        if (collection->queries[query] == NULL)
+        if (c->queries[query].grade_count == 0)
             continue;
         searching.k = CHUNKS_ASKED;
         searching.mode = mode->number;
-        must(ragstore_entity_search(&result, entity, collection->queries[query], &searching),
-             "search");
+        searching.fusion = mode->fusion;
+        must(ragstore_entity_search(&result, entity, c->queries[query].text, &searching), "search");
         size_t count = rank_documents(ranked, result);
-        *cut += count < CRANFIELD_DEPTH && ragstore_result_count(result) == CHUNKS_ASKED;
-        cranfield_judge(&sum, collection, query, ranked, count);
+        *cut += count < COLLECTION_DEPTH && ragstore_result_count(result) == CHUNKS_ASKED;
+        collection_judge(&sum, c, query, ranked, count);
         ragstore_result_free(result);
-        progress_show(&shown, ++done);
+        progress_show(&shown, query + 1);
     }
-    return cranfield_mean(&sum);
+    return collection_mean(&sum);
 }
 
-static void report(const struct mode *mode, const cranfield_quality *quality, size_t cut)
+static const struct reference *reference_of(const char *name)
 {
-    if (options.json)
-        printf("{\"bench\": \"quality\", \"collection\": \"cranfield\", \"documents\": \"%s\", "
-               "\"mode\": \"%s\", \"ndcg_10\": %.4f, \"recall_10\": %.4f, \"recall_100\": %.4f, "
-               "\"queries\": %zu, \"cut_short\": %zu}\n",
-               options.files ? "files" : "whole", mode->name, quality->ndcg_10,
-               quality->recall_10, quality->recall_100, quality->queries, cut);
-    else
-        printf("  %-8s  %8.3f  %10.3f  %11.3f", mode->name, quality->ndcg_10, quality->recall_10,
-               quality->recall_100);
-    if (!options.json && !options.files)
-        printf("   nDCG@10 of %.3f %s", mode->aim,
-               quality->ndcg_10 < mode->aim ? "is NOT reached" : "is reached");
-    if (!options.json)
-        putchar('\n');
-    fflush(stdout);
+    for (size_t i = 0; i < sizeof references / sizeof *references; i++)
+        if (strcmp(references[i].collection, name) == 0)
+            return &references[i];
+    return NULL;
 }
 
-static void measure(ragstore_entity *entity, const cranfield *collection, bool has_model)
+static void report_json(const char *name, const char *chunks, const struct mode *mode,
+                        const collection_quality *quality, size_t cut)
+{
+    printf("{\"bench\": \"quality\", \"collection\": \"%s\", \"chunks\": \"%s\", "
+           "\"mode\": \"%s\", \"ndcg_10\": %.4f, \"recall_10\": %.4f, \"recall_100\": %.4f, "
+           "\"queries\": %zu, \"cut_short\": %zu}\n",
+           name, chunks, mode->name, quality->ndcg_10, quality->recall_10, quality->recall_100,
+           quality->queries, cut);
+}
+
+static void report_line(const char *name, bool whole, size_t mode,
+                        const collection_quality *quality)
+{
+    const struct reference *reference = reference_of(name);
+    printf("  %-13s  %8.3f  %10.3f  %11.3f", modes[mode].name, quality->ndcg_10,
+           quality->recall_10, quality->recall_100);
+    if (reference != NULL)
+        printf("  %10.3f", reference->figures[mode]);
+    if (reference != NULL && whole && reference->aims[mode] > 0)
+        printf("  %.3f %s", reference->aims[mode],
+               quality->ndcg_10 < reference->aims[mode] ? "is NOT reached" : "is reached");
+    putchar('\n');
+}
+
+static void measure_modes(ragstore_entity *entity, const collection *c, const char *name, bool whole,
+                          bool has_model)
 {
     size_t cut = 0;
     if (!options.json)
-        printf("\n  search     nDCG@10   recall@10   recall@100\n");
-    for (size_t i = 0; i < sizeof modes / sizeof *modes; i++) {
+        printf("\n  search          nDCG@10   recall@10   recall@100%s\n",
+               reference_of(name) != NULL ? "   reference nDCG@10" : "");
+    for (size_t i = 0; i < MODES; i++) {
         size_t cut_here;
         if (!has_model && modes[i].number != RAGSTORE_MODE_KEYWORD)
             continue;
-        cranfield_quality quality = ask(entity, collection, &modes[i], &cut_here);
-        report(&modes[i], &quality, cut_here);
+        collection_quality quality = ask(entity, c, &modes[i], &cut_here);
+        if (options.json)
+            report_json(name, whole ? "whole" : "default", &modes[i], &quality, cut_here);
+        else
+            report_line(name, whole, i, &quality);
+        fflush(stdout);
         cut += cut_here;
     }
     if (!options.json && cut > 0)
@@ -276,54 +306,131 @@ static void measure(ragstore_entity *entity, const cranfield *collection, bool h
                cut, CHUNKS_ASKED);
 }
 
+static void measure(ragstore_store *store, const collection *c, const char *name, bool whole,
+                    bool has_model)
+{
+    ragstore_entity *entity;
+    char id[300];
+    const double start = seconds();
+    snprintf(id, sizeof id, "%s-%s", name, whole ? "whole" : "default");
+    int status = ragstore_entity_open(&entity, store, id);
+    if (status == RAGSTORE_E_NOT_FOUND)
+        status = ragstore_entity_create(&entity, store, id, NULL);
+    must(status, "open the entity");
+    size_t empty = add_documents(entity, c, whole);
+    if (!options.json)
+        printf("\n%s: %zu documents (%zu empty) %s in %.1f s, %zu questions\n", name,
+               c->document_count, empty, whole ? "as one chunk each" : "cut by default",
+               seconds() - start, c->judged_count);
+    measure_modes(entity, c, name, whole, has_model);
+    ragstore_entity_free(entity);
+}
+
+/* ---- collections -------------------------------------------------------------------- */
+
+static int compare_names(const void *a, const void *b)
+{
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+/* The folders with a corpus.jsonl, in order; each and the array for free(). */
+static char **list_collections(const char *shared, size_t *count)
+{
+    char **names = NULL;
+    struct dirent *entry;
+    DIR *directory = opendir(shared);
+    *count = 0;
+    while (directory != NULL && (entry = readdir(directory)) != NULL) {
+        char path[4400];
+        snprintf(path, sizeof path, "%s/%s/corpus.jsonl", shared, entry->d_name);
+        if (access(path, R_OK) != 0 ||
+            (options.collection != NULL && strcmp(options.collection, entry->d_name) != 0))
+            continue;
+        names = realloc(names, (*count + 1) * sizeof *names);
+        if (names == NULL || (names[*count] = strdup(entry->d_name)) == NULL)
+            die("no memory");
+        ++*count;
+    }
+    if (directory != NULL)
+        closedir(directory);
+    if (*count > 1)
+        qsort(names, *count, sizeof *names, compare_names);
+    return names;
+}
+
+static void measure_collection(ragstore_store *store, const char *shared, const char *name,
+                               bool has_model)
+{
+    char folder[4400];
+    char why[9000];
+    snprintf(folder, sizeof folder, "%s/%s", shared, name);
+    collection *c = collection_read(folder, why, sizeof why);
+    if (c == NULL)
+        die("%s", why);
+    if (options.chunks == NULL || strcmp(options.chunks, "whole") == 0)
+        measure(store, c, name, true, has_model);
+    if (options.chunks == NULL || strcmp(options.chunks, "default") == 0)
+        measure(store, c, name, false, has_model);
+    collection_free(c);
+}
+
 /* ---- the program -------------------------------------------------------------------- */
 
 static void read_options(int argc, char **argv)
 {
+    const struct {
+        const char *name;
+        const char **value;
+    } valued[] = {{"--collection", &options.collection},
+                  {"--chunks", &options.chunks},
+                  {"--store", &options.store},
+                  {"--model", &options.model}};
     for (int i = 1; i < argc; i++) {
-        if (strcmp(argv[i], "--json") == 0)
+        bool known = true;
+        if (strcmp(argv[i], "--json") == 0) {
             options.json = true;
-        else if (strcmp(argv[i], "--files") == 0)
-            options.files = true;
-        else if (strcmp(argv[i], "--store") == 0 && i + 1 < argc)
-            options.store = argv[++i];
-        else if (strcmp(argv[i], "--model") == 0 && i + 1 < argc)
-            options.model = argv[++i];
-        else if (strcmp(argv[i], "--int8") == 0)
+        } else if (strcmp(argv[i], "--keyword") == 0) {
+            options.keyword = true;
+        } else if (strcmp(argv[i], "--int8") == 0) {
             options.int8 = true;
-        else
-            die("usage: bench_quality [--json] [--files] [--store DIR] [--model DIR] [--int8]");
+        } else {
+            known = false;
+            for (size_t v = 0; v < sizeof valued / sizeof *valued && i + 1 < argc && !known; v++)
+                if (strcmp(argv[i], valued[v].name) == 0) {
+                    *valued[v].value = argv[++i];
+                    known = true;
+                }
+        }
+        if (!known)
+            die("usage: bench_quality [--json] [--collection NAME] [--chunks whole|default] "
+                "[--keyword] [--store DIR] [--model DIR] [--int8]");
     }
 }
 
 int main(int argc, char **argv)
 {
     char temporary[] = "/tmp/ragstore-quality-XXXXXX";
-    char why[4300];
     ragstore_store *store;
-    ragstore_entity *entity;
+    size_t count;
     read_options(argc, argv);
-    cranfield *collection = cranfield_read(why, sizeof why);
-    if (collection == NULL)
-        die("the Cranfield collection is not here, nothing is measured: %s", why);
+    const char *shared = getenv("RAGSTORE_SHARED_DATA");
+    if (shared == NULL)
+        shared = "../shared/data";
+    char **names = list_collections(shared, &count);
+    if (count == 0)
+        die("no test collection in %s, nothing is measured; set RAGSTORE_SHARED_DATA", shared);
     if (options.store == NULL && mkdtemp(temporary) == NULL)
         die("cannot make a folder below /tmp");
 
     ragstore_model *model = open_model();
-    double start = seconds();
-    open_store(&store, &entity, options.store != NULL ? options.store : temporary, model);
-    size_t empty = add_documents(entity, collection);
-    if (!options.json)
-        printf("Cranfield: %zu abstracts (%zu empty) %s in %.1f s, %zu questions\n",
-               collection->document_count, empty,
-               options.files ? "uploaded as files" : "as one chunk each", seconds() - start,
-               collection->query_count);
-    measure(entity, collection, model != NULL);
-
-    ragstore_entity_free(entity);
+    open_store(&store, options.store != NULL ? options.store : temporary, model);
+    for (size_t i = 0; i < count; i++) {
+        measure_collection(store, shared, names[i], model != NULL);
+        free(names[i]);
+    }
+    free(names);
     must(ragstore_store_close(store), "close the store");
     ragstore_model_free(model);
-    cranfield_free(collection);
     if (options.store == NULL)
         (void)nftw(temporary, remove_one, 16, FTW_DEPTH | FTW_PHYS);
     return 0;
