@@ -28,6 +28,7 @@ INCLUDEDIR ?= $(PREFIX)/include
 MANDIR ?= $(PREFIX)/share/man
 DOCDIR ?= $(PREFIX)/share/doc/ragstore
 COMPLETIONDIR ?= $(PREFIX)/share/bash-completion/completions
+SYSTEMDUNITDIR ?= $(PREFIX)/lib/systemd/system
 PKGCONFIGDIR ?= $(LIBDIR)/pkgconfig
 V ?= 0
 Q := $(if $(filter 0,$(V)),@,)
@@ -430,7 +431,15 @@ $(BUILD)/ragstore.pc: pkgconfig/ragstore.pc.in
 	    -e 's|@LIBDIR@|$(call from_pc,$(LIBDIR))|' -e 's|@INCLUDEDIR@|$(call from_pc,$(INCLUDEDIR))|' \
 	    -e 's|@LIBS_PRIVATE@|$(strip $(LIB_LIBS))|' $< > $@
 
-install: all $(BUILD)/ragstore.pc ## install below DESTDIR and PREFIX
+deploy := examples/server/deploy
+deploy_samples := server.conf nginx.conf Caddyfile ragstore-backup
+
+.PHONY: $(BUILD)/ragstore-server.service
+$(BUILD)/ragstore-server.service: $(deploy)/ragstore-server.service.in
+	@mkdir -p $(@D)
+	$(Q)sed -e 's|@BINDIR@|$(BINDIR)|' -e 's|@DOCDIR@|$(DOCDIR)|' $< > $@
+
+install: all $(BUILD)/ragstore.pc $(BUILD)/ragstore-server.service ## install below DESTDIR and PREFIX
 	install -d '$(DESTDIR)$(LIBDIR)' '$(DESTDIR)$(INCLUDEDIR)' '$(DESTDIR)$(BINDIR)' '$(DESTDIR)$(PKGCONFIGDIR)' '$(DESTDIR)$(DOCDIR)'
 	install -m 644 include/ragstore.h '$(DESTDIR)$(INCLUDEDIR)'
 	install -m 755 $(shared) '$(DESTDIR)$(LIBDIR)'
@@ -448,6 +457,10 @@ install: all $(BUILD)/ragstore.pc ## install below DESTDIR and PREFIX
 	install -m 644 examples/cli/ragstore-completion.bash '$(DESTDIR)$(COMPLETIONDIR)/ragstore'
 	$(if $(HAVE_EXTRACT),install -m 755 $(BIN)/ragstore-extract '$(DESTDIR)$(BINDIR)/ragstore-extract')
 	install -m 644 README.md LICENSE CHANGELOG.md '$(DESTDIR)$(DOCDIR)'
+	install -d '$(DESTDIR)$(DOCDIR)/deploy' '$(DESTDIR)$(SYSTEMDUNITDIR)'
+	install -m 644 $(deploy_samples:%=$(deploy)/%) '$(DESTDIR)$(DOCDIR)/deploy'
+	chmod 755 '$(DESTDIR)$(DOCDIR)/deploy/ragstore-backup'
+	install -m 644 $(BUILD)/ragstore-server.service $(deploy)/ragstore-server.socket '$(DESTDIR)$(SYSTEMDUNITDIR)'
 	set -e; for page in $(MAN_PAGES); do \
 	    directory='$(DESTDIR)$(MANDIR)'/man$${page##*.}; \
 	    install -d "$$directory"; install -m 644 "$$page" "$$directory"; done
@@ -459,7 +472,9 @@ uninstall: ## remove what install put there
 	    '$(DESTDIR)$(BINDIR)/ragstore-server' '$(DESTDIR)$(BINDIR)/ragstore-extract' \
 	    '$(DESTDIR)$(BINDIR)/ragstore' '$(DESTDIR)$(COMPLETIONDIR)/ragstore'
 	rm -f '$(DESTDIR)$(DOCDIR)/README.md' '$(DESTDIR)$(DOCDIR)/LICENSE' '$(DESTDIR)$(DOCDIR)/CHANGELOG.md'
-	-rmdir '$(DESTDIR)$(DOCDIR)' 2>/dev/null
+	rm -f $(deploy_samples:%='$(DESTDIR)$(DOCDIR)/deploy/%') \
+	    '$(DESTDIR)$(SYSTEMDUNITDIR)/ragstore-server.service' '$(DESTDIR)$(SYSTEMDUNITDIR)/ragstore-server.socket'
+	-rmdir '$(DESTDIR)$(DOCDIR)/deploy' '$(DESTDIR)$(DOCDIR)' 2>/dev/null
 	for page in $(notdir $(MAN_PAGES)); do rm -f '$(DESTDIR)$(MANDIR)'/man$${page##*.}/"$$page"; done
 
 format: ## format new C sources, and the changed lines of others, as .clang-format says

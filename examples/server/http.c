@@ -224,6 +224,20 @@ static enum MHD_Result on_access(void *user, struct MHD_Connection *connection, 
     return MHD_YES;
 }
 
+static void log_end(const struct request *request, bool whole)
+{
+    struct log_entry entry = {.id = request->id,
+                              .method = request->method,
+                              .path = request->target.path,
+                              .token = request->token == NULL ? NULL : request->token->name,
+                              .status = request->status,
+                              .milliseconds = request_age_ms(request),
+                              .bytes = request->reply_size,
+                              .client_left = !whole};
+
+    log_request(&entry);
+}
+
 static void on_completed(void *user, struct MHD_Connection *connection, void **context,
                          enum MHD_RequestTerminationCode how)
 {
@@ -239,10 +253,7 @@ static void on_completed(void *user, struct MHD_Connection *connection, void **c
     watch_enter(connection, WATCH_HEAD);
     if (request->counted) {
         metrics_count(request);
-        log_line(LOG_LEVEL_INFO, "%s %s %.512s %u %.1fms %lluB%s%.100s%s", request->id,
-                 request->method, request->target.path, request->status, request_age_ms(request),
-                 (unsigned long long)request->reply_size, request->token == NULL ? "" : " by ",
-                 request->token == NULL ? "" : request->token->name, whole ? "" : " (client left)");
+        log_end(request, whole);
         request_free(request);
         count_active(server, -1);
     } else {

@@ -3,6 +3,8 @@
  */
 #include "listen.h"
 
+#include "service.h"
+
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netdb.h>
@@ -48,6 +50,39 @@ static void describe(struct server *server, int listener)
     }
 }
 
+/* May the server listen there? */
+static bool is_allowed(const struct settings *settings, const struct sockaddr *address)
+{
+    if (is_loopback(address) || settings->token_file != NULL || settings->allow_anonymous) {
+        return true;
+    }
+    fprintf(stderr,
+            "ragstore-server: \"%s\" is not a loopback address, so everybody who can reach it could "
+            "read and change all data; --token-file says who may, --allow-anonymous allows "
+            "everybody\n",
+            settings->host);
+    return false;
+}
+
+/* Take the socket of the service manager. */
+static enum listen_result take_socket(struct server *server, int given, int *listener)
+{
+    struct sockaddr_storage address = {0};
+    socklen_t size = sizeof address;
+
+    if (getsockname(given, (struct sockaddr *)&address, &size) != 0 ||
+        (address.ss_family != AF_INET && address.ss_family != AF_INET6)) {
+        fputs("ragstore-server: the socket of the service manager is not a TCP socket\n", stderr);
+        return LISTEN_FAILED;
+    }
+    if (!is_allowed(&server->settings, (const struct sockaddr *)&address)) {
+        return LISTEN_REFUSED;
+    }
+    *listener = given;
+    describe(server, given);
+    return LISTEN_OK;
+}
+
 static int open_socket(const struct addrinfo *info)
 {
     int listener = socket(info->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
@@ -78,7 +113,12 @@ enum listen_result listen_open(struct server *server, int *listener)
     char port[8];
     int error = 0;
 
+    int given = service_listener();
+
     *listener = -1;
+    if (given >= 0) {
+        return take_socket(server, given, listener);
+    }
     snprintf(port, sizeof port, "%u", (unsigned)settings->port);
     error = getaddrinfo(settings->host, port, &hints, &info);
     if (error != 0) {
@@ -86,12 +126,7 @@ enum listen_result listen_open(struct server *server, int *listener)
                 gai_strerror(error));
         return LISTEN_FAILED;
     }
-    if (!is_loopback(info->ai_addr) && settings->token_file == NULL && !settings->allow_anonymous) {
-        fprintf(stderr,
-                "ragstore-server: \"%s\" is not a loopback address, so everybody who can reach it "
-                "could read and change all data; --token-file says who may, --allow-anonymous "
-                "allows everybody\n",
-                settings->host);
+    if (!is_allowed(settings, info->ai_addr)) {
         result = LISTEN_REFUSED;
     } else if ((*listener = open_socket(info)) < 0) {
         fprintf(stderr, "ragstore-server: cannot listen on %s port %s: %s%s\n", settings->host,

@@ -8,6 +8,7 @@
 #include "http.h"
 #include "listen.h"
 #include "server_log.h"
+#include "service.h"
 #include "workers.h"
 
 #include <errno.h>
@@ -243,6 +244,7 @@ static bool stop(struct server *server)
     bool idle = false;
     int status = RAGSTORE_OK;
 
+    service_notify("STOPPING=1");
     http_quiesce(server);
     admin_jobs_cancel_all(server->admin_jobs);
     idle = http_wait_idle(server, FINISH_MS);
@@ -318,6 +320,7 @@ static int serve(struct server *server, int listener, ragstore_model *model)
         return EXIT_COULD_NOT;
     }
     announce(server, model);
+    service_notify("READY=1");
     log_line(LOG_LEVEL_INFO, "stopping on %s",
              wait_for_signal(&signals) == SIGINT ? "SIGINT" : "SIGTERM");
     return stop(server) ? EXIT_STOPPED : EXIT_COULD_NOT;
@@ -347,6 +350,7 @@ int main(int argc, char **argv)
         break;
     }
     log_set_level(server.settings.log_level);
+    log_set_json(server.settings.log_json);
     if (server.settings.token_file != NULL &&
         !tokens_read(&server.tokens, server.settings.token_file)) {
         tokens_free(&server.tokens);

@@ -12,7 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum kind { TEXT, NUMBER, SWITCH, LEVEL };
+enum kind { TEXT, NUMBER, SWITCH, LEVEL, FORMAT };
 
 struct option {
     const char *name;
@@ -36,6 +36,7 @@ static const struct option options[] = {
     {"allow-anonymous", NULL, SWITCH, 0, 0},
     {"strict", NULL, SWITCH, 0, 0},
     {"log-level", "LOG_LEVEL", LEVEL, 0, 0},
+    {"log-format", NULL, FORMAT, 0, 0},
     {"max-upload", NULL, NUMBER, 1, UINT64_C(1) << 30},
     {"threads", NULL, NUMBER, 1, 256},
     {"max-connections", NULL, NUMBER, 16, 65536},
@@ -68,6 +69,7 @@ static const char help[] =
     "  --allow-anonymous    listen on other than a loopback address without tokens\n"
     "  --strict             refuse unknown fields in request bodies\n"
     "  --log-level LEVEL    error, warning, info or debug (info)\n"
+    "  --log-format FORMAT  text, or json: an object to a line (text)\n"
     "  --max-upload BYTES   the largest file that is taken (268435456)\n"
     "  --threads N          requests worked on at a time (twice the processors)\n"
     "  --max-connections N  connections open at a time (2048), and\n"
@@ -201,6 +203,9 @@ static bool wrong_value(const struct option *option, const char *value, const ch
     case LEVEL:
         fputs("use error, warning, info or debug\n", stderr);
         break;
+    case FORMAT:
+        fputs("use text or json\n", stderr);
+        break;
     case TEXT:
         fputs("it must not be empty\n", stderr);
         break;
@@ -238,6 +243,10 @@ bool settings_set(struct settings *settings, const char *name, const char *value
                wrong_value(option, value, origin);
     case LEVEL:
         return parse_level(&settings->log_level, value) || wrong_value(option, value, origin);
+    case FORMAT:
+        settings->log_json = strcmp(value, "json") == 0;
+        return settings->log_json || strcmp(value, "text") == 0 ||
+               wrong_value(option, value, origin);
     }
     return false;
 }

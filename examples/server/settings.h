@@ -33,6 +33,7 @@ struct settings {
     unsigned max_connections;
     unsigned max_connections_per_address;
     enum log_level log_level;
+    bool log_json;
     bool strict;
     bool allow_anonymous;
 };
