@@ -669,7 +669,7 @@ RAGSTORE_API int ragstore_store_close(ragstore_store *store);
 /**
  * Describe a store as a JSON object: path, store_id, format, read_only, state ("ok", "failed" or
  * "degraded"), problems (array of texts), entities, documents, chunks, sessions, embedder
- * (fingerprint or null), answer_mode ("extractive"), journal_bytes.
+ * (fingerprint or null), journal_bytes.
  *
  * @param out  set to UTF-8 JSON text, to NULL on failure
  * @param store  not NULL
@@ -1178,6 +1178,16 @@ typedef struct ragstore_document_add_options {
 #define RAGSTORE_DOCUMENT_ADD_OPTIONS_INIT                                                         \
     {sizeof(ragstore_document_add_options), NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL}
 
+typedef struct ragstore_document_update_options {
+    size_t struct_size;
+    const char *source;        /* NULL: keep */
+    const char *description;   /* NULL: keep */
+    const char *metadata_json; /* NULL: keep; otherwise replaces the whole object */
+} ragstore_document_update_options;
+
+#define RAGSTORE_DOCUMENT_UPDATE_OPTIONS_INIT                                                      \
+    {sizeof(ragstore_document_update_options), NULL, NULL, NULL}
+
 /**
  * Fill an options struct with the defaults.
  *
@@ -1191,6 +1201,20 @@ typedef struct ragstore_document_add_options {
  * Since:     0.1
  */
 RAGSTORE_API void ragstore_document_add_options_init(ragstore_document_add_options *options);
+
+/**
+ * Fill an options struct with the defaults.
+ *
+ * @param options  not NULL
+ *
+ * Ownership: none.
+ * Lifetime:  none.
+ * Threads:   any thread.
+ * Errors:    none.
+ * Blocking:  never.
+ * Since:     0.1
+ */
+RAGSTORE_API void ragstore_document_update_options_init(ragstore_document_update_options *options);
 
 /**
  * Add a document from bytes: text, Markdown, HTML, CSV or JSON, and whatever else the store's extract
@@ -1359,6 +1383,24 @@ RAGSTORE_API int ragstore_document_text(ragstore_buffer **out, ragstore_document
  */
 RAGSTORE_API int ragstore_document_list(ragstore_buffer **out, ragstore_entity *entity,
                                         const ragstore_list_options *options);
+
+/**
+ * Change what is known about a document: searches see it at once. Its text, chunks and vectors stay,
+ * and the handle describes the document as it was; look it up again.
+ *
+ * @param document  not NULL
+ * @param options  NULL changes nothing
+ *
+ * Ownership: texts are copied.
+ * Lifetime:  none.
+ * Threads:   any thread.
+ * Errors:    NOT_FOUND (deleted meanwhile), INVALID_DATA, TOO_LARGE, BUSY, READ_ONLY, DISK_FULL,
+ *            common.
+ * Blocking:  waits for the disk: returns when the change survives a power cut.
+ * Since:     0.1
+ */
+RAGSTORE_API int ragstore_document_update(ragstore_document *document,
+                                          const ragstore_document_update_options *options);
 
 /**
  * Delete a document with its file, chunks and vectors.

@@ -42,7 +42,7 @@ ROOM_entities := backup.c catalog.c catalog_codes.c catalog_lexical.c catalog_lo
 
 ROOM_search := collect.c duplicates.c filter.c fusion.c hit_details.c phrases.c query_syntax.c search.c
 
-ROOM_ingest := chunk.c chunk_heading.c chunk_sentences.c chunk_split.c chunk_tokens.c document.c \
+ROOM_ingest := chunk.c chunk_heading.c chunk_sentences.c chunk_split.c chunk_tokens.c document.c document_change.c \
     document_commit.c document_import.c document_prepare.c document_read.c document_upload.c extract.c \
     extract_binary.c extract_csv.c extract_csv_read.c extract_decode.c extract_encoding.c \
     extract_html.c extract_html_entities.c extract_html_scan.c extract_html_table.c \

@@ -25,6 +25,7 @@ enum handled list_documents(struct request *request);
 enum handled get_document(struct request *request);
 enum handled get_document_content(struct request *request);
 enum handled get_document_text(struct request *request);
+enum handled update_document(struct request *request);
 enum handled delete_document(struct request *request);
 
 /* session_calls.c */

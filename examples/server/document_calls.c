@@ -210,6 +210,41 @@ enum handled get_document_text(struct request *request)
     return HANDLED;
 }
 
+enum handled update_document(struct request *request)
+{
+    ragstore_document_update_options options = RAGSTORE_DOCUMENT_UPDATE_OPTIONS_INIT;
+    ragstore_document *document = find_document(request);
+    json_t *metadata = NULL;
+    char *metadata_json = NULL;
+    struct fields fields;
+    int status = RAGSTORE_OK;
+
+    if (document == NULL) {
+        return HANDLED;
+    }
+    fields_begin(&fields, request);
+    options.source = fields_string(&fields, "source", FIELD_ADDED, 0);
+    options.description = fields_string(&fields, "description", FIELD_ADDED, 0);
+    metadata = fields_object(&fields, "metadata", FIELD_ADDED);
+    fields.uses_added = true; /* the call itself is one that the original does not have */
+    if (fields_end(&fields)) {
+        metadata_json = metadata == NULL ? NULL : json_dumps(metadata, JSON_COMPACT);
+        options.metadata_json = metadata_json;
+        status = ragstore_document_update(document, &options);
+        if (status == RAGSTORE_OK) {
+            (void)get_document(request);
+        } else if (status == RAGSTORE_E_NOT_FOUND) {
+            reply_missing(request, "Document", request->arguments[1]);
+        } else {
+            reply_failure(request, status, NULL);
+        }
+    }
+    ragstore_document_free(document);
+    free(metadata_json);
+    fields_free(&fields);
+    return HANDLED;
+}
+
 static void reply_deleted(struct request *request, const char *entity_id, const char *doc_id)
 {
     struct json_out out = {0};

@@ -112,11 +112,7 @@ enum handled get_health(struct request *request)
     out_key(&out, "search_mode");
     out_text(&out, json_is_string(embedder) ? "hybrid" : "keyword");
     out_key(&out, "answer_mode");
-    if (server->settings.llm_url != NULL) {
-        out_text(&out, "model");
-    } else {
-        out_value(&out, json_object_get(description, "answer_mode"));
-    }
+    out_text(&out, server->settings.llm_url != NULL ? "model" : "extractive");
     out_key(&out, "problems");
     out_problems(&out, request, description, status);
     out_end(&out, '}');

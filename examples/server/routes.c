@@ -29,6 +29,7 @@ static const struct route routes[] = {
     {"GET", "/api/entities/{}/files/{}", BODY_NONE, 0, ACCESS_TOKEN, POOL_QUICK, get_document},
     {"GET", "/api/entities/{}/files/{}/content", BODY_NONE, 0, ACCESS_TOKEN, POOL_QUICK, get_document_content},
     {"GET", "/api/entities/{}/files/{}/text", BODY_NONE, 0, ACCESS_TOKEN, POOL_QUICK, get_document_text},
+    {"PATCH", "/api/entities/{}/files/{}", BODY_JSON, 0, ACCESS_TOKEN, POOL_QUICK, update_document},
     {"DELETE", "/api/entities/{}/files/{}", BODY_NONE, 0, ACCESS_TOKEN, POOL_QUICK, delete_document},
     {"POST", "/api/entities/{}/chunks", BODY_JSON, BODY_LIMIT_CHUNKS, ACCESS_TOKEN, POOL_UPLOAD, add_chunks},
 

@@ -317,6 +317,25 @@ int ragstore_document_list(ragstore_buffer **out, ragstore_entity *entity,
     return rsi_core_leave_with(out, entity->core, &text, status);
 }
 
+int ragstore_document_update(ragstore_document *document,
+                             const ragstore_document_update_options *options)
+{
+    ragstore_document_update_options given;
+    int status = rsi_take_options(&given, sizeof given, options, __func__);
+    if (status == RAGSTORE_OK)
+        status = rsi_check_handle(document, RSI_MAGIC_DOCUMENT, __func__);
+    if (status == RAGSTORE_OK)
+        status = rsi_core_enter_to_write(document->core, __func__);
+    if (status != RAGSTORE_OK)
+        return status;
+    const rsi_document_fields fields = {.source = given.source,
+                                        .description = given.description,
+                                        .metadata_json = given.metadata_json};
+    status = rsi_document_update(document->core->store, document->entity_id, document->incarnation,
+                                 document->doc_id, &fields);
+    return rsi_core_leave(document->core, rsi_wrap(status, "update a document"));
+}
+
 int ragstore_document_delete(ragstore_entity *entity, const char *doc_id)
 {
     int status = rsi_check_not_null(doc_id, __func__, "doc_id");

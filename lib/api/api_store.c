@@ -193,7 +193,6 @@ static int describe(rsi_bytes *out, const rsi_core *core)
                          (int64_t)rsi_storage_count(store->storage, RSI_SPACE_SESSIONS));
     rsi_json_put_text(&writer, "embedder",
                       store->embedder == NULL ? NULL : rsi_embedder_fingerprint(store->embedder));
-    rsi_json_put_text(&writer, "answer_mode", "extractive");
     rsi_json_put_integer(&writer, "journal_bytes",
                          (int64_t)rsi_storage_journal_bytes(store->storage));
     rsi_json_end_object(&writer);

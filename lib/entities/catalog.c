@@ -319,7 +319,13 @@ int rsi_catalog_append_rows(rsi_catalog *catalog, int64_t first_chunk, const flo
 
 /* ---- changes that follow a commit ---- */
 
-typedef enum change_kind { CHANGE_ADD, CHANGE_REMOVE, CHANGE_SETTLE, CHANGE_FORGET } change_kind;
+typedef enum change_kind {
+    CHANGE_ADD,
+    CHANGE_REFRESH,
+    CHANGE_REMOVE,
+    CHANGE_SETTLE,
+    CHANGE_FORGET
+} change_kind;
 
 typedef struct change {
     rsi_store *store;
@@ -365,6 +371,8 @@ static void apply_change(void *user, bool committed)
         pthread_rwlock_wrlock(&catalog->lock);
         if (catalog->is_loaded && what->kind == CHANGE_ADD)
             status = rsi_catalog_add_locked(catalog, store, what->row);
+        else if (catalog->is_loaded && what->kind == CHANGE_REFRESH)
+            status = rsi_catalog_refresh_locked(catalog, store, what->row);
         else if (catalog->is_loaded && what->kind == CHANGE_REMOVE)
             rsi_catalog_remove_locked(catalog, what->first_chunk);
         else if (catalog->is_loaded && what->kind == CHANGE_SETTLE)
@@ -400,6 +408,12 @@ static int change_on_commit(rsi_tx *tx, rsi_store *store, change_kind kind, cons
 int rsi_catalog_add_on_commit(rsi_tx *tx, rsi_store *store, const char *entity_id, uint64_t row)
 {
     return change_on_commit(tx, store, CHANGE_ADD, entity_id, row, 0);
+}
+
+int rsi_catalog_refresh_on_commit(rsi_tx *tx, rsi_store *store, const char *entity_id,
+                                  uint64_t row)
+{
+    return change_on_commit(tx, store, CHANGE_REFRESH, entity_id, row, 0);
 }
 
 int rsi_catalog_remove_on_commit(rsi_tx *tx, rsi_store *store, const char *entity_id,

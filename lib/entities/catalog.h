@@ -105,6 +105,9 @@ int rsi_catalog_remove_on_commit(rsi_tx *tx, rsi_store *store, const char *entit
                                  int64_t first_chunk);
 /* Tell it that the settings of the index changed. */
 int rsi_catalog_settle_on_commit(rsi_tx *tx, rsi_store *store, const char *entity_id);
+/* Tell it that what is known about a document has changed; its chunks are as they were. */
+int rsi_catalog_refresh_on_commit(rsi_tx *tx, rsi_store *store, const char *entity_id,
+                                  uint64_t row);
 /* Tell it that the entity went. */
 int rsi_catalog_forget_on_commit(rsi_tx *tx, rsi_store *store, const char *entity_id);
 
@@ -145,6 +148,7 @@ void rsi_catalog_settle_lexical_locked(rsi_catalog *catalog);
 int rsi_catalog_load_locked(rsi_catalog *catalog, rsi_store *store);
 /* Add the document of a row, with its chunks; nothing when it is there already. */
 int rsi_catalog_add_locked(rsi_catalog *catalog, rsi_store *store, uint64_t row);
+int rsi_catalog_refresh_locked(rsi_catalog *catalog, rsi_store *store, uint64_t row);
 void rsi_catalog_remove_locked(rsi_catalog *catalog, int64_t first_chunk);
 int rsi_catalog_open_rows_locked(rsi_catalog *catalog, rsi_store *store, uint32_t dimension);
 void rsi_catalog_clear(rsi_catalog *catalog);

@@ -244,21 +244,42 @@ void rsi_catalog_remove_locked(rsi_catalog *catalog, int64_t first_chunk)
     rsi_catalog_note_rows_locked(catalog);
 }
 
-int rsi_catalog_add_locked(rsi_catalog *catalog, rsi_store *store, uint64_t row)
+/* Read a document's row; NOT_FOUND when it is gone again: its removal follows. */
+static int read_document(rsi_catalog_document *document, const rsi_catalog *catalog,
+                         rsi_store *store, uint64_t row)
 {
     rsi_bytes text = {0};
-    rsi_catalog_document document;
     int status =
         rsi_storage_row_get(&text, store->storage, RSI_SPACE_ENTITIES, catalog->entity_id, row);
-    if (status == RAGSTORE_E_NOT_FOUND) { /* gone again; its removal follows */
-        rsi_bytes_free(&text);
-        return RAGSTORE_OK;
-    }
     if (status == RAGSTORE_OK)
-        status = parse_document(&document, row, text.data, text.size);
+        status = parse_document(document, row, text.data, text.size);
     rsi_bytes_free(&text);
+    return status;
+}
+
+int rsi_catalog_refresh_locked(rsi_catalog *catalog, rsi_store *store, uint64_t row)
+{
+    rsi_catalog_document document;
+    int status = read_document(&document, catalog, store, row);
     if (status != RAGSTORE_OK)
-        return status;
+        return status == RAGSTORE_E_NOT_FOUND ? RAGSTORE_OK : status;
+    size_t at = document_from(catalog, document.first_chunk);
+    if (at < catalog->document_count &&
+        catalog->documents[at].first_chunk == document.first_chunk) {
+        free_document(&catalog->documents[at]);
+        catalog->documents[at] = document;
+    } else {
+        free_document(&document); /* without chunks it is not listed */
+    }
+    return RAGSTORE_OK;
+}
+
+int rsi_catalog_add_locked(rsi_catalog *catalog, rsi_store *store, uint64_t row)
+{
+    rsi_catalog_document document;
+    int status = read_document(&document, catalog, store, row);
+    if (status != RAGSTORE_OK)
+        return status == RAGSTORE_E_NOT_FOUND ? RAGSTORE_OK : status;
     const int64_t first = document.first_chunk;
     const int64_t count = document.end_chunk - first;
     status = insert_document(catalog, &document);

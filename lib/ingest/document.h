@@ -62,6 +62,9 @@ int rsi_document_add_chunks(rsi_added *added, rsi_store *store, const char *enti
 int rsi_document_import(rsi_added *added, rsi_store *store, const char *entity_id,
                         const char *incarnation, const char *path, const char *chunks_json,
                         const rsi_document_fields *fields);
+/* Change metadata, source and description, whichever is not NULL; the rest of `fields` is NULL. */
+int rsi_document_update(rsi_store *store, const char *entity_id, const char *incarnation,
+                        const char *doc_id, const rsi_document_fields *fields);
 int rsi_document_delete(rsi_store *store, const char *entity_id, const char *incarnation,
                         const char *doc_id);
 

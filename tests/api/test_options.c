@@ -29,6 +29,7 @@ static void options__are_equal_by_macro_and_by_function(void **state)
     INIT_IS_THE_MACRO(ragstore_entity_update_options, RAGSTORE_ENTITY_UPDATE_OPTIONS_INIT);
     INIT_IS_THE_MACRO(ragstore_list_options, RAGSTORE_LIST_OPTIONS_INIT);
     INIT_IS_THE_MACRO(ragstore_document_add_options, RAGSTORE_DOCUMENT_ADD_OPTIONS_INIT);
+    INIT_IS_THE_MACRO(ragstore_document_update_options, RAGSTORE_DOCUMENT_UPDATE_OPTIONS_INIT);
     INIT_IS_THE_MACRO(ragstore_job_list_options, RAGSTORE_JOB_LIST_OPTIONS_INIT);
     INIT_IS_THE_MACRO(ragstore_entity_search_options, RAGSTORE_ENTITY_SEARCH_OPTIONS_INIT);
     INIT_IS_THE_MACRO(ragstore_session_create_options, RAGSTORE_SESSION_CREATE_OPTIONS_INIT);
@@ -132,6 +133,14 @@ static int call_store_backup(stage *on, const void *options)
     return ragstore_store_backup(NULL, on->store, path, options);
 }
 
+static int call_document_update(stage *on, const void *options)
+{
+    ragstore_document *document = add_document(on->entity, "u.txt", "what is updated");
+    int status = ragstore_document_update(document, options);
+    ragstore_document_free(document);
+    return status;
+}
+
 static int call_document_list(stage *on, const void *options)
 {
     ragstore_buffer *buffer;
@@ -219,6 +228,7 @@ static const struct {
     {"ragstore_document_add", call_document_add, sizeof(ragstore_document_add_options)},
     {"ragstore_document_add_chunks", call_document_add_chunks,
      sizeof(ragstore_document_add_options)},
+    {"ragstore_document_update", call_document_update, sizeof(ragstore_document_update_options)},
     {"ragstore_document_list", call_document_list, sizeof(ragstore_list_options)},
     {"ragstore_job_list", call_job_list, sizeof(ragstore_job_list_options)},
     {"ragstore_entity_search", call_entity_search, sizeof(ragstore_entity_search_options)},

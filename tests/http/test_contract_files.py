@@ -243,3 +243,19 @@ def test_documents__are_paged_and_found(server, entity):
     assert listed("q=REPORT+4") == [made[4]]
     assert listed("offset=5") == []
     assert server.get(f"/api/entities/{entity}/files?offset=-1").status_code == 422
+
+
+def test_document__is_changed(server, entity):
+    document = server.upload(entity, "ferries.md", FERRIES, metadata='{"year": 2024}')["doc_id"]
+    path = f"/api/entities/{entity}/files/{document}"
+    before = ok(server.get(path))
+    changed = ok(server.patch(path, json={"metadata": {"year": 2025}, "source": "The board"}))
+    assert changed == {**before, "metadata": {"year": 2025}, "source": "The board"}
+    assert ok(server.get(path)) == changed
+    found = server.search(entity, "Plover", filter={"year": 2025})["results"]
+    assert found and found[0]["source"] == "The board"
+    assert server.search(entity, "Plover", filter={"year": 2024})["results"] == []
+    assert ok(server.patch(path, json={})) == changed
+    assert server.patch(path, json={"metadata": []}).status_code == 422
+    assert server.patch(path, json={"filename": "x"}).status_code == 422
+    assert server.patch(path + "0", json={"metadata": {}}).status_code == 404

@@ -221,6 +221,7 @@ def calls():
     yield "POST", f"/api/entities/{e}/files", {"files": {"file": ("a.md", b"Ferries and cranes.")}}
     yield "GET", f"/api/entities/{e}/files", {}
     yield "GET", f"/api/entities/{e}/files/{d}", {}
+    yield "PATCH", f"/api/entities/{e}/files/{d}", {"json": {"metadata": {"changed": True}}}
     yield "GET", f"/api/entities/{e}/files/{d}/content", {}
     yield "GET", f"/api/entities/{e}/files/{d}/text", {}
     yield "POST", f"/api/entities/{e}/chunks", {"json": CHUNKS}

@@ -256,3 +256,14 @@ def test_upload_without_text__is_not_extractable_and_forgotten(entity):
         upload.commit()
     assert upload.closed
     assert entity.documents() == []
+
+
+def test_document__is_changed_and_found_by_it(store):
+    entity = store.create_entity("changed")
+    document = entity.add("granite and marble", filename="a.txt", metadata={"year": 1})
+    document.update(metadata={"year": 2}, source="The quarry")
+    assert document.describe()["metadata"] == {"year": 1}  # as it was
+    assert entity.document(document.id).describe()["metadata"] == {"year": 2}
+    assert [hit.source for hit in entity.search("granite", filter={"year": 2})] == ["The quarry"]
+    with pytest.raises(ragstore.InvalidArgumentError):
+        document.update(source="\ud800")

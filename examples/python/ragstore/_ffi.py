@@ -277,6 +277,15 @@ class session_create_options(_Options):
     _fields_ = [("struct_size", c_size_t), ("name", c_char_p), ("metadata_json", c_char_p)]
 
 
+class document_update_options(_Options):
+    _fields_ = [
+        ("struct_size", c_size_t),
+        ("source", c_char_p),
+        ("description", c_char_p),
+        ("metadata_json", c_char_p),
+    ]
+
+
 class session_update_options(_Options):
     _fields_ = [
         ("struct_size", c_size_t),
@@ -438,6 +447,7 @@ TABLE: list[tuple[str, list[Any], Any, Any]] = [
     ("ragstore_entity_list", [_P(buffer_p), store_p, _P(list_options)], c_int, _status),
     # document
     ("ragstore_document_add_options_init", [_P(document_add_options)], None, None),
+    ("ragstore_document_update_options_init", [_P(document_update_options)], None, None),
     ("ragstore_document_add",
      [_P(document_p), entity_p, c_void_p, c_size_t, _P(document_add_options)], c_int, _status),
     ("ragstore_document_add_chunks",
@@ -450,6 +460,7 @@ TABLE: list[tuple[str, list[Any], Any, Any]] = [
     ("ragstore_document_content", [_P(buffer_p), document_p], c_int, _status),
     ("ragstore_document_text", [_P(buffer_p), document_p], c_int, _status),
     ("ragstore_document_list", [_P(buffer_p), entity_p, _P(list_options)], c_int, _status),
+    ("ragstore_document_update", [document_p, _P(document_update_options)], c_int, _status),
     ("ragstore_document_delete", [entity_p, c_char_p], c_int, _status),
     # extraction
     ("ragstore_extraction_add",

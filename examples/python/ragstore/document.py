@@ -67,6 +67,23 @@ class Document(Handle):
         with self._use() as pointer:
             return _convert.describe("ragstore_document_describe", pointer)
 
+    def update(
+        self,
+        *,
+        metadata: Mapping[str, Any] | None = None,
+        source: str | None = None,
+        description: str | None = None,
+    ) -> None:
+        """Change what is known about it; None keeps. describe() goes on telling what was, until
+        the document is looked up again."""
+        options = _ffi.document_update_options(
+            source=_convert.optional_text(source, "source"),
+            description=_convert.optional_text(description, "description"),
+            metadata_json=_convert.optional_json(metadata, "metadata"),
+        )
+        with self._use() as pointer:
+            lib.ragstore_document_update(pointer, ctypes.byref(options))
+
     def content(self) -> bytes:
         """The bytes as they were sent."""
         buffer = _ffi.buffer_p()

@@ -117,7 +117,7 @@ class Store(Handle):
 
     def describe(self) -> dict[str, Any]:
         """path, store_id, format, read_only, state, problems, entities, documents, chunks,
-        sessions, embedder, answer_mode, journal_bytes."""
+        sessions, embedder, journal_bytes."""
         with self._use() as pointer:
             return _convert.describe("ragstore_store_describe", pointer)
 

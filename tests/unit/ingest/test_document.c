@@ -255,6 +255,89 @@ static int add_and_delete(void *user)
     return status;
 }
 
+static void expect_metadata(open_store *s, const char *doc_id, int64_t year)
+{
+    rsi_stored_document document;
+    assert_int_equal(rsi_stored_document_find(&document, s->store, ACME, "doc_id", doc_id), 0);
+    rsi_json *metadata = rsi_json_get(document.json, "metadata");
+    assert_int_equal(rsi_json_get_integer(metadata, "year", -1), year);
+    rsi_stored_document_free(&document);
+    rsi_catalog *catalog;
+    assert_int_equal(rsi_catalog_acquire(&catalog, s->store, ACME, s->incarnation), 0);
+    const rsi_catalog_document *known = rsi_catalog_find_document(catalog, doc_id);
+    assert_non_null(known);
+    assert_string_equal(known->metadata, year == 1 ? "{\"year\":1}" : "{\"year\":2}");
+    rsi_catalog_release(s->store, catalog);
+}
+
+typedef struct updating {
+    open_store *store;
+    char doc_id[RSI_DOC_ID_MAX];
+} updating;
+
+static int update_there_and_back(void *user)
+{
+    static const rsi_document_fields there = {.metadata_json = "{\"year\":2}"};
+    static const rsi_document_fields back = {.metadata_json = "{\"year\":1}"};
+    updating *what = user;
+    open_store *s = what->store;
+    int status = rsi_document_update(s->store, ACME, s->incarnation, what->doc_id, &there);
+    const bool done = status == RAGSTORE_OK;
+    fault_memory_disarm();
+    expect_metadata(s, what->doc_id, done ? 2 : 1);
+    assert_int_equal(rsi_document_update(s->store, ACME, s->incarnation, what->doc_id, &back), 0);
+    expect_metadata(s, what->doc_id, 1);
+    return status;
+}
+
+static void ingest_document__is_changed_or_not_after_each_failing_allocation(void **state)
+{
+    static const rsi_document_fields first = {.metadata_json = "{\"year\":1}"};
+    open_store s;
+    rsi_added added;
+    updating what = {.store = &s};
+    open_store_begin(&s, state, NULL);
+    assert_int_equal(add_chunks(&added, &s, chunks, two, 2, &first), 0);
+    memcpy(what.doc_id, added.doc_id, sizeof what.doc_id);
+    assert_true(each_allocation_fails(update_there_and_back, &what,
+                                      EACH_MAY_KEEP | EACH_MAY_SUCCEED) > 10);
+    open_store_end(&s);
+}
+
+static void ingest_document__is_changed_or_not_after_each_failing_file_call(void **state)
+{
+    static const rsi_document_fields first = {.metadata_json = "{\"year\":1}"};
+    static const rsi_document_fields second = {.metadata_json = "{\"year\":2}"};
+    open_store s;
+    rsi_added added;
+    bool struck = true;
+    open_store_begin(&s, state, NULL);
+    assert_int_equal(add_chunks(&added, &s, chunks, two, 2, &first), 0);
+    open_store_close(&s);
+    open_store_keep(&s);
+    for (int64_t n = 1; struck; n++) {
+        rsi_stored_document document;
+        open_store_put_back(&s);
+        assert_int_equal(open_store_open(&s, RAGSTORE_OPEN_MUST_EXIST), 0);
+        fault_files_fail(&s.faults, FAULT_ANY, n, n % 2 == 0 ? EIO : ENOSPC, false);
+        int status = rsi_document_update(s.store, ACME, s.incarnation, added.doc_id, &second);
+        struck = fault_files_struck(&s.faults);
+        fault_files_disarm(&s.faults);
+        assert_true(status == RAGSTORE_OK || struck);
+        (void)rsi_store_close(s.store); /* may say again what failed */
+        rsi_store_free(s.store);
+        assert_int_equal(open_store_open(&s, RAGSTORE_OPEN_MUST_EXIST), 0);
+        assert_int_equal(
+            rsi_stored_document_find(&document, s.store, ACME, "doc_id", added.doc_id), 0);
+        int64_t year = rsi_json_get_integer(rsi_json_get(document.json, "metadata"), "year", -1);
+        rsi_stored_document_free(&document);
+        assert_true(year == 2 || (year == 1 && status < 0));
+        expect_metadata(&s, added.doc_id, year);
+        open_store_close(&s);
+    }
+    open_store_end(&s);
+}
+
 static void ingest_document__survives_each_failing_allocation(void **state)
 {
     open_store s;
@@ -347,6 +430,8 @@ int main(void)
         FRESH(ingest_document__of_the_same_key_replaces_and_keeps_the_id),
         FRESH(ingest_document__goes_with_its_chunks_and_file),
         FRESH(ingest_document__brings_the_smallest_and_largest_vectors_to_length_one),
+        FRESH(ingest_document__is_changed_or_not_after_each_failing_allocation),
+        FRESH(ingest_document__is_changed_or_not_after_each_failing_file_call),
         FRESH(ingest_document__survives_each_failing_allocation),
         FRESH(ingest_document__can_have_other_vectors_after_a_first_one_failed),
         FRESH(ingest_document__is_whole_or_absent_after_each_failing_file_call),
