@@ -33,6 +33,7 @@ campaign faiss_files $((20 * long))
 campaign tar $((200 * long))
 campaign full_disk $((10 * long))
 campaign power_cut $((20 * long))
+campaign http_kill $((100 * long))
 campaign http_load $((5 * long)) --clients 1000 --apart
 
 # simulated power cuts: a slice is one seed, and the next one is in the state file

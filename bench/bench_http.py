@@ -1,0 +1,218 @@
+#!/usr/bin/env python3
+"""Searches over HTTP: ragstore-server beside a FastAPI server that calls the same library.
+
+    apt install wrk; pip install -r bench/requirements-http.txt        (a venv of its own)
+    bench/bench_http.py [--seconds 10] [--connections 16] [--rounds 3] [--memory 100000]
+
+Both serve a store of the same 1,000 documents on loopback and answer POST /api/search with five hits
+of a keyword search, as little work as there is, so that what is compared is the way there and back.
+The rival is as fast as such a server is written: one uvicorn process with uvloop and httptools, an
+async handler that makes the library's two calls through ctypes and returns its JSON text as it is, no
+response model, no objects in between. wrk has the last core, the servers the others; they take turns, and the medians of
+the rounds count. Errors and answers without hits stop the bench.
+
+With --memory, so many requests are then sent to ragstore-server, and its memory is read after a tenth
+of them and in the end. One JSON object a line.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import re
+import shutil
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+DOCUMENTS = 1000
+WORDS = ["barley", "ferry", "lantern", "harbour", "granite", "willow", "copper", "meadow"]
+
+RIVAL = '''
+import ctypes
+import sys
+
+import ragstore
+import uvicorn
+from ragstore import _ffi
+from ragstore._ffi import lib
+from fastapi import Body, FastAPI, HTTPException
+from fastapi.responses import Response
+
+store = ragstore.Store(sys.argv[1])
+app = FastAPI()
+entities = {}
+
+
+@app.post("/api/search")
+async def search(entity_id: str = Body(), query: str = Body(), k: int = Body(5, ge=1, le=20)):
+    entity = entities.get(entity_id)
+    if entity is None:
+        try:
+            entity = entities[entity_id] = store.entity(entity_id)
+        except ragstore.NotFoundError as error:
+            raise HTTPException(404, str(error)) from error
+    options = _ffi.entity_search_options(k=k)
+    result, text = _ffi.result_p(), _ffi.buffer_p()
+    with entity._use() as pointer:
+        lib.ragstore_entity_search(ctypes.byref(result), pointer, query.encode(), ctypes.byref(options))
+    try:
+        lib.ragstore_result_json(ctypes.byref(text), result)
+        body = ctypes.string_at(lib.ragstore_buffer_data(text), lib.ragstore_buffer_size(text))
+    finally:
+        lib.ragstore_buffer_free(text)
+        lib.ragstore_result_free(result)
+    return Response(body, media_type="application/json")
+
+
+@app.get("/ready")
+async def ready():
+    return {"ready": True}
+
+
+uvicorn.run(app, port=int(sys.argv[2]), log_level="error", access_log=False, loop="uvloop", http="httptools")
+'''
+
+WRK = '''
+local words = {%s}
+local n = 0
+request = function()
+  n = n + 1
+  local a, b = words[n %% #words + 1], words[(n * 7 + 3) %% #words + 1]
+  return wrk.format("POST", "/api/search", {["Content-Type"] = "application/json"},
+    '{"entity_id": "bench", "query": "' .. a .. ' ' .. b .. '", "k": 5}')
+end
+response = function(status, headers, body)
+  if status ~= 200 or not string.find(body, '"doc_id"', 1, true) then wrk.thread:stop() end
+end
+done = function(summary, latency, requests)
+  io.write(string.format("FIGURES %%d %%d %%d %%.3f %%.3f\\n", summary.requests, summary.duration,
+    summary.errors.status + summary.errors.read + summary.errors.timeout + summary.errors.connect,
+    latency:percentile(50) / 1000, latency:percentile(99) / 1000))
+end
+'''
+
+
+def say(**figures: object) -> None:
+    print(json.dumps({"bench": "bench_http", **figures}), flush=True)
+
+
+def fill(directory: Path) -> None:
+    sys.path.insert(0, str(ROOT / "examples/python"))
+    import ragstore
+
+    with ragstore.Store(directory) as store:
+        entity = store.create_entity("bench", name="Bench")
+        for i in range(DOCUMENTS):
+            words = " ".join(WORDS[(i * j) % len(WORDS)] for j in range(1, 40))
+            entity.add(f"Report {i}. {words}.", filename=f"{i}.md")
+
+
+class Side:
+    def __init__(self, name: str, command: list[str], port: int, cores: set[int], environment: dict):
+        self.name, self.url = name, f"http://127.0.0.1:{port}"
+        self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                                        env={**os.environ, **environment},
+                                        preexec_fn=lambda: os.sched_setaffinity(0, cores))
+        self.rounds: list[tuple[float, float, float]] = []
+        for _ in range(300):
+            try:
+                urllib.request.urlopen(self.url + "/ready", timeout=5).read()
+                return
+            except OSError:
+                if self.process.poll() is not None:
+                    break
+                time.sleep(0.1)
+        sys.exit(f"bench_http: {name} did not start")
+
+    def run(self, script: Path, core: int, options) -> None:
+        done = subprocess.run(["taskset", "-c", str(core), "wrk", "-t1", f"-c{options.connections}",
+                               f"-d{options.seconds}s", "-s", str(script), self.url],
+                              capture_output=True, text=True, timeout=options.seconds + 60)
+        found = re.search(r"FIGURES (\d+) (\d+) (\d+) (\S+) (\S+)", done.stdout)
+        if not found or int(found[3]) or not int(found[1]):
+            sys.exit(f"bench_http: {self.name}: {done.stdout}{done.stderr}")
+        self.rounds.append((int(found[1]) / (int(found[2]) / 1e6), float(found[4]), float(found[5])))
+
+    def resident(self) -> int:
+        fields = Path(f"/proc/{self.process.pid}/statm").read_text().split()
+        return int(fields[1]) * os.sysconf("SC_PAGESIZE")
+
+    def medians(self) -> tuple[float, ...]:
+        return tuple(statistics.median(one) for one in zip(*self.rounds))
+
+    def stop(self) -> None:
+        self.process.terminate()
+        self.process.wait(20)
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        return taken.getsockname()[1]
+
+
+def measure_memory(side: Side, script: Path, core: int, options) -> None:
+    """Memory after a tenth of the requests, when all is warm, and in the end."""
+    seconds = max(2, round(options.memory / side.medians()[0] / 10))
+    sent, figures = 0.0, []
+    options.seconds = seconds
+    while sent < options.memory:
+        side.run(script, core, options)
+        sent += side.rounds[-1][0] * seconds
+        figures.append(side.resident())
+    say(measure="memory", requests=round(sent), mib_after_a_tenth=round(figures[0] / 2**20, 1),
+        mib=round(figures[-1] / 2**20, 1), grown_mib=round((figures[-1] - figures[0]) / 2**20, 2))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--seconds", type=int, default=10)
+    parser.add_argument("--connections", type=int, default=16)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--memory", type=int, default=100_000)
+    options = parser.parse_args()
+    if shutil.which("wrk") is None:
+        print("NOT RUN bench_http: wrk is not installed")
+        return
+    cores = sorted(os.sched_getaffinity(0))
+    client, rest = cores[-1], set(cores[:-1]) or set(cores)
+    with tempfile.TemporaryDirectory(prefix="ragstore-bench-http-") as place:
+        directory = Path(place)
+        os.environ.setdefault("RAGSTORE_LIBRARY", str(ROOT / "build/lib/libragstore.so"))
+        fill(directory / "data")
+        (directory / "rival.py").write_text(RIVAL)
+        (directory / "search.lua").write_text(WRK % ", ".join(f'"{word}"' for word in WORDS))
+        ports = [free_port(), free_port()]
+        python = {"PYTHONPATH": str(ROOT / "examples/python")}
+        ours = Side("ragstore-server", [str(ROOT / "build/bin/ragstore-server"), "--model", "none",
+                                        "--data-dir", str(directory / "data"), "--log-level", "warning",
+                                        "--port", str(ports[0])], ports[0], rest, {})
+        rival = Side("fastapi", [sys.executable, str(directory / "rival.py"), str(directory / "data"),
+                                 str(ports[1])], ports[1], rest, python)
+        try:
+            for _ in range(options.rounds):
+                for side in (ours, rival):
+                    side.run(directory / "search.lua", client, options)
+            for side in (ours, rival):
+                rate, p50, p99 = side.medians()
+                say(measure="search", server=side.name, requests_per_second=round(rate),
+                    p50_ms=round(p50, 2), p99_ms=round(p99, 2), connections=options.connections,
+                    cores_of_the_server=len(rest))
+            say(measure="search", ratio=round(ours.medians()[0] / rival.medians()[0], 2),
+                p99_ratio=round(rival.medians()[2] / ours.medians()[2], 2))
+            if options.memory:
+                measure_memory(ours, directory / "search.lua", client, options)
+        finally:
+            ours.stop()
+            rival.stop()
+
+
+if __name__ == "__main__":
+    main()
