@@ -18,6 +18,9 @@ class Browser:
                          "--disable-background-networking", "--no-first-run", "--lang=en",
                          "--no-proxy-server", f"--user-data-dir={temporary / 'profile'}"):
             options.add_argument(argument)
+        self.downloads = temporary / "downloads"
+        self.downloads.mkdir()
+        options.add_experimental_option("prefs", {"download.default_directory": str(self.downloads)})
         options.binary_location = "/usr/bin/chromium"
         options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
         self.driver = webdriver.Chrome(options=options, service=Service("/usr/bin/chromedriver"))

@@ -3,7 +3,9 @@
 import pytest
 from selenium.webdriver.common.keys import Keys
 
+from fake_llm import FakeLlm
 from server_process import eventually, ok
+from test_tokens import make_token
 from texts import FERRIES, GARDEN, paragraphs
 
 HOSTILE = """# Notes <img src=x onerror="window.hacked = 1">
@@ -210,6 +212,86 @@ def test_page__says_when_the_server_is_gone(start, browser):
     server.stop()
     browser.one("#query").send_keys(Keys.ENTER)
     browser.one("[role=alert]", "cannot be reached")
+
+
+def test_page__asks_for_a_token_and_shows_what_it_sees(start, browser, tmp_path):
+    secret, line = make_token("reader", "--entity", "kestrel")
+    admin, admin_line = make_token("admin", "--admin")
+    (tmp_path / "tokens").write_text(line + admin_line)
+    server = start("--model", "none", "--token-file", str(tmp_path / "tokens"))
+    headers = {"Authorization": f"Bearer {admin}"}
+    for name in ("kestrel", "other"):
+        ok(server.post("/api/entities", json={"entity_id": name, "entity_name": name}, headers=headers))
+    document = ok(server.post("/api/entities/kestrel/files", headers=headers,
+                              files={"file": ("report.md", FERRIES)}))
+    browser.allowed = ["401", "403"]
+    browser.open(server.url)
+    browser.one("#token-title", "wants a token")
+    browser.type("#token", "rs_nonsense")
+    browser.picture("token-desktop-light")
+    browser.test("use-token")
+    browser.one("dialog .refused", "does not know")
+    browser.type("#token", secret)
+    browser.test("use-token")
+    browser.one(".entity", "kestrel")
+    assert len(browser.all(".entity")) == 1
+    browser.driver.get(server.url + "/#/e/kestrel/documents")
+    browser.test("preview", "report.md")
+    browser.one("dialog .body", "Plover")
+    browser.click("dialog a.button", "Download")
+    saved = browser.until(lambda: next((one for one in browser.downloads.iterdir()
+                                        if one.name == "report.md"), None), "it is saved")
+    assert saved.read_text() == FERRIES
+    browser.test("close-viewer")
+    browser.driver.get(server.url + "/#/status")
+    browser.one(".facts", "1")
+    browser.test("check")
+    browser.one("#toast", "admin scope")
+    assert document["success"]
+
+
+def test_page__shows_jobs_and_begins_them(start, browser):
+    server = start("--model", "none")
+    filled(server)
+    browser.open(server.url, "/#/status")
+    browser.one("main", "Nothing has been done")
+    browser.test("check")
+    browser.one('[data-test="job-state"]', "done")
+    browser.one(".list", "Everything is as it should be")
+    browser.test("compact")
+    browser.test("confirm")
+    browser.one(".list", "Compaction")
+    browser.test("backup")
+    browser.one(".list", ".backups/")
+    failed = server.post("/api/entities/kestrel/files?wait=false",
+                         files={"file": ("photo.bin", b"\0\1\2" * 50)})
+    assert ok(failed)["kind"] == "upload"
+    browser.one(".list", "photo.bin")
+    browser.one('[data-test="job-state"]', "failed")
+    browser.picture("jobs-desktop-light")
+    browser.look("phone", "dark")
+    browser.picture("jobs-phone-dark")
+
+
+def test_page__stops_the_model_and_keeps_what_it_said(start, browser):
+    fake = FakeLlm(["The Plover ", "sails on ", "SILENT"])
+    try:
+        server = start("--model", "none", "--llm-url", fake.url, "--llm-model", "tiny")
+        path = filled(server)
+        session = server.create_session("kestrel")["session_id"]
+        browser.open(server.url, path + "chat/" + session)
+        browser.type("#question", "Which ship is it?")
+        browser.test("send")
+        browser.one(".message.assistant", "The Plover")
+        browser.test("stop")
+        browser.one('[data-test="stopped"]', "is kept")
+        assert fake.broken.wait(10)
+        assert eventually(lambda: len(server.messages(session)) == 2)
+        browser.driver.refresh()
+        browser.one(".message.assistant", "Answer, cut short")
+        browser.one(".message.assistant", "The Plover")
+    finally:
+        fake.close()
 
 
 def test_page__can_be_used_with_the_keyboard_alone(start, browser):

@@ -1,5 +1,7 @@
 // The calls of the server. Every failure becomes an Error whose message a person can read.
 
+import { askForToken, authorization, token } from "./token.js";
+
 export class Refused extends Error {
   constructor(status, body) {
     super(reason(status, body));
@@ -21,24 +23,38 @@ async function send(method, path, body, options = {}) {
   const headers = { Accept: "application/json", ...options.headers };
   if (body !== undefined) headers["Content-Type"] = "application/json";
   let response;
-  try {
-    response = await fetch(path, { method, headers, signal: options.signal,
-      body: body === undefined ? undefined : JSON.stringify(body) });
-  } catch (error) {
-    if (error.name === "AbortError") throw error;
-    throw unreachable();
-  }
+  do {
+    try {
+      response = await fetch(path, { method, headers: { ...headers, ...authorization() }, signal: options.signal,
+        body: body === undefined ? undefined : JSON.stringify(body) });
+    } catch (error) {
+      if (error.name === "AbortError") throw error;
+      throw unreachable();
+    }
+  } while (response.status === 401 && await askForToken());
   if (!response.ok) throw new Refused(response.status, await response.json().catch(() => null));
   return response;
 }
 
 export const get = async (path) => (await send("GET", path)).json();
 export const getText = async (path) => (await send("GET", path)).arrayBuffer();
+export const getPlain = async (path) => (await send("GET", path)).text();
 export const post = async (path, body) => (await send("POST", path, body)).json();
 export const remove = async (path) => (await send("DELETE", path)).json();
 
 /** The path of an entity and what is below it; every part is escaped. */
 export const entityPath = (...parts) => "/api/entities/" + parts.map(encodeURIComponent).join("/");
+
+/** Save what is at a path. A link cannot send a token, so the bytes are fetched then. */
+export async function save(event, path, name) {
+  if (token() === "") return;
+  event.preventDefault();
+  const link = document.createElement("a");
+  link.href = URL.createObjectURL(await (await send("GET", path)).blob());
+  link.download = name;
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 60000);
+}
 
 /** Send one file; `progress` gets 0 to 1. Returns {done: Promise, cancel()}. */
 export function upload(path, file, progress) {
@@ -58,6 +74,7 @@ export function upload(path, file, progress) {
   });
   request.open("POST", path);
   request.setRequestHeader("Accept", "application/json");
+  for (const [name, value] of Object.entries(authorization())) request.setRequestHeader(name, value);
   request.send(form);
   return { done, cancel: () => request.abort() };
 }

@@ -102,7 +102,7 @@ export async function showChat(body, entity, sessionId, page) {
     } catch (error) {
       text.classList.remove("waiting");
       answer.removeAttribute("aria-busy");
-      answer.append(error.name === "AbortError" ? el("p", { class: "soft small", "data-test": "stopped" }, "Stopped. The server keeps what it goes on to say; it is here when you open the conversation again.")
+      answer.append(error.name === "AbortError" ? el("p", { class: "soft small", "data-test": "stopped" }, "Stopped. What had been said is kept, and is here when you open the conversation again.")
         : el("p", { class: "refused small", role: "alert" }, error.message));
     }
     stopping = null;

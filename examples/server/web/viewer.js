@@ -1,6 +1,6 @@
 // A document's text in a dialog, with a passage marked in it. Offsets count bytes of the text.
-import { get, getText, entityPath } from "./api.js";
-import { el, failed, loading, openDialog } from "./dom.js";
+import { get, getText, save, entityPath } from "./api.js";
+import { el, failed, loading, openDialog, toast } from "./dom.js";
 
 const AROUND = 200000; // bytes shown on each side of a passage; more would make the page slow
 
@@ -33,7 +33,8 @@ export async function view(entityId, document_, passage) {
     el("div", { class: "inside" },
       el("h2", { id: "viewer-title" }, document_.doc_name ?? document_.doc_id), body,
       el("div", { class: "ends" },
-        el("a", { class: "button", href: content, download: document_.doc_name ?? "" }, "Download"),
+        el("a", { class: "button", href: content, download: document_.doc_name ?? "",
+          onclick: (event) => save(event, content, document_.doc_name ?? document_.doc_id).catch((error) => toast(error.message)) }, "Download"),
         el("button", { class: "primary", "data-test": "close-viewer", autofocus: true, onclick: () => dialog.close() }, "Close"))));
   const closed = openDialog(dialog);
   try {
