@@ -1026,8 +1026,8 @@ RAGSTORE_API void ragstore_entity_update_options_init(ragstore_entity_update_opt
 RAGSTORE_API void ragstore_list_options_init(ragstore_list_options *options);
 
 /**
- * Create an entity. Its embedding model is the store's, for good; without one it answers by
- * keyword.
+ * Create an entity. Its embedding model is the store's, until ragstore_entity_reembed() changes it;
+ * without one it answers by keyword.
  *
  * @param out  NULL, or set to the entity, to NULL on failure
  * @param store  not NULL
@@ -1573,8 +1573,8 @@ RAGSTORE_API void ragstore_upload_abort(ragstore_upload *upload);
 
 /* A job goes on behind the calls, in threads of the library, or in ragstore_store_maintain() when the
  * store was opened with NO_BACKGROUND. It is written down before it begins: after a crash the next
- * process that has the store open takes it up again, and of several exactly one does. A job that ended
- * together with its process ten times has failed. Of the jobs that have ended the last 1,000 are kept. */
+ * process that has the store open takes it up again, and of several exactly one does. An upload that
+ * ended together with its process ten times has failed. Of the jobs that have ended the last 1,000 are kept. */
 
 typedef struct ragstore_job_list_options {
     size_t struct_size;
@@ -1618,6 +1618,27 @@ RAGSTORE_API void ragstore_job_list_options_init(ragstore_job_list_options *opti
  * Since:     0.1
  */
 RAGSTORE_API int ragstore_upload_submit(ragstore_job **out, ragstore_upload *upload);
+
+/**
+ * Make vectors of the store's model for all documents of an entity, by a job: of one that was made
+ * without a model, or with another one. Searches go by keyword until the one commit in which the new
+ * vectors take over; documents may be added and deleted meanwhile. Vectors of another model count no
+ * more from the call on. When the process dies the next one goes on where it was.
+ * A job that is on its way is given again. One that finds nothing to do is done at once. Its result has
+ * embedder (fingerprint) and chunks (how many the entity has).
+ *
+ * @param out  NULL, or set to the job, to NULL on failure
+ * @param entity  not NULL
+ *
+ * Ownership: caller owns *out, free with ragstore_job_free().
+ * Lifetime:  none.
+ * Threads:   any thread.
+ * Errors:    NOT_FOUND, EMBEDDER (the store has no model, or the vectors are the caller's own), BUSY,
+ *            READ_ONLY, DISK_FULL, common.
+ * Blocking:  waits for the disk: returns when the job survives a power cut.
+ * Since:     0.1
+ */
+RAGSTORE_API int ragstore_entity_reembed(ragstore_job **out, ragstore_entity *entity);
 
 /**
  * Look up a job.
@@ -1665,7 +1686,7 @@ RAGSTORE_API void ragstore_job_free(ragstore_job *job);
 RAGSTORE_API const char *ragstore_job_id(const ragstore_job *job);
 
 /**
- * Describe a job as a JSON object: job_id, kind ("upload"), entity_id, filename (or null), state
+ * Describe a job as a JSON object: job_id, kind ("upload" or "reembed"), entity_id, filename (or null), state
  * ("waiting", "running", "done", "failed" or "cancelled"), stage (of a running one: "extract",
  * "chunk", "embed" or "commit"; else null), done and total (in the stage's own unit; total is 0 while
  * unknown), error (null, or status such as "NOT_EXTRACTABLE", its code, and message), result (null, or

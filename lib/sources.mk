@@ -47,7 +47,7 @@ ROOM_ingest := chunk.c chunk_heading.c chunk_sentences.c chunk_split.c chunk_tok
     extract_binary.c extract_csv.c extract_csv_read.c extract_decode.c extract_encoding.c \
     extract_html.c extract_html_entities.c extract_html_scan.c extract_html_table.c \
     extract_html_write.c extract_json.c extract_kind.c extract_markdown.c extract_plain.c \
-    extract_callback.c extract_row.c extract_text.c upload_job.c
+    extract_callback.c extract_row.c extract_text.c reembed_job.c upload_job.c
 
 ROOM_collections := collection.c collection_aggregate.c collection_change.c collection_find.c \
     collection_index.c collection_insert.c collection_lookup.c collection_plan.c ordered_keys.c \

@@ -58,6 +58,32 @@ int ragstore_upload_submit(ragstore_job **out, ragstore_upload *upload)
     return RAGSTORE_OK;
 }
 
+int ragstore_entity_reembed(ragstore_job **out, ragstore_entity *entity)
+{
+    ragstore_job *job = NULL;
+    char job_id[RSI_JOB_ID_MAX] = "";
+    if (out != NULL)
+        *out = NULL;
+    int status = rsi_check_handle(entity, RSI_MAGIC_ENTITY, __func__);
+    if (status == RAGSTORE_OK)
+        status = rsi_core_enter_to_write(entity->core, __func__);
+    if (status != RAGSTORE_OK)
+        return status;
+    rsi_core *core = entity->core;
+    if (out != NULL) /* before the commit, which cannot be taken back */
+        status = rsi_job_open_handle(&job, core, job_id);
+    if (status == RAGSTORE_OK)
+        status = rsi_reembed_submit(job_id, core->store, entity->id, entity->incarnation);
+    status = rsi_core_leave(core, rsi_wrap(status, "reembed"));
+    if (status != RAGSTORE_OK || job == NULL) {
+        ragstore_job_free(job);
+        return status;
+    }
+    memcpy(job->job_id, job_id, sizeof job_id);
+    *out = job;
+    return RAGSTORE_OK;
+}
+
 int ragstore_job_open(ragstore_job **out, ragstore_store *store, const char *job_id)
 {
     rsi_job_record record;

@@ -238,6 +238,14 @@ static int drop_unnamed_rows_locked(rsi_catalog *catalog, rsi_store *store)
     return status == RAGSTORE_E_NOT_FOUND ? RAGSTORE_OK : status;
 }
 
+int rsi_catalog_drop_rows(rsi_catalog *catalog, rsi_store *store)
+{
+    pthread_rwlock_wrlock(&catalog->lock);
+    int status = drop_unnamed_rows_locked(catalog, store);
+    pthread_rwlock_unlock(&catalog->lock);
+    return status;
+}
+
 static bool has_rows_of(const rsi_catalog *catalog, uint32_t dimension)
 {
     return catalog->rows != NULL && rsi_rows_dimension(catalog->rows) == dimension;

@@ -92,6 +92,8 @@ int rsi_catalog_prepare_rows(rsi_catalog *catalog, rsi_store *store, uint32_t di
 /* Open the rows again if another process may have changed the files. In a transaction, under the lock
  * held exclusively. */
 int rsi_catalog_refresh_rows_locked(rsi_catalog *catalog, rsi_store *store, uint32_t dimension);
+/* Remove the rows of an entity whose record says that it has none. Takes the lock. */
+int rsi_catalog_drop_rows(rsi_catalog *catalog, rsi_store *store);
 /* Write and flush vector rows for chunks first_chunk, …; they count when a commit names the chunks.
  * Takes the lock. Only after rsi_catalog_prepare_rows(). */
 int rsi_catalog_append_rows(rsi_catalog *catalog, int64_t first_chunk, const float *vectors,

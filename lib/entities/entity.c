@@ -126,10 +126,10 @@ bool rsi_entity_has_vectors(const rsi_store *store, const rsi_entity_record *rec
         "RAGSTORE_MODEL names another)";
     static const char made_without[] =
         "keyword search only: this entity got its documents while no embedding model was loaded; "
-        "add them to a new entity to search by meaning";
+        "reembed gives it vectors, to search by meaning";
     static const char other_model[] =
         "keyword search only: this entity was made with another embedding model than the one that "
-        "is loaded";
+        "is loaded; open the store with that one, or reembed";
     static const char own_vectors[] =
         "keyword search only, unless a query vector is given: this entity's vectors are the "
         "caller's own";

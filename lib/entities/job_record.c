@@ -269,6 +269,34 @@ int rsi_job_move(rsi_store *store, const char *job_id, rsi_job_state from, const
     return status;
 }
 
+int rsi_job_put_request(rsi_tx *tx, rsi_store *store, const char *job_id, const char *request_json)
+{
+    rsi_job_record record;
+    rsi_bytes text = {0};
+    rsi_json_writer writer = rsi_json_writer_of(&text);
+    void *iterator = NULL;
+    const char *key;
+    rsi_json *value;
+    int status = rsi_job_read(&record, store, job_id);
+    if (status == RAGSTORE_OK && record.state != RSI_JOB_RUNNING)
+        status = rsi_fail(RAGSTORE_E_INTERRUPTED, "entities", "job %s is %s", job_id,
+                          rsi_job_state_name(record.state));
+    if (status == RAGSTORE_OK) {
+        rsi_json_begin_object(&writer);
+        while (rsi_json_each(record.json, &iterator, &key, &value))
+            if (strcmp(key, "request") != 0)
+                rsi_json_put_value(&writer, key, value);
+        rsi_json_put_raw(&writer, "request", request_json);
+        rsi_json_end_object(&writer);
+        status = rsi_bytes_status(&text);
+    }
+    if (status == RAGSTORE_OK)
+        status = rsi_tx_put(tx, RSI_SPACE_JOBS, job_id, text.data, text.size);
+    rsi_bytes_free(&text);
+    rsi_job_record_free(&record);
+    return status;
+}
+
 /* ---- an entity goes ---- */
 
 typedef struct jobs_of {

@@ -125,7 +125,7 @@ static int look_at_job(void *user, const char *key, const char *json, size_t siz
         return status;
     if (!rsi_job_has_ended(record.state) &&
         (from->has_extractor || !rsi_json_true(rsi_json_get(record.json, "needs_extractor"))))
-        from->found = take(from, &record, strcmp(record.kind, "upload") != 0);
+        from->found = take(from, &record, strcmp(record.kind, RSI_UPLOAD) != 0);
     rsi_job_record_free(&record);
     return RAGSTORE_OK;
 }
@@ -212,16 +212,12 @@ static int was_cancelled(const rsi_job *job)
     return rsi_fail(RAGSTORE_E_INTERRUPTED, "entities", "job %s was cancelled", job->record.id);
 }
 
-int rsi_job_report(rsi_job *job, const char *stage, uint64_t done, uint64_t total)
+int rsi_job_still_goes(rsi_job *job)
 {
     rsi_jobs *jobs = job->store->jobs;
-    rsi_live_job *live = job->live;
     int status = look_whether_it_goes_on(job);
     pthread_mutex_lock(&jobs->mutex);
-    snprintf(live->stage, sizeof live->stage, "%s", stage);
-    live->done = done;
-    live->total = total;
-    const bool cancelled = live->is_cancelled;
+    const bool cancelled = job->live->is_cancelled;
     const bool stops = jobs->stops;
     pthread_mutex_unlock(&jobs->mutex);
     if (status != RAGSTORE_OK)
@@ -231,6 +227,18 @@ int rsi_job_report(rsi_job *job, const char *stage, uint64_t done, uint64_t tota
     if (stops || (job->extractor != NULL && rsi_store_extractor_leaves(job->store, job->extractor)))
         return rsi_fail(RAGSTORE_E_INTERRUPTED, "entities", "the store is being closed");
     return RAGSTORE_OK;
+}
+
+int rsi_job_report(rsi_job *job, const char *stage, uint64_t done, uint64_t total)
+{
+    rsi_jobs *jobs = job->store->jobs;
+    rsi_live_job *live = job->live;
+    pthread_mutex_lock(&jobs->mutex);
+    snprintf(live->stage, sizeof live->stage, "%s", stage);
+    live->done = done;
+    live->total = total;
+    pthread_mutex_unlock(&jobs->mutex);
+    return rsi_job_still_goes(job);
 }
 
 static void note_end(void *user, bool committed)
@@ -271,7 +279,9 @@ static int begin(bool *goes, rsi_job *job, const char *job_id)
     status = rsi_job_read(&job->record, job->store, job_id);
     const bool is_over = status == RAGSTORE_E_NOT_FOUND ||
                          (status == RAGSTORE_OK && rsi_job_has_ended(job->record.state));
-    const bool again = job->record.attempts < RSI_JOB_ATTEMPTS;
+    /* a document may be what ends the process; other jobs go on where they were */
+    const bool again = is_over || job->record.attempts < RSI_JOB_ATTEMPTS ||
+                       strcmp(job->record.kind, RSI_UPLOAD) != 0;
     if (status == RAGSTORE_OK && !is_over)
         status = rsi_job_put_move(tx, job->store, &job->record, again ? &running : &given_up);
     if (status == RAGSTORE_OK && !is_over)

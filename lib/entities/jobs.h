@@ -23,9 +23,11 @@
 #include "json/json.h"
 
 #define RSI_JOB_ID_MAX 17 /* "job_", 12 hexadecimal digits, NUL */
+#define RSI_REEMBED "reembed" /* kinds */
+#define RSI_UPLOAD "upload"
 #define RSI_JOB_STAGE_MAX 32
 #define RSI_JOBS_KEPT 1000  /* that have ended */
-#define RSI_JOB_ATTEMPTS 10 /* then a job that ends with its process each time has failed */
+#define RSI_JOB_ATTEMPTS 10 /* then an upload that ends with its process each time has failed */
 
 typedef enum rsi_job_state {
     RSI_JOB_WAITING,
@@ -82,6 +84,8 @@ int rsi_job_put_new(char job_id[RSI_JOB_ID_MAX], rsi_tx *tx, const rsi_new_job *
  * is no such arrow. */
 int rsi_job_put_move(rsi_tx *tx, rsi_store *store, const rsi_job_record *record,
                      const rsi_job_end *end);
+/* Change what a running job's kind needs to know; INTERRUPTED when it is not running any more. */
+int rsi_job_put_request(rsi_tx *tx, rsi_store *store, const char *job_id, const char *request_json);
 /* Cancel what is not over of an entity that goes with the transaction. */
 int rsi_jobs_cancel_of(rsi_tx *tx, rsi_store *store, const char *entity_id);
 /* Move a job in a transaction of its own, if it is in state `from`; otherwise WRONG_STATE. */
@@ -129,6 +133,8 @@ int rsi_jobs_step(rsi_store *store, bool *did);
 
 /* Tell how far a job is. INTERRUPTED when it was cancelled or the store closes. */
 int rsi_job_report(rsi_job *job, const char *stage, uint64_t done, uint64_t total);
+/* The same question without news. */
+int rsi_job_still_goes(rsi_job *job);
 /* End a job with the transaction. INTERRUPTED when it was cancelled meanwhile. */
 int rsi_job_end_in_tx(rsi_job *job, rsi_tx *tx, const rsi_job_end *end);
 

@@ -9,6 +9,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#define ATTEMPTS 3 /* when the entity's model is settled while a document is prepared */
+
 int rsi_document_check_fields(const rsi_document_fields *fields)
 {
     const struct {
@@ -117,7 +119,7 @@ static void copy_id(rsi_added *added, const char *doc_id)
 }
 
 /* Under the writer lock: is everything still as it was when the document was prepared? */
-static int add_in_tx(rsi_added *added, rsi_store *store, const char *entity_id,
+static int add_in_tx(rsi_added *added, bool *again, rsi_store *store, const char *entity_id,
                      const char *incarnation, const rsi_origin *origin,
                      const rsi_document_fields *fields, const rsi_prepared *prepared, bool mend,
                      rsi_tx *tx)
@@ -126,8 +128,9 @@ static int add_in_tx(rsi_added *added, rsi_store *store, const char *entity_id,
     rsi_stored_document earlier = {0};
     bool same = false;
     int status = rsi_entity_read(&entity, store, entity_id, incarnation);
-    if (status == RAGSTORE_OK && entity.next_row > 0 &&
-        (entity.embedder == NULL) != (prepared->embedder == NULL))
+    *again = status == RAGSTORE_OK && entity.next_row > 0 &&
+             (entity.embedder == NULL) != (prepared->embedder == NULL);
+    if (*again)
         status = rsi_fail(RAGSTORE_E_CONFLICT, "ingest",
                           "another document settled the model of entity \"%s\" meanwhile; add this "
                           "one again",
@@ -190,15 +193,17 @@ static int end_job(const rsi_origin *origin, const rsi_added *added)
     return status;
 }
 
-int rsi_document_add(rsi_added *added, rsi_store *store, const char *entity_id,
-                     const char *incarnation, const rsi_origin *origin,
-                     const rsi_document_fields *fields, rsi_preparer *prepare, void *user)
+/* *again: it was prepared for vectors that the entity has no more, or did not have yet. */
+static int add_once(rsi_added *added, bool *again, rsi_store *store, const char *entity_id,
+                    const char *incarnation, const rsi_origin *origin,
+                    const rsi_document_fields *fields, rsi_preparer *prepare, void *user)
 {
     rsi_entity_record entity = {0};
     rsi_prepared prepared = {0};
     rsi_tx *tx = NULL;
     bool done;
     bool mend = false;
+    *again = false;
     memset(added, 0, sizeof *added);
     int status = rsi_entity_read(&entity, store, entity_id, incarnation);
     if (status == RAGSTORE_OK)
@@ -215,7 +220,8 @@ int rsi_document_add(rsi_added *added, rsi_store *store, const char *entity_id,
         status = rsi_tx_begin(&tx, store->storage);
     if (status != RAGSTORE_OK)
         goto cleanup;
-    status = add_in_tx(added, store, entity_id, incarnation, origin, fields, &prepared, mend, tx);
+    status =
+        add_in_tx(added, again, store, entity_id, incarnation, origin, fields, &prepared, mend, tx);
     if (mend)
         added->notice = "parts of it were missing or damaged and have been made again";
     else if (prepared.vectors == NULL)
@@ -232,6 +238,18 @@ cleanup:
     rsi_entity_record_free(&entity);
     if (status != RAGSTORE_OK)
         memset(added, 0, sizeof *added);
+    return status;
+}
+
+int rsi_document_add(rsi_added *added, rsi_store *store, const char *entity_id,
+                     const char *incarnation, const rsi_origin *origin,
+                     const rsi_document_fields *fields, rsi_preparer *prepare, void *user)
+{
+    bool again = true;
+    int status = RAGSTORE_OK;
+    for (int attempt = 0; again && attempt < ATTEMPTS; attempt++)
+        status =
+            add_once(added, &again, store, entity_id, incarnation, origin, fields, prepare, user);
     return status;
 }
 

@@ -51,6 +51,10 @@ int rsi_upload_commit(rsi_added *added, rsi_upload *upload); /* takes upload, al
 void rsi_upload_abort(rsi_upload *upload);                   /* NULL is fine */
 /* Make a job of it: the bytes are durable and belong to it when this returns. Takes upload likewise. */
 int rsi_upload_submit(char job_id[RSI_JOB_ID_MAX], rsi_upload *upload);
+/* Make vectors of the store's model for all chunks of an entity, by a job: reembed_job.c. One that is on
+ * its way is given again. EMBEDDER. */
+int rsi_reembed_submit(char job_id[RSI_JOB_ID_MAX], rsi_store *store, const char *entity_id,
+                       const char *incarnation);
 /* What there is to do for each kind of job: the store's runner. */
 int rsi_ingest_run_job(rsi_job *job);
 

@@ -103,9 +103,10 @@ int rsi_incoming_remove_on_abort(rsi_tx *tx, rsi_store *store, const char *entit
 int rsi_choose_embedder(const rsi_embedder **use, const rsi_store *store,
                         const rsi_entity_record *entity);
 
-/* Work on an upload's job: a rsi_job_runner. */
+/* Work on a job of a kind: rsi_job_runners. */
 int rsi_upload_run(rsi_job *job);
-/* End it with the transaction that added its document. */
+int rsi_reembed_run(rsi_job *job);
+/* End an upload's job with the transaction that added its document. */
 int rsi_upload_end_in_tx(rsi_job *job, rsi_tx *tx, const rsi_added *added, bool file_taken);
 
 /* Check the caller's texts. */

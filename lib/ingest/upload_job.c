@@ -54,7 +54,7 @@ static int look_at_bytes(bool *needs_extractor, const rsi_upload *upload)
 static int put_job(char job_id[RSI_JOB_ID_MAX], rsi_tx *tx, const rsi_upload *upload,
                    const char *request, bool needs_extractor)
 {
-    const rsi_new_job job = {.kind = "upload",
+    const rsi_new_job job = {.kind = RSI_UPLOAD,
                              .entity_id = upload->entity_id,
                              .incarnation = upload->incarnation,
                              .filename = upload->fields.filename,
@@ -180,8 +180,10 @@ int rsi_upload_end_in_tx(rsi_job *job, rsi_tx *tx, const rsi_added *added, bool 
 
 int rsi_ingest_run_job(rsi_job *job)
 {
-    if (strcmp(job->record.kind, "upload") == 0)
+    if (strcmp(job->record.kind, RSI_UPLOAD) == 0)
         return rsi_upload_run(job);
+    if (strcmp(job->record.kind, RSI_REEMBED) == 0)
+        return rsi_reembed_run(job);
     return rsi_fail(RAGSTORE_E_VERSION, "ingest", "this version knows no job of the kind \"%.30s\"",
                     job->record.kind);
 }

@@ -15,6 +15,7 @@ from ._ffi import lib
 from ._handle import Handle
 from .document import Document, Progress, Upload, add_options
 from .errors import invalid
+from .job import Job
 from .index import Index
 from .result import FUSIONS, MODES, Result, read_result
 from .session import Session
@@ -184,6 +185,14 @@ class Entity(Handle):
                 key=key,
                 progress=progress,
             )
+
+    def reembed(self) -> Job:
+        """Make vectors of the store's model for all documents, by a job: of an entity that was made
+        without a model, or with another one. Searches go by keyword until it is done."""
+        out = _ffi.job_p()
+        with self._use() as pointer:
+            lib.ragstore_entity_reembed(ctypes.byref(out), pointer)
+        return Job(out, self._store)
 
     def document(self, doc_id: str) -> Document:
         """Look up a document."""
