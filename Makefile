@@ -251,7 +251,7 @@ $(fuzz_tests): $(BUILD)/tests/fuzz/test_%: $(BUILD)/tests/fuzz/test_%.o $(BUILD)
 
 $(BUILD)/tests/fuzz/libfuzzer_%: $(BUILD)/tests/fuzz/%.o $(internal)
 	$(call say,LINK,$@)
-	$(Q)$(CC) -o $@ $(VARIANT_FLAGS) -fsanitize=fuzzer $(LDFLAGS) $^ $(FAISS_ARCHIVES) $(LIB_LIBS)
+	$(Q)$(CC) -o $@ $(VARIANT_FLAGS) -fsanitize=fuzzer $(LDFLAGS) $^ $(FAISS_ARCHIVES) $(LIB_LIBS) -lcmocka
 
 $(api_tests): $(BUILD)/%: $(BUILD)/%.o $(harness_public) $(shared)
 	$(call say,LINK,$@)
