@@ -90,7 +90,7 @@ static const char *prompt_of(const model_embedder *embedder, rsi_embed_role role
 static int count_prompts(model_embedder *embedder)
 {
     const size_t limit = embedder->encoder.config.max_tokens;
-    for (int role = RSI_EMBED_DOCUMENT; role <= RSI_EMBED_QUERY; role++) {
+    for (rsi_embed_role role = RSI_EMBED_DOCUMENT; role <= RSI_EMBED_QUERY; role++) {
         const char *prompt = prompt_of(embedder, role);
         rsi_token_list list = {0};
         rsi_wordpiece_run(&embedder->wordpiece, &list, prompt, strlen(prompt));
@@ -116,7 +116,7 @@ static void digest_settings(const model_embedder *embedder, char hex[RSI_SHA256_
     int length = snprintf(sizes, sizeof sizes, "layers %zu heads %zu tokens %zu epsilon %08x",
                           config->layers, config->heads, config->max_tokens, (unsigned)epsilon);
     rsi_sha256_add(&sha, sizes, (size_t)length);
-    for (int role = RSI_EMBED_DOCUMENT; role <= RSI_EMBED_QUERY; role++) {
+    for (rsi_embed_role role = RSI_EMBED_DOCUMENT; role <= RSI_EMBED_QUERY; role++) {
         const char *prompt = prompt_of(embedder, role);
         if (prompt[0] != '\0') { /* models without prompts keep the name that they had */
             const char *name = role == RSI_EMBED_QUERY ? " query " : " document ";
