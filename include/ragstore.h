@@ -2651,11 +2651,11 @@ RAGSTORE_API int ragstore_index_open(ragstore_index **out, ragstore_entity *enti
 RAGSTORE_API void ragstore_index_free(ragstore_index *index);
 
 /**
- * Describe an index as a JSON object: kind (as it is set), tier ("exact", "codes" or "partition":
- * how it is searched now), state ("ready", or "building" while another tier or further vectors are
+ * Describe an index as a JSON object: kind (as it is set), tier ("exact", "codes", "partition"
+ * or "faiss": how it is searched now), problem (why the kind could not be made, or null), state ("ready", or "building" while another tier or further vectors are
  * being made ready in the background), metric, dimension, count (vectors that can be found), coded
- * (of them in codes), rows (vectors on disk), dead (rows whose chunks were deleted), bytes (of the
- * rows on disk), memory (bytes of the codes), embedder, file (path of index.faiss below the store, or
+ * (of them in codes, or in FAISS's index), rows (vectors on disk), dead (rows whose chunks were deleted), bytes (of the
+ * rows on disk), memory (bytes of the codes, or of FAISS's index, about), embedder, file (path of index.faiss below the store, or
  * null while it is not there).
  *
  * @param out  set to UTF-8 JSON text, to NULL on failure
@@ -2676,9 +2676,11 @@ RAGSTORE_API int ragstore_index_describe(ragstore_buffer **out, ragstore_index *
  *
  *   kind         "auto" (the default): by the number of vectors; "exact": each is compared; "codes":
  *                all are looked at by their codes, and the best compared; "partition": codes in lists,
- *                of which some are looked into. Up to 4,096 vectors are always compared.
- *   probes       how many lists of a partition a search looks into; "0" (the default): by their number
- *   candidates   how many vectors a search by codes compares; "0" (the default): by k
+ *                of which some are looked into; "faiss:" and a factory string of FAISS, such as
+ *                "faiss:HNSW32" or "faiss:IVF256,SQ8". Up to 4,096 vectors are always compared.
+ *   probes       how many lists of a partition, or of FAISS's, a search looks into; "0" (the
+ *                default): by their number
+ *   candidates   how many vectors a search by codes or FAISS compares; "0" (the default): by k
  *
  * @param index  not NULL
  * @param key  one of those above
@@ -2688,7 +2690,8 @@ RAGSTORE_API int ragstore_index_describe(ragstore_buffer **out, ragstore_index *
  * Lifetime:  none.
  * Threads:   any thread.
  * Errors:    NOT_FOUND, INVALID_ARGUMENT (no such key, or value: the message lists those that there
- *            are), BUSY, READ_ONLY, DISK_FULL, common.
+ *            are; or no such kind of FAISS for these vectors), UNSUPPORTED (this processor cannot
+ *            run FAISS), BUSY, READ_ONLY, DISK_FULL, common.
  * Blocking:  waits for the disk: returns when the change survives a power cut.
  * Since:     0.1
  */

@@ -23,7 +23,7 @@ ROOM_storage := attach.c backup_files.c backup_list.c backup_restore.c backup_ta
 
 ROOM_vectors := centroids.c code_scan.c code_scan_avx2.c code_scan_avx512.c faiss_file.c faiss_layout.c \
     faiss_pieces.c faiss_processor.c index_faiss.c kernel.c kernel_avx2.c kernel_avx512.c kernel_neon.c \
-    metric.c quantised.c quantised_search.c rotation.c \
+    faiss_factory.c faiss_index.c faiss_index_search.c metric.c quantised.c quantised_search.c rotation.c \
     rows.c rows_append.c rows_block.c rows_compact.c rows_search.c rows_walk.c
 
 ROOM_lexical := analyzer.c bm25.c chunk_slots.c dictionary.c fold.c lexical.c lexical_compact.c lexical_read.c lexical_write.c \
@@ -37,6 +37,7 @@ ROOM_embed := batch.c bert_characters.c bert_config.c dense.c embed.c embedder.c
 
 ROOM_entities := backup.c catalog.c catalog_codes.c catalog_lexical.c catalog_load.c check.c compact.c compact_rows.c entity.c entity_describe.c export.c \
     embedding_cache.c index_plan.c index_settings.c \
+    catalog_faiss.c \
     job_list.c job_record.c job_threads.c job_work.c open_stores.c \
     store.c store_extractor.c store_log.c upkeep.c
 

@@ -54,18 +54,26 @@ static void put_state_locked(rsi_json_writer *writer, const rsi_catalog *catalog
     const uint64_t rows = catalog->rows == NULL ? 0 : rsi_rows_count(catalog->rows);
     const uint64_t alive = catalog->alive.count;
     const size_t lists = codes == NULL ? 0 : rsi_quantised_lists(codes);
-    rsi_json_put_text(writer, "tier", rsi_index_tier(&catalog->settings, lists));
+    const bool by_faiss = catalog->faiss != NULL && catalog->settings.kind == RSI_INDEX_FAISS;
+    rsi_json_put_text(writer, "tier",
+                      by_faiss ? "faiss" : rsi_index_tier(&catalog->settings, lists));
+    rsi_json_put_text(writer, "problem", catalog->index_problem);
     rsi_json_put_text(writer, "state",
                       __atomic_load_n(&catalog->wants_codes, __ATOMIC_RELAXED) ? "building"
                                                                                : "ready");
     rsi_json_put_integer(writer, "count", (int64_t)alive);
-    rsi_json_put_integer(writer, "coded", codes == NULL ? 0 : (int64_t)rsi_quantised_count(codes));
+    rsi_json_put_integer(writer, "coded",
+                         by_faiss        ? (int64_t)rsi_faiss_index_count(catalog->faiss)
+                         : codes == NULL ? 0
+                                         : (int64_t)rsi_quantised_count(codes));
     rsi_json_put_integer(writer, "rows", (int64_t)rows);
     rsi_json_put_integer(writer, "dead", rows > alive ? (int64_t)(rows - alive) : 0);
     rsi_json_put_integer(writer, "bytes",
                          catalog->rows == NULL ? 0 : (int64_t)rsi_rows_bytes(catalog->rows));
     rsi_json_put_integer(writer, "memory",
-                         codes == NULL ? 0 : (int64_t)rsi_quantised_memory(codes));
+                         by_faiss        ? (int64_t)rsi_faiss_index_memory(catalog->faiss)
+                         : codes == NULL ? 0
+                                         : (int64_t)rsi_quantised_memory(codes));
 }
 
 static int put_settings(rsi_json_writer *writer, const rsi_entity_record *record)

@@ -20,6 +20,7 @@
 
 #include "entities/entity.h"
 #include "lexical/lexical.h"
+#include "vectors/faiss_index.h"
 #include "vectors/quantised.h"
 #include "vectors/vectors.h"
 
@@ -59,7 +60,11 @@ typedef struct rsi_catalog {
     rsi_quantised *codes;
     rsi_quantised *next_codes; /* being made, to take their place */
     bool codes_refused;        /* something kept them from being made */
-    bool wants_codes;          /* atomic: there is something to do for them */
+    bool wants_codes;          /* atomic: there is something to do for them, or for FAISS's */
+    rsi_faiss_index *faiss;    /* of an entity that asks for it (catalog_faiss.c); or NULL */
+    rsi_faiss_index *next_faiss; /* being made, to take its place */
+    size_t faiss_failed_at;      /* how many chunks there were when it could not be made; or 0 */
+    char *index_problem;         /* why; or NULL */
 } rsi_catalog;
 
 /* Get an entity's catalog, loaded, and keep it until released. NOT_FOUND, DAMAGED. */
@@ -126,6 +131,21 @@ void rsi_catalog_note_rows_locked(rsi_catalog *catalog);
 void rsi_catalog_settle_locked(rsi_catalog *catalog, const rsi_index_settings *settings);
 /* Under the lock, held exclusively. */
 void rsi_catalog_drop_codes_locked(rsi_catalog *catalog);
+/* Is there something to do? Under the lock. */
+bool rsi_catalog_wants_work_locked(const rsi_catalog *catalog);
+
+/* ---- catalog_faiss.c ---- */
+
+/* Is FAISS to search, or is something of it still there? Under the lock, as the next. */
+bool rsi_catalog_has_faiss_locked(const rsi_catalog *catalog);
+bool rsi_catalog_faiss_wants_work_locked(const rsi_catalog *catalog);
+/* Under the lock, held exclusively. */
+void rsi_catalog_drop_faiss_locked(rsi_catalog *catalog);
+/* Do a piece of its work. Takes the lock. */
+int rsi_catalog_do_faiss(rsi_store *store, rsi_catalog *catalog);
+
+/* ---- catalog_codes.c, again ---- */
+
 /* Do a slice of what some catalog of the store wants; *did tells whether there was one. */
 int rsi_catalogs_code(rsi_store *store, bool *did);
 

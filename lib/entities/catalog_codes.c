@@ -35,9 +35,10 @@ static rsi_index_change due_change(const rsi_catalog *catalog)
                                                                                : due;
 }
 
-/* Is there something to do? */
-static bool needs_work(const rsi_catalog *catalog)
+bool rsi_catalog_wants_work_locked(const rsi_catalog *catalog)
 {
+    if (rsi_catalog_has_faiss_locked(catalog))
+        return rsi_catalog_faiss_wants_work_locked(catalog);
     if (catalog->rows == NULL || catalog->codes_refused ||
         rsi_rows_dimension(catalog->rows) > RSI_QUANTISED_DIMENSION_MAX)
         return false;
@@ -54,7 +55,7 @@ void rsi_catalog_note_rows_locked(rsi_catalog *catalog)
     if (catalog->codes != NULL && wanted_lists(catalog) == 0 &&
         rsi_quantised_count(catalog->codes) > DEAD_SHARE * catalog->alive.count)
         rsi_catalog_drop_codes_locked(catalog); /* it has become small: exact is faster */
-    if (needs_work(catalog))
+    if (rsi_catalog_wants_work_locked(catalog))
         __atomic_store_n(&catalog->wants_codes, true, __ATOMIC_RELAXED);
 }
 
@@ -65,17 +66,22 @@ void rsi_catalog_drop_codes_locked(rsi_catalog *catalog)
     rsi_quantised_free(catalog->next_codes);
     catalog->next_codes = NULL;
     catalog->codes_refused = false;
+    rsi_catalog_drop_faiss_locked(catalog);
 }
 
 void rsi_catalog_settle_locked(rsi_catalog *catalog, const rsi_index_settings *settings)
 {
-    const bool is_other = catalog->settings.kind != settings->kind;
+    const bool is_other = catalog->settings.kind != settings->kind ||
+                          strcmp(catalog->settings.factory, settings->factory) != 0;
     catalog->settings = *settings;
     if (!is_other)
         return;
     rsi_quantised_free(catalog->next_codes); /* it may be in the way of what is wanted now */
     catalog->next_codes = NULL;
     catalog->codes_refused = false;
+    catalog->faiss_failed_at = 0;
+    rsi_free(catalog->index_problem);
+    catalog->index_problem = NULL;
     rsi_catalog_note_rows_locked(catalog);
 }
 
@@ -84,6 +90,9 @@ int rsi_catalog_search_locked(rsi_hit *hits, size_t *count, rsi_catalog *catalog
 {
     const rsi_index_settings *settings = &catalog->settings;
     const rsi_quantised_effort effort = {settings->probes, settings->candidates};
+    if (settings->kind == RSI_INDEX_FAISS && catalog->faiss != NULL)
+        return rsi_faiss_index_search(hits, count, catalog->faiss, catalog->rows, query, k, allowed,
+                                      &effort);
     if (catalog->codes == NULL || settings->kind == RSI_INDEX_EXACT)
         return rsi_rows_search(hits, count, catalog->rows, query, k, allowed);
     return rsi_quantised_search(hits, count, catalog->codes, catalog->rows, query, k, allowed,
@@ -157,7 +166,8 @@ static int absorb(slice *in, bool *done)
         catalog->codes = catalog->next_codes;
         catalog->next_codes = NULL;
     }
-    __atomic_store_n(&catalog->wants_codes, needs_work(catalog), __ATOMIC_RELAXED);
+    __atomic_store_n(&catalog->wants_codes, rsi_catalog_wants_work_locked(catalog),
+                     __ATOMIC_RELAXED);
     pthread_rwlock_unlock(&catalog->lock);
     return status;
 }
@@ -196,6 +206,11 @@ static void give_up(slice *in)
 static int do_slice(slice *in)
 {
     bool done;
+    pthread_rwlock_rdlock(&in->catalog->lock);
+    const bool by_faiss = rsi_catalog_has_faiss_locked(in->catalog);
+    pthread_rwlock_unlock(&in->catalog->lock);
+    if (by_faiss)
+        return rsi_catalog_do_faiss(in->store, in->catalog);
     int status = begin_slice(in->catalog) == RSI_INDEX_MAKE ? begin_codes(in) : RAGSTORE_OK;
     if (status == RAGSTORE_OK)
         status = absorb(in, &done);

@@ -179,6 +179,18 @@ int rsi_entity_put_counters(rsi_tx *tx, const rsi_entity_record *record, int64_t
     return status;
 }
 
+/* Does FAISS know that kind, for vectors of that many numbers? 0: they are not known yet, and then it
+ * is found out when it is made. */
+static int try_factory(const rsi_index_settings *settings, uint32_t dimension, rsi_metric metric)
+{
+    rsi_faiss_index *index;
+    if (settings->kind != RSI_INDEX_FAISS || dimension == 0)
+        return RAGSTORE_OK;
+    const int status = rsi_faiss_index_new(&index, settings->factory, dimension, metric);
+    rsi_faiss_index_free(index);
+    return status;
+}
+
 /* What only a new entity is given. */
 static int take_index_fields(rsi_metric *metric, rsi_index_settings *settings,
                              const rsi_entity_fields *fields)
@@ -214,6 +226,10 @@ static int encode_new(rsi_bytes *out, const rsi_store *store, const char *id,
     int status = check_fields(fields);
     if (status == RAGSTORE_OK)
         status = take_index_fields(&metric, &settings, fields);
+    if (status == RAGSTORE_OK)
+        status = try_factory(&settings,
+                             store->embedder == NULL ? 0 : rsi_embedder_dimension(store->embedder),
+                             metric);
     if (status == RAGSTORE_OK)
         status = rsi_metadata_check(&metadata, fields->metadata_json);
     if (status == RAGSTORE_OK) {
@@ -364,6 +380,8 @@ int rsi_entity_set_index(rsi_store *store, const char *id, const char *incarnati
         rsi_index_settings_read(&settings, record.json);
         status = rsi_index_settings_set(&settings, key, value);
     }
+    if (status == RAGSTORE_OK)
+        status = try_factory(&settings, record.dimension, record.metric);
     if (status == RAGSTORE_OK)
         status = encode_settings(&text, &record, &settings);
     if (status == RAGSTORE_OK)

@@ -27,6 +27,7 @@ size_t rsi_index_lists(const rsi_index_settings *settings, rsi_metric metric, si
     const bool forced = rows >= FORCED_FROM && metric != RSI_METRIC_L2;
     switch (settings->kind) {
     case RSI_INDEX_EXACT:
+    case RSI_INDEX_FAISS:
         return 0;
     case RSI_INDEX_CODES:
         return forced ? 1 : 0;
@@ -45,6 +46,8 @@ rsi_index_change rsi_index_due(const rsi_index_settings *settings, rsi_metric me
     const bool is_forced = settings->kind != RSI_INDEX_AUTO;
     if (settings->kind == RSI_INDEX_EXACT)
         return lists > 0 ? RSI_INDEX_DROP : RSI_INDEX_KEEP;
+    if (settings->kind == RSI_INDEX_FAISS) /* they serve until FAISS's are made */
+        return RSI_INDEX_KEEP;
     if (wanted > lists && (lists <= 1 || wanted >= 2 * lists))
         return RSI_INDEX_MAKE;
     if (is_forced)

@@ -6,6 +6,7 @@
  *   codes        codes of all rows       up to some 65,000, and  from some 4,000 on
  *                                        inner_product of more
  *   partition    codes in lists          more                    from some 4,000 on
+ *   faiss        FAISS (catalog_faiss.c) never                   from some 4,000 on, or more
  *
  * Codes are lists with centroids, one or many (vectors/quantised.h), so a tier is a number of lists.
  * bench_vectors measures where each pays. No state, no locks.

@@ -5,30 +5,44 @@
 #include "vectors/quantised.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 #define CANDIDATES_MAX 1000000u
 
 static const char *const kinds[] = {
-    [RSI_INDEX_AUTO] = "auto",
-    [RSI_INDEX_EXACT] = "exact",
-    [RSI_INDEX_CODES] = "codes",
-    [RSI_INDEX_PARTITION] = "partition",
+    [RSI_INDEX_AUTO] = "auto",           [RSI_INDEX_EXACT] = "exact",  [RSI_INDEX_CODES] = "codes",
+    [RSI_INDEX_PARTITION] = "partition", [RSI_INDEX_FAISS] = "faiss:",
 };
+#define FAISS_PREFIX_SIZE (sizeof "faiss:" - 1)
 
 /* ---- one value ---- */
 
+static int set_faiss(rsi_index_settings *settings, const char *factory)
+{
+    const int status = rsi_faiss_factory_check(factory);
+    if (status == RAGSTORE_OK) {
+        settings->kind = RSI_INDEX_FAISS;
+        snprintf(settings->factory, sizeof settings->factory, "%s", factory);
+    }
+    return status;
+}
+
 static int set_kind(rsi_index_settings *settings, const char *value)
 {
-    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
+    if (strncmp(value, kinds[RSI_INDEX_FAISS], FAISS_PREFIX_SIZE) == 0)
+        return set_faiss(settings, value + FAISS_PREFIX_SIZE);
+    for (size_t i = 0; i < RSI_INDEX_FAISS; i++) {
         if (strcmp(value, kinds[i]) == 0) {
             settings->kind = (rsi_index_kind)i;
+            memset(settings->factory, 0, sizeof settings->factory);
             return RAGSTORE_OK;
         }
     }
     return rsi_fail(RAGSTORE_E_INVALID_ARGUMENT, "entities",
                     "there is no kind of index \"%.100s\"; there are \"auto\", \"exact\", "
-                    "\"codes\" and \"partition\"",
+                    "\"codes\", \"partition\", and \"faiss:\" with a factory string, such as "
+                    "\"faiss:HNSW32\"",
                     value);
 }
 
@@ -69,7 +83,7 @@ int rsi_index_settings_set(rsi_index_settings *settings, const char *key, const 
 int rsi_index_settings_get(rsi_bytes *out, const rsi_index_settings *settings, const char *key)
 {
     if (strcmp(key, "kind") == 0)
-        rsi_bytes_append_text(out, kinds[settings->kind]);
+        rsi_bytes_printf(out, "%s%s", kinds[settings->kind], settings->factory);
     else if (strcmp(key, "probes") == 0)
         rsi_bytes_printf(out, "%" PRIu32, settings->probes);
     else if (strcmp(key, "candidates") == 0)
@@ -88,9 +102,8 @@ void rsi_index_settings_read(rsi_index_settings *out, const rsi_json *record)
     const int64_t probes = rsi_json_get_integer(members, "probes", 0);
     const int64_t candidates = rsi_json_get_integer(members, "candidates", 0);
     memset(out, 0, sizeof *out);
-    for (size_t i = 0; kind != NULL && i < sizeof kinds / sizeof *kinds; i++)
-        if (strcmp(kind, kinds[i]) == 0)
-            out->kind = (rsi_index_kind)i;
+    if (kind != NULL && set_kind(out, kind) != RAGSTORE_OK)
+        memset(out, 0, sizeof *out);
     if (probes > 0 && probes <= RSI_QUANTISED_LISTS_MAX)
         out->probes = (uint32_t)probes;
     if (candidates > 0 && candidates <= CANDIDATES_MAX)
@@ -99,9 +112,11 @@ void rsi_index_settings_read(rsi_index_settings *out, const rsi_json *record)
 
 void rsi_index_settings_put(rsi_json_writer *writer, const rsi_index_settings *settings)
 {
+    char kind[FAISS_PREFIX_SIZE + RSI_FAISS_FACTORY_MAX + 8];
+    snprintf(kind, sizeof kind, "%s%s", kinds[settings->kind], settings->factory);
     rsi_json_key(writer, RSI_INDEX_MEMBER);
     rsi_json_begin_object(writer);
-    rsi_json_put_text(writer, "kind", kinds[settings->kind]);
+    rsi_json_put_text(writer, "kind", kind);
     rsi_json_put_integer(writer, "probes", settings->probes);
     rsi_json_put_integer(writer, "candidates", settings->candidates);
     rsi_json_end_object(writer);

@@ -5,15 +5,16 @@
  *
  *   key          value                                default
  *   kind         how vectors are searched             "auto"
- *   probes       lists of a partition looked into     0: by the number of lists
+ *   probes       lists looked into                    0: by the number of lists
  *   candidates   rows whose exact scores a search     0: by the number of results
- *                by codes computes
+ *                by codes or FAISS computes
  *
  * index_plan.h says what follows from them. No state, no locks.
  */
 #ifndef RSI_ENTITIES_INDEX_SETTINGS_H
 #define RSI_ENTITIES_INDEX_SETTINGS_H
 
+#include "vectors/faiss_factory.h"
 #include "json/json.h"
 
 #define RSI_INDEX_MEMBER "index"
@@ -23,12 +24,14 @@ typedef enum rsi_index_kind {
     RSI_INDEX_EXACT,
     RSI_INDEX_CODES,
     RSI_INDEX_PARTITION,
+    RSI_INDEX_FAISS, /* "faiss:" and a factory string */
 } rsi_index_kind;
 
 typedef struct rsi_index_settings { /* all zero: the defaults */
     rsi_index_kind kind;
     uint32_t probes;
     uint32_t candidates;
+    char factory[RSI_FAISS_FACTORY_MAX]; /* of FAISS; "" for the other kinds */
 } rsi_index_settings;
 
 /* Change one; `value` NULL: the default again. INVALID_ARGUMENT lists the keys or the values. */

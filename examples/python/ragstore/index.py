@@ -24,17 +24,18 @@ class Index(Handle):
         self._entity = entity
 
     def describe(self) -> dict[str, Any]:
-        """kind, tier, state, metric, dimension, count, coded, rows, dead, bytes, memory, embedder,
-        file."""
+        """kind, tier, problem, state, metric, dimension, count, coded, rows, dead, bytes, memory,
+        embedder, file."""
         with self._use() as pointer:
             return _convert.describe("ragstore_index_describe", pointer)
 
     def set(self, key: str, value: str | int | None) -> None:
         """Change a setting; None is the default again.
 
-        kind        "auto", "exact", "codes" or "partition": how vectors are searched
-        probes      lists of a partition that a search looks into
-        candidates  vectors that a search by codes compares
+        kind        "auto", "exact", "codes", "partition", or "faiss:" and a factory string, such
+                    as "faiss:HNSW32": how vectors are searched
+        probes      lists of a partition, or of FAISS's, that a search looks into
+        candidates  vectors that a search by codes or FAISS compares
         """
         raw = None if value is None else _convert.text(str(value), "value")
         with self._use() as pointer:

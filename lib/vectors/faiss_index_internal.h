@@ -1,0 +1,32 @@
+/* What the faiss_index_….c files share: see faiss_index.h. */
+#ifndef RSI_VECTORS_FAISS_INDEX_INTERNAL_H
+#define RSI_VECTORS_FAISS_INDEX_INTERNAL_H
+
+#include "vectors/faiss_index.h"
+
+#if __has_include(<faiss/c_api/Index_c.h>)
+#include <faiss/c_api/Index_c.h>
+#else
+#include <c_api/Index_c.h>
+#endif
+
+#include <pthread.h>
+
+struct rsi_faiss_index {
+    char factory[RSI_FAISS_FACTORY_MAX];
+    uint32_t dimension;
+    rsi_metric metric;
+    pthread_rwlock_t lock; /* guards the rest */
+    FaissIndex *inside;    /* an IDMap */
+    size_t count;
+    int64_t covered; /* chunks below are in it, if they have a row */
+    size_t probes;   /* that FAISS was told; 0: not told yet */
+};
+
+/* What FAISS answered: its message is copied at once. */
+int rsi_faiss_result(int code, const char *doing);
+/* An index around what FAISS made, which is taken. */
+int rsi_faiss_index_wrap(rsi_faiss_index **out, FaissIndex *inside, const char *factory,
+                         uint32_t dimension, rsi_metric metric);
+
+#endif
