@@ -2713,6 +2713,50 @@ RAGSTORE_API int ragstore_index_set(ragstore_index *index, const char *key, cons
  */
 RAGSTORE_API int ragstore_index_get(ragstore_buffer **out, ragstore_index *index, const char *key);
 
+typedef struct ragstore_index_rebuild_options {
+    size_t struct_size;
+    /* Called now and then; a return other than 0 cancels the call. stage is "train" or "vectors";
+     * total is 0 while unknown. */
+    int32_t (*progress)(void *user, const char *stage, uint64_t done, uint64_t total);
+    void *progress_user;
+} ragstore_index_rebuild_options;
+
+#define RAGSTORE_INDEX_REBUILD_OPTIONS_INIT {sizeof(ragstore_index_rebuild_options), NULL, NULL}
+
+/**
+ * Fill an options struct with the defaults.
+ *
+ * @param options  not NULL
+ *
+ * Ownership: none.
+ * Lifetime:  none.
+ * Threads:   any thread.
+ * Errors:    none.
+ * Blocking:  never.
+ * Since:     0.1
+ */
+RAGSTORE_API void ragstore_index_rebuild_options_init(ragstore_index_rebuild_options *options);
+
+/**
+ * Make what an entity is searched by anew from its vectors, now and on this thread: another kind that
+ * was set need not be waited for. Others search by what there is until it is ready, and go on with it
+ * when the call fails or is cancelled. Nothing is embedded again, and nothing needs it: the same is
+ * done in the background when there is a reason.
+ *
+ * @param index  not NULL
+ * @param options  NULL for the defaults: nobody is told how far it is
+ *
+ * Ownership: none.
+ * Lifetime:  none.
+ * Threads:   any thread.
+ * Errors:    NOT_FOUND, UNSUPPORTED (FAISS cannot make such an index of these vectors), INTERRUPTED
+ *            (cancelled, or the store was interrupted), common.
+ * Blocking:  reads every vector; waits for other such work of the store.
+ * Since:     0.1
+ */
+RAGSTORE_API int ragstore_index_rebuild(ragstore_index *index,
+                                        const ragstore_index_rebuild_options *options);
+
 /**
  * Find the nearest vectors to each of several queries.
  *

@@ -46,6 +46,24 @@ int ragstore_index_get(ragstore_buffer **out, ragstore_index *index, const char 
     return rsi_core_leave_with(out, index->core, &text, status);
 }
 
+int ragstore_index_rebuild(ragstore_index *index, const ragstore_index_rebuild_options *options)
+{
+    ragstore_index_rebuild_options given;
+    rsi_catalog *catalog = NULL;
+    int status = rsi_take_options(&given, sizeof given, options, __func__);
+    if (status == RAGSTORE_OK)
+        status = enter(index, __func__);
+    if (status != RAGSTORE_OK)
+        return status;
+    rsi_store *store = index->core->store;
+    const rsi_rebuild rebuild = {given.progress, given.progress_user, rsi_store_epoch(store)};
+    status = rsi_catalog_acquire(&catalog, store, index->entity_id, index->incarnation);
+    if (status == RAGSTORE_OK)
+        status = rsi_catalog_rebuild(store, catalog, &rebuild);
+    rsi_catalog_release(store, catalog);
+    return rsi_core_leave(index->core, rsi_wrap(status, "rebuild an index"));
+}
+
 /* ---- describing ---- */
 
 static void put_state_locked(rsi_json_writer *writer, const rsi_catalog *catalog)

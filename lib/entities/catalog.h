@@ -131,6 +131,20 @@ void rsi_catalog_note_rows_locked(rsi_catalog *catalog);
 void rsi_catalog_settle_locked(rsi_catalog *catalog, const rsi_index_settings *settings);
 /* Under the lock, held exclusively. */
 void rsi_catalog_drop_codes_locked(rsi_catalog *catalog);
+/* Who asked for an index to be made anew, and hears how far it is. */
+typedef struct rsi_rebuild {
+    int32_t (*progress)(void *user, const char *stage, uint64_t done, uint64_t total); /* or NULL */
+    void *progress_user;
+    uint64_t epoch; /* of rsi_store_epoch() when it began */
+} rsi_rebuild;
+
+/* Tell it; INTERRUPTED when it wants no more, or the store was interrupted. */
+int rsi_rebuild_report(const rsi_rebuild *rebuild, const rsi_store *store, const char *stage,
+                       uint64_t done, uint64_t total);
+/* Make the codes, or the index of FAISS's, anew from the rows, on this thread; what there is serves
+ * until then, and after a failure. Takes the lock. INTERRUPTED. */
+int rsi_catalog_rebuild(rsi_store *store, rsi_catalog *catalog, const rsi_rebuild *rebuild);
+
 /* Is there something to do? Under the lock. */
 bool rsi_catalog_wants_work_locked(const rsi_catalog *catalog);
 
@@ -143,6 +157,9 @@ bool rsi_catalog_faiss_wants_work_locked(const rsi_catalog *catalog);
 void rsi_catalog_drop_faiss_locked(rsi_catalog *catalog);
 /* Do a piece of its work. Takes the lock. */
 int rsi_catalog_do_faiss(rsi_store *store, rsi_catalog *catalog);
+
+/* rsi_catalog_rebuild() of an entity that asks for FAISS. */
+int rsi_catalog_rebuild_faiss(rsi_store *store, rsi_catalog *catalog, const rsi_rebuild *rebuild);
 
 /* ---- catalog_codes.c, again ---- */
 

@@ -104,11 +104,24 @@ int rsi_catalog_search_locked(rsi_hit *hits, size_t *count, rsi_catalog *catalog
 typedef struct slice {
     rsi_store *store;
     rsi_catalog *catalog;
+    const rsi_rebuild *rebuild; /* who asked for it; NULL: the background */
 } slice;
 
-static bool store_closes(void *user)
+int rsi_rebuild_report(const rsi_rebuild *rebuild, const rsi_store *store, const char *stage,
+                       uint64_t done, uint64_t total)
 {
-    rsi_store *store = ((slice *)user)->store;
+    if (rebuild->progress != NULL &&
+        rebuild->progress(rebuild->progress_user, stage, done, total) != 0)
+        return rsi_fail(RAGSTORE_E_INTERRUPTED, "entities", "the rebuild was cancelled");
+    return rsi_store_check_interrupt(store, rebuild->epoch);
+}
+
+static bool is_cancelled(void *user)
+{
+    const slice *in = user;
+    rsi_store *store = in->store;
+    if (in->rebuild != NULL)
+        return rsi_rebuild_report(in->rebuild, store, "train", 0, 0) != RAGSTORE_OK;
     pthread_mutex_lock(&store->upkeep_mutex);
     bool closes = store->upkeep_stops;
     pthread_mutex_unlock(&store->upkeep_mutex);
@@ -132,7 +145,7 @@ static int begin_codes(slice *in)
                      : RAGSTORE_OK;
     pthread_rwlock_unlock(&catalog->lock);
     if (status == RAGSTORE_OK && count >= lists && usable)
-        status = rsi_centroids_train(&centroids, sample, count, dimension, lists, store_closes, in);
+        status = rsi_centroids_train(&centroids, sample, count, dimension, lists, is_cancelled, in);
     rsi_free(sample);
     if (status == RAGSTORE_OK && centroids != NULL)
         status = rsi_quantised_new(&made, dimension, centroids, lists);
@@ -239,9 +252,68 @@ static rsi_catalog *take_catalog(rsi_store *store)
     return found;
 }
 
+/* ---- at once ---- */
+
+static size_t count_coded(rsi_catalog *catalog)
+{
+    pthread_rwlock_rdlock(&catalog->lock);
+    const rsi_quantised *codes = catalog->next_codes != NULL ? catalog->next_codes : catalog->codes;
+    const size_t count = codes == NULL ? 0 : rsi_quantised_count(codes);
+    pthread_rwlock_unlock(&catalog->lock);
+    return count;
+}
+
+static int rebuild_codes(slice *in)
+{
+    bool done = false;
+    rsi_catalog *catalog = in->catalog;
+    pthread_rwlock_wrlock(&catalog->lock);
+    const uint64_t total = catalog->alive.count;
+    const bool wanted = catalog->rows != NULL && wanted_lists(catalog) > 0 &&
+                        rsi_rows_dimension(catalog->rows) <= RSI_QUANTISED_DIMENSION_MAX;
+    catalog->codes_refused = false;
+    if (!wanted)
+        rsi_catalog_drop_codes_locked(catalog);
+    pthread_rwlock_unlock(&catalog->lock);
+    if (!wanted) /* the rows themselves are searched */
+        return RAGSTORE_OK;
+    int status = begin_codes(in);
+    while (status == RAGSTORE_OK && !done) {
+        status = rsi_rebuild_report(in->rebuild, in->store, "vectors", count_coded(catalog), total);
+        if (status == RAGSTORE_OK)
+            status = absorb(in, &done);
+    }
+    if (status != RAGSTORE_OK) {
+        pthread_rwlock_wrlock(&catalog->lock);
+        rsi_quantised_free(catalog->next_codes);
+        catalog->next_codes = NULL;
+        pthread_rwlock_unlock(&catalog->lock);
+    }
+    return status;
+}
+
+int rsi_catalog_rebuild(rsi_store *store, rsi_catalog *catalog, const rsi_rebuild *rebuild)
+{
+    slice in = {store, catalog, rebuild};
+    pthread_mutex_lock(&store->codes_mutex);
+    pthread_rwlock_rdlock(&catalog->lock);
+    const uint64_t total = catalog->alive.count;
+    const bool by_faiss = catalog->settings.kind == RSI_INDEX_FAISS;
+    pthread_rwlock_unlock(&catalog->lock);
+    int status = rsi_rebuild_report(rebuild, store, "train", 0, 0);
+    if (status == RAGSTORE_OK)
+        status = by_faiss ? rsi_catalog_rebuild_faiss(store, catalog, rebuild) : rebuild_codes(&in);
+    if (status == RAGSTORE_OK) {
+        rsi_upkeep_mark(store, catalog->entity_id); /* index.faiss is looked at again */
+        status = rsi_rebuild_report(rebuild, store, "vectors", total, total);
+    }
+    pthread_mutex_unlock(&store->codes_mutex);
+    return status;
+}
+
 int rsi_catalogs_code(rsi_store *store, bool *did)
 {
-    slice in = {store, NULL};
+    slice in = {.store = store};
     int status = RAGSTORE_OK;
     *did = false;
     if (pthread_mutex_trylock(&store->codes_mutex) != 0)

@@ -197,6 +197,48 @@ static int do_slice(rsi_catalog *catalog)
     return status;
 }
 
+/* ---- at once ---- */
+
+static size_t count_added(rsi_catalog *catalog)
+{
+    pthread_rwlock_rdlock(&catalog->lock);
+    const size_t count =
+        catalog->next_faiss == NULL ? 0 : rsi_faiss_index_count(catalog->next_faiss);
+    pthread_rwlock_unlock(&catalog->lock);
+    return count;
+}
+
+static void drop_next(rsi_catalog *catalog)
+{
+    pthread_rwlock_wrlock(&catalog->lock);
+    rsi_faiss_index_free(catalog->next_faiss);
+    catalog->next_faiss = NULL;
+    pthread_rwlock_unlock(&catalog->lock);
+}
+
+int rsi_catalog_rebuild_faiss(rsi_store *store, rsi_catalog *catalog, const rsi_rebuild *rebuild)
+{
+    bool done = false;
+    pthread_rwlock_rdlock(&catalog->lock);
+    const size_t total = catalog->alive.count;
+    const bool wanted = total >= rsi_faiss_factory_rows(catalog->settings.factory);
+    pthread_rwlock_unlock(&catalog->lock);
+    if (!wanted) /* the rows themselves are searched */
+        return RAGSTORE_OK;
+    drop_next(catalog);
+    int status = begin(catalog);
+    while (status == RAGSTORE_OK && !done) {
+        status = rsi_rebuild_report(rebuild, store, "vectors", count_added(catalog), total);
+        if (status == RAGSTORE_OK)
+            status = fill(&done, catalog);
+    }
+    if (status == RAGSTORE_OK)
+        take_over(catalog);
+    else
+        drop_next(catalog);
+    return status;
+}
+
 int rsi_catalog_do_faiss(rsi_store *store, rsi_catalog *catalog)
 {
     if (do_slice(catalog) != RAGSTORE_OK)

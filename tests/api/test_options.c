@@ -32,6 +32,7 @@ static void options__are_equal_by_macro_and_by_function(void **state)
     INIT_IS_THE_MACRO(ragstore_document_update_options, RAGSTORE_DOCUMENT_UPDATE_OPTIONS_INIT);
     INIT_IS_THE_MACRO(ragstore_job_list_options, RAGSTORE_JOB_LIST_OPTIONS_INIT);
     INIT_IS_THE_MACRO(ragstore_entity_search_options, RAGSTORE_ENTITY_SEARCH_OPTIONS_INIT);
+    INIT_IS_THE_MACRO(ragstore_index_rebuild_options, RAGSTORE_INDEX_REBUILD_OPTIONS_INIT);
     INIT_IS_THE_MACRO(ragstore_session_create_options, RAGSTORE_SESSION_CREATE_OPTIONS_INIT);
     INIT_IS_THE_MACRO(ragstore_session_update_options, RAGSTORE_SESSION_UPDATE_OPTIONS_INIT);
     INIT_IS_THE_MACRO(ragstore_session_search_options, RAGSTORE_SESSION_SEARCH_OPTIONS_INIT);
@@ -207,6 +208,22 @@ static int call_session_messages(stage *on, const void *options)
     return status;
 }
 
+static int call_index_rebuild(stage *on, const void *options)
+{
+    static const float vector[] = {3, 4};
+    static unsigned round; /* refused options are tried several times in a round */
+    char id[32];
+    ragstore_index *index;
+    snprintf(id, sizeof id, "vectors %u", ++round);
+    ragstore_entity *entity = make_entity(on->store, id);
+    assert_ok(ragstore_document_add_chunks(NULL, entity, "[{\"text\":\"one\"}]", vector, 2, NULL));
+    assert_ok(ragstore_index_open(&index, entity));
+    const int status = ragstore_index_rebuild(index, options);
+    ragstore_index_free(index);
+    ragstore_entity_free(entity);
+    return status;
+}
+
 static int call_session_ask(stage *on, const void *options)
 {
     return ragstore_session_ask(NULL, on->session, "What is a line?", options);
@@ -221,6 +238,7 @@ static const struct {
     {"ragstore_store_open", call_store_open, sizeof(ragstore_store_open_options)},
     {"ragstore_store_compact", call_store_compact, sizeof(ragstore_store_compact_options)},
     {"ragstore_store_backup", call_store_backup, sizeof(ragstore_backup_options)},
+    {"ragstore_index_rebuild", call_index_rebuild, sizeof(ragstore_index_rebuild_options)},
     {"ragstore_entity_create", call_entity_create, sizeof(ragstore_entity_create_options)},
     {"ragstore_entity_update", call_entity_update, sizeof(ragstore_entity_update_options)},
     {"ragstore_entity_list", call_entity_list, sizeof(ragstore_list_options)},

@@ -206,6 +206,10 @@ class backup_options(_Options):
     ]
 
 
+class index_rebuild_options(_Options):
+    _fields_ = store_compact_options._fields_
+
+
 class entity_create_options(_Options):
     _fields_ = [
         ("struct_size", c_size_t),
@@ -546,6 +550,8 @@ TABLE: list[tuple[str, list[Any], Any, Any]] = [
     ("ragstore_index_describe", [_P(buffer_p), index_p], c_int, _status),
     ("ragstore_index_set", [index_p, c_char_p, c_char_p], c_int, _status),
     ("ragstore_index_get", [_P(buffer_p), index_p, c_char_p], c_int, _status),
+    ("ragstore_index_rebuild_options_init", [_P(index_rebuild_options)], None, None),
+    ("ragstore_index_rebuild", [index_p, _P(index_rebuild_options)], c_int, _status),
     ("ragstore_index_search",
      [_P(c_int64), _P(c_float), index_p, _P(c_float), c_size_t, c_size_t, c_size_t],
      c_int, _status),

@@ -10,6 +10,7 @@ from typing import Any
 from . import _convert, _ffi
 from ._ffi import lib
 from ._handle import Handle
+from .document import Progress
 from .errors import invalid
 
 
@@ -47,6 +48,23 @@ class Index(Handle):
         with self._use() as pointer:
             lib.ragstore_index_get(ctypes.byref(out), pointer, _convert.text(key, "key"))
         return _ffi.take_bytes(out).decode()
+
+    def rebuild(self, *, progress: Progress | None = None) -> None:
+        """Make what the entity is searched by anew from its vectors, now; searches go on meanwhile.
+
+        progress  called with (stage, done, total) now and then; False cancels
+        """
+        callbacks = _convert.Callbacks()
+
+        def report(stage: bytes | None, done: int, total: int) -> Any:
+            # Called without a progress function too, so that Ctrl-C ends a long call.
+            return progress((stage or b"").decode(), done, total) if progress else None
+
+        options = _ffi.index_rebuild_options(
+            progress=callbacks.wrap(_ffi.progress_callback, report)
+        )
+        with callbacks, self._use() as pointer:
+            lib.ragstore_index_rebuild(pointer, ctypes.byref(options))
 
     def search(self, queries: Any, k: int = 5) -> tuple[Any, Any]:
         """The k nearest vectors to each query: (chunk numbers, scores), best first.
