@@ -3,6 +3,8 @@
  *
  *   bench_exact [rows [dimension]]
  *
+ * A second object tells of MANY queries, in one call and one by one.
+ *
  * Prints one JSON object: medians with minimum and maximum over the rounds, in milliseconds. Each
  * round searches once and reads once, taking turns in who goes first. The rows lie in the page
  * cache; `first_search_ms` is the search that also checks every block.
@@ -23,6 +25,8 @@
 
 #define ROUNDS 41
 #define K 10
+#define MANY 64
+#define MANY_ROUNDS 7
 #define SLICE 10000 /* rows of one append */
 #define DIRECTORY "vector_store"
 #define INCARNATION "00000000000000000000000000000000"
@@ -157,6 +161,50 @@ cleanup:
     return status;
 }
 
+/* Many queries in one call, and one by one, taking turns. */
+static int measure_many(rsi_rows *rows, size_t count)
+{
+    const uint32_t dimension = rsi_rows_dimension(rows);
+    float *queries = rsi_alloc_array((size_t)MANY * dimension, sizeof *queries);
+    rsi_hit *hits = rsi_alloc_array((size_t)MANY * K, sizeof *hits);
+    rsi_bitset all = {0};
+    double ms[2][MANY_ROUNDS];
+    size_t found[MANY];
+    uint64_t seed = 7;
+    int status = queries == NULL || hits == NULL ? RAGSTORE_E_NO_MEMORY : RAGSTORE_OK;
+    for (size_t i = count; status == RAGSTORE_OK && i-- > 0;)
+        status = rsi_bitset_add(&all, (int64_t)i);
+    for (size_t q = 0; status == RAGSTORE_OK && q < MANY; q++)
+        fill_vector(queries + q * dimension, dimension, &seed);
+    for (size_t round = 0; status == RAGSTORE_OK && round < MANY_ROUNDS; round++) {
+        for (size_t turn = 0; turn < 2; turn++) {
+            const bool together = turn == round % 2;
+            const double begin = now_ms();
+            if (together)
+                status = rsi_rows_search_many(hits, found, rows, queries, MANY, K, &all);
+            for (size_t q = 0; !together && status == RAGSTORE_OK && q < MANY; q++)
+                status = rsi_rows_search(hits + q * K, &found[q], rows, queries + q * dimension, K,
+                                         &all);
+            ms[together][round] = now_ms() - begin;
+        }
+    }
+    for (size_t i = 0; i < 2; i++)
+        qsort(ms[i], MANY_ROUNDS, sizeof ms[i][0], compare_numbers);
+    if (status == RAGSTORE_OK)
+        printf("{\"bench\": \"exact, many\", \"rows\": %zu, \"dimension\": %" PRIu32
+               ", \"k\": %d, \"queries\": %d, \"rounds\": %d, "
+               "\"one_call_ms\": {\"p50\": %.2f, \"min\": %.2f, \"max\": %.2f}, "
+               "\"one_by_one_ms\": {\"p50\": %.2f, \"min\": %.2f, \"max\": %.2f}, "
+               "\"one_by_one_over_one_call\": %.2f}\n",
+               count, dimension, K, MANY, MANY_ROUNDS, ms[1][MANY_ROUNDS / 2], ms[1][0],
+               ms[1][MANY_ROUNDS - 1], ms[0][MANY_ROUNDS / 2], ms[0][0], ms[0][MANY_ROUNDS - 1],
+               ms[0][MANY_ROUNDS / 2] / ms[1][MANY_ROUNDS / 2]);
+    rsi_bitset_free(&all);
+    rsi_free(queries);
+    rsi_free(hits);
+    return status;
+}
+
 int main(int argc, char **argv)
 {
     unsigned long count = argc > 1 ? strtoul(argv[1], NULL, 10) : 100000;
@@ -186,6 +234,8 @@ int main(int argc, char **argv)
         status = rsi_rows_open(&rows, root, DIRECTORY, INCARNATION, (uint32_t)dimension);
     if (status == RAGSTORE_OK)
         status = measure(rows, count);
+    if (status == RAGSTORE_OK)
+        status = measure_many(rows, count);
     if (status != RAGSTORE_OK)
         fprintf(stderr, "bench_exact: %s\n", rsi_error_message());
     rsi_rows_close(rows);

@@ -24,7 +24,7 @@ ROOM_storage := attach.c backup_files.c backup_list.c backup_restore.c backup_ta
 ROOM_vectors := centroids.c code_scan.c code_scan_avx2.c code_scan_avx512.c faiss_file.c faiss_layout.c \
     faiss_pieces.c faiss_processor.c index_faiss.c kernel.c kernel_avx2.c kernel_avx512.c kernel_neon.c \
     faiss_factory.c faiss_index.c faiss_index_search.c metric.c quantised.c quantised_search.c rotation.c \
-    rows.c rows_append.c rows_block.c rows_compact.c rows_search.c rows_walk.c
+    rows.c rows_append.c rows_block.c rows_compact.c rows_search.c rows_search_many.c rows_walk.c
 
 ROOM_lexical := analyzer.c bm25.c chunk_slots.c dictionary.c fold.c lexical.c lexical_compact.c lexical_read.c lexical_write.c \
     phrase.c postings.c stop_words.c stop_words_european.c text_segments.c word_cache.c

@@ -74,27 +74,39 @@ void ragstore_index_free(ragstore_index *index)
 
 /* ---- searching ---- */
 
+#define AT_ONCE                                                                                    \
+    32 /* queries between two looks at the lock, and whether the store was interrupted */
+
 /* One call's queries. */
 typedef struct search {
     rsi_catalog *catalog;
     const rsi_entity_record *entity;
-    const float *queries;
+    const float *given;
     size_t dimension;
     size_t k;
-    float *query; /* room for one, in the form that the metric compares */
-    rsi_hit *room;
+    float *queries; /* AT_ONCE of them, in the form that the metric compares */
+    rsi_hit *room;  /* AT_ONCE × k */
 } search;
 
-/* One query may fail where others do not: all are checked before any is searched for. */
-static int take_query(search *in, size_t number)
+static int take_queries(search *in, size_t first, size_t count)
 {
-    memcpy(in->query, in->queries + number * in->dimension, in->dimension * sizeof *in->query);
-    const char *problem = rsi_metric_prepare(in->query, in->dimension, in->entity->metric);
-    return problem == NULL
-               ? RAGSTORE_OK
-               : rsi_fail(RAGSTORE_E_INVALID_ARGUMENT, "api", "query %zu %s", number, problem);
+    memcpy(in->queries, in->given + first * in->dimension,
+           count * in->dimension * sizeof *in->queries);
+    for (size_t i = 0; i < count; i++) {
+        const char *problem =
+            rsi_metric_prepare(in->queries + i * in->dimension, in->dimension, in->entity->metric);
+        if (problem != NULL)
+            return rsi_fail(RAGSTORE_E_INVALID_ARGUMENT, "api", "query %zu %s", first + i, problem);
+    }
+    return RAGSTORE_OK;
 }
 
+static size_t at_once(size_t count, size_t done)
+{
+    return count - done < AT_ONCE ? count - done : AT_ONCE;
+}
+
+/* One query may be refused where others are not: all are checked before any is searched for. */
 static int check_queries(search *in, size_t count)
 {
     int status = RAGSTORE_OK;
@@ -102,26 +114,29 @@ static int check_queries(search *in, size_t count)
         return rsi_fail(RAGSTORE_E_INVALID_ARGUMENT, "api",
                         "vectors of %zu numbers; those of entity \"%s\" have %u", in->dimension,
                         in->entity->id, in->entity->dimension);
-    in->query = rsi_alloc_array(in->dimension + 1, sizeof *in->query);
-    if (in->query == NULL)
+    const size_t most = at_once(count, 0);
+    in->queries = rsi_alloc_array(most * in->dimension + 1, sizeof *in->queries);
+    in->room = rsi_alloc_array(most * in->k + 1, sizeof *in->room);
+    if (in->queries == NULL || in->room == NULL)
         return RAGSTORE_E_NO_MEMORY;
-    for (size_t i = 0; status == RAGSTORE_OK && i < count; i++)
-        status = take_query(in, i);
+    for (size_t done = 0; status == RAGSTORE_OK && done < count; done += AT_ONCE)
+        status = take_queries(in, done, at_once(count, done));
     return status;
 }
 
-static int search_one_locked(int64_t *chunk_numbers, float *scores, search *in)
+static int search_some_locked(int64_t *chunk_numbers, float *scores, search *in, size_t count)
 {
-    size_t count = 0;
+    size_t counts[AT_ONCE] = {0};
     int status = RAGSTORE_OK;
     if (in->catalog->rows_problem != NULL)
         return rsi_fail(RAGSTORE_E_DAMAGED, "api", "%s", in->catalog->rows_problem);
     if (in->catalog->rows != NULL)
-        status = rsi_catalog_search_locked(in->room, &count, in->catalog, in->query, in->k,
-                                           &in->catalog->alive);
-    for (size_t i = 0; i < in->k; i++) {
-        chunk_numbers[i] = i < count ? in->room[i].chunk : -1;
-        scores[i] = i < count ? in->room[i].score : NAN;
+        status = rsi_catalog_search_many_locked(in->room, counts, in->catalog, in->queries, count,
+                                                in->k, &in->catalog->alive);
+    for (size_t i = 0; i < count * in->k; i++) {
+        const bool is_found = i % in->k < counts[i / in->k];
+        chunk_numbers[i] = is_found ? in->room[i].chunk : -1;
+        scores[i] = is_found ? in->room[i].score : NAN;
     }
     return status;
 }
@@ -131,28 +146,26 @@ static int search_all(int64_t *chunk_numbers, float *scores, const ragstore_inde
 {
     rsi_store *store = index->core->store;
     rsi_entity_record record = {0};
-    search in = {.entity = &record, .queries = queries, .dimension = dimension, .k = k};
-    in.room = rsi_alloc_array(k, sizeof *in.room);
-    int status = in.room == NULL ? RAGSTORE_E_NO_MEMORY : RAGSTORE_OK;
+    search in = {.entity = &record, .given = queries, .dimension = dimension, .k = k};
     const uint64_t epoch = rsi_store_epoch(store);
-    if (status == RAGSTORE_OK)
-        status = rsi_entity_read(&record, store, index->entity_id, index->incarnation);
+    int status = rsi_entity_read(&record, store, index->entity_id, index->incarnation);
     if (status == RAGSTORE_OK)
         status = check_queries(&in, query_count);
     if (status == RAGSTORE_OK)
         status = rsi_catalog_acquire(&in.catalog, store, index->entity_id, index->incarnation);
-    for (size_t q = 0; status == RAGSTORE_OK && q < query_count; q++) {
-        status = take_query(&in, q);
+    for (size_t done = 0; status == RAGSTORE_OK && done < query_count; done += AT_ONCE) {
+        const size_t count = at_once(query_count, done);
+        status = take_queries(&in, done, count);
         pthread_rwlock_rdlock(&in.catalog->lock);
         if (status == RAGSTORE_OK)
-            status = search_one_locked(chunk_numbers + q * k, scores + q * k, &in);
+            status = search_some_locked(chunk_numbers + done * k, scores + done * k, &in, count);
         pthread_rwlock_unlock(&in.catalog->lock);
         if (status == RAGSTORE_OK)
             status = rsi_store_check_interrupt(store, epoch);
     }
     rsi_catalog_release(store, in.catalog);
     rsi_entity_record_free(&record);
-    rsi_free(in.query);
+    rsi_free(in.queries);
     rsi_free(in.room);
     return status;
 }

@@ -124,6 +124,10 @@ int rsi_catalog_forget_on_commit(rsi_tx *tx, rsi_store *store, const char *entit
  * not NULL. */
 int rsi_catalog_search_locked(rsi_hit *hits, size_t *count, rsi_catalog *catalog,
                               const float *query, size_t k, const rsi_bitset *allowed);
+/* The same for each of several queries, as rsi_rows_search_many(). */
+int rsi_catalog_search_many_locked(rsi_hit *hits, size_t *counts, rsi_catalog *catalog,
+                                   const float *queries, size_t count, size_t k,
+                                   const rsi_bitset *allowed);
 /* The rows, or which of them are alive, have changed: there may be something to do for the codes.
  * Under the lock, held exclusively. */
 void rsi_catalog_note_rows_locked(rsi_catalog *catalog);

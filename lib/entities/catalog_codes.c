@@ -99,6 +99,22 @@ int rsi_catalog_search_locked(rsi_hit *hits, size_t *count, rsi_catalog *catalog
                                 &effort);
 }
 
+int rsi_catalog_search_many_locked(rsi_hit *hits, size_t *counts, rsi_catalog *catalog,
+                                   const float *queries, size_t count, size_t k,
+                                   const rsi_bitset *allowed)
+{
+    const size_t dimension = rsi_rows_dimension(catalog->rows);
+    const bool is_exact = catalog->settings.kind == RSI_INDEX_EXACT ||
+                          (catalog->codes == NULL && catalog->faiss == NULL);
+    int status = RAGSTORE_OK;
+    if (is_exact)
+        return rsi_rows_search_many(hits, counts, catalog->rows, queries, count, k, allowed);
+    for (size_t q = 0; status == RAGSTORE_OK && q < count; q++)
+        status = rsi_catalog_search_locked(hits + q * k, &counts[q], catalog,
+                                           queries + q * dimension, k, allowed);
+    return status;
+}
+
 /* ---- a slice ---- */
 
 typedef struct slice {

@@ -91,6 +91,11 @@ int rsi_rows_search(rsi_hit *hits, size_t *count, rsi_rows *rows, const float *q
 int rsi_rows_search_from(rsi_hit *hits, size_t *count, rsi_rows *rows, const float *query, size_t k,
                          const rsi_bitset *allowed, int64_t from);
 
+/* The same as rsi_rows_search() for each of `count` queries, row by row, in less time for several:
+ * hits has room for count × k, counts for as many numbers as queries. */
+int rsi_rows_search_many(rsi_hit *hits, size_t *counts, rsi_rows *rows, const float *queries,
+                         size_t count, size_t k, const rsi_bitset *allowed);
+
 /* The members of `wanted` that have no row, or whose row is damaged: into `missing` (initialised
  * by the callee, freed by the caller). */
 int rsi_rows_missing(rsi_bitset *missing, rsi_rows *rows, const rsi_bitset *wanted);

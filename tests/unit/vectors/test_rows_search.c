@@ -285,9 +285,71 @@ static void vectors_rows_search__many_threads_share_the_first_check(void **state
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, temporary_setup, temporary_teardown)
 
+/* Each of many queries gets what it would get alone, to the bit. */
+static void vectors_rows_search_many__is_like_one_after_the_other(void **state)
+{
+    enum { ROWS = 1500, WIDE = 20, QUERIES = 71, K = 7 };
+    static const rsi_metric metrics[] = {RSI_METRIC_COSINE, RSI_METRIC_INNER_PRODUCT,
+                                         RSI_METRIC_L2};
+    static float queries[QUERIES * WIDE];
+    static rsi_hit many[QUERIES * K];
+    static size_t counts[QUERIES];
+    fixture f;
+    uint32_t seed = 5;
+    fixture_begin(&f, state);
+    rsi_rows *rows = open_rows(&f, WIDE);
+    float *vectors = malloc(ROWS * WIDE * sizeof *vectors);
+    rsi_rows_extent extents[EXTENTS_MAX];
+    size_t extents_count;
+    assert_non_null(vectors);
+    for (size_t i = 0; i < ROWS * WIDE; i++)
+        vectors[i] = (float)(int32_t)(seed = seed * 1664525u + 1013904223u) / 2147483648.0f;
+    for (size_t i = 0; i < QUERIES * WIDE; i++)
+        queries[i] = (float)(int32_t)(seed = seed * 1664525u + 1013904223u) / 2147483648.0f;
+    assert_int_equal(rsi_rows_append(rows, 0, vectors, ROWS, extents, EXTENTS_MAX, &extents_count),
+                     0);
+    rsi_bitset allowed = set_of(0, ROWS);
+    for (int64_t chunk = 100; chunk < 300; chunk += 3)
+        rsi_bitset_remove(&allowed, chunk);
+    for (size_t m = 0; m < 3; m++) {
+        rsi_rows_set_metric(rows, metrics[m]);
+        for (size_t count = 0; count <= QUERIES; count += 1 + count / 2) {
+            assert_int_equal(rsi_rows_search_many(many, counts, rows, queries, count, K, &allowed),
+                             0);
+            for (size_t q = 0; q < count; q++) {
+                rsi_hit alone[K];
+                size_t found;
+                assert_int_equal(
+                    rsi_rows_search(alone, &found, rows, queries + q * WIDE, K, &allowed), 0);
+                assert_int_equal(counts[q], found);
+                for (size_t i = 0; i < found; i++) {
+                    assert_int_equal(many[q * K + i].chunk, alone[i].chunk);
+                    assert_true(many[q * K + i].score == alone[i].score);
+                }
+            }
+        }
+    }
+    queries[3] = NAN;
+    rsi_rows_set_metric(rows, RSI_METRIC_COSINE);
+    assert_int_equal(rsi_rows_search_many(many, counts, rows, queries, QUERIES, K, &allowed),
+                     RAGSTORE_E_INVALID_ARGUMENT);
+    queries[3] = 0;
+    fault_memory_install();
+    fault_memory_fail(1, false);
+    assert_int_equal(rsi_rows_search_many(many, counts, rows, queries, QUERIES, K, &allowed),
+                     RAGSTORE_E_NO_MEMORY);
+    assert_int_equal(counts[0], 0);
+    fault_memory_restore();
+    free(vectors);
+    rsi_bitset_free(&allowed);
+    rsi_rows_close(rows);
+    fixture_end(&f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        TEST(vectors_rows_search_many__is_like_one_after_the_other),
         TEST(vectors_rows_search__finds_the_nearest_among_the_allowed),
         TEST(vectors_rows_search__stops_where_the_set_ends),
         TEST(vectors_rows_search__gives_ties_to_the_smaller_chunk),
