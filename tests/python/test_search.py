@@ -286,6 +286,22 @@ def test_index_settings__are_text_by_key(vector_entity, axes):
         index.get("speed")
 
 
+def test_index_rebuild__tells_how_far_it_is_and_can_be_cancelled(store):
+    entity = store.create_entity("plane", index="codes")
+    rows = [[math.cos(i), math.sin(i), 1.0] for i in range(4200)]
+    entity.add_chunks([str(i) for i in range(4200)], vectors=rows)
+    index = entity.index()
+    heard = []
+    index.rebuild(progress=lambda stage, done, total: heard.append((stage, done, total)))
+    assert heard[0][0] == "train"
+    assert heard[-1] == ("vectors", 4200, 4200)
+    assert index.describe()["tier"] == "codes"
+    with pytest.raises(ragstore.CancelledError):
+        index.rebuild(progress=lambda *_: False)
+    index.rebuild()
+    assert index.describe()["coded"] == 4200
+
+
 @pytest.mark.parametrize("metric", ["cosine", "inner_product", "l2"])
 def test_entity_metric__ranks_by_it(store, metric):
     rows = [[1.0, 0.0], [3.0, 3.0], [0.0, 2.0]]
