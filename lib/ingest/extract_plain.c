@@ -2,7 +2,9 @@
  * Plain text, reStructuredText and source code: the text stays as it is, blocks are found in it.
  *
  * Blank lines part paragraphs. A short line with a rule of marks under it (and perhaps above) is a
- * heading; its level is the rank of its mark in order of appearance, as reStructuredText has it.
+ * heading; its level is the rank of its mark in order of appearance, as reStructuredText has it. A short
+ * first line that stands alone is the title, above all of them: every chunk of the document is found by
+ * it, too.
  * Indented lines behind a paragraph that ends in "::" are code. Called by extract.c.
  */
 #include "ingest/extract_parts.h"
@@ -13,12 +15,14 @@
 
 #define HEADING_LINE_MAX 200
 #define MARKS_MAX 6
+#define BODY_MIN 4 /* times the title's length: what has less below it is a note of a few lines */
 
 typedef struct plain {
     rsi_extracted *out;
     rsi_slice text;
     char marks[2 * MARKS_MAX]; /* heading styles so far: mark, and 1 for one with an overline */
     unsigned mark_count;
+    bool has_title;
     bool code_follows; /* the last paragraph ended in "::" */
 } plain;
 
@@ -36,12 +40,12 @@ static uint32_t level_of(plain *state, char mark, bool overlined)
 {
     for (unsigned i = 0; i < state->mark_count; i++)
         if (state->marks[2 * i] == mark && state->marks[2 * i + 1] == overlined)
-            return i + 1;
+            return i + 1 + state->has_title;
     if (state->mark_count == MARKS_MAX)
         return MARKS_MAX;
     state->marks[2 * state->mark_count] = mark;
     state->marks[2 * state->mark_count + 1] = overlined;
-    return ++state->mark_count;
+    return ++state->mark_count + state->has_title;
 }
 
 static bool can_be_heading(rsi_slice line, rsi_slice rule)
@@ -74,6 +78,30 @@ static bool read_heading(plain *state, rsi_slice line, size_t *offset, int *stat
     *status = rsi_add_block(state->out, RSI_BLOCK_HEADING, level_of(state, mark, over != '\0'),
                             offset_of(state, title), offset_of(state, title) + title.size);
     return true;
+}
+
+/* A title at the first line that is not blank; moves behind it. */
+static int read_title(plain *state, size_t *offset)
+{
+    rsi_slice title;
+    rsi_slice next;
+    size_t behind = *offset;
+    do {
+        if (!rsi_next_line(state->text, &behind, &title))
+            return RAGSTORE_OK;
+    } while (is_blank(title));
+    const size_t end = behind;
+    if (title.size > HEADING_LINE_MAX || rsi_indent_of(title) > 0 || rsi_list_marker(title) > 0 ||
+        !rsi_has_words(title.data, title.size) || !rsi_next_line(state->text, &behind, &next) ||
+        !is_blank(next))
+        return RAGSTORE_OK;
+    const rsi_slice rest = {state->text.data + behind, state->text.size - behind};
+    if (rsi_trim(rest).size < BODY_MIN * title.size || title.data[title.size - 1] == ':')
+        return RAGSTORE_OK;
+    state->has_title = true;
+    *offset = end;
+    return rsi_add_block(state->out, RSI_BLOCK_HEADING, 1, offset_of(state, title),
+                         offset_of(state, title) + title.size);
 }
 
 /* One paragraph's lines are text[start..end): list items in it become blocks of their own. */
@@ -130,9 +158,9 @@ int rsi_extract_plain(rsi_extracted *out, rsi_bytes *source)
     plain state = {.out = out};
     rsi_slice line;
     size_t offset = 0;
-    int status = RAGSTORE_OK;
     take_over(out, source);
     state.text = (rsi_slice){out->text.data, out->text.size};
+    int status = read_title(&state, &offset);
     while (status == RAGSTORE_OK && rsi_next_line(state.text, &offset, &line))
         if (!is_blank(line) && !read_heading(&state, line, &offset, &status))
             status = read_paragraph(&state, line, &offset);

@@ -207,6 +207,9 @@ static int prepare_chunks_once(void *user)
     return status;
 }
 
+/* The cache of what was embedded may grow, and can be done without. */
+#define MAY (EACH_MAY_KEEP | EACH_MAY_SUCCEED)
+
 static void ingest_document_prepare__survives_each_failing_allocation(void **state)
 {
     with_model w;
@@ -217,10 +220,10 @@ static void ingest_document_prepare__survives_each_failing_allocation(void **sta
     assert_int_equal(rsi_entity_read(&entity, w.s.store, ACME, w.s.incarnation), 0);
     preparing p = {&w, &entity, &bytes};
     assert_int_equal(prepare_bytes_once(&p), 0);
-    assert_true(each_allocation_fails(prepare_bytes_once, &p, 0) > 10);
-    assert_true(each_allocation_fails(prepare_chunks_once, &p, 0) > 5);
+    assert_true(each_allocation_fails(prepare_bytes_once, &p, MAY) > 10);
+    assert_true(each_allocation_fails(prepare_chunks_once, &p, MAY) > 5);
     assert_int_equal(prepare_by_callback_once(&p), 0);
-    assert_true(each_allocation_fails(prepare_by_callback_once, &p, 0) > 10);
+    assert_true(each_allocation_fails(prepare_by_callback_once, &p, MAY) > 10);
     rsi_bytes_free(&bytes);
     rsi_entity_record_free(&entity);
     with_model_end(&w);

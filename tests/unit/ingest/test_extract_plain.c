@@ -25,6 +25,26 @@ static void ingest_plain__takes_no_rule_for_a_heading(void **state)
                   "P:====  ====\na     b\n====  ====");
 }
 
+static void ingest_plain__takes_a_first_line_alone_for_the_title(void **state)
+{
+    (void)state;
+    assert_blocks(BYTES("\nOf gulls\n\nGulls are loud, and they are seen on every quay.\n"), "a.txt",
+                  "H1:Of gulls|P:Gulls are loud, and they are seen on every quay.");
+    assert_blocks(BYTES("Of gulls\n\nLoud\n====\nGulls are loud, and seen on every quay.\n"), "a.txt",
+                  "H1:Of gulls|H2:Loud|P:Gulls are loud, and seen on every quay.");
+    /* two lines, a short note, an item, something indented, an announcement: no titles */
+    assert_blocks(BYTES("Of gulls\nand terns\n\nThey are loud, and seen on every quay of it.\n"),
+                  "a.txt", "P:Of gulls\nand terns|P:They are loud, and seen on every quay of it.");
+    assert_blocks(BYTES("Buy bread and tea\n\nCall the harbour\n"), "a.txt",
+                  "P:Buy bread and tea|P:Call the harbour");
+    assert_blocks(BYTES("- one\n\nGulls are loud, and they are seen on every quay.\n"), "a.txt",
+                  "L:- one|P:Gulls are loud, and they are seen on every quay.");
+    assert_blocks(BYTES("  one\n\nGulls are loud, and they are seen on every quay.\n"), "a.txt",
+                  "P:one|P:Gulls are loud, and they are seen on every quay.");
+    assert_blocks(BYTES("Like this:\n\nGulls are loud, and they are seen on every quay.\n"), "a.txt",
+                  "P:Like this:|P:Gulls are loud, and they are seen on every quay.");
+}
+
 static void ingest_plain__finds_list_items(void **state)
 {
     (void)state;
@@ -60,6 +80,7 @@ int main(void)
         cmocka_unit_test(ingest_plain__parts_paragraphs_at_blank_lines),
         cmocka_unit_test(ingest_plain__ranks_underlined_headings_by_appearance),
         cmocka_unit_test(ingest_plain__takes_no_rule_for_a_heading),
+        cmocka_unit_test(ingest_plain__takes_a_first_line_alone_for_the_title),
         cmocka_unit_test(ingest_plain__finds_list_items),
         cmocka_unit_test(ingest_plain__knows_code_behind_a_double_colon),
         cmocka_unit_test(ingest_plain__leaves_the_text_as_it_is),
