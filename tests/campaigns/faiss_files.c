@@ -194,7 +194,7 @@ static void search(answers *found, ragstore_entity *entity)
     ragstore_index_free(index);
 }
 
-/* Compare the first answers with sums of our own: all chunks, best first. */
+/* Compare the first answers with cosines of our own: all chunks, best first. */
 static void check_first_answers(void)
 {
     for (size_t q = 0; q < QUERIES; q++) {
@@ -202,6 +202,7 @@ static void check_first_answers(void)
             const int64_t chunk = all.right.chunks[q * NEAREST + i];
             const float score = all.right.scores[q * NEAREST + i];
             float sum = 0;
+            float squares = 0; /* of the query; the vectors have length 1 */
             if (i >= COUNT) {
                 if (chunk != -1 || !isnan(score))
                     wrong("there are more answers than chunks");
@@ -209,10 +210,12 @@ static void check_first_answers(void)
             }
             if (chunk < BEFORE || chunk >= BEFORE + COUNT)
                 wrong("chunk %" PRId64 " does not exist", chunk);
-            for (size_t d = 0; d < DIMENSION; d++)
-                sum += all.vectors[(size_t)(chunk - BEFORE) * DIMENSION + d] *
-                       all.queries[q * DIMENSION + d];
-            if (fabsf(sum - score) > 1e-4f ||
+            for (size_t d = 0; d < DIMENSION; d++) {
+                const float number = all.queries[q * DIMENSION + d];
+                sum += all.vectors[(size_t)(chunk - BEFORE) * DIMENSION + d] * number;
+                squares += number * number;
+            }
+            if (fabsf(sum / sqrtf(squares) - score) > 1e-4f ||
                 (i > 0 && score > all.right.scores[q * NEAREST + i - 1]))
                 wrong("answer %zu is not what it should be", i);
         }
