@@ -1802,7 +1802,8 @@ typedef struct ragstore_entity_search_options {
 RAGSTORE_API void ragstore_entity_search_options_init(ragstore_entity_search_options *options);
 
 /**
- * Find the chunks of one entity that best answer a query.
+ * Find the chunks of one entity that best answer a query. Without the entity's model, and when an
+ * application's embedder fails, hybrid ranking is by keyword; ragstore_result_mode() says it.
  *
  * @param out  set to the result on success, to NULL on failure; a result may have no hits
  * @param entity  whose documents are searched; no other entity's are ever seen
@@ -1813,7 +1814,7 @@ RAGSTORE_API void ragstore_entity_search_options_init(ragstore_entity_search_opt
  * Lifetime:  strings of the result live until it is freed, also after the entity is closed.
  * Threads:   any thread.
  * Errors:    NOT_FOUND (entity deleted meanwhile), EMBEDDER (vector mode without the entity's
- *            model), QUERY, INVALID_DATA, TOO_LARGE, common.
+ *            model, or it failed), QUERY, INVALID_DATA, TOO_LARGE, common.
  * Blocking:  reads from disk, never waits for another thread's flush.
  * Since:     0.1
  */

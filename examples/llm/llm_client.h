@@ -40,11 +40,26 @@ int32_t llm_generate_until(const struct llm_client *client, ragstore_generation 
                            const char *messages_json, uint32_t max_tokens,
                            bool (*stop)(void *user), void *user);
 
+/* How much a caller waits for. */
+struct llm_patience {
+    unsigned attempts;       /* while the endpoint is busy or away; 0: 4 */
+    unsigned connect_seconds; /* 0: 10 */
+    unsigned answer_seconds; /* the whole of one attempt; 0: 120 */
+    bool (*stop)(void *user); /* asked about once a second; NULL: nobody gives up before */
+    void *user;
+};
+
 /*
  * Turn texts into vectors: `vectors` has room for count × dimension numbers. False, and `why`
  * (LLM_MESSAGE bytes) says it, when the endpoint fails or its vectors have another dimension.
+ * `patience` may be NULL.
  */
 bool llm_embed(float *vectors, const struct llm_client *client, const char *const *texts,
-               size_t count, size_t dimension, char *why);
+               size_t count, size_t dimension, const struct llm_patience *patience, char *why);
+
+/* How many numbers the model's vectors have, found by embedding a word; 0, and `why` says it, when
+ * the endpoint fails. */
+size_t llm_embed_dimension(const struct llm_client *client, const struct llm_patience *patience,
+                           char *why);
 
 #endif

@@ -9,8 +9,10 @@
 enum { TIMEOUT_SECONDS = 120, ANSWER_MAX = 64 << 20 };
 
 struct answer {
+    const struct llm_patience *patience;
     char *bytes;
     size_t size, capacity;
+    bool is_given_up; /* the caller's stop said so */
 };
 
 static bool take_bytes(void *user, const char *bytes, size_t size)
@@ -39,6 +41,15 @@ static bool has_begun(void *user)
 {
     ((struct answer *)user)->size = 0; /* what came of a failed attempt is forgotten */
     return false;
+}
+
+static bool go_on(void *user)
+{
+    struct answer *answer = user;
+    const struct llm_patience *patience = answer->patience;
+
+    answer->is_given_up = patience->stop != NULL && patience->stop(patience->user);
+    return !answer->is_given_up;
 }
 
 static char *make_body(const struct llm_client *client, const char *const *texts, size_t count)
@@ -106,29 +117,67 @@ static bool read_answer(float *vectors, const struct answer *answer, size_t coun
     return fine;
 }
 
-bool llm_embed(float *vectors, const struct llm_client *client, const char *const *texts,
-               size_t count, size_t dimension, char *why)
+/* Have the texts embedded; *answer receives what the endpoint sent, to be freed in any case. */
+static bool ask(struct answer *answer, const struct llm_client *client, const char *const *texts,
+                size_t count, const struct llm_patience *patience, char *why)
 {
-    struct answer answer = {0};
-    struct llm_request request = {.client = client,
-                                  .path = "/embeddings",
-                                  .body = make_body(client, texts, count),
-                                  .timeout_seconds = TIMEOUT_SECONDS,
-                                  .take = take_bytes,
-                                  .has_begun = has_begun,
-                                  .user = &answer};
+    static const struct llm_patience usual = {0};
+    const struct llm_patience *limits = patience == NULL ? &usual : patience;
+    struct llm_request request = {
+        .client = client,
+        .path = "/embeddings",
+        .body = make_body(client, texts, count),
+        .timeout_seconds = limits->answer_seconds > 0 ? limits->answer_seconds : TIMEOUT_SECONDS,
+        .connect_seconds = limits->connect_seconds,
+        .attempts = limits->attempts,
+        .take = take_bytes,
+        .go_on = go_on,
+        .has_begun = has_begun,
+        .user = answer};
     enum llm_outcome outcome = LLM_FAILED;
-    bool fine = false;
 
+    *answer = (struct answer){.patience = limits};
     snprintf(why, LLM_MESSAGE, "memory ran out, or a text is not UTF-8");
     if (request.body != NULL) {
         outcome = llm_request_run(&request, why);
     }
-    fine = outcome == LLM_DONE && read_answer(vectors, &answer, count, dimension, why);
     if (outcome == LLM_STOPPED) {
-        snprintf(why, LLM_MESSAGE, "the endpoint's answer is too long");
+        snprintf(why, LLM_MESSAGE, "%s",
+                 answer->is_given_up ? "it was told to stop" : "the endpoint's answer is too long");
     }
     free((char *)request.body);
+    return outcome == LLM_DONE;
+}
+
+bool llm_embed(float *vectors, const struct llm_client *client, const char *const *texts,
+               size_t count, size_t dimension, const struct llm_patience *patience, char *why)
+{
+    struct answer answer;
+    bool fine = ask(&answer, client, texts, count, patience, why) &&
+                read_answer(vectors, &answer, count, dimension, why);
+
     free(answer.bytes);
     return fine;
+}
+
+size_t llm_embed_dimension(const struct llm_client *client, const struct llm_patience *patience,
+                           char *why)
+{
+    static const char *const word = "granite";
+    struct answer answer;
+    size_t dimension = 0;
+
+    if (ask(&answer, client, &word, 1, patience, why)) {
+        json_t *json =
+            answer.size == 0 ? NULL : json_loadb(answer.bytes, answer.size, 0, NULL);
+        json_t *item = json_array_get(json_object_get(json, "data"), 0);
+
+        dimension = json_array_size(json_object_get(item, "embedding"));
+        if (dimension == 0) {
+            snprintf(why, LLM_MESSAGE, "the endpoint did not send a vector of numbers");
+        }
+        json_decref(json);
+    }
+    free(answer.bytes);
+    return dimension;
 }

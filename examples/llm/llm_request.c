@@ -123,7 +123,9 @@ static bool set_up(CURL *curl, struct attempt *attempt, const char *url, struct 
     curl_easy_setopt(curl, CURLOPT_HTTPHEADER, headers);
     curl_easy_setopt(curl, CURLOPT_POSTFIELDS, attempt->request->body);
     curl_easy_setopt(curl, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)strlen(attempt->request->body));
-    curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT, (long)CONNECT_SECONDS);
+    curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT,
+                     attempt->request->connect_seconds > 0 ? attempt->request->connect_seconds
+                                                           : (long)CONNECT_SECONDS);
     curl_easy_setopt(curl, CURLOPT_TIMEOUT, attempt->request->timeout_seconds);
     curl_easy_setopt(curl, CURLOPT_LOW_SPEED_LIMIT, 1L);
     curl_easy_setopt(curl, CURLOPT_LOW_SPEED_TIME, (long)SILENCE_SECONDS);
@@ -193,14 +195,15 @@ static bool pause_for(const struct llm_request *request, long ms)
 enum llm_outcome llm_request_run(const struct llm_request *request, char *why)
 {
     enum llm_outcome outcome = LLM_FAILED;
+    const unsigned attempts = request->attempts > 0 ? request->attempts : ATTEMPTS;
     long pause_ms = FIRST_PAUSE_MS;
 
-    for (int i = 0; i < ATTEMPTS; i++) {
+    for (unsigned i = 0; i < attempts; i++) {
         bool again = false;
         long asked_ms = 0;
 
         outcome = try_once(request, why, &again, &asked_ms);
-        if (outcome != LLM_FAILED || !again || i + 1 == ATTEMPTS ||
+        if (outcome != LLM_FAILED || !again || i + 1 == attempts ||
             request->has_begun(request->user)) {
             break;
         }

@@ -11,6 +11,8 @@ struct llm_request {
     const char *path; /* below the client's URL, such as "/embeddings" */
     const char *body; /* JSON */
     long timeout_seconds;
+    long connect_seconds; /* 0: 10 */
+    unsigned attempts;    /* 0: 4 */
     /* Takes the bytes of a good answer; false stops. */
     bool (*take)(void *user, const char *bytes, size_t size);
     /* Asked several times a second; false stops. May be NULL. */

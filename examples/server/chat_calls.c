@@ -116,7 +116,7 @@ static bool is_alone(void *user)
  * once, and goes on. */
 static int32_t stop_model(struct asking *asking)
 {
-    return asking->server->settings.llm_url != NULL && is_alone(asking);
+    return asking->server->settings.llm_model != NULL && is_alone(asking);
 }
 
 #ifdef SERVER_HAS_LLM

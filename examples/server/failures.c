@@ -54,8 +54,16 @@ static const struct failure failures[] = {
 static const struct failure unexpected = {RAGSTORE_E_INTERNAL, MHD_HTTP_INTERNAL_SERVER_ERROR,
                                           "Internal server error", see_log};
 
+/* The model is there, but did not give vectors: its endpoint is away. */
+static const struct failure no_vectors = {RAGSTORE_E_EMBEDDER, MHD_HTTP_SERVICE_UNAVAILABLE,
+                                          "Embedding failed", NULL};
+
+/* The calling thread's last failure. */
 static const struct failure *find_failure(int status)
 {
+    if (status == RAGSTORE_E_EMBEDDER && strcmp(ragstore_error_room(), "embed") == 0) {
+        return &no_vectors;
+    }
     for (size_t i = 0; i < sizeof failures / sizeof failures[0]; i++) {
         if (failures[i].status == status) {
             return &failures[i];

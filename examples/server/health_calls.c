@@ -70,7 +70,8 @@ static bool is_ok(const json_t *description)
 static void out_problems(struct json_out *out, const struct request *request,
                          const json_t *description, int status)
 {
-    const struct server *server = request->server;
+    struct server *server = request->server;
+    char problem[EMBEDDER_PROBLEM];
     const json_t *problems =
         access_sees_all(request) ? json_object_get(description, "problems") : NULL;
 
@@ -84,15 +85,20 @@ static void out_problems(struct json_out *out, const struct request *request,
     if (server->problem[0] != '\0') {
         out_text(out, server->problem);
     }
+    if (embedder_problem(server, problem)) {
+        out_text(out, problem);
+    }
     out_end(out, ']');
 }
 
 enum handled get_health(struct request *request)
 {
-    const struct server *server = request->server;
+    struct server *server = request->server;
+    char problem[EMBEDDER_PROBLEM];
     int status = RAGSTORE_OK;
     json_t *description = describe(request, &status);
     bool healthy = is_ok(description) && server->problem[0] == '\0' &&
+                   !embedder_problem(server, problem) &&
                    json_array_size(json_object_get(description, "problems")) == 0;
     const json_t *embedder = json_object_get(description, "embedder");
     struct counts counts = count_seen(request, description);
@@ -112,7 +118,7 @@ enum handled get_health(struct request *request)
     out_key(&out, "search_mode");
     out_text(&out, json_is_string(embedder) ? "hybrid" : "keyword");
     out_key(&out, "answer_mode");
-    out_text(&out, server->settings.llm_url != NULL ? "model" : "extractive");
+    out_text(&out, server->settings.llm_model != NULL ? "model" : "extractive");
     out_key(&out, "problems");
     out_problems(&out, request, description, status);
     out_end(&out, '}');

@@ -14,9 +14,10 @@ enum { K_DEFAULT = 5, K_MAX = 20, LIMIT_MAX = 200, NEIGHBORS_MAX = 10 };
 static const char *const mode_names[] = {"hybrid", "vector", "keyword", NULL}; /* mode - 1 */
 
 static void reply_results(struct request *request, const char *entity_id, const char *query,
-                          const ragstore_result *result)
+                          const ragstore_result *result, uint32_t wanted)
 {
     uint32_t mode = ragstore_result_mode(result);
+    char problem[EMBEDDER_PROBLEM];
     struct json_out out = {0};
 
     out_begin(&out, '{');
@@ -30,6 +31,10 @@ static void reply_results(struct request *request, const char *entity_id, const 
     out_whole(&out, (json_int_t)ragstore_result_count(result));
     out_key(&out, "mode");
     out_text(&out, mode >= 1 && mode <= 3 ? mode_names[mode - 1] : NULL);
+    if (mode != wanted && embedder_problem(request->server, problem)) {
+        out_key(&out, "notice");
+        out_text(&out, problem);
+    }
     out_end(&out, '}');
     reply_out(request, MHD_HTTP_OK, &out);
 }
@@ -48,7 +53,7 @@ static void search_in(struct request *request, const char *entity_id, const char
                  ? RAGSTORE_OK /* no document may be searched, so nothing is found */
                  : ragstore_entity_search(&result, entity, query, options);
     if (status == RAGSTORE_OK) {
-        reply_results(request, entity_id, query, result);
+        reply_results(request, entity_id, query, result, options->mode);
     } else if (status == RAGSTORE_E_NOT_FOUND) {
         reply_missing(request, "Entity", entity_id);
     } else {

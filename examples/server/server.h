@@ -7,6 +7,7 @@
 #ifndef SERVER_H
 #define SERVER_H
 
+#include "embedder.h"
 #include "extract_runner.h"
 #include "settings.h"
 #include "tokens.h"
@@ -33,6 +34,7 @@ struct server {
 #ifdef SERVER_HAS_LLM
     struct llm_client llm; /* url NULL: there is none */
 #endif
+    struct embedder embedder;
     struct admin_jobs *admin_jobs;
     struct workers *workers[POOL_COUNT];
     struct MHD_Daemon *daemon;

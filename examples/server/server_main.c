@@ -5,6 +5,7 @@
  * Reading order: this file, http.c (a request's way), routes.c (the calls), then any *_calls.c.
  */
 #include "admin_jobs.h"
+#include "embedder.h"
 #include "http.h"
 #include "listen.h"
 #include "server_log.h"
@@ -32,39 +33,6 @@ static void on_store_message(void *user, int level, const char *message)
 {
     (void)user;
     log_line((enum log_level)level, "store: %s", message);
-}
-
-/* Find and load the model. One that the operator named must be there; otherwise a server without a
- * model says so and searches by keyword. */
-static bool load_model(ragstore_model **model, struct server *server)
-{
-    const char *named = server->settings.model;
-    ragstore_buffer *found = NULL;
-    int status = RAGSTORE_OK;
-
-    *model = NULL;
-    if (named != NULL && strcmp(named, "none") == 0) {
-        return true;
-    }
-    if (named != NULL) {
-        status = ragstore_model_open(model, named);
-        if (status != RAGSTORE_OK) {
-            fprintf(stderr, "ragstore-server: cannot use the model %s: %s\n", named,
-                    ragstore_error_message());
-        }
-        return status == RAGSTORE_OK;
-    }
-    if (ragstore_model_locate(&found) == RAGSTORE_OK) {
-        status = ragstore_model_open(model, ragstore_buffer_data(found));
-        if (status != RAGSTORE_OK) {
-            snprintf(server->problem, sizeof server->problem,
-                     "Search is by keyword only: the embedding model cannot be used: %.900s",
-                     ragstore_error_message());
-            log_line(LOG_LEVEL_ERROR, "%s", server->problem);
-        }
-    }
-    ragstore_buffer_free(found);
-    return true;
 }
 
 /* Find the helper that reads what is not text. One that the operator named must be there. */
@@ -99,13 +67,13 @@ static bool open_llm(struct server *server)
 #ifdef SERVER_HAS_LLM
     char why[LLM_MESSAGE];
 
-    if (settings->llm_url != NULL &&
+    if (settings->llm_model != NULL &&
         !llm_client_open(&server->llm, settings->llm_url, settings->llm_model, why)) {
         fprintf(stderr, "ragstore-server: cannot use --llm-url %s: %s\n", settings->llm_url, why);
         return false;
     }
 #else
-    if (settings->llm_url != NULL) {
+    if (settings->llm_model != NULL) {
         fputs("ragstore-server: this program was built without libcurl, so --llm-url does not work; "
               "run make setup and build it again\n",
               stderr);
@@ -152,7 +120,8 @@ static void announce(const struct server *server, const ragstore_model *model)
 
     if (fingerprint != NULL) {
         snprintf(search, sizeof search, "search: hybrid with %.*s",
-                 (int)strcspn(fingerprint, "/"), fingerprint);
+                 server->settings.embedder != NULL ? 256 : (int)strcspn(fingerprint, "/"),
+                 fingerprint);
     } else {
         snprintf(search, sizeof search,
                  "search: keyword only, there is no embedding model; run make quickstart or set "
@@ -227,7 +196,7 @@ static bool start_workers(struct server *server)
         return false;
     }
     for (int i = 0; i < POOL_COUNT; i++) {
-        bool only_waits = i == POOL_CHAT && server->settings.llm_url != NULL;
+        bool only_waits = i == POOL_CHAT && server->settings.llm_model != NULL;
 
         server->workers[i] = workers_start(only_waits ? LLM_THREADS : server->settings.threads);
         if (server->workers[i] == NULL) {
@@ -250,6 +219,7 @@ static bool stop(struct server *server)
     idle = http_wait_idle(server, FINISH_MS);
     if (!idle) {
         log_line(LOG_LEVEL_WARNING, "interrupting requests that still run");
+        embedder_give_up(&server->embedder);
         (void)ragstore_store_interrupt(server->store);
         idle = http_wait_idle(server, INTERRUPT_MS);
     }
@@ -267,6 +237,7 @@ static bool stop(struct server *server)
         log_close_file();
         _exit(EXIT_STOPPED);
     }
+    embedder_give_up(&server->embedder);
     status = ragstore_store_close(server->store);
     if (status != RAGSTORE_OK) {
         log_line(LOG_LEVEL_ERROR, "cannot bring the files up to date: %s",
@@ -328,7 +299,7 @@ static int serve(struct server *server, int listener, ragstore_model *model)
 
 int main(int argc, char **argv)
 {
-    static struct server server;
+    static struct server server = {.embedder = {.lock = PTHREAD_MUTEX_INITIALIZER}};
     ragstore_model *model = NULL;
     int status = EXIT_COULD_NOT;
     enum listen_result listening = LISTEN_FAILED;
@@ -360,12 +331,13 @@ int main(int argc, char **argv)
     listening = listen_open(&server, &listener);
     if (listening == LISTEN_REFUSED) {
         status = EXIT_USAGE;
-    } else if (listening == LISTEN_OK && load_model(&model, &server)) {
+    } else if (listening == LISTEN_OK && embedder_load(&server, &model)) {
         status = serve(&server, listener, model);
     } else if (listener >= 0) {
         close(listener);
     }
     ragstore_model_free(model);
+    embedder_free(&server.embedder);
 #ifdef SERVER_HAS_LLM
     llm_client_close(&server.llm);
 #endif

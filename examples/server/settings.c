@@ -27,6 +27,8 @@ static const struct option options[] = {
     {"host", "HOST", TEXT, 0, 0},
     {"port", "PORT", NUMBER, 0, 65535},
     {"model", NULL, TEXT, 0, 0}, /* RAGSTORE_MODEL is read by ragstore_model_locate() */
+    {"embedder", NULL, TEXT, 0, 0},
+    {"embedder-url", NULL, TEXT, 0, 0},
     {"extractor", NULL, TEXT, 0, 0},
     {"llm-url", NULL, TEXT, 0, 0},
     {"llm-model", NULL, TEXT, 0, 0},
@@ -56,6 +58,9 @@ static const char help[] =
     "  --port N             the port; 0 picks a free one (8000)\n"
     "  --model DIR          the embedding model; none for keyword search only\n"
     "                       (RAGSTORE_MODEL, or where the set-up put it)\n"
+    "  --embedder NAME      have texts embedded by this model of the endpoint at --llm-url\n"
+    "                       instead; hashing: by their words only, for tests\n"
+    "  --embedder-url URL   another endpoint for that\n"
     "  --extractor FILE     the helper that reads PDF, Office files, e-books and mails;\n"
     "                       none for text files only (ragstore-extract beside this)\n"
     "  --llm-url URL        an OpenAI-compatible endpoint, such as http://127.0.0.1:8080/v1,\n"
@@ -154,6 +159,12 @@ static bool set_text(struct settings *settings, const char *name, const char *va
     }
     if (strcmp(name, "model") == 0) {
         return replace_text(&settings->model, value);
+    }
+    if (strcmp(name, "embedder") == 0) {
+        return replace_text(&settings->embedder, value);
+    }
+    if (strcmp(name, "embedder-url") == 0) {
+        return replace_text(&settings->embedder_url, value);
     }
     if (strcmp(name, "extractor") == 0) {
         return replace_text(&settings->extractor, value);
@@ -341,6 +352,30 @@ static bool set_defaults(struct settings *settings)
            replace_text(&settings->host, "127.0.0.1");
 }
 
+/* One endpoint answers in chats, one embeds; by default it is the same. */
+static bool check_endpoints(const struct settings *settings)
+{
+    const char *wrong = NULL;
+    bool embeds = settings->embedder != NULL && strcmp(settings->embedder, "hashing") != 0;
+
+    if (settings->embedder != NULL && settings->model != NULL) {
+        wrong = "--embedder and --model name two embedding models; give one of them";
+    } else if (settings->embedder_url != NULL && !embeds) {
+        wrong = "--embedder-url needs --embedder NAME, the model that embeds there";
+    } else if (embeds && settings->embedder_url == NULL && settings->llm_url == NULL) {
+        wrong = "--embedder NAME needs --embedder-url or --llm-url, the endpoint that has this model";
+    } else if (settings->llm_model != NULL && settings->llm_url == NULL) {
+        wrong = "--llm-url and --llm-model are given together or not at all";
+    } else if (settings->llm_url != NULL && settings->llm_model == NULL &&
+               (!embeds || settings->embedder_url != NULL)) {
+        wrong = "--llm-url and --llm-model are given together, or --llm-url and --embedder";
+    }
+    if (wrong != NULL) {
+        fprintf(stderr, "ragstore-server: %s\n", wrong);
+    }
+    return wrong == NULL;
+}
+
 enum settings_result settings_read(struct settings *settings, int argc, char **argv)
 {
     if (!set_defaults(settings)) {
@@ -360,11 +395,7 @@ enum settings_result settings_read(struct settings *settings, int argc, char **a
         !read_arguments(settings, argc, argv, false)) {
         return SETTINGS_WRONG;
     }
-    if ((settings->llm_url == NULL) != (settings->llm_model == NULL)) {
-        fputs("ragstore-server: --llm-url and --llm-model are given together or not at all\n", stderr);
-        return SETTINGS_WRONG;
-    }
-    return SETTINGS_RUN;
+    return check_endpoints(settings) ? SETTINGS_RUN : SETTINGS_WRONG;
 }
 
 void settings_free(struct settings *settings)
@@ -373,6 +404,8 @@ void settings_free(struct settings *settings)
     free(settings->backup_dir);
     free(settings->host);
     free(settings->model);
+    free(settings->embedder);
+    free(settings->embedder_url);
     free(settings->extractor);
     free(settings->llm_url);
     free(settings->llm_model);

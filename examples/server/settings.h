@@ -20,9 +20,11 @@ struct settings {
     char *data_dir;
     char *host;
     char *model;       /* NULL: where the set-up put it; "none": keyword search only */
+    char *embedder;    /* NULL: model embeds; "hashing", or a model of an endpoint */
+    char *embedder_url; /* NULL: llm_url */
     char *extractor;   /* NULL: beside the server; "none": text files only */
-    char *llm_url;     /* NULL, like llm_model: chats are answered by quoting */
-    char *llm_model;
+    char *llm_url;     /* NULL: there is none */
+    char *llm_model;   /* NULL: chats are answered by quoting */
     char *public_host; /* NULL, or one more name that a Host header may have */
     char *backup_dir;  /* NULL: beside data_dir */
     char *token_file;  /* NULL: there are no tokens */

@@ -90,7 +90,8 @@ bool rsi_unit_is_like(const rsi_unit *a, const rsi_unit *b);
 
 /* ---- answer_score.c ---- */
 
-/* Score the units and order them best first. embedder NULL: by words alone. */
+/* Score the units and order them best first. embedder NULL, or it failed: by words
+ * alone. */
 int rsi_units_judge(rsi_material *material, const rsi_asked *asked, const rsi_embedder *embedder,
                     rsi_slice question);
 /* Does a judged unit answer the question, or a part of it? */

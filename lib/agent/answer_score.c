@@ -97,8 +97,8 @@ int rsi_units_judge(rsi_material *material, const rsi_asked *asked, const rsi_em
     if (embedder == NULL || question.size == 0)
         return RAGSTORE_OK;
     int status = embed(material, embedder, question);
-    if (status != RAGSTORE_OK)
-        return status;
+    if (status != RAGSTORE_OK) /* an embedder that failed is as good as none */
+        return status == RAGSTORE_E_EMBEDDER ? RAGSTORE_OK : status;
     for (size_t i = 0; i < material->unit_count; i++) {
         rsi_unit *unit = &material->units[i];
         float score = (unit->coverage + unit->similarity) / 2;

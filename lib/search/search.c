@@ -35,7 +35,26 @@ static int take_given_vector(rsi_running_search *s, const rsi_entity_record *ent
                : rsi_fail(RAGSTORE_E_INVALID_ARGUMENT, "search", "the query vector %s", problem);
 }
 
-/* Embed the query if the entity's model is there; without it a hybrid search is by keyword. */
+static int embed_text(rsi_running_search *s)
+{
+    s->dimension = rsi_embedder_dimension(s->store->embedder);
+    s->vector = rsi_alloc_array(s->dimension, sizeof *s->vector);
+    if (s->vector == NULL)
+        return RAGSTORE_E_NO_MEMORY;
+    int status = rsi_embed_cached(s->vector, s->store->embedded, s->store->embedder, RSI_EMBED_QUERY,
+                                  &s->text, 1);
+    if (status != RAGSTORE_E_EMBEDDER || s->mode == RAGSTORE_MODE_VECTOR)
+        return status;
+    rsi_storage_log(s->store->storage, RAGSTORE_LOG_WARNING, "searching by keyword: %s",
+                    rsi_error_message());
+    rsi_free(s->vector);
+    s->vector = NULL;
+    s->mode = RAGSTORE_MODE_KEYWORD;
+    return RAGSTORE_OK;
+}
+
+/* Embed the query if the entity's model is there; without it, or when it fails, a hybrid search is by
+ * keyword. */
 static int embed_query(rsi_running_search *s, const rsi_entity_record *entity)
 {
     const char *notice;
@@ -44,13 +63,8 @@ static int embed_query(rsi_running_search *s, const rsi_entity_record *entity)
     if (s->query->vector != NULL)
         return take_given_vector(s, entity);
     bool ready = rsi_entity_has_vectors(s->store, entity, &notice);
-    if (ready && entity->embedder != NULL) {
-        s->dimension = rsi_embedder_dimension(s->store->embedder);
-        s->vector = rsi_alloc_array(s->dimension, sizeof *s->vector);
-        return s->vector == NULL ? RAGSTORE_E_NO_MEMORY
-                                 : rsi_embed_cached(s->vector, s->store->embedded,
-                                                    s->store->embedder, RSI_EMBED_QUERY, &s->text, 1);
-    }
+    if (ready && entity->embedder != NULL)
+        return embed_text(s);
     if (s->mode == RAGSTORE_MODE_VECTOR && !ready)
         return rsi_fail(RAGSTORE_E_EMBEDDER, "search", "%s", notice);
     s->mode = RAGSTORE_MODE_KEYWORD;

@@ -275,6 +275,37 @@ static void model_callback__that_fails_adds_nothing(void **state)
     assert_ok(ragstore_store_close(store));
 }
 
+static void model_callback__that_fails_leaves_search_by_keyword(void **state)
+{
+    behaviour how = {0};
+    ragstore_model *model = open_model(&how);
+    ragstore_store *store = open_store_with(state, 0, model);
+    ragstore_entity *entity = make_entity(store, "acme");
+    ragstore_entity_search_options options = RAGSTORE_ENTITY_SEARCH_OPTIONS_INIT;
+    ragstore_result *result;
+    add_text(entity, "b.txt", "All about limestone.");
+    how.fails_with = 1;
+    how.reason = "no route to host";
+    assert_ok(ragstore_entity_search(&result, entity, "limestone", NULL));
+    assert_int_equal(ragstore_result_count(result), 1);
+    assert_int_equal(ragstore_result_mode(result), RAGSTORE_MODE_KEYWORD);
+    ragstore_result_free(result);
+    options.mode = RAGSTORE_MODE_VECTOR;
+    assert_fails(RAGSTORE_E_EMBEDDER,
+                 ragstore_entity_search(&result, entity, "limestone", &options));
+    assert_message_has("no route to host");
+    assert_null(result);
+    how.fails_with = RAGSTORE_E_INTERRUPTED;
+    assert_fails(RAGSTORE_E_INTERRUPTED, ragstore_entity_search(&result, entity, "limestone", NULL));
+    how.fails_with = 0;
+    assert_ok(ragstore_entity_search(&result, entity, "limestone", NULL));
+    assert_int_equal(ragstore_result_mode(result), RAGSTORE_MODE_HYBRID);
+    ragstore_result_free(result);
+    ragstore_model_free(model);
+    ragstore_entity_free(entity);
+    assert_ok(ragstore_store_close(store));
+}
+
 static void model_callback__holds_up_no_search(void **state)
 {
     behaviour how = {0};
@@ -397,6 +428,7 @@ int main(void)
         TEST(model_open_callback__refuses_what_makes_no_sense),
         TEST(model_callback__embeds_documents_and_queries_by_their_role),
         TEST(model_callback__that_fails_adds_nothing),
+        TEST(model_callback__that_fails_leaves_search_by_keyword),
         TEST(model_callback__holds_up_no_search),
         TEST(model_callback__is_not_called_again_after_a_cancel),
         TEST(entity__of_another_model_is_searched_by_keyword_and_refuses_uploads),

@@ -8,12 +8,16 @@ import time
 
 class FakeLlm:
     """`plan` holds what happens at the next calls, the last one for ever: an HTTP status, an
-    answer as it is (dict), or a list of pieces of a streamed one, among them the words of `TRICKS`."""
+    answer as it is (dict), or a list of pieces of a streamed one, among them the words of `TRICKS`.
+
+    With `embeds` it embeds, too: a function from a text to its vector, or an HTTP status, or SLOW: an
+    error that takes its time."""
 
     TRICKS = ("BREAK", "MALFORMED", "ERROR", "SLOW", "SILENT", "NO END")
 
-    def __init__(self, *plan):
+    def __init__(self, *plan, embeds=None):
         self.plan = list(plan)
+        self.embeds = embeds
         self.requests = []  # (path, headers, body)
         self.broken = threading.Event()  # a client left in mid-stream
         fake = self
@@ -27,8 +31,11 @@ class FakeLlm:
             def do_POST(self):
                 body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
                 fake.requests.append((self.path, dict(self.headers), body))
-                step = fake.plan.pop(0) if len(fake.plan) > 1 else fake.plan[0]
                 try:
+                    if fake.embeds is not None and self.path.endswith("/embeddings"):
+                        fake.answer(self, fake.embed(body["input"]), body)
+                        return
+                    step = fake.plan.pop(0) if len(fake.plan) > 1 else fake.plan[0]
                     fake.answer(self, step, body)
                 except OSError:
                     fake.broken.set()
@@ -37,6 +44,15 @@ class FakeLlm:
         self.server.daemon_threads = True
         self.url = f"http://127.0.0.1:{self.server.server_port}/v1"
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+    def embed(self, texts):
+        embeds = self.embeds
+        if embeds == "SLOW":
+            time.sleep(0.7)
+            return 503
+        if isinstance(embeds, int):
+            return embeds
+        return {"data": [{"index": i, "embedding": embeds(text)} for i, text in enumerate(texts)]}
 
     def answer(self, handler, step, body):
         if isinstance(step, int):

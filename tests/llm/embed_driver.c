@@ -17,7 +17,8 @@ int main(int argc, char **argv)
     int status = 1;
 
     if (count > 0 && vectors != NULL && llm_client_open(&client, argv[1], argv[2], why)) {
-        if (llm_embed(vectors, &client, (const char *const *)(argv + 4), count, dimension, why)) {
+        if (llm_embed(vectors, &client, (const char *const *)(argv + 4), count, dimension, NULL,
+                      why)) {
             status = 0;
         }
         llm_client_close(&client);

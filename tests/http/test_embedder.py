@@ -1,0 +1,166 @@
+"""Embedding by an endpoint (--embedder): vectors, and what happens without them."""
+
+import re
+import time
+
+import pytest
+
+from fake_llm import FakeLlm
+from server_process import eventually, ok
+
+QUIET = {"RAGSTORE_LLM_API_KEY": "", "OPENAI_API_KEY": "", "RAGSTORE_MODEL": ""}
+SHIP = "Each vessel of the fleet is painted blue."
+BREAD = "The bakery sells loaves at noon."
+KINDS = ({"ship", "vessel", "ferry"}, {"bakery", "bread", "loaves"})
+
+
+def by_kind(text):
+    """Words of one kind mean the same."""
+    words = set(re.findall(r"\w+", text.lower()))
+    return [len(words & kind) for kind in KINDS] + [0.1]
+
+
+@pytest.fixture
+def endpoint():
+    fake = FakeLlm(["Blue [1]."], embeds=by_kind)
+    yield fake
+    fake.close()
+
+
+@pytest.fixture
+def server(start, endpoint):
+    running = start("--llm-url", endpoint.url, "--embedder", "org/kinds", env=QUIET)
+    running.create_entity("e")
+    running.upload("e", "ship.txt", SHIP)
+    running.upload("e", "bread.txt", BREAD)
+    return running
+
+
+def contents(reply):
+    return [hit["content"] for hit in reply["results"]]
+
+
+def upload(server, name, text):
+    return server.post("/api/entities/e/files", files={"file": (name, text)})
+
+
+def test_embedder__finds_by_meaning_what_has_no_word_in_common(server, endpoint):
+    assert "hybrid with org/kinds" in server.line
+    reply = server.search("e", "ferry", mode="vector", limit=1)
+    assert contents(reply) == [SHIP] and reply["mode"] == "vector"
+    reply = server.search("e", "bread")
+    assert contents(reply)[0] == BREAD and reply["mode"] == "hybrid" and "notice" not in reply
+    health = ok(server.get("/health"))
+    assert health["embedder"] == "org/kinds/3/endpoint"
+    assert (health["search_mode"], health["answer_mode"]) == ("hybrid", "extractive")
+    path, _, body = endpoint.requests[-1]
+    assert path == "/v1/embeddings" and body == {"model": "org/kinds", "input": ["bread"]}
+    session = server.create_session("e")["session_id"]
+    assert server.ask(session, "Which ferry?")["message"]["metadata"]["mode"] == "extractive"
+    assert all(path == "/v1/embeddings" for path, _, _ in endpoint.requests)
+
+
+def test_embedder__and_chats_by_a_model_go_together(start, endpoint):
+    chats = FakeLlm(["Blue [1]."])
+    server = start("--llm-url", chats.url, "--llm-model", "tiny", "--embedder", "kinds",
+                   "--embedder-url", endpoint.url + "/", env=QUIET)
+    server.create_entity("e")
+    server.upload("e", "ship.txt", SHIP)
+    session = server.create_session("e")["session_id"]
+    assert server.ask(session, "What colour has the ferry?")["message"]["content"] == "Blue [1]."
+    chats.close()
+    assert {path for path, _, _ in chats.requests} == {"/v1/chat/completions"}
+    assert {path for path, _, _ in endpoint.requests} == {"/v1/embeddings"}
+
+
+def test_embedder__that_is_away_costs_the_vectors_only(server, endpoint):
+    endpoint.embeds = 500
+    response = upload(server, "more.txt", "A ferry more.")
+    assert response.status_code == 503
+    assert response.json()["error"] == "Embedding failed"
+    assert "org/kinds" in response.json()["detail"] and "answered 500" in response.json()["detail"]
+    assert len(ok(server.get("/api/entities/e/files"))) == 2
+    reply = server.search("e", "painted blue")
+    assert contents(reply) == [SHIP] and reply["mode"] == "keyword"
+    assert "answered 500" in reply["notice"]
+    assert contents(server.search("e", "ferry")) == []
+    body = {"entity_id": "e", "query": "ferry", "mode": "vector"}
+    assert server.post("/api/search", json=body).status_code == 503
+    assert "notice" not in server.search("e", "painted", mode="keyword")
+    session = server.create_session("e")["session_id"]
+    assert "painted blue" in server.ask(session, "What is painted?")["message"]["content"]
+    health = ok(server.get("/health"))
+    assert health["status"] == "degraded" and "answered 500" in health["problems"][0]
+    endpoint.embeds = by_kind
+    assert contents(server.search("e", "another ferry"))[0] == SHIP
+    assert ok(server.get("/health"))["status"] == "healthy"
+    ok(upload(server, "more.txt", "A ferry more."))
+
+
+def test_embedder__that_holds_queries_up_is_left_alone_for_a_while(server, endpoint):
+    endpoint.embeds = "SLOW"
+    assert server.search("e", "blue sea")["mode"] == "keyword"
+    asked, begun = len(endpoint.requests), time.monotonic()
+    for word in "painted", "fleet", "each":
+        assert contents(server.search("e", word)) == [SHIP]
+    assert len(endpoint.requests) == asked and time.monotonic() - begun < 1
+    endpoint.embeds = by_kind
+    assert eventually(lambda: server.search("e", "one ferry")["mode"] == "hybrid", 10)
+
+
+def test_embedder__other_dimension_than_at_the_start_is_refused(server, endpoint):
+    endpoint.embeds = lambda text: [1, 2]
+    response = upload(server, "more.txt", "A ferry more.")
+    assert response.status_code == 503 and "vectors of 3 numbers" in response.json()["detail"]
+
+
+def test_embedder__silence_does_not_keep_the_server_from_stopping(server, endpoint):
+    released = time.monotonic() + 60
+
+    def hang(text):
+        while time.monotonic() < released:
+            time.sleep(0.1)
+        return [1, 1, 1]
+
+    endpoint.embeds = hang
+    job = ok(server.post("/api/entities/e/files?wait=false", files={"file": ("m.txt", "A ferry more.")}))
+    assert eventually(lambda: "A ferry more." in str(endpoint.requests[-1][2]))
+    begun = time.monotonic()
+    assert server.stop() == 0 and time.monotonic() - begun < 5
+    released = 0
+    endpoint.embeds = by_kind
+    assert job["job_id"]
+
+
+def test_embedder__hashing_needs_no_endpoint(start):
+    server = start("--embedder", "hashing", env=QUIET)
+    server.create_entity("e")
+    server.upload("e", "ship.txt", SHIP)
+    assert server.search("e", "painted vessel")["mode"] == "hybrid"
+    assert "hash" in ok(server.get("/health"))["embedder"]
+
+
+@pytest.mark.parametrize("options, status, says", [
+    (["--embedder", "x"], 2, "--embedder-url"),
+    (["--embedder", "x", "--model", "none"], 2, "two embedding models"),
+    (["--embedder-url", "http://127.0.0.1:1/v1"], 2, "needs --embedder"),
+    (["--embedder", "hashing", "--llm-url", "http://127.0.0.1:1/v1"], 2, "together"),
+    (["--embedder", "x", "--llm-url", "http://127.0.0.1:1/v1", "--embedder-url", "http://127.0.0.1:1/v1"],
+     2, "together"),
+    (["--embedder", "x", "--embedder-url", "file:///etc/passwd"], 1, "http"),
+    (["--embedder", "x", "--llm-url", "http://127.0.0.1:1/v1"], 1, "cannot be reached")])
+def test_embedder__wrong_options_are_named(start, options, status, says):
+    server = start(*options, wait=False, env=QUIET)
+    assert server.wait() == status
+    assert says in server.error_text()
+
+
+@pytest.mark.parametrize("embeds, says", [
+    (404, "check the URL and the model's name"), (401, "RAGSTORE_LLM_API_KEY"),
+    (lambda text: [], "did not send a vector"), (lambda text: "x", "did not send a vector"),
+    (lambda text: [0] * 65537, "65,536")])
+def test_embedder__must_give_a_vector_at_the_start(start, endpoint, embeds, says):
+    endpoint.embeds = embeds
+    server = start("--llm-url", endpoint.url, "--embedder", "kinds", wait=False, env=QUIET)
+    assert server.wait() == 1
+    assert says in server.error_text()
