@@ -46,8 +46,25 @@ void rsi_stored_document_free(rsi_stored_document *document)
 typedef struct document_search {
     const char *member;
     const char *value;
+    size_t plain_size; /* of the value, when JSON writes it as it is; otherwise 0 */
     rsi_stored_document *found;
 } document_search;
+
+/* Bytes that JSON writes as they are, unless somebody chose to escape them. */
+static bool is_plain(const char *value)
+{
+    for (const char *at = value; *at != '\0'; at++)
+        if (*at < 0x20 || *at > 0x7E || *at == '"' || *at == '\\')
+            return false;
+    return true;
+}
+
+/* Thousands of documents that do not have the value need not be parsed for that. */
+static bool may_have(const document_search *search, const char *json, size_t size)
+{
+    return search->plain_size == 0 || memmem(json, size, search->value, search->plain_size) != NULL ||
+           memchr(json, '\\', size) != NULL;
+}
 
 static void read_stored(rsi_stored_document *document, uint64_t row, rsi_json *json)
 {
@@ -70,7 +87,7 @@ static int look_at_document(void *user, uint64_t number, const char *json, size_
 {
     document_search *search = user;
     rsi_json *value;
-    if (search->found->json != NULL)
+    if (search->found->json != NULL || !may_have(search, json, size))
         return RAGSTORE_OK;
     int status = rsi_json_parse(&value, json, size, RSI_JSON_DEPTH_STORED);
     if (status != RAGSTORE_OK)
@@ -86,7 +103,7 @@ static int look_at_document(void *user, uint64_t number, const char *json, size_
 int rsi_stored_document_find(rsi_stored_document *document, rsi_store *store,
                              const char *entity_id, const char *member, const char *value)
 {
-    document_search search = {member, value, document};
+    document_search search = {member, value, is_plain(value) ? strlen(value) : 0, document};
     memset(document, 0, sizeof *document);
     int status = rsi_storage_rows(store->storage, RSI_SPACE_ENTITIES, entity_id, 0, UINT64_MAX,
                                   look_at_document, &search);
