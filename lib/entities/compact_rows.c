@@ -78,9 +78,8 @@ static int rewrite_segment(rsi_store *store, rsi_catalog *catalog, size_t segmen
     if (status == RAGSTORE_OK && catalog->rows != NULL &&
         segment < rsi_rows_segment_count(catalog->rows))
         status = is_worth_it(&worth, catalog, segment, extent);
-    if (status == RAGSTORE_OK && worth) {
+    if (status == RAGSTORE_OK && worth)
         status = rsi_rows_rewrite_begin(&rewrite, catalog->rows, segment, &catalog->alive);
-    }
     pthread_rwlock_unlock(&catalog->lock);
     if (rewrite == NULL) {
         if (status == RAGSTORE_E_IO)

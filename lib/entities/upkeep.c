@@ -64,16 +64,18 @@ static bool take_stale_index(rsi_store *store, char **entity_id)
 
 static int keep_entity(rsi_store *store, const char *entity_id)
 {
-    int status = rsi_compact_rows(store, entity_id, RSI_COMPACT_WASTEFUL);
-    if (status == RAGSTORE_E_BUSY || status == RAGSTORE_E_READ_ONLY)
-        status = RAGSTORE_OK; /* after the next change */
+    int status = rsi_export_entity(store, entity_id, RSI_EXPORT_UNASKED);
     if (status == RAGSTORE_OK)
-        status = rsi_export_entity(store, entity_id, RSI_EXPORT_UNASKED);
+        status = rsi_compact_rows(store, entity_id, RSI_COMPACT_WASTEFUL);
+    if (status == RAGSTORE_E_BUSY || status == RAGSTORE_E_DISK_FULL || status == RAGSTORE_E_IO ||
+        status == RAGSTORE_E_NO_MEMORY)
+        rsi_upkeep_mark(store, entity_id); /* may work later */
     if (status == RAGSTORE_E_DAMAGED) { /* the rest of the store goes on, and can be closed */
         rsi_storage_log(store->storage, RAGSTORE_LOG_ERROR, "%s", rsi_error_message());
         return RAGSTORE_OK;
     }
-    return status == RAGSTORE_E_NOT_FOUND ? RAGSTORE_OK : status; /* deleted meanwhile */
+    /* read-only: nothing to be done; not found: deleted meanwhile */
+    return status == RAGSTORE_E_NOT_FOUND || status == RAGSTORE_E_READ_ONLY ? RAGSTORE_OK : status;
 }
 
 /* Is it worth writing files of this size for what the journal holds? */

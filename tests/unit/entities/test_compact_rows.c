@@ -122,6 +122,72 @@ static void entities_compact_rows__each_failing_call_leaves_the_living(void **st
     open_store_end(&s);
 }
 
+/* ---- unasked ---- */
+
+#define WIDE 4096
+
+/* Documents of 16 KiB of vector each: enough for upkeep to care. */
+static void fill_wide(open_store *s, int documents, int deleted)
+{
+    static float vector[WIDE];
+    rsi_added added[16];
+    assert_true(documents <= 16);
+    for (int i = 0; i < documents; i++) {
+        char name[16];
+        char json[64];
+        snprintf(name, sizeof name, "w%d", i);
+        snprintf(json, sizeof json, "[{\"text\": \"wide %d\"}]", i);
+        memset(vector, 0, sizeof vector);
+        vector[i] = 1;
+        added[i] = open_store_add_chunks(s, name, json, vector, WIDE);
+    }
+    for (int i = 0; i < deleted; i++)
+        assert_int_equal(rsi_document_delete(s->store, ACME, s->incarnation, added[i].doc_id), 0);
+}
+
+/* Until nothing waits, or something failed. */
+static int do_upkeep(open_store *s)
+{
+    bool did = true;
+    int status = RAGSTORE_OK;
+    while (status == RAGSTORE_OK && did)
+        status = rsi_upkeep_step(s->store, true, &did);
+    return status;
+}
+
+/* On a full disk it waits, and is done when there is room again, without a further change. */
+static void entities_compact_rows__unasked_is_made_up_for_after_a_full_disk(void **state)
+{
+    open_store s;
+    bool struck = true;
+    open_store_begin(&s, state, NULL);
+    open_store_close(&s);
+    open_store_keep(&s);
+    for (int64_t n = 1; struck; n++) {
+        open_store_put_back(&s);
+        assert_int_equal(open_store_open(&s, RAGSTORE_OPEN_MUST_EXIST), 0);
+        fill_wide(&s, 12, 9);
+        const uint64_t before = rows_size(&s);
+        fault_files_fail(&s.faults, FAULT_WRITE, n, ENOSPC, false);
+        (void)do_upkeep(&s);
+        struck = fault_files_struck(&s.faults);
+        fault_files_disarm(&s.faults);
+        assert_int_equal(do_upkeep(&s), 0);
+        assert_true(rows_size(&s) < before / 2);
+        rsi_catalog *catalog = acquire(&s);
+        for (int64_t chunk = 9; chunk < 12; chunk++) {
+            const float *row;
+            assert_int_equal(rsi_rows_get(&row, catalog->rows, chunk), 0);
+            assert_float_equal(row[chunk], 1, 0);
+        }
+        rsi_catalog_release(s.store, catalog);
+        open_store_close(&s);
+    }
+    open_store_put_back(&s);
+    assert_int_equal(open_store_open(&s, RAGSTORE_OPEN_MUST_EXIST), 0);
+    open_store_end(&s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -129,6 +195,7 @@ int main(void)
         FRESH(entities_compact_rows__a_transaction_keeps_its_rows),
         FRESH(entities_compact_rows__each_failing_allocation_leaves_the_living),
         FRESH(entities_compact_rows__each_failing_call_leaves_the_living),
+        FRESH(entities_compact_rows__unasked_is_made_up_for_after_a_full_disk),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
