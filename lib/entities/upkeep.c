@@ -62,20 +62,43 @@ static bool take_stale_index(rsi_store *store, char **entity_id)
     return *entity_id != NULL;
 }
 
+/* May it work later, when there is room again or nobody writes? */
+static bool may_work_later(int status)
+{
+    return status == RAGSTORE_E_BUSY || status == RAGSTORE_E_DISK_FULL || status == RAGSTORE_E_IO ||
+           status == RAGSTORE_E_NO_MEMORY;
+}
+
+/* What cannot be mended, or need not, keeps neither the rest of the store waiting nor its closing. */
+static int pass_over(rsi_store *store, int status)
+{
+    if (status == RAGSTORE_E_DAMAGED)
+        rsi_storage_log(store->storage, RAGSTORE_LOG_ERROR, "%s", rsi_error_message());
+    /* read-only: nothing to be done; not found: deleted meanwhile */
+    return status == RAGSTORE_E_DAMAGED || status == RAGSTORE_E_NOT_FOUND ||
+                   status == RAGSTORE_E_READ_ONLY
+               ? RAGSTORE_OK
+               : status;
+}
+
+/*
+ * Both pieces of work load the entity, which marks it; the export, which comes last, takes that
+ * mark away. It does not wait until the compaction has worked.
+ */
 static int keep_entity(rsi_store *store, const char *entity_id)
 {
-    int status = rsi_export_entity(store, entity_id, RSI_EXPORT_UNASKED);
-    if (status == RAGSTORE_OK)
-        status = rsi_compact_rows(store, entity_id, RSI_COMPACT_WASTEFUL);
-    if (status == RAGSTORE_E_BUSY || status == RAGSTORE_E_DISK_FULL || status == RAGSTORE_E_IO ||
-        status == RAGSTORE_E_NO_MEMORY)
-        rsi_upkeep_mark(store, entity_id); /* may work later */
-    if (status == RAGSTORE_E_DAMAGED) { /* the rest of the store goes on, and can be closed */
-        rsi_storage_log(store->storage, RAGSTORE_LOG_ERROR, "%s", rsi_error_message());
-        return RAGSTORE_OK;
+    rsi_saved_error error;
+    const int compacted =
+        pass_over(store, rsi_compact_rows(store, entity_id, RSI_COMPACT_WASTEFUL));
+    rsi_error_save(&error);
+    int status = pass_over(store, rsi_export_entity(store, entity_id, RSI_EXPORT_UNASKED));
+    if (status == RAGSTORE_OK && compacted != RAGSTORE_OK) {
+        rsi_error_restore(&error);
+        status = compacted;
     }
-    /* read-only: nothing to be done; not found: deleted meanwhile */
-    return status == RAGSTORE_E_NOT_FOUND || status == RAGSTORE_E_READ_ONLY ? RAGSTORE_OK : status;
+    if (may_work_later(status))
+        rsi_upkeep_mark(store, entity_id);
+    return status;
 }
 
 /* Is it worth writing files of this size for what the journal holds? */
