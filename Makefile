@@ -253,10 +253,13 @@ $(BUILD)/tests/fuzz/libfuzzer_%: $(BUILD)/tests/fuzz/%.o $(internal)
 	$(call say,LINK,$@)
 	$(Q)$(CC) -o $@ $(VARIANT_FLAGS) -fsanitize=fuzzer $(LDFLAGS) $^ $(FAISS_ARCHIVES) $(LIB_LIBS) -lcmocka
 
+# a program finds the library of its own tree, wherever that tree was moved or copied to
+find_library = -Wl,-rpath,'$$ORIGIN/$(shell realpath -m --relative-to='$(dir $1)' '$(LIB)')'
+
 $(api_tests): $(BUILD)/%: $(BUILD)/%.o $(harness_public) $(shared)
 	$(call say,LINK,$@)
 	$(Q)$(CC) -o $@ $(VARIANT_FLAGS) $(LDFLAGS) $< $(harness_public) -L$(LIB) -lragstore -lcmocka \
-	    $(shell $(PKG_CONFIG) --libs jansson) -lpthread -lm -Wl,-rpath,$(abspath $(LIB))
+	    $(shell $(PKG_CONFIG) --libs jansson) -lpthread -lm $(call find_library,$@)
 
 # the files of the library that may call the system for files call functions of another name in the
 # test that watches all the others
@@ -280,7 +283,7 @@ $(BUILD)/tests/llm/%.o: tests/llm/%.c | need-dependencies
 $(BUILD)/tests/llm/embed_driver: %: %.o $(llm_objects) $(shared)
 	$(call say,LINK,$@)
 	$(Q)$(CC) -o $@ $(VARIANT_FLAGS) $(LDFLAGS) $(filter %.o,$^) -L$(LIB) -lragstore \
-	    $(shell $(PKG_CONFIG) --libs jansson) $(LLM_LIBS) -Wl,-rpath,$(abspath $(LIB))
+	    $(shell $(PKG_CONFIG) --libs jansson) $(LLM_LIBS) $(call find_library,$@)
 
 $(BUILD)/tests/extract/%.o: tests/extract/%.c | need-dependencies
 	$(call say,CC,$<)
@@ -294,12 +297,12 @@ $(BUILD)/tests/extract/attacked: %: %.o $(BUILD)/examples/extract/extract_emit.o
 $(BUILD)/tests/extract/test_runner: %: %.o $(runner_objects) $(harness_public) $(shared) | $(BUILD)/tests/extract/attacked
 	$(call say,LINK,$@)
 	$(Q)$(CC) -o $@ $(VARIANT_FLAGS) $(LDFLAGS) $(filter %.o,$^) -L$(LIB) -lragstore -lcmocka \
-	    $(shell $(PKG_CONFIG) --libs jansson) -lpthread -lm -Wl,-rpath,$(abspath $(LIB))
+	    $(shell $(PKG_CONFIG) --libs jansson) -lpthread -lm $(call find_library,$@)
 
 $(campaign_programs): %: %.o $(BUILD)/tests/campaigns/workload.o $(harness_public) $(shared)
 	$(call say,LINK,$@)
 	$(Q)$(CC) -o $@ $(VARIANT_FLAGS) $(LDFLAGS) $(filter %.o,$^) -L$(LIB) -lragstore -lcmocka -lm \
-	    $(shell $(PKG_CONFIG) --libs jansson) -lpthread -Wl,-rpath,$(abspath $(LIB))
+	    $(shell $(PKG_CONFIG) --libs jansson) -lpthread $(call find_library,$@)
 
 .PHONY: need-dependencies
 need-dependencies:
