@@ -1,7 +1,7 @@
 # The sources of the library, by room, from the ground up (lib/README.md).
 
-ROOMS := base files json query storage vectors lexical embed entities search ingest collections \
-    agent api
+ROOMS := base files json query storage vectors lexical embed jobs entities search ingest \
+    collections agent api
 
 ROOM_base := \
     bitset.c \
@@ -178,6 +178,13 @@ ROOM_embed := \
     wordpiece.c \
     wordpiece_config.c
 
+ROOM_jobs := \
+    job_extractor.c \
+    job_list.c \
+    job_record.c \
+    job_threads.c \
+    job_work.c
+
 ROOM_entities := \
     backup.c \
     catalog.c \
@@ -194,13 +201,8 @@ ROOM_entities := \
     export.c \
     index_plan.c \
     index_settings.c \
-    job_list.c \
-    job_record.c \
-    job_threads.c \
-    job_work.c \
     open_stores.c \
     store.c \
-    store_extractor.c \
     store_log.c \
     upkeep.c
 

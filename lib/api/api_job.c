@@ -96,7 +96,7 @@ int ragstore_job_open(ragstore_job **out, ragstore_store *store, const char *job
         status = rsi_core_enter(store->core, __func__);
     if (status != RAGSTORE_OK)
         return status;
-    status = rsi_job_read(&record, store->core->store, job_id);
+    status = rsi_job_read(&record, store->core->store->storage, job_id);
     if (status == RAGSTORE_OK)
         status = rsi_job_open_handle(out, store->core, record.id);
     rsi_job_record_free(&record);
@@ -129,7 +129,7 @@ int ragstore_job_describe(ragstore_buffer **out, ragstore_job *job)
         status = enter(job, __func__);
     if (status != RAGSTORE_OK)
         return status;
-    status = rsi_job_describe(&text, job->core->store, job->job_id);
+    status = rsi_job_describe(&text, job->core->store->jobs, job->job_id);
     return rsi_core_leave_with(out, job->core, &text, status);
 }
 
@@ -154,7 +154,7 @@ static int look(bool *ended, const ragstore_job *job, uint32_t wait_ms, const ch
                      "abort it first",
                      function);
     else
-        status = rsi_job_wait(ended, store, job->job_id, wait_ms);
+        status = rsi_job_wait(ended, store->jobs, job->job_id, wait_ms);
     return rsi_core_leave(job->core, status);
 }
 
@@ -190,7 +190,7 @@ int ragstore_job_cancel(ragstore_job *job)
         status = rsi_core_enter_to_write(job->core, __func__);
     if (status != RAGSTORE_OK)
         return status;
-    status = rsi_job_cancel(job->core->store, job->job_id);
+    status = rsi_job_cancel(job->core->store->jobs, job->job_id);
     return rsi_core_leave(job->core, rsi_wrap(status, "cancel a job"));
 }
 
@@ -208,7 +208,7 @@ int ragstore_job_list(ragstore_buffer **out, ragstore_store *store,
         status = rsi_core_enter(store->core, __func__);
     if (status != RAGSTORE_OK)
         return status;
-    status = rsi_job_list(&text, store->core->store, given.entity_id,
+    status = rsi_job_list(&text, store->core->store->jobs, given.entity_id,
                           given.limit == 0 ? UINT64_MAX : given.limit, given.offset);
     return rsi_core_leave_with(out, store->core, &text, status);
 }

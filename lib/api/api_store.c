@@ -81,7 +81,7 @@ int ragstore_store_open(ragstore_store **out, const char *path,
     store->core->extractor.call = given.extract;
     store->core->extractor.user = given.extract_user;
     if (given.extract != NULL)
-        rsi_store_extractor_add(store->core->store, &store->core->extractor);
+        rsi_job_extractor_add(store->core->store->jobs, &store->core->extractor);
     store->magic = RSI_MAGIC_STORE;
     *out = store;
     return RAGSTORE_OK;
@@ -234,7 +234,7 @@ int ragstore_store_maintain(ragstore_store *store, uint32_t budget_ms)
     while (status == RAGSTORE_OK && did) {
         status = rsi_upkeep_step(store->core->store, true, &did);
         if (status == RAGSTORE_OK && !did)
-            status = rsi_jobs_step(store->core->store, &did);
+            status = rsi_jobs_step(store->core->store->jobs, &did);
         if (rsi_monotonic_ms() >= deadline)
             break;
     }

@@ -113,7 +113,7 @@ int rsi_core_close(rsi_core *core)
         pthread_cond_wait(&core->idle, &core->mutex);
     pthread_mutex_unlock(&core->mutex);
     if (core->extractor.call != NULL)
-        rsi_store_extractor_remove(core->store, &core->extractor);
+        rsi_job_extractor_remove(core->store->jobs, &core->extractor);
     return rsi_wrap(rsi_store_leave(core->store, &core->log), "close store");
 }
 

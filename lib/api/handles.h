@@ -37,7 +37,7 @@
 typedef struct rsi_core {
     rsi_store *store;   /* other cores of this process may share it (open_stores.h) */
     rsi_store_log log;  /* who hears of what happens */
-    rsi_store_extractor extractor; /* of this handle; .call is NULL: none */
+    rsi_job_extractor extractor; /* of this handle; .call is NULL: none */
     bool read_only;     /* this handle's wish: the store itself may be open for writing */
     uint64_t process;   /* a fork's child may not use it */
     pthread_mutex_t mutex; /* guards the three below */

@@ -8,7 +8,6 @@
 #include "lexical/lexical.h"
 #include "base/utf8.h"
 #include "entities/catalog.h"
-#include "entities/jobs.h"
 #include "files/paths.h"
 
 #include <string.h>
@@ -438,7 +437,7 @@ int rsi_entity_delete(uint64_t *sessions_deleted, rsi_store *store, const char *
     if (status == RAGSTORE_OK)
         status = drop_sessions(&dropped, store, tx, id);
     if (status == RAGSTORE_OK)
-        status = rsi_jobs_cancel_of(tx, store, id);
+        status = rsi_jobs_cancel_of(tx, store->storage, id);
     if (status == RAGSTORE_OK)
         status = rsi_tx_drop(tx, RSI_SPACE_ENTITIES, id);
     if (status == RAGSTORE_OK)

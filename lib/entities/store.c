@@ -4,7 +4,6 @@
 #include "base/memory.h"
 #include "base/status.h"
 #include "entities/catalog.h"
-#include "entities/jobs.h"
 
 #define CACHE_SHARE 16 /* of the memory limit, for vectors of texts that may come again */
 #define CACHE_MAX ((uint64_t)64 << 20)
@@ -28,8 +27,6 @@ int rsi_store_open(rsi_store **out, const char *path, const rsi_store_options *o
     pthread_mutex_init(&store->codes_mutex, NULL);
     pthread_mutex_init(&store->upkeep_mutex, NULL);
     pthread_mutex_init(&store->log_mutex, NULL);
-    pthread_mutex_init(&store->extractors_mutex, NULL);
-    pthread_cond_init(&store->extractor_returned, NULL);
     store->opens = 1;
     store->users = 1;
     storage_options.keep_lease = options->background;
@@ -46,7 +43,7 @@ int rsi_store_open(rsi_store **out, const char *path, const rsi_store_options *o
     if (status == RAGSTORE_OK)
         status = rsi_storage_open(&store->storage, path, &storage_options);
     if (status == RAGSTORE_OK)
-        status = rsi_jobs_create(store, options->run_job);
+        status = rsi_jobs_create(&store->jobs, store->storage, options->run_job, store);
     if (status == RAGSTORE_OK && options->embedder != NULL)
         status = take_embedder(store, options->embedder);
     if (status == RAGSTORE_OK && options->background && !rsi_storage_is_read_only(store->storage))
@@ -67,7 +64,7 @@ int rsi_store_open(rsi_store **out, const char *path, const rsi_store_options *o
 int rsi_store_close(rsi_store *store)
 {
     rsi_upkeep_stop(store);
-    rsi_jobs_stop(store);
+    rsi_jobs_stop(store->jobs);
     int status = RAGSTORE_OK;
     if (!rsi_storage_is_read_only(store->storage)) {
         bool did = true;
@@ -92,7 +89,7 @@ void rsi_store_free(rsi_store *store)
         return;
     rsi_catalogs_free(store);
     rsi_storage_free(store->storage);
-    rsi_jobs_free(store);
+    rsi_jobs_free(store->jobs);
     rsi_embedding_cache_free(store->embedded);
     rsi_embedder_release(store->embedder);
     rsi_map_free(&store->stale_indexes, NULL);
@@ -100,8 +97,6 @@ void rsi_store_free(rsi_store *store)
     pthread_mutex_destroy(&store->codes_mutex);
     pthread_mutex_destroy(&store->upkeep_mutex);
     pthread_mutex_destroy(&store->log_mutex);
-    pthread_mutex_destroy(&store->extractors_mutex);
-    pthread_cond_destroy(&store->extractor_returned);
     rsi_free(store->path);
     rsi_free(store);
 }

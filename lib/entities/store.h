@@ -5,7 +5,7 @@
  *     ├─ storage    records, rows of records, files
  *     ├─ embedder   or NULL: keyword search only; with what it gave lately (embedding_cache.h)
  *     ├─ catalogs   what is held in memory of each entity that was touched (catalog.h)
- *     ├─ jobs       what goes on behind the calls (jobs.h)
+ *     ├─ jobs       what goes on behind the calls (jobs/jobs.h)
  *     └─ upkeep     a thread that writes checkpoints and index files, or the host's calls
  */
 #ifndef RSI_ENTITIES_STORE_H
@@ -14,6 +14,7 @@
 #include "base/map.h"
 #include "embed/embed.h"
 #include "entities/embedding_cache.h"
+#include "jobs/jobs.h"
 #include "ragstore.h"
 #include "storage/storage.h"
 
@@ -26,19 +27,6 @@ typedef struct rsi_store_log {
     struct rsi_store_log *next; /* under log_mutex */
 } rsi_store_log;
 
-/* A callback that takes the text out of documents, for jobs; lives with its user. */
-typedef struct rsi_store_extractor {
-    int32_t (*call)(void *user, ragstore_extraction *out, const void *bytes, size_t size,
-                    const char *filename);
-    void *user;
-    unsigned uses; /* these three under extractors_mutex */
-    bool leaves;
-    struct rsi_store_extractor *next;
-} rsi_store_extractor;
-
-typedef struct rsi_jobs rsi_jobs;
-struct rsi_job;
-
 typedef struct rsi_store {
     rsi_storage *storage;
     rsi_embedder *embedder; /* NULL: none */
@@ -50,10 +38,6 @@ typedef struct rsi_store {
 
     pthread_mutex_t log_mutex;
     rsi_store_log *logs;
-
-    pthread_mutex_t extractors_mutex;
-    pthread_cond_t extractor_returned;
-    rsi_store_extractor *extractors;
 
     rsi_jobs *jobs;
 
@@ -79,7 +63,7 @@ typedef struct rsi_store_options {
     uint64_t memory_limit_bytes; /* never 0 here */
     rsi_embedder *embedder;      /* retained; may be NULL */
     bool background;
-    int (*run_job)(struct rsi_job *job); /* jobs.h */
+    rsi_job_runner *run_job;
     rsi_store_log *log; /* hears instead of storage.log, until it is removed; or NULL */
 } rsi_store_options;
 
@@ -99,17 +83,6 @@ void rsi_store_log_add(rsi_store *store, rsi_store_log *log);
 void rsi_store_log_remove(rsi_store *store, const rsi_store_log *log);
 /* Pass a message on; the storage's callback. */
 void rsi_store_log_pass(void *store, int level, const char *message);
-
-/* ---- extractors (store_extractor.c) ---- */
-
-void rsi_store_extractor_add(rsi_store *store, rsi_store_extractor *extractor);
-/* Waits until no job uses it any more. */
-void rsi_store_extractor_remove(rsi_store *store, rsi_store_extractor *extractor);
-bool rsi_store_has_extractor(rsi_store *store);
-/* One of them, or NULL, until it is given back. Who borrows it asks now and then whether it leaves. */
-rsi_store_extractor *rsi_store_extractor_borrow(rsi_store *store);
-bool rsi_store_extractor_leaves(rsi_store *store, const rsi_store_extractor *extractor);
-void rsi_store_extractor_return(rsi_store *store, rsi_store_extractor *extractor);
 
 /* ---- upkeep (upkeep.c) ---- */
 

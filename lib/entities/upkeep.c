@@ -9,7 +9,7 @@
  *                   lexical.rsl of entities whose documents changed
  *
  * One thread of the library does it, or the host through ragstore_store_maintain(). The thread also
- * starts those that work on jobs (job_threads.c).
+ * starts those that work on jobs (jobs/job_threads.c).
  */
 #include "entities/store.h"
 
@@ -18,7 +18,6 @@
 #include "base/status.h"
 #include "entities/compact.h"
 #include "entities/export.h"
-#include "entities/jobs.h"
 
 #include <errno.h>
 #include <string.h>
@@ -164,7 +163,7 @@ static void *run_upkeep(void *user)
         if (status == RAGSTORE_OK)
             status = rsi_upkeep_step(store, false, &did);
         if (status == RAGSTORE_OK)
-            status = rsi_jobs_wake(store);
+            status = rsi_jobs_wake(store->jobs);
         wait_ms = status != RAGSTORE_OK ? RETRY_MS : did ? 1 : TICK_MS;
         if (status != RAGSTORE_OK && status != RAGSTORE_E_BUSY)
             rsi_storage_log(store->storage, RAGSTORE_LOG_WARNING, "upkeep: %s",

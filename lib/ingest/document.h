@@ -10,7 +10,7 @@
 #define RSI_INGEST_DOCUMENT_H
 
 #include "entities/catalog.h"
-#include "entities/jobs.h"
+#include "jobs/jobs.h"
 #include "ragstore.h"
 
 #define RSI_DOCUMENT_MAX ((uint64_t)1 << 30)

@@ -3,7 +3,7 @@
 #define RSI_INGEST_DOCUMENT_INTERNAL_H
 
 #include "base/digest.h"
-#include "entities/jobs.h"
+#include "jobs/jobs.h"
 #include "ingest/document.h"
 
 /* One chunk on its way in. */

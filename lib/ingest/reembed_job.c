@@ -102,7 +102,7 @@ int rsi_reembed_submit(char job_id[RSI_JOB_ID_MAX], rsi_store *store, const char
         rsi_tx_abort(tx);
     rsi_entity_record_free(&entity);
     if (status == RAGSTORE_OK)
-        rsi_jobs_tell(store);
+        rsi_jobs_tell(store->jobs);
     return status;
 }
 
@@ -243,7 +243,7 @@ static int clear(rsi_job *job)
         if (status == RAGSTORE_OK)
             status = rsi_catalog_drop_rows(catalog, store);
         if (status == RAGSTORE_OK)
-            status = rsi_job_put_request(tx, store, job->record.id, request.data);
+            status = rsi_job_put_request(tx, store->storage, job->record.id, request.data);
         if (status == RAGSTORE_OK)
             status = rsi_tx_commit(tx);
         else

@@ -105,7 +105,7 @@ int rsi_upload_submit(char job_id[RSI_JOB_ID_MAX], rsi_upload *upload)
     if (status == RAGSTORE_OK)
         status = submit(job_id, upload, sha256);
     if (status == RAGSTORE_OK)
-        rsi_jobs_tell(upload->store);
+        rsi_jobs_tell(upload->store->jobs);
     const char *name = upload->fields.filename;
     status = rsi_wrap(status, "submit \"%.200s\"", name == NULL ? "document" : name);
     rsi_upload_abort(upload);
@@ -127,7 +127,7 @@ static int prepare_job(rsi_prepared *prepared, rsi_store *store, const rsi_entit
     int status = rsi_prepare_file(prepared, store, entity, job->record.incoming, fields);
     if (status == RAGSTORE_E_NOT_FOUND) { /* cancelled a moment ago, in another process perhaps */
         rsi_job_record now;
-        if (rsi_job_read(&now, store, job->record.id) == RAGSTORE_OK &&
+        if (rsi_job_read(&now, store->storage, job->record.id) == RAGSTORE_OK &&
             now.state == RSI_JOB_RUNNING)
             status = rsi_fail(RAGSTORE_E_DAMAGED, "ingest",
                               "its file is gone from uploads/; send it again");

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Which room of lib/ uses which, and who touches the world outside.
 
-    api → agent → ingest, search, collections → entities → embed, lexical, vectors, storage → query
-        → json, files → base
+    api → agent → ingest, search, collections → entities → jobs → embed, lexical, vectors, storage
+        → query → json, files → base
 
 A room may use itself and rooms further right. Checked by reading the sources:
 
@@ -33,6 +33,7 @@ LEVELS = [
     {"agent"},
     {"ingest", "search", "collections"},
     {"entities"},
+    {"jobs"},
     {"embed", "lexical", "vectors", "storage"},
     {"query"},
     {"json", "files"},

@@ -13,7 +13,7 @@ static int work(open_store *s)
     bool did = true;
     int status = RAGSTORE_OK;
     while (status == RAGSTORE_OK && did)
-        status = rsi_jobs_step(s->store, &did);
+        status = rsi_jobs_step(s->store->jobs, &did);
     return status;
 }
 
@@ -119,7 +119,8 @@ static int submit_and_work(void *user)
     if (submitted) {
         expect_whole(s);
         assert_true(failed || has_vectors(s));
-        assert_int_equal(rsi_job_cancel(s->store, made->id), 0); /* nothing when it has ended */
+        /* nothing when it has ended */
+        assert_int_equal(rsi_job_cancel(s->store->jobs, made->id), 0);
         if (has_vectors(s))
             forget_vectors(s);
     }

@@ -26,14 +26,14 @@ static int work(open_store *s)
     bool did = true;
     int status = RAGSTORE_OK;
     while (status == RAGSTORE_OK && did)
-        status = rsi_jobs_step(s->store, &did);
+        status = rsi_jobs_step(s->store->jobs, &did);
     return status;
 }
 
 static rsi_job_state state_of(open_store *s, const char *id)
 {
     rsi_job_record record;
-    if (rsi_job_read(&record, s->store, id) != RAGSTORE_OK)
+    if (rsi_job_read(&record, s->store->storage, id) != RAGSTORE_OK)
         fail_msg("%s", rsi_error_message());
     rsi_job_state state = record.state;
     rsi_job_record_free(&record);
@@ -112,7 +112,7 @@ static void ingest_upload_job__that_is_cancelled_leaves_no_file(void **state)
     open_store_begin(&s, state, NULL);
     assert_int_equal(submit(id, &s), 0);
     assert_int_equal(count_uploads(state), 1);
-    assert_int_equal(rsi_job_cancel(s.store, id), 0);
+    assert_int_equal(rsi_job_cancel(s.store->jobs, id), 0);
     assert_int_equal(count_uploads(state), 0);
     open_store_end(&s);
 }
@@ -127,7 +127,7 @@ static void ingest_upload_job__without_its_file_fails(void **state)
     assert_int_equal(submit(id, &s), 0);
     temporary_remove_all(temporary_join(path, state, "uploads/" ACME));
     assert_int_equal(work(&s), 0);
-    assert_int_equal(rsi_job_wait(&ended, s.store, id, 0), RAGSTORE_E_DAMAGED);
+    assert_int_equal(rsi_job_wait(&ended, s.store->jobs, id, 0), RAGSTORE_E_DAMAGED);
     assert_true(ended);
     expect_message("send it again");
     open_store_end(&s);
@@ -146,7 +146,7 @@ static void ingest_upload_job__of_an_unknown_kind_fails(void **state)
     assert_int_equal(rsi_job_put_new(id, tx, &job), 0);
     assert_int_equal(rsi_tx_commit(tx), 0);
     assert_int_equal(work(&s), 0);
-    assert_int_equal(rsi_job_wait(&ended, s.store, id, 0), RAGSTORE_E_VERSION);
+    assert_int_equal(rsi_job_wait(&ended, s.store->jobs, id, 0), RAGSTORE_E_VERSION);
     expect_message("dance");
     open_store_end(&s);
 }
@@ -189,7 +189,7 @@ static int submit_and_work(void *user)
         if (is == RSI_JOB_DONE)
             delete_document(s);
         else
-            assert_int_equal(rsi_job_cancel(s->store, id), 0);
+            assert_int_equal(rsi_job_cancel(s->store->jobs, id), 0);
     }
     assert_int_equal(count_documents(s), 0);
     return status;

@@ -1,5 +1,5 @@
 /* Jobs for callers: looking, waiting, cancelling. See jobs.h. */
-#include "entities/jobs.h"
+#include "jobs/job_internal.h"
 
 #include "base/memory.h"
 #include "base/status.h"
@@ -8,7 +8,7 @@
 
 /* ---- JSON ---- */
 
-static void put_job(rsi_json_writer *writer, rsi_store *store, const rsi_job_record *record)
+static void put_job(rsi_json_writer *writer, rsi_jobs *jobs, const rsi_job_record *record)
 {
     static const char *const before[] = {"job_id", "kind", "entity_id", "filename", "state"};
     static const char *const after[] = {"error", "result", "created_at", "updated_at"};
@@ -16,7 +16,7 @@ static void put_job(rsi_json_writer *writer, rsi_store *store, const rsi_job_rec
     uint64_t done = 0;
     uint64_t total = 0;
     if (record->state == RSI_JOB_RUNNING)
-        rsi_jobs_progress(store, record->id, stage, &done, &total);
+        rsi_jobs_progress(jobs, record->id, stage, &done, &total);
     rsi_json_begin_object(writer);
     for (size_t i = 0; i < sizeof before / sizeof *before; i++)
         rsi_json_put_value(writer, before[i], rsi_json_get(record->json, before[i]));
@@ -28,13 +28,13 @@ static void put_job(rsi_json_writer *writer, rsi_store *store, const rsi_job_rec
     rsi_json_end_object(writer);
 }
 
-int rsi_job_describe(rsi_bytes *out, rsi_store *store, const char *job_id)
+int rsi_job_describe(rsi_bytes *out, rsi_jobs *jobs, const char *job_id)
 {
     rsi_job_record record;
-    int status = rsi_job_read(&record, store, job_id);
+    int status = rsi_job_read(&record, jobs->storage, job_id);
     if (status == RAGSTORE_OK) {
         rsi_json_writer writer = rsi_json_writer_of(out);
-        put_job(&writer, store, &record);
+        put_job(&writer, jobs, &record);
         status = rsi_bytes_status(out);
     }
     rsi_job_record_free(&record);
@@ -65,15 +65,15 @@ static int collect_id(void *user, const char *key, const char *json, size_t size
 }
 
 /* The jobs [offset, offset + limit) of a list, from its end. */
-static int put_list(rsi_json_writer *writer, rsi_store *store, const id_list *list, uint64_t limit,
+static int put_list(rsi_json_writer *writer, rsi_jobs *jobs, const id_list *list, uint64_t limit,
                     uint64_t offset)
 {
     int status = RAGSTORE_OK;
     for (uint64_t i = offset; status == RAGSTORE_OK && i < list->count && i - offset < limit; i++) {
         rsi_job_record record;
-        status = rsi_job_read(&record, store, list->ids[list->count - 1 - i]);
+        status = rsi_job_read(&record, jobs->storage, list->ids[list->count - 1 - i]);
         if (status == RAGSTORE_OK)
-            put_job(writer, store, &record);
+            put_job(writer, jobs, &record);
         else if (status == RAGSTORE_E_NOT_FOUND)
             status = RAGSTORE_OK; /* swept away between two looks */
         rsi_job_record_free(&record);
@@ -81,12 +81,12 @@ static int put_list(rsi_json_writer *writer, rsi_store *store, const id_list *li
     return status;
 }
 
-int rsi_job_list(rsi_bytes *out, rsi_store *store, const char *entity_id, uint64_t limit,
+int rsi_job_list(rsi_bytes *out, rsi_jobs *jobs, const char *entity_id, uint64_t limit,
                  uint64_t offset)
 {
     id_list list = {.entity_id = entity_id};
     rsi_json_writer writer = rsi_json_writer_of(out);
-    int status = rsi_storage_each(store->storage, RSI_SPACE_JOBS, collect_id, &list);
+    int status = rsi_storage_each(jobs->storage, RSI_SPACE_JOBS, collect_id, &list);
     if (status == RAGSTORE_OK && list.count > 0) {
         list.ids = rsi_alloc_array(list.count, sizeof *list.ids);
         status = list.ids == NULL ? RAGSTORE_E_NO_MEMORY : RAGSTORE_OK;
@@ -98,7 +98,7 @@ int rsi_job_list(rsi_bytes *out, rsi_store *store, const char *entity_id, uint64
     rsi_json_key(&writer, "jobs");
     rsi_json_begin_array(&writer);
     if (status == RAGSTORE_OK)
-        status = put_list(&writer, store, &list, limit, offset);
+        status = put_list(&writer, jobs, &list, limit, offset);
     rsi_json_end_array(&writer);
     rsi_json_put_integer(&writer, "total", (int64_t)list.count);
     rsi_json_end_object(&writer);
@@ -117,47 +117,47 @@ static int outcome(const rsi_job_record *record)
     if (record->state == RSI_JOB_DONE)
         return RAGSTORE_OK;
     if (record->state == RSI_JOB_CANCELLED)
-        return rsi_fail(RAGSTORE_E_INTERRUPTED, "entities", "job %s was cancelled", record->id);
-    return rsi_fail(code < 0 && code > -1000 ? (int)code : RAGSTORE_E_INTERNAL, "entities",
+        return rsi_fail(RAGSTORE_E_INTERRUPTED, "jobs", "job %s was cancelled", record->id);
+    return rsi_fail(code < 0 && code > -1000 ? (int)code : RAGSTORE_E_INTERNAL, "jobs",
                     "job %s: %s", record->id, message == NULL ? "it failed" : message);
 }
 
-int rsi_job_wait(bool *ended, rsi_store *store, const char *job_id, uint32_t wait_ms)
+int rsi_job_wait(bool *ended, rsi_jobs *jobs, const char *job_id, uint32_t wait_ms)
 {
-    const uint64_t news = rsi_jobs_news(store);
+    const uint64_t news = rsi_jobs_news(jobs);
     rsi_job_record record;
-    int status = rsi_job_read(&record, store, job_id);
+    int status = rsi_job_read(&record, jobs->storage, job_id);
     *ended = status != RAGSTORE_OK || rsi_job_has_ended(record.state);
     if (status == RAGSTORE_OK && *ended)
         status = outcome(&record);
     else if (status == RAGSTORE_OK)
-        rsi_jobs_wait_for_news(store, news, wait_ms);
+        rsi_jobs_wait_for_news(jobs, news, wait_ms);
     rsi_job_record_free(&record);
     return status;
 }
 
 /* ---- cancelling ---- */
 
-int rsi_job_cancel(rsi_store *store, const char *job_id)
+int rsi_job_cancel(rsi_jobs *jobs, const char *job_id)
 {
     const rsi_job_end end = {.state = RSI_JOB_CANCELLED};
     rsi_job_record record = {0};
     rsi_tx *tx;
-    int status = rsi_tx_begin(&tx, store->storage);
+    int status = rsi_tx_begin(&tx, jobs->storage);
     if (status != RAGSTORE_OK)
         return status;
-    status = rsi_job_read(&record, store, job_id);
+    status = rsi_job_read(&record, jobs->storage, job_id);
     bool has_ended = status == RAGSTORE_OK && rsi_job_has_ended(record.state);
     if (status == RAGSTORE_OK && !has_ended)
-        status = rsi_job_put_move(tx, store, &record, &end);
+        status = rsi_job_put_move(tx, jobs->storage, &record, &end);
     if (status == RAGSTORE_OK && !has_ended)
         status = rsi_tx_commit(tx);
     else
         rsi_tx_abort(tx);
     rsi_job_record_free(&record);
     if (status == RAGSTORE_OK) {
-        rsi_jobs_mark_cancelled(store, job_id);
-        rsi_jobs_tell(store);
+        rsi_jobs_mark_cancelled(jobs, job_id);
+        rsi_jobs_tell(jobs);
     }
     return status;
 }

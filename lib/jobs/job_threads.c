@@ -1,5 +1,5 @@
 /* The threads that work on jobs, and those who wait for one: see jobs.h. */
-#include "entities/job_internal.h"
+#include "jobs/job_internal.h"
 
 #include "base/clock.h"
 #include "base/memory.h"
@@ -27,30 +27,33 @@ static void keep(void *user)
     (void)user; /* the store frees it, after the storage */
 }
 
-int rsi_jobs_create(rsi_store *store, rsi_job_runner *run)
+int rsi_jobs_create(rsi_jobs **out, rsi_storage *storage, rsi_job_runner *run,
+                    struct rsi_store *store)
 {
     const char *space;
     pthread_condattr_t attributes;
-    rsi_jobs *jobs = rsi_alloc_zeroed(sizeof *jobs);
+    rsi_jobs *jobs = *out = rsi_alloc_zeroed(sizeof *jobs);
     if (jobs == NULL)
         return RAGSTORE_E_NO_MEMORY;
+    jobs->storage = storage;
+    jobs->store = store;
     jobs->run = run;
     pthread_mutex_init(&jobs->mutex, NULL);
+    pthread_mutex_init(&jobs->extractors_mutex, NULL);
+    pthread_cond_init(&jobs->extractor_returned, NULL);
     pthread_condattr_init(&attributes);
     pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
     pthread_cond_init(&jobs->changed, &attributes);
     pthread_condattr_destroy(&attributes);
-    store->jobs = jobs;
     void *user = jobs;
-    int status = rsi_storage_collection(&space, store->storage, RSI_JOBS);
+    int status = rsi_storage_collection(&space, storage, RSI_JOBS);
     return status == RAGSTORE_OK
-               ? rsi_storage_watch(&user, store->storage, RSI_SPACE_JOBS, note_change, keep)
+               ? rsi_storage_watch(&user, storage, RSI_SPACE_JOBS, note_change, keep)
                : status;
 }
 
-void rsi_jobs_free(rsi_store *store)
+void rsi_jobs_free(rsi_jobs *jobs)
 {
-    rsi_jobs *jobs = store->jobs;
     if (jobs == NULL)
         return;
     while (jobs->live != NULL) {
@@ -58,35 +61,33 @@ void rsi_jobs_free(rsi_store *store)
         rsi_free(jobs->live);
         jobs->live = next;
     }
+    pthread_cond_destroy(&jobs->extractor_returned);
+    pthread_mutex_destroy(&jobs->extractors_mutex);
     pthread_cond_destroy(&jobs->changed);
     pthread_mutex_destroy(&jobs->mutex);
     rsi_free(jobs);
-    store->jobs = NULL;
 }
 
 /* ---- those who wait ---- */
 
-void rsi_jobs_tell(rsi_store *store)
+void rsi_jobs_tell(rsi_jobs *jobs)
 {
-    rsi_jobs *jobs = store->jobs;
     pthread_mutex_lock(&jobs->mutex);
     jobs->news++;
     pthread_cond_broadcast(&jobs->changed);
     pthread_mutex_unlock(&jobs->mutex);
 }
 
-uint64_t rsi_jobs_news(rsi_store *store)
+uint64_t rsi_jobs_news(rsi_jobs *jobs)
 {
-    rsi_jobs *jobs = store->jobs;
     pthread_mutex_lock(&jobs->mutex);
     uint64_t news = jobs->news;
     pthread_mutex_unlock(&jobs->mutex);
     return news;
 }
 
-void rsi_jobs_wait_for_news(rsi_store *store, uint64_t seen, uint32_t wait_ms)
+void rsi_jobs_wait_for_news(rsi_jobs *jobs, uint64_t seen, uint32_t wait_ms)
 {
-    rsi_jobs *jobs = store->jobs;
     const struct timespec until = rsi_monotonic_after_ms(wait_ms);
     int waited = 0;
     pthread_mutex_lock(&jobs->mutex);
@@ -97,9 +98,8 @@ void rsi_jobs_wait_for_news(rsi_store *store, uint64_t seen, uint32_t wait_ms)
 
 /* ---- the threads ---- */
 
-bool rsi_jobs_stopping(rsi_store *store)
+bool rsi_jobs_stopping(rsi_jobs *jobs)
 {
-    rsi_jobs *jobs = store->jobs;
     pthread_mutex_lock(&jobs->mutex);
     bool stops = jobs->stops;
     pthread_mutex_unlock(&jobs->mutex);
@@ -137,35 +137,34 @@ static bool wait_for_work(rsi_jobs *jobs, uint64_t *seen)
 
 static void *work(void *user)
 {
-    rsi_store *store = user;
+    rsi_jobs *jobs = user;
     uint64_t seen = UINT64_MAX;
-    while (wait_for_work(store->jobs, &seen)) {
+    while (wait_for_work(jobs, &seen)) {
         bool did = true;
         int status = RAGSTORE_OK;
         while (status == RAGSTORE_OK && did)
-            status = rsi_jobs_step(store, &did);
+            status = rsi_jobs_step(jobs, &did);
         if (status != RAGSTORE_OK)
-            rsi_storage_log(store->storage, RAGSTORE_LOG_WARNING, "jobs: %s", rsi_error_message());
+            rsi_storage_log(jobs->storage, RAGSTORE_LOG_WARNING, "jobs: %s", rsi_error_message());
     }
     return NULL;
 }
 
-static int start_locked(rsi_jobs *jobs, rsi_store *store)
+static int start_locked(rsi_jobs *jobs)
 {
     while (!jobs->stops && jobs->thread_count < RSI_JOB_THREADS) {
         pthread_t *thread = &jobs->threads[jobs->thread_count];
-        int failed = pthread_create(thread, NULL, work, store);
+        int failed = pthread_create(thread, NULL, work, jobs);
         if (failed != 0)
-            return rsi_fail_errno(RAGSTORE_E_NO_MEMORY, failed, "entities", "start a thread");
+            return rsi_fail_errno(RAGSTORE_E_NO_MEMORY, failed, "jobs", "start a thread");
         pthread_setname_np(*thread, "ragstore-jobs");
         jobs->thread_count++;
     }
     return RAGSTORE_OK;
 }
 
-int rsi_jobs_wake(rsi_store *store)
+int rsi_jobs_wake(rsi_jobs *jobs)
 {
-    rsi_jobs *jobs = store->jobs;
     bool pending = false;
     pthread_mutex_lock(&jobs->mutex);
     const uint64_t changes = __atomic_load_n(&jobs->changes, __ATOMIC_ACQUIRE);
@@ -174,10 +173,10 @@ int rsi_jobs_wake(rsi_store *store)
     pthread_mutex_unlock(&jobs->mutex);
     if (!looks) /* the threads look for themselves */
         return RAGSTORE_OK;
-    int status = rsi_jobs_pending(&pending, store);
+    int status = rsi_jobs_pending(&pending, jobs);
     pthread_mutex_lock(&jobs->mutex);
     if (status == RAGSTORE_OK && pending)
-        status = start_locked(jobs, store);
+        status = start_locked(jobs);
     if (status == RAGSTORE_OK) {
         jobs->has_looked = true;
         jobs->woken_changes = changes;
@@ -186,9 +185,8 @@ int rsi_jobs_wake(rsi_store *store)
     return status;
 }
 
-void rsi_jobs_stop(rsi_store *store)
+void rsi_jobs_stop(rsi_jobs *jobs)
 {
-    rsi_jobs *jobs = store->jobs;
     pthread_mutex_lock(&jobs->mutex);
     jobs->stops = true;
     pthread_cond_broadcast(&jobs->changed);

@@ -6,7 +6,7 @@
  * A job stands in the list while a thread of this process works on it, and while it rests after a
  * failure that passes.
  */
-#include "entities/job_internal.h"
+#include "jobs/job_internal.h"
 
 #include "base/clock.h"
 #include "base/memory.h"
@@ -35,10 +35,9 @@ static bool works_on_long_locked(const rsi_jobs *jobs)
     return false;
 }
 
-bool rsi_jobs_progress(rsi_store *store, const char *job_id, char stage[RSI_JOB_STAGE_MAX],
+bool rsi_jobs_progress(rsi_jobs *jobs, const char *job_id, char stage[RSI_JOB_STAGE_MAX],
                        uint64_t *done, uint64_t *total)
 {
-    rsi_jobs *jobs = store->jobs;
     pthread_mutex_lock(&jobs->mutex);
     const rsi_live_job *live = find_locked(jobs, job_id);
     if (live != NULL) {
@@ -50,9 +49,8 @@ bool rsi_jobs_progress(rsi_store *store, const char *job_id, char stage[RSI_JOB_
     return live != NULL;
 }
 
-void rsi_jobs_mark_cancelled(rsi_store *store, const char *job_id)
+void rsi_jobs_mark_cancelled(rsi_jobs *jobs, const char *job_id)
 {
-    rsi_jobs *jobs = store->jobs;
     pthread_mutex_lock(&jobs->mutex);
     rsi_live_job *live = find_locked(jobs, job_id);
     if (live != NULL)
@@ -79,7 +77,7 @@ static void leave(rsi_jobs *jobs, rsi_live_job *live, int64_t rests_until)
 /* ---- choosing ---- */
 
 typedef struct choice {
-    rsi_store *store;
+    rsi_jobs *jobs;
     rsi_live_job *fresh; /* room for a new one, or NULL: only looking */
     rsi_live_job *chosen;
     bool has_extractor;
@@ -89,7 +87,7 @@ typedef struct choice {
 /* May the calling thread take it? Then it is in the list. */
 static bool take(choice *from, const rsi_job_record *record, bool is_long)
 {
-    rsi_jobs *jobs = from->store->jobs;
+    rsi_jobs *jobs = from->jobs;
     pthread_mutex_lock(&jobs->mutex);
     rsi_live_job *live = find_locked(jobs, record->id);
     bool may =
@@ -132,25 +130,25 @@ static int look_at_job(void *user, const char *key, const char *json, size_t siz
 
 static int choose(choice *from)
 {
-    rsi_store *store = from->store;
-    from->has_extractor = rsi_store_has_extractor(store);
-    int status = rsi_storage_follow(store->storage);
-    if (status != RAGSTORE_OK || rsi_storage_count(store->storage, RSI_SPACE_JOBS) == 0)
+    rsi_jobs *jobs = from->jobs;
+    from->has_extractor = rsi_jobs_have_extractor(jobs);
+    int status = rsi_storage_follow(jobs->storage);
+    if (status != RAGSTORE_OK || rsi_storage_count(jobs->storage, RSI_SPACE_JOBS) == 0)
         return status;
-    return rsi_storage_each(store->storage, RSI_SPACE_JOBS, look_at_job, from);
+    return rsi_storage_each(jobs->storage, RSI_SPACE_JOBS, look_at_job, from);
 }
 
-int rsi_jobs_pending(bool *pending, rsi_store *store)
+int rsi_jobs_pending(bool *pending, rsi_jobs *jobs)
 {
-    choice looking = {.store = store};
-    int status = store->jobs->run == NULL ? RAGSTORE_OK : choose(&looking);
+    choice looking = {.jobs = jobs};
+    int status = jobs->run == NULL ? RAGSTORE_OK : choose(&looking);
     *pending = looking.found;
     return status;
 }
 
-static int choose_job(rsi_live_job **chosen, rsi_store *store)
+static int choose_job(rsi_live_job **chosen, rsi_jobs *jobs)
 {
-    choice from = {.store = store, .fresh = rsi_alloc_zeroed(sizeof *from.fresh)};
+    choice from = {.jobs = jobs, .fresh = rsi_alloc_zeroed(sizeof *from.fresh)};
     *chosen = NULL;
     if (from.fresh == NULL)
         return RAGSTORE_E_NO_MEMORY;
@@ -162,11 +160,10 @@ static int choose_job(rsi_live_job **chosen, rsi_store *store)
 
 /* ---- the claim of this process ---- */
 
-static int claim(rsi_store *store)
+static int claim(rsi_jobs *jobs)
 {
-    rsi_jobs *jobs = store->jobs;
     pthread_mutex_lock(&jobs->mutex);
-    int status = jobs->claims > 0 ? RAGSTORE_OK : rsi_storage_claim_jobs(store->storage);
+    int status = jobs->claims > 0 ? RAGSTORE_OK : rsi_storage_claim_jobs(jobs->storage);
     if (status == RAGSTORE_OK)
         jobs->claims++;
     jobs->is_busy = status == RAGSTORE_E_BUSY;
@@ -174,12 +171,11 @@ static int claim(rsi_store *store)
     return status;
 }
 
-static void release(rsi_store *store)
+static void release(rsi_jobs *jobs)
 {
-    rsi_jobs *jobs = store->jobs;
     pthread_mutex_lock(&jobs->mutex);
     if (--jobs->claims == 0)
-        rsi_storage_release_jobs(store->storage);
+        rsi_storage_release_jobs(jobs->storage);
     pthread_mutex_unlock(&jobs->mutex);
 }
 
@@ -193,14 +189,14 @@ static int look_whether_it_goes_on(rsi_job *job)
     if (now_ms - job->looked_ms < RSI_JOB_LOOK_MS)
         return RAGSTORE_OK;
     job->looked_ms = now_ms;
-    int status = rsi_storage_follow(job->store->storage);
-    const uint64_t changes = __atomic_load_n(&job->store->jobs->changes, __ATOMIC_ACQUIRE);
+    int status = rsi_storage_follow(job->jobs->storage);
+    const uint64_t changes = __atomic_load_n(&job->jobs->changes, __ATOMIC_ACQUIRE);
     if (status != RAGSTORE_OK || changes == job->looked_changes)
         return status;
     job->looked_changes = changes;
-    status = rsi_job_read(&now, job->store, job->record.id);
+    status = rsi_job_read(&now, job->jobs->storage, job->record.id);
     if (status == RAGSTORE_E_NOT_FOUND || (status == RAGSTORE_OK && now.state != RSI_JOB_RUNNING)) {
-        rsi_jobs_mark_cancelled(job->store, job->record.id);
+        rsi_jobs_mark_cancelled(job->jobs, job->record.id);
         status = RAGSTORE_OK;
     }
     rsi_job_record_free(&now);
@@ -209,12 +205,12 @@ static int look_whether_it_goes_on(rsi_job *job)
 
 static int was_cancelled(const rsi_job *job)
 {
-    return rsi_fail(RAGSTORE_E_INTERRUPTED, "entities", "job %s was cancelled", job->record.id);
+    return rsi_fail(RAGSTORE_E_INTERRUPTED, "jobs", "job %s was cancelled", job->record.id);
 }
 
 int rsi_job_still_goes(rsi_job *job)
 {
-    rsi_jobs *jobs = job->store->jobs;
+    rsi_jobs *jobs = job->jobs;
     int status = look_whether_it_goes_on(job);
     pthread_mutex_lock(&jobs->mutex);
     const bool cancelled = job->live->is_cancelled;
@@ -224,14 +220,14 @@ int rsi_job_still_goes(rsi_job *job)
         return status;
     if (cancelled)
         return was_cancelled(job);
-    if (stops || (job->extractor != NULL && rsi_store_extractor_leaves(job->store, job->extractor)))
-        return rsi_fail(RAGSTORE_E_INTERRUPTED, "entities", "the store is being closed");
+    if (stops || (job->extractor != NULL && rsi_job_extractor_leaves(job->jobs, job->extractor)))
+        return rsi_fail(RAGSTORE_E_INTERRUPTED, "jobs", "the store is being closed");
     return RAGSTORE_OK;
 }
 
 int rsi_job_report(rsi_job *job, const char *stage, uint64_t done, uint64_t total)
 {
-    rsi_jobs *jobs = job->store->jobs;
+    rsi_jobs *jobs = job->jobs;
     rsi_live_job *live = job->live;
     pthread_mutex_lock(&jobs->mutex);
     snprintf(live->stage, sizeof live->stage, "%s", stage);
@@ -250,11 +246,11 @@ static void note_end(void *user, bool committed)
 int rsi_job_end_in_tx(rsi_job *job, rsi_tx *tx, const rsi_job_end *end)
 {
     rsi_job_record now;
-    int status = rsi_job_read(&now, job->store, job->record.id);
+    int status = rsi_job_read(&now, job->jobs->storage, job->record.id);
     if (status == RAGSTORE_OK && now.state != RSI_JOB_RUNNING)
         status = was_cancelled(job);
     if (status == RAGSTORE_OK)
-        status = rsi_job_put_move(tx, job->store, &now, end);
+        status = rsi_job_put_move(tx, job->jobs->storage, &now, end);
     if (status == RAGSTORE_OK)
         status = rsi_tx_on_end(tx, note_end, job);
     rsi_job_record_free(&now);
@@ -273,17 +269,18 @@ static int begin(bool *goes, rsi_job *job, const char *job_id)
         .message = "given up: the process ended each time while it worked on this"};
     rsi_tx *tx;
     *goes = false;
-    int status = rsi_tx_begin(&tx, job->store->storage);
+    int status = rsi_tx_begin(&tx, job->jobs->storage);
     if (status != RAGSTORE_OK)
         return status;
-    status = rsi_job_read(&job->record, job->store, job_id);
+    status = rsi_job_read(&job->record, job->jobs->storage, job_id);
     const bool is_over = status == RAGSTORE_E_NOT_FOUND ||
                          (status == RAGSTORE_OK && rsi_job_has_ended(job->record.state));
     /* a document may be what ends the process; other jobs go on where they were */
     const bool again = is_over || job->record.attempts < RSI_JOB_ATTEMPTS ||
                        strcmp(job->record.kind, RSI_UPLOAD) != 0;
     if (status == RAGSTORE_OK && !is_over)
-        status = rsi_job_put_move(tx, job->store, &job->record, again ? &running : &given_up);
+        status =
+            rsi_job_put_move(tx, job->jobs->storage, &job->record, again ? &running : &given_up);
     if (status == RAGSTORE_OK && !is_over)
         status = rsi_tx_commit(tx);
     else
@@ -311,9 +308,9 @@ static int64_t settle_failure(rsi_job *job, int status)
         end = (rsi_job_end){.state = RSI_JOB_FAILED, .status = status, .message = message};
     }
     if (status != RAGSTORE_E_INTERRUPTED)
-        rsi_storage_log(job->store->storage, RAGSTORE_LOG_WARNING, "job %s: %s", id,
+        rsi_storage_log(job->jobs->storage, RAGSTORE_LOG_WARNING, "job %s: %s", id,
                         rsi_error_message());
-    int moved = rsi_job_move(job->store, id, RSI_JOB_RUNNING, &end);
+    int moved = rsi_job_move(job->jobs->storage, id, RSI_JOB_RUNNING, &end);
     if (moved == RAGSTORE_E_WRONG_STATE || moved == RAGSTORE_E_NOT_FOUND)
         return 0; /* it was cancelled */
     if (moved == RAGSTORE_OK && (!passes(status) || status == RAGSTORE_E_INTERRUPTED))
@@ -321,23 +318,23 @@ static int64_t settle_failure(rsi_job *job, int status)
     return rsi_monotonic_ms() + REST_MS;
 }
 
-static int64_t work_on(rsi_store *store, rsi_live_job *live)
+static int64_t work_on(rsi_jobs *jobs, rsi_live_job *live)
 {
     bool goes;
     int64_t rests_until = 0;
-    rsi_job job = {.store = store, .live = live};
+    rsi_job job = {.jobs = jobs, .store = jobs->store, .live = live};
     int status = begin(&goes, &job, live->id);
     if (goes) {
-        job.extractor = rsi_store_extractor_borrow(store);
-        status = store->jobs->run(&job);
-        rsi_store_extractor_return(store, job.extractor);
+        job.extractor = rsi_job_extractor_borrow(jobs);
+        status = jobs->run(&job);
+        rsi_job_extractor_return(jobs, job.extractor);
         if (status == RAGSTORE_OK && !job.has_ended)
             status =
-                rsi_fail(RAGSTORE_E_INTERNAL, "entities", "job %s ended without an end", live->id);
+                rsi_fail(RAGSTORE_E_INTERNAL, "jobs", "job %s ended without an end", live->id);
         if (status != RAGSTORE_OK)
             rests_until = settle_failure(&job, status);
     } else if (status != RAGSTORE_OK) {
-        rsi_storage_log(store->storage, RAGSTORE_LOG_WARNING, "begin job %s: %s", live->id,
+        rsi_storage_log(jobs->storage, RAGSTORE_LOG_WARNING, "begin job %s: %s", live->id,
                         rsi_error_message());
         rests_until = rsi_monotonic_ms() + REST_MS;
     }
@@ -345,24 +342,24 @@ static int64_t work_on(rsi_store *store, rsi_live_job *live)
     return rests_until;
 }
 
-int rsi_jobs_step(rsi_store *store, bool *did)
+int rsi_jobs_step(rsi_jobs *jobs, bool *did)
 {
     rsi_live_job *live = NULL;
     bool pending;
     *did = false;
-    int status = rsi_jobs_pending(&pending, store);
-    if (status != RAGSTORE_OK || !pending || rsi_jobs_stopping(store))
+    int status = rsi_jobs_pending(&pending, jobs);
+    if (status != RAGSTORE_OK || !pending || rsi_jobs_stopping(jobs))
         return status;
-    status = claim(store);
+    status = claim(jobs);
     if (status != RAGSTORE_OK)
         return status == RAGSTORE_E_BUSY ? RAGSTORE_OK : status;
-    status = choose_job(&live, store); /* now nobody else is in between */
+    status = choose_job(&live, jobs); /* now nobody else is in between */
     if (live != NULL) {
-        int64_t rests_until = work_on(store, live);
-        leave(store->jobs, live, rests_until);
-        rsi_jobs_tell(store);
+        int64_t rests_until = work_on(jobs, live);
+        leave(jobs, live, rests_until);
+        rsi_jobs_tell(jobs);
         *did = true;
     }
-    release(store);
+    release(jobs);
     return status;
 }

@@ -12,15 +12,18 @@
  * progress in between are in the memory of the process that works on it. One process at a time works
  * on the jobs of a store (rsi_storage_claim_jobs): what it finds `running` when it begins was left by
  * a process that died. In it work some threads, or the host's calls (job_work.c). What there is to do
- * for each kind of job is known to the rooms above: the runner of the store's options.
+ * for each kind of job is known to the rooms above: the runner.
  *
  * Locking: the mutex of rsi_jobs comes after every other lock, and nothing is called under it.
  */
-#ifndef RSI_ENTITIES_JOBS_H
-#define RSI_ENTITIES_JOBS_H
+#ifndef RSI_JOBS_JOBS_H
+#define RSI_JOBS_JOBS_H
 
-#include "entities/store.h"
 #include "json/json.h"
+#include "ragstore.h"
+#include "storage/storage.h"
+
+typedef struct rsi_jobs rsi_jobs;
 
 #define RSI_JOB_ID_MAX 17 /* "job_", 12 hexadecimal digits, NUL */
 #define RSI_REEMBED "reembed" /* kinds */
@@ -74,7 +77,7 @@ typedef struct rsi_job_end {
 bool rsi_job_has_ended(rsi_job_state state);
 const char *rsi_job_state_name(rsi_job_state state);
 
-int rsi_job_read(rsi_job_record *record, rsi_store *store, const char *job_id); /* NOT_FOUND */
+int rsi_job_read(rsi_job_record *record, rsi_storage *storage, const char *job_id); /* NOT_FOUND */
 int rsi_job_parse(rsi_job_record *record, const char *json, size_t size);
 void rsi_job_record_free(rsi_job_record *record);
 
@@ -82,37 +85,50 @@ void rsi_job_record_free(rsi_job_record *record);
 int rsi_job_put_new(char job_id[RSI_JOB_ID_MAX], rsi_tx *tx, const rsi_new_job *job);
 /* Put a move to another state into a transaction in which the record was read. WRONG_STATE when there
  * is no such arrow. */
-int rsi_job_put_move(rsi_tx *tx, rsi_store *store, const rsi_job_record *record,
+int rsi_job_put_move(rsi_tx *tx, rsi_storage *storage, const rsi_job_record *record,
                      const rsi_job_end *end);
 /* Change what a running job's kind needs to know; INTERRUPTED when it is not running any more. */
-int rsi_job_put_request(rsi_tx *tx, rsi_store *store, const char *job_id, const char *request_json);
+int rsi_job_put_request(rsi_tx *tx, rsi_storage *storage, const char *job_id,
+                        const char *request_json);
 /* Cancel what is not over of an entity that goes with the transaction. */
-int rsi_jobs_cancel_of(rsi_tx *tx, rsi_store *store, const char *entity_id);
+int rsi_jobs_cancel_of(rsi_tx *tx, rsi_storage *storage, const char *entity_id);
 /* Move a job in a transaction of its own, if it is in state `from`; otherwise WRONG_STATE. */
-int rsi_job_move(rsi_store *store, const char *job_id, rsi_job_state from, const rsi_job_end *end);
+int rsi_job_move(rsi_storage *storage, const char *job_id, rsi_job_state from,
+                 const rsi_job_end *end);
 
 /* ---- for callers (job_list.c) ---- */
 
-int rsi_job_describe(rsi_bytes *out, rsi_store *store, const char *job_id);
+int rsi_job_describe(rsi_bytes *out, rsi_jobs *jobs, const char *job_id);
 /* {"jobs": […], "total": …}, the newest first; entity_id NULL: of all. */
-int rsi_job_list(rsi_bytes *out, rsi_store *store, const char *entity_id, uint64_t limit,
+int rsi_job_list(rsi_bytes *out, rsi_jobs *jobs, const char *entity_id, uint64_t limit,
                  uint64_t offset);
 /* Cancel a job; nothing when it has ended. */
-int rsi_job_cancel(rsi_store *store, const char *job_id);
+int rsi_job_cancel(rsi_jobs *jobs, const char *job_id);
 /* Look whether a job has ended, and wait up to so long for something to happen when it has not. Its
  * outcome: OK, what it failed with, INTERRUPTED when cancelled. */
-int rsi_job_wait(bool *ended, rsi_store *store, const char *job_id, uint32_t wait_ms);
+int rsi_job_wait(bool *ended, rsi_jobs *jobs, const char *job_id, uint32_t wait_ms);
 
 /* ---- working on them (job_work.c) ---- */
+
+/* A callback of the application that takes the text out of documents; lives with its user. */
+typedef struct rsi_job_extractor {
+    int32_t (*call)(void *user, ragstore_extraction *out, const void *bytes, size_t size,
+                    const char *filename);
+    void *user;
+    unsigned uses; /* these three are of job_extractor.c */
+    bool leaves;
+    struct rsi_job_extractor *next;
+} rsi_job_extractor;
 
 typedef struct rsi_live_job rsi_live_job;
 
 /* A job that the calling thread works on. */
 typedef struct rsi_job {
-    rsi_store *store;
+    rsi_jobs *jobs;
+    struct rsi_store *store; /* that was given to rsi_jobs_create() */
     rsi_job_record record;
     rsi_live_job *live;
-    rsi_store_extractor *extractor; /* borrowed; NULL: none */
+    rsi_job_extractor *extractor; /* borrowed; NULL: none */
     int64_t looked_ms;              /* when the record was last read */
     uint64_t looked_changes;
     bool has_ended; /* its end is part of a commit that is done, or on its way */
@@ -122,14 +138,17 @@ typedef struct rsi_job {
  * pass: BUSY, DISK_FULL, FAILED, CLOSED, INTERRUPTED put it off. */
 typedef int rsi_job_runner(rsi_job *job);
 
-int rsi_jobs_create(rsi_store *store, rsi_job_runner *run);
-void rsi_jobs_free(rsi_store *store);
+/* The jobs that lie in a storage; *out is to be freed also on failure, after the storage. `store` is
+ * handed on to the runner. */
+int rsi_jobs_create(rsi_jobs **out, rsi_storage *storage, rsi_job_runner *run,
+                    struct rsi_store *store);
+void rsi_jobs_free(rsi_jobs *jobs); /* NULL is fine */
 /* Start the threads if there is something to do; from the upkeep's thread, and after a submit. */
-int rsi_jobs_wake(rsi_store *store);
+int rsi_jobs_wake(rsi_jobs *jobs);
 /* End the threads: what they work on is put off. */
-void rsi_jobs_stop(rsi_store *store);
+void rsi_jobs_stop(rsi_jobs *jobs);
 /* Do one job on the calling thread; *did tells whether there was one. */
-int rsi_jobs_step(rsi_store *store, bool *did);
+int rsi_jobs_step(rsi_jobs *jobs, bool *did);
 
 /* Tell how far a job is. INTERRUPTED when it was cancelled or the store closes. */
 int rsi_job_report(rsi_job *job, const char *stage, uint64_t done, uint64_t total);
@@ -138,15 +157,10 @@ int rsi_job_still_goes(rsi_job *job);
 /* End a job with the transaction. INTERRUPTED when it was cancelled meanwhile. */
 int rsi_job_end_in_tx(rsi_job *job, rsi_tx *tx, const rsi_job_end *end);
 
-/* ---- for the other job_….c files ---- */
+/* ---- extractors (job_extractor.c) ---- */
 
-/* How far a job of this process is; false when it is none. */
-bool rsi_jobs_progress(rsi_store *store, const char *job_id, char stage[RSI_JOB_STAGE_MAX],
-                       uint64_t *done, uint64_t *total);
-void rsi_jobs_mark_cancelled(rsi_store *store, const char *job_id);
-/* Something was told to those who wait for a job: how often; and wait until it is more than that. */
-void rsi_jobs_tell(rsi_store *store);
-uint64_t rsi_jobs_news(rsi_store *store);
-void rsi_jobs_wait_for_news(rsi_store *store, uint64_t seen, uint32_t wait_ms);
+void rsi_job_extractor_add(rsi_jobs *jobs, rsi_job_extractor *extractor);
+/* Waits until no job uses it any more. */
+void rsi_job_extractor_remove(rsi_jobs *jobs, rsi_job_extractor *extractor);
 
 #endif

@@ -1,5 +1,5 @@
 /* The records of jobs and the moves between their states: see jobs.h. */
-#include "entities/jobs.h"
+#include "jobs/jobs.h"
 
 #include "base/clock.h"
 #include "base/digest.h"
@@ -54,7 +54,7 @@ static int read_state(rsi_job_state *state, const char *name)
             return RAGSTORE_OK;
         }
     }
-    return rsi_fail(RAGSTORE_E_DAMAGED, "entities", "the record of a job has no state");
+    return rsi_fail(RAGSTORE_E_DAMAGED, "jobs", "the record of a job has no state");
 }
 
 int rsi_job_parse(rsi_job_record *record, const char *json, size_t size)
@@ -75,23 +75,23 @@ int rsi_job_parse(rsi_job_record *record, const char *json, size_t size)
     if (status == RAGSTORE_OK &&
         (record->id == NULL || strlen(record->id) >= RSI_JOB_ID_MAX || record->kind == NULL ||
          record->entity_id == NULL || record->incarnation == NULL))
-        status = rsi_fail(RAGSTORE_E_DAMAGED, "entities", "the record of a job is incomplete");
+        status = rsi_fail(RAGSTORE_E_DAMAGED, "jobs", "the record of a job is incomplete");
     if (status != RAGSTORE_OK)
         rsi_job_record_free(record);
     return status;
 }
 
-int rsi_job_read(rsi_job_record *record, rsi_store *store, const char *job_id)
+int rsi_job_read(rsi_job_record *record, rsi_storage *storage, const char *job_id)
 {
     rsi_bytes text = {0};
     memset(record, 0, sizeof *record);
-    int status = rsi_storage_get(&text, store->storage, RSI_SPACE_JOBS, job_id);
+    int status = rsi_storage_get(&text, storage, RSI_SPACE_JOBS, job_id);
     if (status == RAGSTORE_OK)
         status = rsi_job_parse(record, text.data, text.size);
     rsi_bytes_free(&text);
     if (status != RAGSTORE_E_NOT_FOUND)
         return status;
-    return rsi_fail(RAGSTORE_E_NOT_FOUND, "entities",
+    return rsi_fail(RAGSTORE_E_NOT_FOUND, "jobs",
                     "there is no job \"%.40s\"; of those that have ended the last %d are kept",
                     job_id, RSI_JOBS_KEPT);
 }
@@ -216,12 +216,12 @@ static int collect_ended(void *user, const char *key, const char *json, size_t s
     return status;
 }
 
-static int drop_old(rsi_tx *tx, rsi_store *store)
+static int drop_old(rsi_tx *tx, rsi_storage *storage)
 {
     ended_jobs ended = {0};
-    if (rsi_storage_count(store->storage, RSI_SPACE_JOBS) <= RSI_JOBS_KEPT + SWEEP_BEHIND)
+    if (rsi_storage_count(storage, RSI_SPACE_JOBS) <= RSI_JOBS_KEPT + SWEEP_BEHIND)
         return RAGSTORE_OK;
-    int status = rsi_storage_each(store->storage, RSI_SPACE_JOBS, collect_ended, &ended);
+    int status = rsi_storage_each(storage, RSI_SPACE_JOBS, collect_ended, &ended);
     for (const char *id = ended.ids.data; status == RAGSTORE_OK && ended.count > RSI_JOBS_KEPT;
          ended.count--) {
         status = rsi_tx_drop(tx, RSI_SPACE_JOBS, id);
@@ -233,11 +233,11 @@ static int drop_old(rsi_tx *tx, rsi_store *store)
 
 /* ---- moving ---- */
 
-int rsi_job_put_move(rsi_tx *tx, rsi_store *store, const rsi_job_record *record,
+int rsi_job_put_move(rsi_tx *tx, rsi_storage *storage, const rsi_job_record *record,
                      const rsi_job_end *end)
 {
     if (!is_arrow(record->state, end->state))
-        return rsi_fail(RAGSTORE_E_WRONG_STATE, "entities", "job %s is %s, and cannot become %s",
+        return rsi_fail(RAGSTORE_E_WRONG_STATE, "jobs", "job %s is %s, and cannot become %s",
                         record->id, rsi_job_state_name(record->state),
                         rsi_job_state_name(end->state));
     int status = put_moved(tx, record, end);
@@ -245,22 +245,23 @@ int rsi_job_put_move(rsi_tx *tx, rsi_store *store, const rsi_job_record *record,
         return status;
     if (record->incoming != NULL && !end->keeps_file)
         status = rsi_tx_unlink(tx, record->entity_id, record->incoming);
-    return status == RAGSTORE_OK ? drop_old(tx, store) : status;
+    return status == RAGSTORE_OK ? drop_old(tx, storage) : status;
 }
 
-int rsi_job_move(rsi_store *store, const char *job_id, rsi_job_state from, const rsi_job_end *end)
+int rsi_job_move(rsi_storage *storage, const char *job_id, rsi_job_state from,
+                 const rsi_job_end *end)
 {
     rsi_job_record record = {0};
     rsi_tx *tx;
-    int status = rsi_tx_begin(&tx, store->storage);
+    int status = rsi_tx_begin(&tx, storage);
     if (status != RAGSTORE_OK)
         return status;
-    status = rsi_job_read(&record, store, job_id);
+    status = rsi_job_read(&record, storage, job_id);
     if (status == RAGSTORE_OK && record.state != from)
-        status = rsi_fail(RAGSTORE_E_WRONG_STATE, "entities", "job %s is %s meanwhile", job_id,
+        status = rsi_fail(RAGSTORE_E_WRONG_STATE, "jobs", "job %s is %s meanwhile", job_id,
                           rsi_job_state_name(record.state));
     if (status == RAGSTORE_OK)
-        status = rsi_job_put_move(tx, store, &record, end);
+        status = rsi_job_put_move(tx, storage, &record, end);
     if (status == RAGSTORE_OK)
         status = rsi_tx_commit(tx);
     else
@@ -269,7 +270,8 @@ int rsi_job_move(rsi_store *store, const char *job_id, rsi_job_state from, const
     return status;
 }
 
-int rsi_job_put_request(rsi_tx *tx, rsi_store *store, const char *job_id, const char *request_json)
+int rsi_job_put_request(rsi_tx *tx, rsi_storage *storage, const char *job_id,
+                        const char *request_json)
 {
     rsi_job_record record;
     rsi_bytes text = {0};
@@ -277,9 +279,9 @@ int rsi_job_put_request(rsi_tx *tx, rsi_store *store, const char *job_id, const 
     void *iterator = NULL;
     const char *key;
     rsi_json *value;
-    int status = rsi_job_read(&record, store, job_id);
+    int status = rsi_job_read(&record, storage, job_id);
     if (status == RAGSTORE_OK && record.state != RSI_JOB_RUNNING)
-        status = rsi_fail(RAGSTORE_E_INTERRUPTED, "entities", "job %s is %s", job_id,
+        status = rsi_fail(RAGSTORE_E_INTERRUPTED, "jobs", "job %s is %s", job_id,
                           rsi_job_state_name(record.state));
     if (status == RAGSTORE_OK) {
         rsi_json_begin_object(&writer);
@@ -318,17 +320,17 @@ static int collect_unended(void *user, const char *key, const char *json, size_t
     return status;
 }
 
-int rsi_jobs_cancel_of(rsi_tx *tx, rsi_store *store, const char *entity_id)
+int rsi_jobs_cancel_of(rsi_tx *tx, rsi_storage *storage, const char *entity_id)
 {
     const rsi_job_end end = {.state = RSI_JOB_CANCELLED, .keeps_file = true}; /* its folder goes */
     jobs_of list = {.entity_id = entity_id};
-    int status = rsi_storage_each(store->storage, RSI_SPACE_JOBS, collect_unended, &list);
+    int status = rsi_storage_each(storage, RSI_SPACE_JOBS, collect_unended, &list);
     for (size_t at = 0; status == RAGSTORE_OK && at < list.ids.size;
          at += strlen(list.ids.data + at) + 1) {
         rsi_job_record record;
-        status = rsi_job_read(&record, store, list.ids.data + at);
+        status = rsi_job_read(&record, storage, list.ids.data + at);
         if (status == RAGSTORE_OK)
-            status = rsi_job_put_move(tx, store, &record, &end);
+            status = rsi_job_put_move(tx, storage, &record, &end);
         rsi_job_record_free(&record);
     }
     rsi_bytes_free(&list.ids);

@@ -1,7 +1,17 @@
 /* Records of jobs: their states and the moves between them, and how many are kept. */
-#include "entities_fixture.h"
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
 
-#include "entities/jobs.h"
+#include <cmocka.h>
+
+#include "base/status.h"
+#include "harness/open_store.h"
+#include "harness/temporary.h"
+#include "jobs/jobs.h"
+
+#include <string.h>
 
 /* Put a job into the transaction. */
 static void put_job(char id[RSI_JOB_ID_MAX], rsi_tx *tx, const open_store *s)
@@ -25,7 +35,7 @@ static void make_job(char id[RSI_JOB_ID_MAX], open_store *s)
 static rsi_job_state state_of(open_store *s, const char *id)
 {
     rsi_job_record record;
-    if (rsi_job_read(&record, s->store, id) != RAGSTORE_OK)
+    if (rsi_job_read(&record, s->store->storage, id) != RAGSTORE_OK)
         fail_msg("%s", rsi_error_message());
     rsi_job_state state = record.state;
     rsi_job_record_free(&record);
@@ -35,10 +45,10 @@ static rsi_job_state state_of(open_store *s, const char *id)
 static int move(open_store *s, const char *id, rsi_job_state to)
 {
     const rsi_job_end end = {.state = to};
-    return rsi_job_move(s->store, id, state_of(s, id), &end);
+    return rsi_job_move(s->store->storage, id, state_of(s, id), &end);
 }
 
-static void entities_job_record__moves_along_the_arrows_only(void **state)
+static void jobs_job_record__moves_along_the_arrows_only(void **state)
 {
     static const bool arrows[5][5] = {
         /* to:        waiting running done   failed cancelled */
@@ -69,7 +79,7 @@ static void entities_job_record__moves_along_the_arrows_only(void **state)
     open_store_end(&s);
 }
 
-static void entities_job_record__counts_attempts_that_were_cut_short(void **state)
+static void jobs_job_record__counts_attempts_that_were_cut_short(void **state)
 {
     char id[RSI_JOB_ID_MAX];
     rsi_job_record record;
@@ -79,26 +89,27 @@ static void entities_job_record__counts_attempts_that_were_cut_short(void **stat
     for (int i = 0; i < 3; i++)
         assert_int_equal(move(&s, id, RSI_JOB_RUNNING), 0); /* and its process died */
     assert_int_equal(move(&s, id, RSI_JOB_WAITING), 0);     /* put off: not counted */
-    assert_int_equal(rsi_job_read(&record, s.store, id), 0);
+    assert_int_equal(rsi_job_read(&record, s.store->storage, id), 0);
     assert_int_equal(record.attempts, 2);
     rsi_job_record_free(&record);
     open_store_end(&s);
 }
 
-static void entities_job_record__refuses_to_move_from_a_state_it_has_left(void **state)
+static void jobs_job_record__refuses_to_move_from_a_state_it_has_left(void **state)
 {
     static const rsi_job_end done = {.state = RSI_JOB_DONE};
     char id[RSI_JOB_ID_MAX];
     open_store s;
     open_store_begin(&s, state, NULL);
     make_job(id, &s);
-    assert_int_equal(rsi_job_cancel(s.store, id), 0);
-    assert_int_equal(rsi_job_move(s.store, id, RSI_JOB_RUNNING, &done), RAGSTORE_E_WRONG_STATE);
+    assert_int_equal(rsi_job_cancel(s.store->jobs, id), 0);
+    assert_int_equal(rsi_job_move(s.store->storage, id, RSI_JOB_RUNNING, &done),
+                     RAGSTORE_E_WRONG_STATE);
     assert_int_equal(state_of(&s, id), RSI_JOB_CANCELLED);
     open_store_end(&s);
 }
 
-static void entities_job_record__that_makes_no_sense_is_damaged(void **state)
+static void jobs_job_record__that_makes_no_sense_is_damaged(void **state)
 {
     static const char *const records[] = {
         "{\"_id\":\"job_x\"}",
@@ -119,15 +130,15 @@ static void entities_job_record__that_makes_no_sense_is_damaged(void **state)
         assert_int_equal(rsi_tx_put(tx, RSI_SPACE_JOBS, "job_x", records[i], strlen(records[i])),
                          0);
         assert_int_equal(rsi_tx_commit(tx), 0);
-        assert_int_equal(rsi_job_read(&record, s.store, "job_x"), RAGSTORE_E_DAMAGED);
+        assert_int_equal(rsi_job_read(&record, s.store->storage, "job_x"), RAGSTORE_E_DAMAGED);
         assert_null(record.json);
-        (void)rsi_jobs_step(s.store, &did);
+        (void)rsi_jobs_step(s.store->jobs, &did);
         assert_false(did);
     }
     open_store_end(&s);
 }
 
-static void entities_job_record__is_kept_for_the_last_thousand(void **state)
+static void jobs_job_record__is_kept_for_the_last_thousand(void **state)
 {
     char oldest[RSI_JOB_ID_MAX];
     char first[RSI_JOB_ID_MAX];
@@ -138,12 +149,12 @@ static void entities_job_record__is_kept_for_the_last_thousand(void **state)
     open_store_begin(&s, state, NULL);
     make_job(oldest, &s); /* it has not ended, and stays */
     make_job(first, &s);
-    assert_int_equal(rsi_job_cancel(s.store, first), 0);
+    assert_int_equal(rsi_job_cancel(s.store->jobs, first), 0);
     for (int i = 0; i < 11; i++) {
         assert_int_equal(rsi_tx_begin(&tx, s.store->storage), 0);
         for (int k = 0; k < 100; k++) {
             put_job(id, tx, &s);
-            assert_int_equal(rsi_job_cancel(s.store, id), 0);
+            assert_int_equal(rsi_job_cancel(s.store->jobs, id), 0);
         }
         assert_int_equal(rsi_tx_commit(tx), 0);
         assert_in_range(rsi_storage_count(s.store->storage, RSI_SPACE_JOBS), 0, 1101);
@@ -151,7 +162,7 @@ static void entities_job_record__is_kept_for_the_last_thousand(void **state)
     assert_in_range(rsi_storage_count(s.store->storage, RSI_SPACE_JOBS), 1001, 1101);
     assert_int_equal(state_of(&s, oldest), RSI_JOB_WAITING);
     assert_int_equal(state_of(&s, id), RSI_JOB_CANCELLED);
-    assert_int_equal(rsi_job_read(&record, s.store, first), RAGSTORE_E_NOT_FOUND);
+    assert_int_equal(rsi_job_read(&record, s.store->storage, first), RAGSTORE_E_NOT_FOUND);
     open_store_end(&s);
 }
 
@@ -160,11 +171,11 @@ static void entities_job_record__is_kept_for_the_last_thousand(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        FRESH(entities_job_record__moves_along_the_arrows_only),
-        FRESH(entities_job_record__counts_attempts_that_were_cut_short),
-        FRESH(entities_job_record__refuses_to_move_from_a_state_it_has_left),
-        FRESH(entities_job_record__that_makes_no_sense_is_damaged),
-        FRESH(entities_job_record__is_kept_for_the_last_thousand),
+        FRESH(jobs_job_record__moves_along_the_arrows_only),
+        FRESH(jobs_job_record__counts_attempts_that_were_cut_short),
+        FRESH(jobs_job_record__refuses_to_move_from_a_state_it_has_left),
+        FRESH(jobs_job_record__that_makes_no_sense_is_damaged),
+        FRESH(jobs_job_record__is_kept_for_the_last_thousand),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
