@@ -2,14 +2,16 @@
  * How well search finds what was asked for: nDCG@10, recall@10 and recall@100 of keyword, vector
  * and hybrid search on test collections, through the public calls.
  *
- *   bench_quality [--json] [--collection NAME] [--chunks whole|default] [--keyword] [--store DIR]
- *                 [--model DIR] [--int8]
+ *   bench_quality [--json] [--collection NAME] [--chunks whole|default|TOKENS/OVERLAP] [--keyword]
+ *                 [--store DIR] [--model DIR] [--int8]
  *
  *   --json             one JSON object a line instead of the tables
  *   --collection NAME  this one alone; default: every folder of the shared data with a corpus.jsonl
  *   --chunks whole     each document is one chunk, as in the reference figures
  *   --chunks default   each is uploaded as a file, which the library cuts as it cuts any; by default
  *                      both are measured
+ *   --chunks T/O       the same, into chunks of at most T tokens that repeat O; choose_chunks.py
+ *                      compares many of these
  *   --keyword          without a model, keyword search only
  *   --store DIR        keep the store there, and use what it holds already: documents are embedded
  *                      in the first run only
@@ -157,6 +159,31 @@ static void open_store(ragstore_store **store, const char *path, ragstore_model 
     must(ragstore_store_open(store, path, &opening), "open the store");
 }
 
+/* ---- cutting ------------------------------------------------------------------------ */
+
+typedef struct cutting {
+    char name[32]; /* "whole", "default" or "TOKENS/OVERLAP" */
+    bool whole;
+    uint32_t tokens; /* 0: the default */
+    int32_t overlap; /* 0: the default, -1: none */
+} cutting;
+
+static cutting read_cutting(const char *name)
+{
+    cutting how = {.whole = strcmp(name, "whole") == 0};
+    char *end = NULL;
+    snprintf(how.name, sizeof how.name, "%s", name);
+    if (how.whole || strcmp(name, "default") == 0)
+        return how;
+    how.tokens = (uint32_t)strtoul(name, &end, 10);
+    how.overlap = *end == '/' ? (int32_t)strtol(end + 1, &end, 10) : -1;
+    if (how.tokens == 0 || how.overlap < 0 || *end != '\0')
+        die("--chunks is whole, default or TOKENS/OVERLAP, such as 200/30");
+    if (how.overlap == 0)
+        how.overlap = -1;
+    return how;
+}
+
 /* ---- adding ------------------------------------------------------------------------- */
 
 static int add_whole(ragstore_entity *entity, const collection_text *document,
@@ -267,7 +294,7 @@ static void report_json(const char *name, const char *chunks, const struct mode 
            quality->queries, cut);
 }
 
-static void report_line(const char *name, bool whole, size_t mode,
+static void report_line(const char *name, const cutting *how, size_t mode,
                         const collection_quality *quality)
 {
     const struct reference *reference = reference_of(name);
@@ -275,14 +302,14 @@ static void report_line(const char *name, bool whole, size_t mode,
            quality->recall_10, quality->recall_100);
     if (reference != NULL)
         printf("  %10.3f", reference->figures[mode]);
-    if (reference != NULL && whole && reference->aims[mode] > 0)
+    if (reference != NULL && how->whole && reference->aims[mode] > 0)
         printf("  %.3f %s", reference->aims[mode],
                quality->ndcg_10 < reference->aims[mode] ? "is NOT reached" : "is reached");
     putchar('\n');
 }
 
-static void measure_modes(ragstore_entity *entity, const collection *c, const char *name, bool whole,
-                          bool has_model)
+static void measure_modes(ragstore_entity *entity, const collection *c, const char *name,
+                          const cutting *how, bool has_model)
 {
     size_t cut = 0;
     if (!options.json)
@@ -294,9 +321,9 @@ static void measure_modes(ragstore_entity *entity, const collection *c, const ch
             continue;
         collection_quality quality = ask(entity, c, &modes[i], &cut_here);
         if (options.json)
-            report_json(name, whole ? "whole" : "default", &modes[i], &quality, cut_here);
+            report_json(name, how->name, &modes[i], &quality, cut_here);
         else
-            report_line(name, whole, i, &quality);
+            report_line(name, how, i, &quality);
         fflush(stdout);
         cut += cut_here;
     }
@@ -306,23 +333,29 @@ static void measure_modes(ragstore_entity *entity, const collection *c, const ch
                cut, CHUNKS_ASKED);
 }
 
-static void measure(ragstore_store *store, const collection *c, const char *name, bool whole,
-                    bool has_model)
+static void measure(ragstore_store *store, const collection *c, const char *name,
+                    const char *chunks, bool has_model)
 {
+    ragstore_entity_create_options creating = RAGSTORE_ENTITY_CREATE_OPTIONS_INIT;
     ragstore_entity *entity;
     char id[300];
     const double start = seconds();
-    snprintf(id, sizeof id, "%s-%s", name, whole ? "whole" : "default");
+    const cutting how = read_cutting(chunks);
+    creating.chunk_tokens = how.tokens;
+    creating.chunk_overlap = how.overlap;
+    snprintf(id, sizeof id, "%s-%s", name, how.name);
+    char *slash = strchr(id, '/');
+    if (slash != NULL)
+        *slash = '-'; /* no id has one */
     int status = ragstore_entity_open(&entity, store, id);
     if (status == RAGSTORE_E_NOT_FOUND)
-        status = ragstore_entity_create(&entity, store, id, NULL);
+        status = ragstore_entity_create(&entity, store, id, &creating);
     must(status, "open the entity");
-    size_t empty = add_documents(entity, c, whole);
+    size_t empty = add_documents(entity, c, how.whole);
     if (!options.json)
-        printf("\n%s: %zu documents (%zu empty) %s in %.1f s, %zu questions\n", name,
-               c->document_count, empty, whole ? "as one chunk each" : "cut by default",
-               seconds() - start, c->judged_count);
-    measure_modes(entity, c, name, whole, has_model);
+        printf("\n%s: %zu documents (%zu empty), chunks: %s, in %.1f s, %zu questions\n", name,
+               c->document_count, empty, how.name, seconds() - start, c->judged_count);
+    measure_modes(entity, c, name, &how, has_model);
     ragstore_entity_free(entity);
 }
 
@@ -367,10 +400,9 @@ static void measure_collection(ragstore_store *store, const char *shared, const 
     collection *c = collection_read(folder, why, sizeof why);
     if (c == NULL)
         die("%s", why);
-    if (options.chunks == NULL || strcmp(options.chunks, "whole") == 0)
-        measure(store, c, name, true, has_model);
-    if (options.chunks == NULL || strcmp(options.chunks, "default") == 0)
-        measure(store, c, name, false, has_model);
+    if (options.chunks == NULL)
+        measure(store, c, name, "whole", has_model);
+    measure(store, c, name, options.chunks == NULL ? "default" : options.chunks, has_model);
     collection_free(c);
 }
 
@@ -402,8 +434,8 @@ static void read_options(int argc, char **argv)
                 }
         }
         if (!known)
-            die("usage: bench_quality [--json] [--collection NAME] [--chunks whole|default] "
-                "[--keyword] [--store DIR] [--model DIR] [--int8]");
+            die("usage: bench_quality [--json] [--collection NAME] "
+                "[--chunks whole|default|TOKENS/OVERLAP] [--keyword] [--store DIR] [--model DIR] [--int8]");
     }
 }
 

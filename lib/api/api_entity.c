@@ -66,7 +66,8 @@ int ragstore_entity_create(ragstore_entity **out, ragstore_store *store, const c
     if (status != RAGSTORE_OK)
         return status;
     rsi_entity_fields fields = {given.name, given.description, given.metadata_json, given.metric,
-                                given.index_kind, given.language};
+                                given.index_kind, given.language, given.chunk_tokens,
+                                given.chunk_overlap};
     memset(incarnation, 0, sizeof incarnation);
     if (out != NULL)
         status = make_handle(&entity, store->core, id, incarnation);

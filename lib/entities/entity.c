@@ -10,10 +10,21 @@
 #include "entities/catalog.h"
 #include "files/paths.h"
 
+#include <inttypes.h>
 #include <string.h>
 
 #define CHUNKER "structure/1"
 #define LANGUAGE "auto"
+
+/* Of new entities: bench/README.md tells how they were measured. */
+#define CHUNK_TOKENS 200
+#define CHUNK_OVERLAP_PERCENT 15
+#define CHUNK_TOKENS_MIN 16
+#define CHUNK_TOKENS_MAX 8192
+#define NO_OVERLAP (-1)
+/* Of entities whose record does not tell: what it was when they were made. */
+#define CHUNK_TOKENS_BEFORE 200
+#define CHUNK_OVERLAP_BEFORE 30
 
 /* ---- checks ---- */
 
@@ -83,6 +94,19 @@ static int take_metric(rsi_entity_record *record)
                     record->id, name);
 }
 
+static void take_chunk_sizes(rsi_entity_record *record)
+{
+    const int64_t tokens =
+        rsi_json_get_integer(record->json, "chunk_tokens", CHUNK_TOKENS_BEFORE);
+    const int64_t overlap =
+        rsi_json_get_integer(record->json, "chunk_overlap", CHUNK_OVERLAP_BEFORE);
+    const bool is_sane = tokens >= CHUNK_TOKENS_MIN && tokens <= CHUNK_TOKENS_MAX && overlap >= 0 &&
+                         overlap <= tokens / 2;
+    record->chunk_sizes = is_sane
+                              ? (rsi_chunk_sizes){(uint32_t)tokens, (uint32_t)overlap}
+                              : (rsi_chunk_sizes){CHUNK_TOKENS_BEFORE, CHUNK_OVERLAP_BEFORE};
+}
+
 int rsi_entity_read(rsi_entity_record *record, rsi_store *store, const char *id,
                     const char *incarnation)
 {
@@ -107,6 +131,7 @@ int rsi_entity_read(rsi_entity_record *record, rsi_store *store, const char *id,
     record->dimension = dimension < 0 || dimension > 65536 ? 0 : (uint32_t)dimension;
     record->next_chunk = rsi_json_get_integer(json, "next_chunk", 0);
     record->next_row = (uint64_t)rsi_json_get_integer(json, "next_row", 0);
+    take_chunk_sizes(record);
     if (incarnation != NULL && strcmp(incarnation, record->incarnation) != 0) {
         rsi_entity_record_free(record);
         return no_entity(id);
@@ -203,6 +228,25 @@ static int take_index_fields(rsi_metric *metric, rsi_index_settings *settings,
     return rsi_index_settings_set(settings, "kind", fields->index_kind);
 }
 
+static int choose_chunk_sizes(rsi_chunk_sizes *sizes, const rsi_entity_fields *fields)
+{
+    const uint32_t tokens = fields->chunk_tokens == 0 ? CHUNK_TOKENS : fields->chunk_tokens;
+    if (tokens < CHUNK_TOKENS_MIN || tokens > CHUNK_TOKENS_MAX)
+        return rsi_fail(RAGSTORE_E_INVALID_ARGUMENT, "entities",
+                        "chunks of %" PRIu32 " tokens; there can be %d to %d", tokens,
+                        CHUNK_TOKENS_MIN, CHUNK_TOKENS_MAX);
+    if (fields->chunk_overlap < NO_OVERLAP || fields->chunk_overlap > (int32_t)(tokens / 2))
+        return rsi_fail(RAGSTORE_E_INVALID_ARGUMENT, "entities",
+                        "chunks of %" PRIu32 " tokens that repeat %" PRId32
+                        "; they can repeat up to half of them, or none (-1)",
+                        tokens, fields->chunk_overlap);
+    sizes->tokens = tokens;
+    sizes->overlap = tokens * CHUNK_OVERLAP_PERCENT / 100;
+    if (fields->chunk_overlap != 0)
+        sizes->overlap = fields->chunk_overlap < 0 ? 0 : (uint32_t)fields->chunk_overlap;
+    return RAGSTORE_OK;
+}
+
 static int check_fields(const rsi_entity_fields *fields)
 {
     int status = RAGSTORE_OK;
@@ -222,7 +266,10 @@ static int encode_new(rsi_bytes *out, const rsi_store *store, const char *id,
     rsi_bytes metadata = {0};
     rsi_metric metric;
     rsi_index_settings settings;
+    rsi_chunk_sizes chunks;
     int status = check_fields(fields);
+    if (status == RAGSTORE_OK)
+        status = choose_chunk_sizes(&chunks, fields);
     if (status == RAGSTORE_OK)
         status = take_index_fields(&metric, &settings, fields);
     if (status == RAGSTORE_OK)
@@ -244,6 +291,8 @@ static int encode_new(rsi_bytes *out, const rsi_store *store, const char *id,
         rsi_json_put_text(&writer, "created_at", now);
         rsi_json_put_text(&writer, "incarnation", incarnation);
         rsi_json_put_text(&writer, "chunker", CHUNKER);
+        rsi_json_put_integer(&writer, "chunk_tokens", chunks.tokens);
+        rsi_json_put_integer(&writer, "chunk_overlap", chunks.overlap);
         rsi_json_put_text(&writer, "language",
                           fields->language == NULL ? LANGUAGE : fields->language);
         rsi_json_put_text(&writer, "metric", rsi_metric_name(metric));

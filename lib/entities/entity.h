@@ -17,6 +17,12 @@
 #define RSI_METADATA_MAX ((size_t)16 << 10)
 #define RSI_NAME_MAX 1024
 
+/* How long the chunks of an entity's documents are, in the embedder's tokens. */
+typedef struct rsi_chunk_sizes {
+    uint32_t tokens;  /* of one chunk, at most */
+    uint32_t overlap; /* of them repeated where a paragraph had to be cut */
+} rsi_chunk_sizes;
+
 /* A parsed record; the texts are borrowed from `json`. */
 typedef struct rsi_entity_record {
     rsi_json *json; /* owned */
@@ -26,6 +32,7 @@ typedef struct rsi_entity_record {
     const char *embedder; /* fingerprint; NULL: keyword only */
     const char *chunker;
     const char *language; /* of the keyword index */
+    rsi_chunk_sizes chunk_sizes;
     uint32_t dimension;   /* of its vectors; 0: none */
     rsi_metric metric;    /* likewise */
     int64_t next_chunk;
@@ -39,6 +46,8 @@ typedef struct rsi_entity_fields {
     const char *metric;     /* of a new one only */
     const char *index_kind; /* likewise */
     const char *language;   /* likewise */
+    uint32_t chunk_tokens;  /* likewise; 0: the default */
+    int32_t chunk_overlap;  /* likewise; 0: the default, -1: none */
 } rsi_entity_fields;
 
 /* incarnation NULL: whichever lives now. NOT_FOUND. */

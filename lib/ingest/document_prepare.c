@@ -16,8 +16,6 @@
 #include <string.h>
 
 #define DIMENSION_MAX 65536
-#define CHUNK_TOKENS 200   /* heading path included; measured: see bench/README.md */
-#define OVERLAP_TOKENS 30
 
 static void free_chunk(rsi_new_chunk *chunk)
 {
@@ -186,13 +184,14 @@ static int add_chunk(rsi_prepared *prepared, const rsi_chunk *chunk, const char 
 }
 
 static int cut_into_chunks(rsi_prepared *prepared, const rsi_extracted *extracted,
-                           const rsi_embedder *embedder, const rsi_document_fields *fields)
+                           const rsi_chunk_sizes *sizes, const rsi_embedder *embedder,
+                           const rsi_document_fields *fields)
 {
     rsi_chunks chunks = {0};
-    rsi_chunker_options options = {.max_tokens = CHUNK_TOKENS, .overlap_tokens = OVERLAP_TOKENS};
+    rsi_chunker_options options = {.max_tokens = sizes->tokens, .overlap_tokens = sizes->overlap};
     if (embedder != NULL) {
         uint32_t limit = rsi_embedder_document_tokens(embedder);
-        options.max_tokens = limit < CHUNK_TOKENS ? limit : CHUNK_TOKENS;
+        options.max_tokens = limit < sizes->tokens ? limit : sizes->tokens;
         options.count_tokens = rsi_embedder_has_tokens(embedder) ? count_tokens : NULL;
         options.user = (void *)(uintptr_t)embedder;
     }
@@ -268,7 +267,7 @@ int rsi_prepare_bytes(rsi_prepared *prepared, rsi_store *store, const rsi_entity
     if (status == RAGSTORE_OK) {
         snprintf(prepared->media_type, sizeof prepared->media_type, "%s", extracted.media_type);
         snprintf(prepared->encoding, sizeof prepared->encoding, "%s", extracted.encoding);
-        status = cut_into_chunks(prepared, &extracted, embedder, fields);
+        status = cut_into_chunks(prepared, &extracted, &entity->chunk_sizes, embedder, fields);
     }
     if (status == RAGSTORE_OK && by_callback)
         status = keep_gaps(prepared, &extracted.text);

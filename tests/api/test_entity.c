@@ -116,6 +116,76 @@ static void entity_create__keeps_what_the_options_say(void **state)
     assert_ok(ragstore_store_close(store));
 }
 
+/* How many chunks an entity of these sizes makes of a paragraph of forty sentences, of about twelve
+ * tokens each, and whether one begins before the one before it ends. */
+static size_t cut_forty_sentences(bool *overlap, ragstore_store *store,
+                                  const ragstore_entity_create_options *options)
+{
+    ragstore_entity_search_options searching = RAGSTORE_ENTITY_SEARCH_OPTIONS_INIT;
+    ragstore_entity *entity;
+    ragstore_result *result;
+    char text[4096] = "";
+    size_t bytes = 0;
+    for (int i = 0; i < 40; i++) /* no two chunks are alike */
+        snprintf(text + strlen(text), sizeof text - strlen(text),
+                 "Granite %c%cx is as hard as %c%cy and %c%cz. ", 'a' + i % 7, 'a' + i % 11,
+                 'a' + i % 13, 'a' + i % 17, 'a' + i % 19, 'a' + i % 23);
+    assert_ok(ragstore_entity_create(&entity, store, "sized", options));
+    add_text(entity, "stones.txt", text);
+    searching.k = 200;
+    assert_ok(ragstore_entity_search(&result, entity, "granite", &searching));
+    const size_t count = ragstore_result_count(result);
+    for (size_t i = 0; i < count; i++)
+        bytes += (size_t)(ragstore_result_end(result, i) - ragstore_result_start(result, i));
+    *overlap = bytes > strlen(text);
+    ragstore_result_free(result);
+    ragstore_entity_free(entity);
+    assert_ok(ragstore_entity_delete(NULL, store, "sized"));
+    return count;
+}
+
+static void entity_create__cuts_documents_as_long_as_the_options_say(void **state)
+{
+    ragstore_store *store = open_store(state);
+    ragstore_entity_create_options options = RAGSTORE_ENTITY_CREATE_OPTIONS_INIT;
+    bool overlap;
+    const size_t by_default = cut_forty_sentences(&overlap, store, &options);
+    assert_true(by_default > 1);
+    assert_true(overlap);
+    options.chunk_overlap = -1;
+    assert_true(cut_forty_sentences(&overlap, store, &options) <= by_default);
+    assert_false(overlap);
+    options.chunk_tokens = 50;
+    assert_true(cut_forty_sentences(&overlap, store, &options) >= 3 * by_default);
+    assert_false(overlap);
+    options.chunk_overlap = 25;
+    cut_forty_sentences(&overlap, store, &options);
+    assert_true(overlap);
+    options.chunk_tokens = 8192;
+    options.chunk_overlap = 4096;
+    assert_int_equal(cut_forty_sentences(&overlap, store, &options), 1);
+    assert_ok(ragstore_store_close(store));
+}
+
+static void entity_create__refuses_sizes_of_chunks_that_make_no_sense(void **state)
+{
+    static const struct {
+        uint32_t tokens;
+        int32_t overlap;
+    } bad[] = {{15, 0},   {8193, 0},   {UINT32_MAX, 0},    {200, 101},
+               {0, 101},  {200, -2},   {200, INT32_MIN},   {200, INT32_MAX}};
+    ragstore_store *store = open_store(state);
+    for (size_t i = 0; i < COUNT(bad); i++) {
+        ragstore_entity_create_options options = RAGSTORE_ENTITY_CREATE_OPTIONS_INIT;
+        options.chunk_tokens = bad[i].tokens;
+        options.chunk_overlap = bad[i].overlap;
+        assert_fails(RAGSTORE_E_INVALID_ARGUMENT,
+                     ragstore_entity_create(NULL, store, "acme", &options));
+        assert_message_has("tokens");
+    }
+    assert_ok(ragstore_store_close(store));
+}
+
 static void entity_create__of_an_id_that_is_there_exists(void **state)
 {
     ragstore_store *store = open_store(state);
@@ -293,6 +363,8 @@ int main(void)
         TEST(entity_create__refuses_ids_that_could_be_paths_or_cannot_be_read),
         TEST(entity_create__takes_ids_up_to_128_bytes),
         TEST(entity_create__keeps_what_the_options_say),
+        TEST(entity_create__cuts_documents_as_long_as_the_options_say),
+        TEST(entity_create__refuses_sizes_of_chunks_that_make_no_sense),
         TEST(entity_create__of_an_id_that_is_there_exists),
         TEST(entity_create__refuses_bad_fields),
         TEST(entity_calls__refuse_null),

@@ -31,6 +31,18 @@ def test_entity_created_twice__exists(store):
         store.create_entity("a")
 
 
+def test_entity_chunk_sizes__are_taken_for_good(store):
+    text = "".join(f"Stone number {i} is made of hard grey granite. " for i in range(40))
+    counts = []
+    for tokens in (0, 50):
+        entity = store.create_entity(f"cut {tokens}", chunk_tokens=tokens, chunk_overlap=-1)
+        entity.add(text.encode(), filename="stones.txt")
+        counts.append(entity.describe()["total_chunks"])
+    assert counts[1] >= 3 * counts[0]
+    with pytest.raises(ragstore.InvalidArgumentError):
+        store.create_entity("too short", chunk_tokens=15)
+
+
 def test_entity_update__changes_what_is_given(entity):
     entity.update(name="Geology", metadata={"a": 1})
     entity.update(description="stones")

@@ -219,6 +219,8 @@ class entity_create_options(_Options):
         ("metric", c_char_p),
         ("index_kind", c_char_p),
         ("language", c_char_p),
+        ("chunk_tokens", c_uint32),
+        ("chunk_overlap", c_int32),
     ]
 
 

@@ -77,14 +77,13 @@ static void entities_entity__refuses_bad_ids_and_texts(void **state)
     open_store_end(&s);
 }
 
-/* Put a record with this metric in the place of the entity's. */
-static void put_metric(open_store *s, const char *metric)
+/* Put a record with these further members, such as ,"metric":"l2", in the place of the entity's. */
+static void put_record(open_store *s, const char *members)
 {
     char json[256];
     rsi_tx *tx;
-    snprintf(json, sizeof json, "{\"entity_id\":\"%s\",\"incarnation\":\"%s\"%s%s%s}", ACME,
-             s->incarnation, metric == NULL ? "" : ",\"metric\":\"", metric == NULL ? "" : metric,
-             metric == NULL ? "" : "\"");
+    snprintf(json, sizeof json, "{\"entity_id\":\"%s\",\"incarnation\":\"%s\"%s}", ACME,
+             s->incarnation, members);
     assert_int_equal(rsi_tx_begin(&tx, s->store->storage), 0);
     assert_int_equal(rsi_tx_put(tx, RSI_SPACE_ENTITIES, ACME, json, strlen(json)), 0);
     assert_int_equal(rsi_tx_commit(tx), 0);
@@ -93,25 +92,52 @@ static void put_metric(open_store *s, const char *metric)
 static void entities_entity__has_the_metric_of_its_record(void **state)
 {
     static const struct {
-        const char *name;
+        const char *members;
         rsi_metric metric;
-    } known[] = {{NULL, RSI_METRIC_COSINE},
-                 {"ip", RSI_METRIC_COSINE},
-                 {"cosine", RSI_METRIC_COSINE},
-                 {"inner_product", RSI_METRIC_INNER_PRODUCT},
-                 {"l2", RSI_METRIC_L2}};
+    } known[] = {{"", RSI_METRIC_COSINE},
+                 {",\"metric\":\"ip\"", RSI_METRIC_COSINE},
+                 {",\"metric\":\"cosine\"", RSI_METRIC_COSINE},
+                 {",\"metric\":\"inner_product\"", RSI_METRIC_INNER_PRODUCT},
+                 {",\"metric\":\"l2\"", RSI_METRIC_L2}};
     open_store s;
     rsi_entity_record record;
     open_store_begin(&s, state, NULL);
     for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
-        put_metric(&s, known[i].name);
+        put_record(&s, known[i].members);
         assert_int_equal(rsi_entity_read(&record, s.store, ACME, NULL), 0);
         assert_int_equal(record.metric, known[i].metric);
         rsi_entity_record_free(&record);
     }
-    put_metric(&s, "hamming");
+    put_record(&s, ",\"metric\":\"hamming\"");
     assert_int_equal(rsi_entity_read(&record, s.store, ACME, NULL), RAGSTORE_E_UNSUPPORTED);
     assert_null(record.json);
+    open_store_end(&s);
+}
+
+/* What a record without them was made with, and what is done with numbers that nobody can have chosen. */
+static void entities_entity__cuts_its_documents_as_its_record_says(void **state)
+{
+    static const struct {
+        const char *members;
+        uint32_t tokens;
+        uint32_t overlap;
+    } records[] = {{"", 200, 30},
+                   {",\"chunk_tokens\":100,\"chunk_overlap\":0", 100, 0},
+                   {",\"chunk_tokens\":8192,\"chunk_overlap\":4096", 8192, 4096},
+                   {",\"chunk_tokens\":0,\"chunk_overlap\":0", 200, 30},
+                   {",\"chunk_tokens\":100,\"chunk_overlap\":51", 200, 30},
+                   {",\"chunk_tokens\":100,\"chunk_overlap\":-1", 200, 30},
+                   {",\"chunk_tokens\":9999999999,\"chunk_overlap\":0", 200, 30}};
+    open_store s;
+    rsi_entity_record record;
+    open_store_begin(&s, state, NULL);
+    for (size_t i = 0; i < sizeof records / sizeof *records; i++) {
+        put_record(&s, records[i].members);
+        assert_int_equal(rsi_entity_read(&record, s.store, ACME, NULL), 0);
+        assert_int_equal(record.chunk_sizes.tokens, records[i].tokens);
+        assert_int_equal(record.chunk_sizes.overlap, records[i].overlap);
+        rsi_entity_record_free(&record);
+    }
     open_store_end(&s);
 }
 
@@ -378,6 +404,7 @@ int main(void)
         FRESH(entities_entity__is_made_once),
         FRESH(entities_entity__refuses_bad_ids_and_texts),
         FRESH(entities_entity__has_the_metric_of_its_record),
+        FRESH(entities_entity__cuts_its_documents_as_its_record_says),
         FRESH(entities_entity__is_not_found_under_another_id_or_incarnation),
         FRESH(entities_entity__changes_what_is_given_and_keeps_the_rest),
         FRESH(entities_entity__goes_with_all_that_is_its),
