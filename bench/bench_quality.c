@@ -2,16 +2,16 @@
  * How well search finds what was asked for: nDCG@10, recall@10 and recall@100 of keyword, vector
  * and hybrid search on test collections, through the public calls.
  *
- *   bench_quality [--json] [--collection NAME] [--chunks whole|default|TOKENS/OVERLAP] [--keyword]
- *                 [--store DIR] [--model DIR] [--int8]
+ *   bench_quality [--json] [--collection NAME] [--chunks LIST] [--keyword] [--store DIR]
+ *                 [--model DIR] [--int8]
  *
  *   --json             one JSON object a line instead of the tables
  *   --collection NAME  this one alone; default: every folder of the shared data with a corpus.jsonl
- *   --chunks whole     each document is one chunk, as in the reference figures
- *   --chunks default   each is uploaded as a file, which the library cuts as it cuts any; by default
- *                      both are measured
- *   --chunks T/O       the same, into chunks of at most T tokens that repeat O; choose_chunks.py
- *                      compares many of these
+ *   --chunks LIST      how documents are cut, with commas between; by default whole,default
+ *                        whole    each document is one chunk, as in the reference figures
+ *                        default  each is uploaded as a file, which the library cuts as it cuts any
+ *                        200/30   the same, into chunks of at most 200 tokens that repeat 30;
+ *                                 choose_chunks.py compares many of these
  *   --keyword          without a model, keyword search only
  *   --store DIR        keep the store there, and use what it holds already: documents are embedded
  *                      in the first run only
@@ -400,9 +400,11 @@ static void measure_collection(ragstore_store *store, const char *shared, const 
     collection *c = collection_read(folder, why, sizeof why);
     if (c == NULL)
         die("%s", why);
-    if (options.chunks == NULL)
-        measure(store, c, name, "whole", has_model);
-    measure(store, c, name, options.chunks == NULL ? "default" : options.chunks, has_model);
+    char *ways = strdup(options.chunks == NULL ? "whole,default" : options.chunks);
+    char *rest = NULL;
+    for (char *way = strtok_r(ways, ",", &rest); way != NULL; way = strtok_r(NULL, ",", &rest))
+        measure(store, c, name, way, has_model);
+    free(ways);
     collection_free(c);
 }
 
@@ -435,7 +437,7 @@ static void read_options(int argc, char **argv)
         }
         if (!known)
             die("usage: bench_quality [--json] [--collection NAME] "
-                "[--chunks whole|default|TOKENS/OVERLAP] [--keyword] [--store DIR] [--model DIR] [--int8]");
+                "[--chunks whole,default,TOKENS/OVERLAP] [--keyword] [--store DIR] [--model DIR] [--int8]");
     }
 }
 

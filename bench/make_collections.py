@@ -23,7 +23,7 @@ import sys
 from pathlib import Path
 
 ABSTRACTS_A_DOCUMENT = 8
-PAGES = 200
+PAGES = 120
 PAGE_BYTES = range(3_000, 16_000)
 QUESTION_WORDS = 4
 
