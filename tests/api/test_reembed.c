@@ -1,94 +1,5 @@
 /* Reembedding: from no vectors, or those of another model, to those of the store's, in one commit. */
-#include "api_fixture.h"
-
-#include <pthread.h>
-#include <signal.h>
-#include <time.h>
-
-#define DIMENSION 4
-#define LONG_MS 20000
-
-/* A callback that counts, waits or kills. */
-typedef struct behaviour {
-    const char *counts_in; /* a file that gets a byte for each text; NULL: none */
-    unsigned dies_after;   /* so many texts; 0: never */
-    unsigned texts;        /* documents only */
-    bool waits;            /* until it is opened */
-    bool fails;
-    pthread_mutex_t mutex;
-    pthread_cond_t changed;
-    bool reached;
-    bool open;
-} behaviour;
-
-static void count_texts(behaviour *how, size_t count)
-{
-    how->texts += (unsigned)count;
-    if (how->counts_in == NULL)
-        return;
-    FILE *file = fopen(how->counts_in, "a");
-    for (size_t i = 0; i < count; i++)
-        fputc('x', file);
-    fclose(file);
-}
-
-static void wait_for_opening(behaviour *how)
-{
-    pthread_mutex_lock(&how->mutex);
-    how->reached = true;
-    pthread_cond_broadcast(&how->changed);
-    while (!how->open)
-        pthread_cond_wait(&how->changed, &how->mutex);
-    pthread_mutex_unlock(&how->mutex);
-}
-
-static int32_t embed(void *user, float *vectors, const char *const *texts, size_t count,
-                     uint32_t role, char *reason, size_t reason_size)
-{
-    behaviour *how = user;
-    if (role == RAGSTORE_ROLE_DOCUMENT) {
-        if (how->waits)
-            wait_for_opening(how);
-        if (how->fails) {
-            snprintf(reason, reason_size, "out of quota");
-            return 1;
-        }
-        count_texts(how, count);
-        if (how->dies_after > 0 && how->texts >= how->dies_after)
-            raise(SIGKILL);
-    }
-    for (size_t i = 0; i < count; i++) {
-        float *vector = vectors + i * DIMENSION;
-        memset(vector, 0, DIMENSION * sizeof *vector);
-        vector[strstr(texts[i], "granite") != NULL  ? 0
-               : strstr(texts[i], "marble") != NULL ? 1
-                                                    : 2] = 1;
-    }
-    return 0;
-}
-
-static ragstore_model *make_model(behaviour *how, const char *fingerprint)
-{
-    ragstore_model *model;
-    ragstore_model_callback_options options = RAGSTORE_MODEL_CALLBACK_OPTIONS_INIT;
-    pthread_mutex_init(&how->mutex, NULL);
-    pthread_cond_init(&how->changed, NULL);
-    options.fingerprint = fingerprint;
-    options.dimension = DIMENSION;
-    options.batch_size = 4;
-    options.embed = embed;
-    options.user = how;
-    assert_ok(ragstore_model_open_callback(&model, &options));
-    return model;
-}
-
-static ragstore_store *open_with(void **state, behaviour *how, const char *fingerprint)
-{
-    ragstore_model *model = make_model(how, fingerprint);
-    ragstore_store *store = open_store_with(state, 0, model);
-    ragstore_model_free(model);
-    return store;
-}
+#include "job_fixture.h"
 
 /* The text of the best hit by vector alone. */
 static void assert_nearest(ragstore_entity *entity, const char *query, const char *expected)
@@ -115,27 +26,6 @@ static void reembed(ragstore_entity *entity, json_int_t chunks)
     assert_number(json_object_get(described, "result"), "chunks", chunks);
     json_decref(described);
     ragstore_job_free(job);
-}
-
-static void assert_model(ragstore_entity *entity, const char *fingerprint, const char *mode)
-{
-    json_t *described = describe_entity(entity);
-    if (fingerprint == NULL)
-        assert_null_member(described, "embedder");
-    else
-        assert_text(described, "embedder", fingerprint);
-    assert_text(described, "search_mode", mode);
-    json_decref(described);
-}
-
-static void assert_checks(ragstore_store *store)
-{
-    ragstore_buffer *buffer;
-    assert_ok(ragstore_store_check(&buffer, store));
-    json_t *check = take_json(buffer);
-    if (!json_is_true(json_object_get(check, "ok")))
-        fail_msg("%s", json_dumps(check, 0));
-    json_decref(check);
 }
 
 /* Two documents without vectors. */
@@ -208,28 +98,6 @@ static void reembed__changes_to_another_model_of_any_dimension(void **state)
     ragstore_model_free(hashing);
 }
 
-static void gate_wait(behaviour *how)
-{
-    struct timespec until;
-    int waited = 0;
-    clock_gettime(CLOCK_REALTIME, &until);
-    until.tv_sec += LONG_MS / 1000;
-    pthread_mutex_lock(&how->mutex);
-    while (!how->reached && waited == 0)
-        waited = pthread_cond_timedwait(&how->changed, &how->mutex, &until);
-    const bool reached = how->reached;
-    pthread_mutex_unlock(&how->mutex);
-    assert_true(reached);
-}
-
-static void gate_open(behaviour *how)
-{
-    pthread_mutex_lock(&how->mutex);
-    how->open = true;
-    pthread_cond_broadcast(&how->changed);
-    pthread_mutex_unlock(&how->mutex);
-}
-
 static void reembed__lets_others_search_add_and_delete_meanwhile(void **state)
 {
     behaviour how = {.waits = true};
@@ -238,14 +106,14 @@ static void reembed__lets_others_search_add_and_delete_meanwhile(void **state)
     ragstore_store *store = open_with(state, &how, "rocks/1");
     ragstore_entity *entity = open_entity(store, "acme");
     assert_ok(ragstore_entity_reembed(&job, entity));
-    gate_wait(&how);
+    gate_wait(&how.gate);
     assert_int_equal(count_hits(entity, "granite"), 1);
     ragstore_document *gone = add_document(entity, "c.txt", "All about granite and sand.");
     add_text(entity, "d.txt", "What came meanwhile.");
     assert_ok(ragstore_document_delete(entity, ragstore_document_id(gone)));
     ragstore_document_free(gone);
     assert_model(entity, NULL, "keyword");
-    gate_open(&how);
+    gate_open(&how.gate);
     assert_ok(ragstore_job_wait(job, LONG_MS));
     assert_model(entity, "rocks/1", "hybrid");
     assert_nearest(entity, "meanwhile", "What came meanwhile.");
@@ -329,7 +197,7 @@ static void reembed__that_is_killed_goes_on_where_it_was(void **state)
 
 static void reembed__that_fails_or_is_cancelled_leaves_keyword_search(void **state)
 {
-    behaviour how = {.fails = true};
+    behaviour how = {.fails = 1};
     ragstore_job *job;
     make_keyword_only(state);
     ragstore_store *store = open_with(state, &how, "rocks/1");
@@ -339,12 +207,12 @@ static void reembed__that_fails_or_is_cancelled_leaves_keyword_search(void **sta
     assert_message_has("out of quota");
     ragstore_job_free(job);
     assert_int_equal(count_hits(entity, "granite"), 1);
-    how.fails = false;
+    how.fails = 0;
     how.waits = true;
     assert_ok(ragstore_entity_reembed(&job, entity));
-    gate_wait(&how);
+    gate_wait(&how.gate);
     assert_ok(ragstore_job_cancel(job));
-    gate_open(&how);
+    gate_open(&how.gate);
     assert_fails(RAGSTORE_E_INTERRUPTED, ragstore_job_wait(job, LONG_MS));
     ragstore_job_free(job);
     assert_model(entity, NULL, "keyword");
@@ -363,9 +231,9 @@ static void reembed__of_an_entity_that_goes_is_cancelled(void **state)
     ragstore_store *store = open_with(state, &how, "rocks/1");
     ragstore_entity *entity = open_entity(store, "acme");
     assert_ok(ragstore_entity_reembed(&job, entity));
-    gate_wait(&how);
+    gate_wait(&how.gate);
     assert_ok(ragstore_entity_delete(NULL, store, "acme"));
-    gate_open(&how);
+    gate_open(&how.gate);
     assert_fails(RAGSTORE_E_INTERRUPTED, ragstore_job_wait(job, LONG_MS));
     assert_fails(RAGSTORE_E_NOT_FOUND, ragstore_entity_reembed(NULL, entity));
     ragstore_job_free(job);
@@ -414,7 +282,7 @@ static void reembed__is_done_once(void **state)
     assert_ok(ragstore_entity_reembed(&first, entity));
     assert_ok(ragstore_entity_reembed(&second, entity));
     assert_string_equal(ragstore_job_id(first), ragstore_job_id(second));
-    gate_open(&how);
+    gate_open(&how.gate);
     assert_ok(ragstore_job_wait(first, LONG_MS));
     how.texts = 0;
     reembed(entity, 0); /* nothing to do */

@@ -115,6 +115,25 @@ void open_store_expect_totals(open_store *s, uint64_t documents, uint64_t chunks
     assert_int_equal(own_chunks, chunks);
 }
 
+int open_store_work(open_store *s)
+{
+    bool did = true;
+    int status = RAGSTORE_OK;
+    while (status == RAGSTORE_OK && did)
+        status = rsi_jobs_step(s->store->jobs, &did);
+    return status;
+}
+
+rsi_job_state open_store_job_state(open_store *s, const char *job_id)
+{
+    rsi_job_record record;
+    if (rsi_job_read(&record, s->store->storage, job_id) != RAGSTORE_OK)
+        fail_msg("%s", rsi_error_message());
+    const rsi_job_state state = record.state;
+    rsi_job_record_free(&record);
+    return state;
+}
+
 unsigned each_allocation_fails(int (*call)(void *user), void *user, unsigned flags)
 {
     for (unsigned n = 1; n < FAULTS_MAX; n++) {

@@ -48,6 +48,9 @@ rsi_added open_store_add_chunks(open_store *s, const char *filename, const char 
                                 const float *vectors, size_t dimension);
 /* How many documents and chunks the entity has by its record. */
 void open_store_expect_totals(open_store *s, uint64_t documents, uint64_t chunks);
+/* Work on its jobs until nothing is left to do now. */
+int open_store_work(open_store *s);
+rsi_job_state open_store_job_state(open_store *s, const char *job_id);
 
 /*
  * Calls call(user) with its first, second, … allocation failing, until it gets by without the one

@@ -8,15 +8,6 @@ static rsi_embedder *the_embedder(void)
     return embedder;
 }
 
-static int work(open_store *s)
-{
-    bool did = true;
-    int status = RAGSTORE_OK;
-    while (status == RAGSTORE_OK && did)
-        status = rsi_jobs_step(s->store->jobs, &did);
-    return status;
-}
-
 static bool has_vectors(open_store *s)
 {
     rsi_entity_record entity;
@@ -64,7 +55,7 @@ static void ingest_reembed_job__is_whole_or_absent_after_each_failing_file_call(
         fault_files_fail(&s.faults, FAULT_ANY, n, n % 2 == 0 ? EIO : ENOSPC, false);
         int status = rsi_reembed_submit(id, s.store, ACME, s.incarnation);
         if (status == RAGSTORE_OK)
-            status = work(&s);
+            status = open_store_work(&s);
         const bool struck = fault_files_struck(&s.faults);
         fault_files_disarm(&s.faults);
         failures += struck;
@@ -75,7 +66,7 @@ static void ingest_reembed_job__is_whole_or_absent_after_each_failing_file_call(
         open_store_expect_totals(&s, 2, 2);
         /* another try, or the same one, gets by */
         assert_int_equal(rsi_reembed_submit(id, s.store, ACME, s.incarnation), 0);
-        assert_int_equal(work(&s), 0);
+        assert_int_equal(open_store_work(&s), 0);
         assert_true(has_vectors(&s));
         expect_whole(&s);
         open_store_close(&s);
@@ -113,7 +104,7 @@ static int submit_and_work(void *user)
     int status = rsi_reembed_submit(made->id, s->store, ACME, s->incarnation);
     const bool submitted = status == RAGSTORE_OK;
     if (submitted)
-        status = work(s);
+        status = open_store_work(s);
     const bool failed = fault_memory_failed();
     fault_memory_disarm();
     if (submitted) {

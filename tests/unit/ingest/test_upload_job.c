@@ -20,26 +20,6 @@ static int submit(char id[RSI_JOB_ID_MAX], open_store *s)
     return rsi_upload_submit(id, up);
 }
 
-/* Work until nothing is left to do now. */
-static int work(open_store *s)
-{
-    bool did = true;
-    int status = RAGSTORE_OK;
-    while (status == RAGSTORE_OK && did)
-        status = rsi_jobs_step(s->store->jobs, &did);
-    return status;
-}
-
-static rsi_job_state state_of(open_store *s, const char *id)
-{
-    rsi_job_record record;
-    if (rsi_job_read(&record, s->store->storage, id) != RAGSTORE_OK)
-        fail_msg("%s", rsi_error_message());
-    rsi_job_state state = record.state;
-    rsi_job_record_free(&record);
-    return state;
-}
-
 static size_t count_documents(open_store *s)
 {
     uint64_t documents;
@@ -74,12 +54,12 @@ static void ingest_upload_job__becomes_a_document_by_work(void **state)
     open_store s;
     open_store_begin(&s, state, NULL);
     assert_int_equal(submit(id, &s), 0);
-    assert_int_equal(state_of(&s, id), RSI_JOB_WAITING);
+    assert_int_equal(open_store_job_state(&s, id), RSI_JOB_WAITING);
     assert_int_equal(count_documents(&s), 0);
     open_store_again(&s); /* its file is no leftover */
     assert_int_equal(count_uploads(state), 1);
-    assert_int_equal(work(&s), 0);
-    assert_int_equal(state_of(&s, id), RSI_JOB_DONE);
+    assert_int_equal(open_store_work(&s), 0);
+    assert_int_equal(open_store_job_state(&s, id), RSI_JOB_DONE);
     assert_int_equal(count_documents(&s), 1);
     assert_int_equal(count_uploads(state), 1);
     open_store_end(&s);
@@ -99,8 +79,8 @@ static void ingest_upload_job__keeps_its_file_through_a_crash(void **state)
     temporary_write(temporary_join(path, state, "uploads/" ACME "/.incoming-00ff"), "x", 1);
     assert_int_equal(open_store_open(&s, RAGSTORE_OPEN_MUST_EXIST), 0);
     assert_int_equal(count_uploads(state), 1);
-    assert_int_equal(work(&s), 0);
-    assert_int_equal(state_of(&s, id), RSI_JOB_DONE);
+    assert_int_equal(open_store_work(&s), 0);
+    assert_int_equal(open_store_job_state(&s, id), RSI_JOB_DONE);
     assert_int_equal(count_documents(&s), 1);
     open_store_end(&s);
 }
@@ -126,7 +106,7 @@ static void ingest_upload_job__without_its_file_fails(void **state)
     open_store_begin(&s, state, NULL);
     assert_int_equal(submit(id, &s), 0);
     temporary_remove_all(temporary_join(path, state, "uploads/" ACME));
-    assert_int_equal(work(&s), 0);
+    assert_int_equal(open_store_work(&s), 0);
     assert_int_equal(rsi_job_wait(&ended, s.store->jobs, id, 0), RAGSTORE_E_DAMAGED);
     assert_true(ended);
     expect_message("send it again");
@@ -145,7 +125,7 @@ static void ingest_upload_job__of_an_unknown_kind_fails(void **state)
     assert_int_equal(rsi_tx_begin(&tx, s.store->storage), 0);
     assert_int_equal(rsi_job_put_new(id, tx, &job), 0);
     assert_int_equal(rsi_tx_commit(tx), 0);
-    assert_int_equal(work(&s), 0);
+    assert_int_equal(open_store_work(&s), 0);
     assert_int_equal(rsi_job_wait(&ended, s.store->jobs, id, 0), RAGSTORE_E_VERSION);
     expect_message("dance");
     open_store_end(&s);
@@ -158,14 +138,14 @@ static void ingest_upload_job__waits_out_a_full_disk(void **state)
     open_store_begin(&s, state, NULL);
     assert_int_equal(submit(id, &s), 0);
     fault_files_fail(&s.faults, FAULT_WRITE, 1, ENOSPC, true);
-    assert_int_equal(work(&s), 0);
+    assert_int_equal(open_store_work(&s), 0);
     fault_files_disarm(&s.faults);
-    assert_in_range(state_of(&s, id), RSI_JOB_WAITING, RSI_JOB_RUNNING);
-    for (int i = 0; i < 100 && state_of(&s, id) != RSI_JOB_DONE; i++) { /* it rests for a while */
-        assert_int_equal(work(&s), 0);
+    assert_in_range(open_store_job_state(&s, id), RSI_JOB_WAITING, RSI_JOB_RUNNING);
+    for (int i = 0; i < 100 && open_store_job_state(&s, id) != RSI_JOB_DONE; i++) { /* it rests for a while */
+        assert_int_equal(open_store_work(&s), 0);
         rsi_sleep_ms(50);
     }
-    assert_int_equal(state_of(&s, id), RSI_JOB_DONE);
+    assert_int_equal(open_store_job_state(&s, id), RSI_JOB_DONE);
     assert_int_equal(count_documents(&s), 1);
     open_store_end(&s);
 }
@@ -179,11 +159,11 @@ static int submit_and_work(void *user)
     int status = submit(id, s);
     const bool submitted = status == RAGSTORE_OK;
     if (status == RAGSTORE_OK)
-        status = work(s);
+        status = open_store_work(s);
     bool failed = fault_memory_failed();
     fault_memory_disarm();
     if (submitted) {
-        const rsi_job_state is = state_of(s, id);
+        const rsi_job_state is = open_store_job_state(s, id);
         assert_true(is == RSI_JOB_DONE || failed);
         assert_int_equal(count_documents(s), is == RSI_JOB_DONE);
         if (is == RSI_JOB_DONE)
@@ -222,15 +202,15 @@ static void ingest_upload_job__is_whole_or_absent_after_each_failing_file_call(v
         int status = submit(id, &s);
         const bool submitted = status == RAGSTORE_OK;
         if (submitted)
-            status = work(&s);
+            status = open_store_work(&s);
         bool struck = fault_files_struck(&s.faults);
         fault_files_disarm(&s.faults);
         assert_true(status == RAGSTORE_OK || struck);
         (void)rsi_store_close(s.store); /* may say again what failed */
         rsi_store_free(s.store);
         assert_int_equal(open_store_open(&s, RAGSTORE_OPEN_MUST_EXIST), 0);
-        assert_int_equal(work(&s), 0);
-        rsi_job_state is = submitted ? state_of(&s, id) : RSI_JOB_CANCELLED;
+        assert_int_equal(open_store_work(&s), 0);
+        rsi_job_state is = submitted ? open_store_job_state(&s, id) : RSI_JOB_CANCELLED;
         assert_true(rsi_job_has_ended(is));
         if (submitted)
             assert_int_equal(count_documents(&s), is == RSI_JOB_DONE);

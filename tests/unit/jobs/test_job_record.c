@@ -32,20 +32,10 @@ static void make_job(char id[RSI_JOB_ID_MAX], open_store *s)
     assert_int_equal(rsi_tx_commit(tx), 0);
 }
 
-static rsi_job_state state_of(open_store *s, const char *id)
-{
-    rsi_job_record record;
-    if (rsi_job_read(&record, s->store->storage, id) != RAGSTORE_OK)
-        fail_msg("%s", rsi_error_message());
-    rsi_job_state state = record.state;
-    rsi_job_record_free(&record);
-    return state;
-}
-
 static int move(open_store *s, const char *id, rsi_job_state to)
 {
     const rsi_job_end end = {.state = to};
-    return rsi_job_move(s->store->storage, id, state_of(s, id), &end);
+    return rsi_job_move(s->store->storage, id, open_store_job_state(s, id), &end);
 }
 
 static void jobs_job_record__moves_along_the_arrows_only(void **state)
@@ -68,11 +58,11 @@ static void jobs_job_record__moves_along_the_arrows_only(void **state)
             int status = move(&s, id, to);
             if (arrows[from][to]) {
                 assert_int_equal(status, 0);
-                assert_int_equal(state_of(&s, id), to);
+                assert_int_equal(open_store_job_state(&s, id), to);
             } else {
                 assert_int_equal(status, RAGSTORE_E_WRONG_STATE);
                 expect_message(rsi_job_state_name(from));
-                assert_int_equal(state_of(&s, id), from);
+                assert_int_equal(open_store_job_state(&s, id), from);
             }
         }
     }
@@ -105,7 +95,7 @@ static void jobs_job_record__refuses_to_move_from_a_state_it_has_left(void **sta
     assert_int_equal(rsi_job_cancel(s.store->jobs, id), 0);
     assert_int_equal(rsi_job_move(s.store->storage, id, RSI_JOB_RUNNING, &done),
                      RAGSTORE_E_WRONG_STATE);
-    assert_int_equal(state_of(&s, id), RSI_JOB_CANCELLED);
+    assert_int_equal(open_store_job_state(&s, id), RSI_JOB_CANCELLED);
     open_store_end(&s);
 }
 
@@ -160,8 +150,8 @@ static void jobs_job_record__is_kept_for_the_last_thousand(void **state)
         assert_in_range(rsi_storage_count(s.store->storage, RSI_SPACE_JOBS), 0, 1101);
     }
     assert_in_range(rsi_storage_count(s.store->storage, RSI_SPACE_JOBS), 1001, 1101);
-    assert_int_equal(state_of(&s, oldest), RSI_JOB_WAITING);
-    assert_int_equal(state_of(&s, id), RSI_JOB_CANCELLED);
+    assert_int_equal(open_store_job_state(&s, oldest), RSI_JOB_WAITING);
+    assert_int_equal(open_store_job_state(&s, id), RSI_JOB_CANCELLED);
     assert_int_equal(rsi_job_read(&record, s.store->storage, first), RAGSTORE_E_NOT_FOUND);
     open_store_end(&s);
 }
