@@ -48,6 +48,9 @@ bool rsi_jobs_stopping(rsi_jobs *jobs);
 /* How far a job of this process is; false when it is none. */
 bool rsi_jobs_progress(rsi_jobs *jobs, const char *job_id, char stage[RSI_JOB_STAGE_MAX],
                        uint64_t *done, uint64_t *total);
+/* A commit that ends a job is seen a moment before what it made can be found: wait until this process
+ * is done with the job. */
+void rsi_jobs_wait_until_left(rsi_jobs *jobs, const char *job_id);
 void rsi_jobs_mark_cancelled(rsi_jobs *jobs, const char *job_id);
 /* Something was told to those who wait for a job: how often; and wait until it is more than that. */
 void rsi_jobs_tell(rsi_jobs *jobs);

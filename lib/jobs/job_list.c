@@ -17,6 +17,8 @@ static void put_job(rsi_json_writer *writer, rsi_jobs *jobs, const rsi_job_recor
     uint64_t total = 0;
     if (record->state == RSI_JOB_RUNNING)
         rsi_jobs_progress(jobs, record->id, stage, &done, &total);
+    if (record->state == RSI_JOB_DONE)
+        rsi_jobs_wait_until_left(jobs, record->id);
     rsi_json_begin_object(writer);
     for (size_t i = 0; i < sizeof before / sizeof *before; i++)
         rsi_json_put_value(writer, before[i], rsi_json_get(record->json, before[i]));
@@ -128,6 +130,8 @@ int rsi_job_wait(bool *ended, rsi_jobs *jobs, const char *job_id, uint32_t wait_
     rsi_job_record record;
     int status = rsi_job_read(&record, jobs->storage, job_id);
     *ended = status != RAGSTORE_OK || rsi_job_has_ended(record.state);
+    if (status == RAGSTORE_OK && record.state == RSI_JOB_DONE)
+        rsi_jobs_wait_until_left(jobs, job_id);
     if (status == RAGSTORE_OK && *ended)
         status = outcome(&record);
     else if (status == RAGSTORE_OK)

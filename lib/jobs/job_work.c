@@ -12,10 +12,12 @@
 #include "base/memory.h"
 #include "base/status.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
 #define REST_MS 1000
+#define LEAVE_MS 5000 /* far more than a thread needs from the commit to the end of its work */
 
 /* ---- the list ---- */
 
@@ -47,6 +49,19 @@ bool rsi_jobs_progress(rsi_jobs *jobs, const char *job_id, char stage[RSI_JOB_ST
     }
     pthread_mutex_unlock(&jobs->mutex);
     return live != NULL;
+}
+
+void rsi_jobs_wait_until_left(rsi_jobs *jobs, const char *job_id)
+{
+    const struct timespec until = rsi_monotonic_after_ms(LEAVE_MS);
+    int waited = 0;
+    pthread_mutex_lock(&jobs->mutex);
+    const rsi_live_job *live = find_locked(jobs, job_id);
+    while (live != NULL && live->rests_until == 0 && waited != ETIMEDOUT) {
+        waited = pthread_cond_timedwait(&jobs->changed, &jobs->mutex, &until);
+        live = find_locked(jobs, job_id);
+    }
+    pthread_mutex_unlock(&jobs->mutex);
 }
 
 void rsi_jobs_mark_cancelled(rsi_jobs *jobs, const char *job_id)
