@@ -20,6 +20,9 @@
 /* How often the rest is ranked: of chunks that all say the same there may be a million. */
 #define RANKINGS_MAX 16
 #define RANKINGS_FOR_PHRASES_MAX 1024
+/* Of a keyword search the first ranking has twice k and this: some say the same, few searches need
+ * more. */
+#define FIRST_RANKING_EXTRA 32
 
 /* ---- scores ---- */
 
@@ -65,6 +68,7 @@ typedef struct collecting {
     rsi_sketch *sketches; /* of the texts in the result; NULL: what says the same may come */
     rsi_fused *put_by;    /* at most k */
     size_t put_by_count;
+    size_t good; /* hits that scored enough, whether they say something new or not */
 } collecting;
 
 /* Is a text in the result already? If not, it is noted as its next one. */
@@ -102,6 +106,7 @@ static int take(collecting *c, const rsi_fused *hit)
     int status = fill(found, &known, c, hit->chunk);
     if (status != RAGSTORE_OK)
         return status == RAGSTORE_E_NOT_FOUND ? RAGSTORE_OK : status; /* deleted while we searched */
+    c->good++;
     if (known) {
         if (c->put_by_count < c->search->query->k)
             c->put_by[c->put_by_count++] = *hit;
@@ -127,24 +132,33 @@ static int consider(collecting *c, rsi_fused *hit)
     return status == RAGSTORE_OK && has_phrases ? take(c, hit) : status;
 }
 
+/* How deep a search is ranked first. What keywords find first does not depend on it; how two legs
+ * are fused does, and so does what an index of vectors finds. */
+static size_t first_depth(const rsi_running_search *s)
+{
+    const size_t enough = 2 * (size_t)s->query->k + FIRST_RANKING_EXTRA;
+    return s->mode == RAGSTORE_MODE_KEYWORD && s->phrases.count == 0 && enough < RSI_FUSION_DEPTH
+               ? enough
+               : RSI_FUSION_DEPTH;
+}
+
 /* Go through rankings until there are k, or nothing is left. */
 static int collect_best(collecting *c)
 {
     rsi_running_search *s = c->search;
     const int most = s->phrases.count > 0 ? RANKINGS_FOR_PHRASES_MAX : RANKINGS_MAX;
     for (int i = 0; i < most; i++) {
-        int status = rsi_search_rank_locked(s);
-        const bool cut_off =
-            s->vector_count == RSI_FUSION_DEPTH || s->keyword_count == RSI_FUSION_DEPTH;
-        const size_t before = c->result->count + c->put_by_count;
+        const size_t depth = i == 0 ? first_depth(s) : RSI_FUSION_DEPTH;
+        int status = rsi_search_rank_locked(s, depth);
+        const bool cut_off = s->vector_count == depth || s->keyword_count == depth;
+        const size_t before = c->good;
         for (size_t at = 0; status == RAGSTORE_OK && at < s->fused_count; at++) {
             if (c->result->count == s->query->k)
                 return RAGSTORE_OK;
             status = consider(c, &s->fused[at]);
             rsi_bitset_remove(&s->allowed, s->fused[at].chunk);
         }
-        const bool fruitless =
-            c->result->count + c->put_by_count == before && s->phrases.count == 0;
+        const bool fruitless = c->good == before && s->phrases.count == 0;
         if (status != RAGSTORE_OK || !cut_off || fruitless)
             return status;
     }

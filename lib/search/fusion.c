@@ -63,8 +63,8 @@ size_t rsi_fuse(rsi_fused *out, rsi_fusion way, const rsi_hit *vectors,
     for (size_t i = 0; i < keywords_count; i++)
         out[count++] = (rsi_fused){keywords[i].chunk, share(way, keywords, keywords_count, i), NAN,
                                    keywords[i].score};
-    if (count == 0)
-        return 0;
+    if (vectors_count == 0 || keywords_count == 0)
+        return count; /* one leg: best first already, each chunk once */
     qsort(out, count, sizeof *out, by_chunk);
     count = merge_neighbours(out, count);
     qsort(out, count, sizeof *out, by_rank);

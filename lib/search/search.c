@@ -146,9 +146,8 @@ static void forget_ranking(rsi_running_search *s)
     s->vector_count = s->keyword_count = s->fused_count = 0;
 }
 
-int rsi_search_rank_locked(rsi_running_search *s)
+int rsi_search_rank_locked(rsi_running_search *s, size_t depth)
 {
-    size_t depth = RSI_FUSION_DEPTH;
     forget_ranking(s);
     if (depth > s->allowed.count)
         depth = s->allowed.count;

@@ -126,14 +126,15 @@ static void search_words__that_say_the_same_come_last(void **state)
     assert_ok(ragstore_store_close(store));
 }
 
-/* One text a thousand times, and four others behind it: all five come. */
+/* One text many times, more often than one ranking or two are deep, and four others behind it: all
+ * five come. */
 static void search_words__that_say_the_same_hide_nothing_else(void **state)
 {
     ragstore_store *store = open_store(state);
     ragstore_entity *acme = make_entity(store, "acme");
     ragstore_entity_search_options options = RAGSTORE_ENTITY_SEARCH_OPTIONS_INIT;
     json_t *chunks = json_array();
-    for (int i = 0; i < 1500; i++)
+    for (int i = 0; i < 2500; i++)
         json_array_append_new(chunks, json_pack("{s:s}", "text", "lamp lamp lamp keeper"));
     char *json = json_dumps(chunks, 0);
     assert_ok(ragstore_document_add_chunks(NULL, acme, json, NULL, 0, NULL));
