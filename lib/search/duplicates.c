@@ -2,6 +2,7 @@
 #include "search/duplicates.h"
 
 #include "lexical/phrase.h"
+#include "lexical/text_hash.h"
 
 #include <string.h>
 
@@ -14,23 +15,12 @@ struct sketching {
     size_t words;
 };
 
-static uint64_t mix(uint64_t value)
+static bool has_digit(const char *word, size_t size)
 {
-    value *= UINT64_C(0x9E3779B97F4A7C15);
-    value ^= value >> 32;
-    value *= UINT64_C(0xD6E8FEB86659FD93);
-    return value ^ value >> 29;
-}
-
-static uint64_t hash_word(const char *word, size_t size, bool *has_digit)
-{
-    uint64_t hash = size;
-    *has_digit = false;
-    for (size_t i = 0; i < size; i++) {
-        hash = mix(hash ^ (unsigned char)word[i]);
-        *has_digit |= word[i] >= '0' && word[i] <= '9';
-    }
-    return hash;
+    bool has = false;
+    for (size_t i = 0; i < size; i++)
+        has |= word[i] >= '0' && word[i] <= '9';
+    return has;
 }
 
 /* Keep a hash if it is among the smallest so far. */
@@ -54,18 +44,17 @@ static uint64_t shingle(const struct sketching *s, size_t words)
 {
     uint64_t hash = words;
     for (size_t i = words; i > 0; i--)
-        hash = mix(hash ^ s->last[(s->words - i) % SHINGLE]);
+        hash = rsi_mix(hash ^ s->last[(s->words - i) % SHINGLE]);
     return hash;
 }
 
 static bool take_word(void *user, const char *word, size_t size)
 {
     struct sketching *s = user;
-    bool has_digit;
-    const uint64_t hash = hash_word(word, size, &has_digit);
+    const uint64_t hash = rsi_text_hash(0, word, size);
     s->last[s->words++ % SHINGLE] = hash;
-    if (has_digit)
-        s->sketch->numbers = mix(s->sketch->numbers ^ hash);
+    if (has_digit(word, size))
+        s->sketch->numbers = rsi_mix(s->sketch->numbers ^ hash);
     if (s->words >= SHINGLE)
         keep(s->sketch, shingle(s, SHINGLE));
     return true;

@@ -3,6 +3,7 @@
 
 #include "base/memory.h"
 #include "base/status.h"
+#include "json/json_view.h"
 
 #include <math.h>
 #include <string.h>
@@ -28,34 +29,99 @@ void rsi_result_free(rsi_result *result)
     rsi_free(result);
 }
 
-static int read_chunk(rsi_json **out, rsi_store *store, const rsi_catalog *catalog, int64_t chunk)
+/* The row of a chunk, and views of what is in it. */
+typedef struct chunk_row {
+    rsi_bytes text;
+    rsi_json_view content;
+    rsi_json_view heading;
+    rsi_json_view metadata;
+    rsi_json_view page;
+    rsi_json_view start;
+    rsi_json_view end;
+} chunk_row;
+
+/* Where a member of a row is kept; NULL: it is not. */
+static rsi_json_view *place_of(chunk_row *row, const rsi_json_view *key)
+{
+    const struct {
+        const char *name;
+        rsi_json_view *place;
+    } places[] = {{"content", &row->content}, {"heading", &row->heading},
+                  {"metadata", &row->metadata}, {"page", &row->page},
+                  {"start", &row->start}, {"end", &row->end}};
+    const rsi_slice name = {key->text, (size_t)(key->end - key->text)};
+    for (size_t i = 0; i < sizeof places / sizeof *places; i++)
+        if (rsi_slice_equal(name, rsi_slice_of(places[i].name)))
+            return places[i].place;
+    return NULL;
+}
+
+static int view_members(chunk_row *row)
+{
+    rsi_json_view object;
+    rsi_json_view member;
+    int found = RSI_JSON_ABSENT;
+    int status = rsi_json_view_of_text(&object, row->text.data, row->text.size);
+    if (status != RAGSTORE_OK)
+        return status;
+    rsi_json_cursor cursor = rsi_json_walk(&object);
+    while ((found = rsi_json_next(&cursor, &member)) > 0) {
+        rsi_json_view *place = place_of(row, &cursor.key);
+        if (place != NULL)
+            *place = member;
+    }
+    return found;
+}
+
+/* *row is freed with rsi_bytes_free(&row->text), also after a failure. */
+static int read_chunk(chunk_row *row, rsi_store *store, const rsi_catalog *catalog, int64_t chunk)
+{
+    *row = (chunk_row){0};
+    int status = rsi_storage_row_get(&row->text, store->storage, RSI_SPACE_CHUNKS,
+                                     catalog->entity_id, (uint64_t)chunk);
+    return status == RAGSTORE_OK ? view_members(row) : status;
+}
+
+static int64_t integer_or(const rsi_json_view *view, int64_t fallback)
+{
+    return view->kind == RSI_JSON_INTEGER ? view->integer : fallback;
+}
+
+static void append_text(rsi_bytes *out, const rsi_json_view *view)
+{
+    if (view->kind == RSI_JSON_TEXT)
+        rsi_json_view_append_text(out, view);
+}
+
+/* A text of its own, "" when there is none; NULL when memory is short. */
+static char *copy_text(const rsi_json_view *view)
 {
     rsi_bytes text = {0};
-    *out = NULL;
-    int status = rsi_storage_row_get(&text, store->storage, RSI_SPACE_CHUNKS, catalog->entity_id,
-                                     (uint64_t)chunk);
-    if (status == RAGSTORE_OK)
-        status = rsi_json_parse(out, text.data, text.size, RSI_JSON_DEPTH_STORED);
-    rsi_bytes_free(&text);
-    return status;
+    append_text(&text, view);
+    return rsi_bytes_take(&text, NULL);
 }
 
 /* The document's metadata, overlaid by the chunk's own. */
-static int merge_metadata(char **out, const char *document, const rsi_json *own)
+static int merge_metadata(char **out, const char *document, const rsi_json_view *own_view)
 {
     rsi_bytes text = {0};
-    if (!rsi_json_is_object(own)) {
+    rsi_json *base = NULL;
+    rsi_json *own = NULL;
+    if (own_view->kind != RSI_JSON_OBJECT) {
         *out = rsi_strdup(document);
         return *out == NULL ? RAGSTORE_E_NO_MEMORY : RAGSTORE_OK;
     }
-    rsi_json *base;
     int status = rsi_json_parse(&base, document, strlen(document), RSI_JSON_DEPTH_STORED);
-    if (status != RAGSTORE_OK)
-        return status;
-    rsi_metadata_overlay(&text, base, own);
+    if (status == RAGSTORE_OK)
+        status = rsi_json_view_tree(&own, own_view);
+    if (status == RAGSTORE_OK) {
+        rsi_metadata_overlay(&text, base, own);
+        *out = rsi_bytes_take(&text, NULL);
+        status = *out == NULL ? RAGSTORE_E_NO_MEMORY : RAGSTORE_OK;
+    }
     rsi_json_free(base);
-    *out = rsi_bytes_take(&text, NULL);
-    return *out == NULL ? RAGSTORE_E_NO_MEMORY : RAGSTORE_OK;
+    rsi_json_free(own);
+    return status;
 }
 
 /* The contents of a chunk and of those around it in its document, a blank line between them. */
@@ -69,17 +135,15 @@ static int join_neighbors(char **out, rsi_store *store, const rsi_catalog *catal
                                                              : chunk + neighbors + 1;
     int status = RAGSTORE_OK;
     for (int64_t number = from; status == RAGSTORE_OK && number < to; number++) {
-        rsi_json *value;
-        status = read_chunk(&value, store, catalog, number);
-        if (status == RAGSTORE_E_NOT_FOUND && number != chunk) {
+        chunk_row row;
+        status = read_chunk(&row, store, catalog, number);
+        const bool is_gone = status == RAGSTORE_E_NOT_FOUND && number != chunk;
+        if (is_gone)
             status = RAGSTORE_OK;
-            continue;
-        }
-        const char *content = rsi_json_get_text(value, "content");
-        if (text.size > 0)
+        if (status == RAGSTORE_OK && !is_gone && text.size > 0)
             rsi_bytes_append_text(&text, "\n\n");
-        rsi_bytes_append_text(&text, content == NULL ? "" : content);
-        rsi_json_free(value);
+        append_text(&text, &row.content);
+        rsi_bytes_free(&row.text);
     }
     if (status != RAGSTORE_OK) {
         rsi_bytes_free(&text);
@@ -89,44 +153,39 @@ static int join_neighbors(char **out, rsi_store *store, const rsi_catalog *catal
     return *out == NULL ? RAGSTORE_E_NO_MEMORY : RAGSTORE_OK;
 }
 
-static char *copy_member(const rsi_json *object, const char *key)
-{
-    const char *text = rsi_json_get_text(object, key);
-    return rsi_strdup(text == NULL ? "" : text);
-}
-
 int rsi_found_fill(rsi_found *found, rsi_store *store, const rsi_catalog *catalog, int64_t chunk,
                    uint32_t neighbors)
 {
     memset(found, 0, sizeof *found);
     const rsi_catalog_document *document = rsi_catalog_document_of(catalog, chunk);
-    rsi_json *value = NULL;
+    chunk_row row = {0};
     int status = document == NULL ? rsi_fail(RAGSTORE_E_NOT_FOUND, "search", "a chunk is gone")
-                                  : read_chunk(&value, store, catalog, chunk);
+                                  : read_chunk(&row, store, catalog, chunk);
     if (status != RAGSTORE_OK)
-        return status;
-    int64_t page = rsi_json_get_integer(value, "page", 0);
+        goto cleanup;
+    int64_t page = integer_or(&row.page, 0);
     found->chunk = chunk;
     found->order = chunk - document->first_chunk;
-    found->start = rsi_json_get_integer(value, "start", -1);
-    found->end = rsi_json_get_integer(value, "end", -1);
+    found->start = integer_or(&row.start, -1);
+    found->end = integer_or(&row.end, -1);
     found->page = page < 0 || page > UINT32_MAX ? 0 : (uint32_t)page;
     found->doc_id = rsi_strdup(document->doc_id);
     found->doc_name = rsi_strdup(document->name);
     found->source = rsi_strdup(document->source);
-    found->heading = copy_member(value, "heading");
+    found->heading = copy_text(&row.heading);
     if (neighbors == 0)
-        found->content = copy_member(value, "content");
+        found->content = copy_text(&row.content);
     else
         status = join_neighbors(&found->content, store, catalog, document, chunk, neighbors);
     if (status == RAGSTORE_OK)
-        status = merge_metadata(&found->metadata, document->metadata,
-                                rsi_json_get(value, "metadata"));
+        status = merge_metadata(&found->metadata, document->metadata, &row.metadata);
     if (status == RAGSTORE_OK && (found->doc_id == NULL || found->doc_name == NULL ||
                                   found->source == NULL || found->heading == NULL ||
                                   found->content == NULL))
         status = RAGSTORE_E_NO_MEMORY;
-    rsi_json_free(value);
+
+cleanup:
+    rsi_bytes_free(&row.text);
     if (status != RAGSTORE_OK)
         rsi_found_clear(found);
     return status;

@@ -28,10 +28,9 @@ int rsi_storage_get(rsi_bytes *value, rsi_storage *storage, const char *space, c
     int status = rsi_space_lock_for_reading(storage, space, key, &from);
     if (status != RAGSTORE_OK)
         return status;
-    rsi_sight sight;
-    int found = from == NULL ? 0 : rsi_table_look(&sight, &from->table, key);
-    status = found > 0 ? rsi_table_value(value, &from->table, &sight) : found;
-    if (found == 0 || status == RAGSTORE_E_NOT_FOUND)
+    int found = from == NULL ? 0 : rsi_table_get(value, &from->table, key);
+    status = found > 0 ? RAGSTORE_OK : found;
+    if (found == 0 || found == RAGSTORE_E_NOT_FOUND)
         status = no_record(space, key);
     pthread_rwlock_unlock(&storage->state);
     return status;

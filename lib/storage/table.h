@@ -119,6 +119,8 @@ typedef struct rsi_sight {
 int rsi_table_look(rsi_sight *sight, const rsi_table *table, const char *key);
 /* Append its value. NOT_FOUND: it only has rows. */
 int rsi_table_value(rsi_bytes *out, const rsi_table *table, const rsi_sight *sight);
+/* Both at once, with one reading of the file: 1, 0 when there is no such record, or an error. */
+int rsi_table_get(rsi_bytes *out, const rsi_table *table, const char *key);
 
 /* Records with a value, in their order. What _next() gives lives until the next call. */
 typedef struct rsi_table_walk rsi_table_walk;

@@ -19,7 +19,8 @@ static int see_record(rsi_sight *sight, const rsi_record *record)
     return record->json != NULL || sight->base != 0 || record->row_count > record->row_drops;
 }
 
-int rsi_table_look(rsi_sight *sight, const rsi_table *table, const char *key)
+/* `reader` is one of the table's base, or of none. */
+static int look(rsi_sight *sight, const rsi_table *table, rsi_base_reader *reader, const char *key)
 {
     *sight = (rsi_sight){0};
     const rsi_record *record = rsi_map_get(&table->records, key, strlen(key));
@@ -27,16 +28,14 @@ int rsi_table_look(rsi_sight *sight, const rsi_table *table, const char *key)
         return see_record(sight, record);
     if (table->base == NULL)
         return 0;
-    rsi_base_reader reader = rsi_base_reader_of(table->base, 0);
     size_t number;
-    int found = rsi_base_find(&number, &reader, key);
-    rsi_base_reader_free(&reader);
+    int found = rsi_base_find(&number, reader, key);
     if (found > 0)
         sight->base = number + 1;
     return found;
 }
 
-int rsi_table_value(rsi_bytes *out, const rsi_table *table, const rsi_sight *sight)
+static int append_value(rsi_bytes *out, rsi_base_reader *reader, const rsi_sight *sight)
 {
     if (sight->record != NULL && sight->record->json != NULL) {
         rsi_bytes_append(out, sight->record->json, sight->record->size);
@@ -44,14 +43,39 @@ int rsi_table_value(rsi_bytes *out, const rsi_table *table, const rsi_sight *sig
     }
     if (sight->base == 0)
         return rsi_fail(RAGSTORE_E_NOT_FOUND, "storage", "there is no value");
-    rsi_base_reader reader = rsi_base_reader_of(table->base, 0);
     rsi_slice key;
     rsi_slice json;
-    int status = rsi_base_read_record(&reader, sight->base - 1, &key, &json);
-    if (status == RAGSTORE_OK)
-        rsi_bytes_append(out, json.data, json.size);
+    int status = rsi_base_read_record(reader, sight->base - 1, &key, &json);
+    if (status != RAGSTORE_OK)
+        return status;
+    rsi_bytes_append(out, json.data, json.size);
+    return rsi_bytes_status(out);
+}
+
+int rsi_table_look(rsi_sight *sight, const rsi_table *table, const char *key)
+{
+    rsi_base_reader reader = rsi_base_reader_of(table->base, 0);
+    int found = look(sight, table, &reader, key);
     rsi_base_reader_free(&reader);
-    return status == RAGSTORE_OK ? rsi_bytes_status(out) : status;
+    return found;
+}
+
+int rsi_table_value(rsi_bytes *out, const rsi_table *table, const rsi_sight *sight)
+{
+    rsi_base_reader reader = rsi_base_reader_of(table->base, 0);
+    int status = append_value(out, &reader, sight);
+    rsi_base_reader_free(&reader);
+    return status;
+}
+
+int rsi_table_get(rsi_bytes *out, const rsi_table *table, const char *key)
+{
+    rsi_base_reader reader = rsi_base_reader_of(table->base, 0);
+    rsi_sight sight;
+    int found = look(&sight, table, &reader, key);
+    int status = found > 0 ? append_value(out, &reader, &sight) : found;
+    rsi_base_reader_free(&reader);
+    return status == RAGSTORE_OK ? found : status;
 }
 
 /* ---- all records ---- */
@@ -175,7 +199,7 @@ static int move_base(row_merge *merge, size_t position)
 }
 
 static int merge_begin(row_merge *merge, const rsi_table *table, const rsi_sight *sight,
-                       const rsi_record *over, uint64_t from)
+                       const rsi_record *over, uint64_t from, size_t ahead)
 {
     *merge = (row_merge){.record = sight->record, .over = over};
     merge->at = sight->record == NULL ? 0 : rsi_record_row_from(sight->record, from);
@@ -185,7 +209,7 @@ static int merge_begin(row_merge *merge, const rsi_table *table, const rsi_sight
     rsi_base_rows rows;
     size_t position = 0;
     merge->base = table->base;
-    merge->reader = rsi_base_reader_of(table->base, ROWS_AHEAD);
+    merge->reader = rsi_base_reader_of(table->base, ahead);
     int status = rsi_base_rows_of(&rows, table->base, sight->base - 1);
     if (status == RAGSTORE_OK)
         status = rsi_base_row_from(&position, table->base, &rows, from);
@@ -234,7 +258,7 @@ int rsi_table_rows(const rsi_table *table, const rsi_sight *sight, const rsi_rec
     row_merge merge;
     uint64_t number;
     rsi_slice json;
-    int status = merge_begin(&merge, table, sight, over, from);
+    int status = merge_begin(&merge, table, sight, over, from, limit > 1 ? ROWS_AHEAD : 0);
     while (status == RAGSTORE_OK && limit > 0) {
         int found = merge_next(&merge, &number, &json);
         if (found <= 0) {
