@@ -92,6 +92,7 @@ ROOM_storage := \
     replay.c \
     reserve.c \
     scan.c \
+    segment.c \
     sessions_of.c \
     small_file.c \
     snapshot.c \

@@ -207,7 +207,7 @@ static int check_segment(checking *c, const rsi_journal_line *line, const rsi_js
     char found[RSI_SHA256_HEX];
     char below[96];
     rsi_entity_file file;
-    rsi_bytes text = {0};
+    uint64_t size;
     if (entity_id == NULL || incarnation == NULL || name == NULL || sha256 == NULL)
         return tell(c, (int64_t)line->offset, NULL, "a malformed \"segment\" operation");
     if (rsi_entity_incarnation(now, c->storage, entity_id) != RAGSTORE_OK ||
@@ -220,11 +220,9 @@ static int check_segment(checking *c, const rsi_journal_line *line, const rsi_js
     checking at = *c;
     rsi_path path = rsi_path_in_entity(entity_id, below);
     at.file = path.text;
-    int status = rsi_file_read_all(c->storage->root, path.text, SIZE_MAX / 2, &text);
+    int status = rsi_file_sha256(c->storage->root, path.text, &size, found);
     if (status != RAGSTORE_OK)
         return tell_error(&at, status, -1, entity_id);
-    rsi_sha256_hex(text.data, text.size, found);
-    rsi_bytes_free(&text);
     return strcmp(found, sha256) == 0
                ? RAGSTORE_OK
                : tell(&at, -1, entity_id, "its bytes are not those that were committed");

@@ -1,7 +1,7 @@
 /*
  * Making a transaction durable, then visible.
  *
- *   segments (large chunk rows) ─► flushed
+ *   segments (large chunk rows) ─► flushed, named
  *   places in the tables        ─► made, so that applying cannot fail
  *   journal line                ─► appended, flushed       = the commit       } group.c, for all
  *   overlays                    ─► moved into the tables   = visible          } who wait at once
@@ -66,10 +66,49 @@ static int incarnation_of(char out[RSI_INCARNATION_HEX], const rsi_tx *tx, const
     return status;
 }
 
-/* Write the chunk rows of ops[from..to), all of one entity, to a segment and name it. */
-static int write_segment(rsi_bytes *line, const rsi_tx *tx, size_t from, size_t to)
+#define SEGMENT_NAME_MAX 64
+
+/* What the segment of the operation `place` of the next commit is called. */
+static void name_segment(char name[SEGMENT_NAME_MAX], const rsi_tx *tx, size_t place)
 {
     const rsi_journal *journal = &tx->storage->journal;
+    snprintf(name, SEGMENT_NAME_MAX, "%010" PRIu64 "-%020" PRIu64 "-%zu.ndjson", journal->generation,
+             journal->sequence + 1, place);
+}
+
+static void encode_segment(rsi_bytes *line, const char *entity_id, const char *incarnation,
+                           const char *name, uint64_t size, const char *sha256)
+{
+    rsi_json_writer writer = rsi_json_writer_of(line);
+    rsi_json_begin_array(&writer);
+    rsi_json_text_value(&writer, "segment", 7);
+    rsi_json_text_value(&writer, entity_id, strlen(entity_id));
+    rsi_json_text_value(&writer, incarnation, strlen(incarnation));
+    rsi_json_text_value(&writer, name, strlen(name));
+    rsi_json_integer_value(&writer, (int64_t)size);
+    rsi_json_text_value(&writer, sha256, strlen(sha256));
+    rsi_json_end_array(&writer);
+}
+
+/* Finish the segment that rows were put into, the operation `place`, and name it. */
+static int finish_segment(rsi_bytes *line, const rsi_tx *tx, size_t place, const char *incarnation)
+{
+    const rsi_op *op = &tx->ops[place];
+    char name[SEGMENT_NAME_MAX];
+    char sha256[RSI_SHA256_HEX];
+    name_segment(name, tx, place);
+    int status = rsi_segment_finish(op->segment, op->key, name);
+    if (status != RAGSTORE_OK)
+        return status;
+    rsi_segment_digest(op->segment, sha256);
+    encode_segment(line, op->key, incarnation, name, rsi_segment_size(op->segment), sha256);
+    return RAGSTORE_OK;
+}
+
+/* Write the chunk rows of ops[from..to), all of one entity, to a segment and name it. */
+static int write_segment(rsi_bytes *line, const rsi_tx *tx, size_t from, size_t to,
+                         const char *incarnation)
+{
     const char *entity_id = tx->ops[from].key;
     rsi_bytes text = {0};
     for (size_t i = from; i < to; i++) {
@@ -77,36 +116,50 @@ static int write_segment(rsi_bytes *line, const rsi_tx *tx, size_t from, size_t 
         rsi_bytes_append(&text, tx->ops[i].json, tx->ops[i].size);
         rsi_bytes_append_text(&text, "]\n");
     }
-    char name[64];
+    char name[SEGMENT_NAME_MAX];
     char below[96];
-    char incarnation[RSI_INCARNATION_HEX];
     char sha256[RSI_SHA256_HEX];
-    snprintf(name, sizeof name, "%010" PRIu64 "-%020" PRIu64 "-%zu.ndjson", journal->generation,
-             journal->sequence + 1, from);
+    name_segment(name, tx, from);
     snprintf(below, sizeof below, "segments/%s", name);
     rsi_path path = rsi_path_in_entity(entity_id, below);
     rsi_path directory = rsi_path_in_entity(entity_id, "segments");
     int status = rsi_bytes_status(&text);
-    if (status == RAGSTORE_OK)
-        status = incarnation_of(incarnation, tx, entity_id);
     if (status == RAGSTORE_OK)
         status = rsi_directory_make(tx->storage->root, directory.text);
     if (status == RAGSTORE_OK)
         status = rsi_file_replace(tx->storage->root, path.text, text.data, text.size);
     if (status == RAGSTORE_OK) {
         rsi_sha256_hex(text.data, text.size, sha256);
-        rsi_json_writer writer = rsi_json_writer_of(line);
-        rsi_json_begin_array(&writer);
-        rsi_json_text_value(&writer, "segment", 7);
-        rsi_json_text_value(&writer, entity_id, strlen(entity_id));
-        rsi_json_text_value(&writer, incarnation, strlen(incarnation));
-        rsi_json_text_value(&writer, name, strlen(name));
-        rsi_json_integer_value(&writer, (int64_t)text.size);
-        rsi_json_text_value(&writer, sha256, strlen(sha256));
-        rsi_json_end_array(&writer);
+        encode_segment(line, entity_id, incarnation, name, text.size, sha256);
     }
     rsi_bytes_free(&text);
     return status;
+}
+
+static void separate_op(rsi_bytes *line)
+{
+    if (line->size > 0)
+        rsi_bytes_append_char(line, ',');
+}
+
+/* The chunk rows of one entity from ops[*place] on go into a segment; *place moves behind them. Those of
+ * an entity that the transaction deletes, too, need none. */
+static int encode_rows_apart(rsi_bytes *line, const rsi_tx *tx, size_t *place)
+{
+    char incarnation[RSI_INCARNATION_HEX];
+    const size_t from = *place;
+    const rsi_op *op = &tx->ops[from];
+    size_t end = from + 1;
+    while (op->kind != RSI_OP_SEGMENT && end < tx->op_count && is_chunk_row(&tx->ops[end]) &&
+           strcmp(tx->ops[end].key, op->key) == 0)
+        end++;
+    *place = end;
+    int status = incarnation_of(incarnation, tx, op->key);
+    if (status != RAGSTORE_OK)
+        return status == RAGSTORE_E_NOT_FOUND ? RAGSTORE_OK : status;
+    separate_op(line);
+    return op->kind == RSI_OP_SEGMENT ? finish_segment(line, tx, from, incarnation)
+                                      : write_segment(line, tx, from, end, incarnation);
 }
 
 static int encode_ops(rsi_bytes *line, const rsi_tx *tx)
@@ -122,21 +175,15 @@ static int encode_ops(rsi_bytes *line, const rsi_tx *tx)
             i++;
             continue;
         }
-        if (line->size > 0)
-            rsi_bytes_append_char(line, ',');
-        if (chunk_bytes <= INLINE_CHUNK_BYTES || !is_chunk_row(op)) {
-            encode_op(line, op);
-            i++;
+        if (op->kind == RSI_OP_SEGMENT || (is_chunk_row(op) && chunk_bytes > INLINE_CHUNK_BYTES)) {
+            int status = encode_rows_apart(line, tx, &i);
+            if (status != RAGSTORE_OK)
+                return status;
             continue;
         }
-        size_t end = i;
-        while (end < tx->op_count && is_chunk_row(&tx->ops[end]) &&
-               strcmp(tx->ops[end].key, op->key) == 0)
-            end++;
-        int status = write_segment(line, tx, i, end);
-        if (status != RAGSTORE_OK)
-            return status;
-        i = end;
+        separate_op(line);
+        encode_op(line, op);
+        i++;
     }
     return rsi_bytes_status(line);
 }
@@ -173,7 +220,8 @@ static int prepare_locked(rsi_tx *tx)
         rsi_record *record = rsi_table_place(&space->table, overlay->delta.key);
         if (record == NULL)
             return rsi_error_code();
-        if (rsi_record_reserve(record, overlay->delta.row_count) != RAGSTORE_OK)
+        if (record->row_count > 0 && /* otherwise it takes those of the overlay */
+            rsi_record_reserve(record, overlay->delta.row_count) != RAGSTORE_OK)
             return RAGSTORE_E_NO_MEMORY;
     }
     return RAGSTORE_OK;
@@ -186,6 +234,28 @@ static void unpin(rsi_tx *tx)
         space_of_overlay(tx->storage, tx->overlays[i])->pins--;
     tx->pinned = 0;
     pthread_rwlock_unlock(&tx->storage->state);
+}
+
+/* The rows of an overlay become those of its record, which has room for them. */
+static void move_rows(rsi_record *record, rsi_record *delta, uint64_t sequence)
+{
+    for (size_t i = 0; i < delta->row_count; i++)
+        delta->rows[i].changed = sequence;
+    if (record->row_count > 0) {
+        for (size_t i = 0; i < delta->row_count; i++)
+            rsi_record_set_row(record, &delta->rows[i]);
+    } else if (delta->row_count > 0) {
+        const rsi_record had = *record;
+        record->rows = delta->rows;
+        record->row_count = delta->row_count;
+        record->row_capacity = delta->row_capacity;
+        record->row_drops = delta->row_drops;
+        record->changed = sequence;
+        delta->rows = had.rows;
+        delta->row_capacity = had.row_capacity;
+        delta->row_count = 0;
+        delta->row_drops = 0;
+    }
 }
 
 void rsi_tx_apply_locked(rsi_tx *tx, uint64_t sequence)
@@ -203,11 +273,7 @@ void rsi_tx_apply_locked(rsi_tx *tx, uint64_t sequence)
             rsi_table_set(&space->table, record, delta->json, delta->size, sequence);
             delta->json = NULL;
         }
-        for (size_t r = 0; r < delta->row_count; r++) {
-            rsi_row *row = &delta->rows[r];
-            rsi_record_set_row(record, row->number, row->json, row->size, sequence);
-            row->json = NULL;
-        }
+        move_rows(record, delta, sequence);
         space->last_sequence = sequence;
         space->loaded = true; /* a new entity's chunks have no file yet */
     }
@@ -296,6 +362,21 @@ static void follow_up(rsi_storage *storage)
                         rsi_error_message());
 }
 
+static bool has_failed(rsi_storage *storage)
+{
+    pthread_mutex_lock(&storage->mutex);
+    const bool failed = storage->failure[0] != '\0';
+    pthread_mutex_unlock(&storage->mutex);
+    return failed;
+}
+
+static void keep_segments(const rsi_tx *tx)
+{
+    for (size_t i = 0; i < tx->op_count; i++)
+        if (tx->ops[i].segment != NULL)
+            rsi_segment_keep(tx->ops[i].segment);
+}
+
 int rsi_tx_write(rsi_tx *tx)
 {
     rsi_storage *storage = tx->storage;
@@ -315,6 +396,8 @@ int rsi_tx_write(rsi_tx *tx)
         status = rsi_group_finish(storage, &commit);
     }
     unpin(tx);
+    if (status == RAGSTORE_OK || has_failed(storage))
+        keep_segments(tx); /* after a failed flush nobody knows whether the commit stands */
     if (!tx->has_left && status != RAGSTORE_OK)
         forget_work(storage, work_before);
     if (!tx->has_left && status == RAGSTORE_OK)

@@ -84,6 +84,7 @@ static void take_rest(rsi_storage *storage, rsi_storage *fresh)
     rsi_file *journal = storage->journal.file;
     const rsi_manifest manifest = storage->manifest;
     const rsi_candidates candidates = storage->candidates;
+    rsi_segments *segments = storage->segments;
     storage->journal = fresh->journal;
     storage->manifest = fresh->manifest;
     storage->candidates = fresh->candidates;
@@ -92,6 +93,8 @@ static void take_rest(rsi_storage *storage, rsi_storage *fresh)
     storage->journal_begin = fresh->journal_begin;
     storage->first_read = fresh->first_read;
     storage->reloads++;
+    storage->segments = fresh->segments; /* those of its tables */
+    fresh->segments = segments;
     fresh->journal.file = journal;
     fresh->manifest = manifest;
     fresh->candidates = candidates;

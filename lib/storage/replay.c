@@ -154,6 +154,44 @@ static int replay_segment_lines(rsi_space *space, uint64_t sequence, const rsi_b
     return status;
 }
 
+typedef struct segment_replay {
+    rsi_space *space;
+    uint64_t sequence;
+} segment_replay;
+
+static int replay_segment_row(void *user, rsi_row *row)
+{
+    const segment_replay *to = user;
+    rsi_row taken = *row;
+    row->segment = NULL;
+    taken.changed = to->sequence;
+    return rsi_space_take_row(to->space, to->space->entity_id, &taken);
+}
+
+/* A large segment whose digest was compared: its rows stay in it. */
+static int replay_large_segment(rsi_storage *storage, rsi_space *space, uint64_t sequence,
+                                const char *path)
+{
+    rsi_segment *segment;
+    segment_replay to = {space, sequence};
+    int status = rsi_segment_open(&segment, storage->root, storage->segments, path);
+    if (status == RAGSTORE_OK)
+        status = rsi_segment_walk(segment, replay_segment_row, &to);
+    rsi_segment_release(segment);
+    return status;
+}
+
+static int replay_small_segment(rsi_storage *storage, rsi_space *space, uint64_t sequence,
+                                const char *path)
+{
+    rsi_bytes text = {0};
+    int status = rsi_file_read_all(storage->root, path, SIZE_MAX / 2, &text);
+    if (status == RAGSTORE_OK)
+        status = replay_segment_lines(space, sequence, &text);
+    rsi_bytes_free(&text);
+    return status;
+}
+
 /*
  * ["segment",entity,incarnation,name,size,sha256]: skipped when the entity of that incarnation is
  * gone, or when the entity's file already has it; unless that file was read before, and so lacks it.
@@ -184,20 +222,20 @@ static int replay_segment(rsi_replay *replay, uint64_t sequence, const rsi_journ
 
     char below[96];
     char sha256[RSI_SHA256_HEX];
-    rsi_bytes text = {0};
+    uint64_t size;
     snprintf(below, sizeof below, "segments/%.80s", text_at(op, 3));
     rsi_path path = rsi_path_in_entity(entity_id, below);
-    status = rsi_file_read_all(storage->root, path.text, SIZE_MAX / 2, &text);
+    status = rsi_file_sha256(storage->root, path.text, &size, sha256);
     if (status == RAGSTORE_OK) {
-        rsi_sha256_hex(text.data, text.size, sha256);
         if (strcmp(sha256, text_at(op, 5)) != 0)
             status = rsi_space_mark_damaged(space, path.text, "is not as it was committed");
+        else if (size > rsi_segment_from && rsi_segments_have_room(storage->segments))
+            status = replay_large_segment(storage, space, sequence, path.text);
         else
-            status = replay_segment_lines(space, sequence, &text);
+            status = replay_small_segment(storage, space, sequence, path.text);
     } else if (status == RAGSTORE_E_NOT_FOUND && !space->loaded) {
         status = rsi_space_mark_damaged(space, path.text, "is missing although a commit names it");
     }
-    rsi_bytes_free(&text);
     return status;
 }
 
@@ -323,7 +361,7 @@ int rsi_replay_line(void *user, const rsi_journal_line *line)
 /* ---- older journals ---- */
 
 /* Rows that wait go behind those that were found. */
-static int append_pending(rsi_space *space, rsi_pending_row *waiting, size_t count)
+static int append_pending(rsi_space *space, rsi_row *waiting, size_t count)
 {
     if (!rsi_grow((void **)&space->pending, &space->pending_capacity, space->pending_count + count,
                   sizeof *space->pending))
@@ -337,7 +375,7 @@ int rsi_replay_older_chunks(rsi_storage *storage, rsi_space *space)
 {
     rsi_journal_files files = {0};
     rsi_replay replay = {.storage = storage, .only_chunks_of = space->entity_id};
-    rsi_pending_row *waiting = space->pending;
+    rsi_row *waiting = space->pending;
     const size_t count = space->pending_count;
     const uint64_t last = space->last_sequence;
     if (storage->first_read <= 1 || space->reaches_back)

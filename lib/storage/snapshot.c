@@ -54,13 +54,14 @@ static int dump_record(char **json, size_t *size, const rsi_json *value, const c
 static int add_row(rsi_record *record, uint64_t number, const rsi_json *value,
                    const char *left_out)
 {
-    char *json;
-    size_t size;
+    rsi_row row = {.number = number};
+    size_t size = 0;
     int status = rsi_record_reserve(record, 1);
     if (status == RAGSTORE_OK)
-        status = dump_without(&json, &size, value, left_out);
+        status = dump_without(&row.json, &size, value, left_out);
+    row.size = (uint32_t)size;
     if (status == RAGSTORE_OK)
-        rsi_record_set_row(record, number, json, size, 0);
+        rsi_record_set_row(record, &row);
     return status;
 }
 

@@ -5,6 +5,7 @@
 #include "base/status.h"
 #include "json/json.h"
 #include "storage/base.h"
+#include "storage/segment.h"
 
 #include <inttypes.h>
 #include <string.h>
@@ -16,6 +17,7 @@ typedef struct output {
     rsi_file *file;
     const rsi_layout *layout;
     rsi_base_reader reader; /* on the base */
+    rsi_segment_reader segments;
     rsi_bytes buffer;
     uint64_t written; /* before the buffer */
     rsi_sha256 sha;
@@ -64,16 +66,20 @@ static int put_row_line(output *out, rsi_slice line)
 
 static int put_row(output *out, const rsi_row *row)
 {
+    rsi_slice json;
+    int status = rsi_row_value(&json, &out->segments, row);
+    if (status != RAGSTORE_OK)
+        return status;
     separate_rows(out);
     if (out->layout->rows_field == NULL) {
         rsi_bytes_printf(&out->buffer, "\"%" PRIu64 "\": ", row->number);
-        rsi_bytes_append(&out->buffer, row->json, row->size);
+        rsi_bytes_append(&out->buffer, json.data, json.size);
     } else if (out->layout->rows_numbered) {
         rsi_bytes_printf(&out->buffer, "{\"row\":%" PRIu64 "%s", row->number,
-                         row->size > 2 ? "," : "");
-        rsi_bytes_append(&out->buffer, row->json + 1, row->size - 1);
+                         json.size > 2 ? "," : "");
+        rsi_bytes_append(&out->buffer, json.data + 1, json.size - 1);
     } else {
-        rsi_bytes_append(&out->buffer, row->json, row->size);
+        rsi_bytes_append(&out->buffer, json.data, json.size);
     }
     return flush_full_buffer(out);
 }
@@ -114,7 +120,7 @@ static int put_rows(output *out, size_t base, const rsi_record *over)
         if (status == RAGSTORE_OK && position < rows.end)
             status = rsi_base_row_number(&number, out->reader.base, position);
         position += number == row->number;
-        if (status == RAGSTORE_OK && row->json != NULL)
+        if (status == RAGSTORE_OK && !rsi_row_is_dropped(row))
             status = put_row(out, row);
     }
     return status == RAGSTORE_OK ? copy_rows(out, &position, rows.end, UINT64_MAX) : status;
@@ -223,6 +229,7 @@ int rsi_snapshot_write(rsi_file *file, const rsi_frozen *frozen, const rsi_layou
     *count = only_rows ? 1 : out.count;
     *orders = out.orders;
     rsi_base_reader_free(&out.reader);
+    rsi_segment_reader_free(&out.segments);
     rsi_bytes_free(&out.buffer);
     return status;
 }

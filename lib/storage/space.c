@@ -20,7 +20,7 @@
 void rsi_space_forget_pending(rsi_space *space)
 {
     for (size_t i = 0; i < space->pending_count; i++)
-        rsi_free(space->pending[i].json);
+        rsi_row_clear(&space->pending[i]);
     rsi_free(space->pending);
     space->pending = NULL;
     space->pending_count = 0;
@@ -111,14 +111,32 @@ int rsi_space_replay_record(rsi_space *space, uint64_t sequence, const char *key
     return RAGSTORE_OK;
 }
 
-static int add_pending(rsi_space *space, uint64_t sequence, uint64_t number, char *json,
-                       size_t size)
+static int add_pending(rsi_space *space, rsi_row *row)
 {
     if (!rsi_grow((void **)&space->pending, &space->pending_capacity, space->pending_count + 1,
                   sizeof *space->pending))
         return RAGSTORE_E_NO_MEMORY;
-    space->pending[space->pending_count++] = (rsi_pending_row){sequence, number, json, size};
+    space->pending[space->pending_count++] = *row;
     return RAGSTORE_OK;
+}
+
+int rsi_space_take_row(rsi_space *space, const char *key, rsi_row *row)
+{
+    const uint64_t sequence = row->changed;
+    int status;
+    if (space->entity_id != NULL && !space->loaded) {
+        status = add_pending(space, row);
+    } else {
+        rsi_record *record = rsi_table_place(&space->table, key);
+        status = record == NULL ? rsi_error_code() : rsi_record_reserve(record, 1);
+        if (status == RAGSTORE_OK)
+            rsi_record_set_row(record, row);
+    }
+    if (status == RAGSTORE_OK)
+        space->last_sequence = sequence;
+    else
+        rsi_row_clear(row);
+    return status;
 }
 
 int rsi_space_replay_row(rsi_space *space, uint64_t sequence, const char *key, uint64_t number,
@@ -126,26 +144,10 @@ int rsi_space_replay_row(rsi_space *space, uint64_t sequence, const char *key, u
 {
     if (space->entity_id == NULL && sequence <= space->base_sequence)
         return RAGSTORE_OK;
-    char *copy = json == NULL ? NULL : rsi_memdup0(json, size);
-    if (json != NULL && copy == NULL)
+    rsi_row row = {.number = number, .changed = sequence, .size = (uint32_t)size};
+    if (json != NULL && (row.json = rsi_memdup0(json, size)) == NULL)
         return RAGSTORE_E_NO_MEMORY;
-    if (space->entity_id != NULL && !space->loaded) {
-        int status = add_pending(space, sequence, number, copy, size);
-        if (status != RAGSTORE_OK)
-            rsi_free(copy);
-        else
-            space->last_sequence = sequence;
-        return status;
-    }
-    rsi_record *record = rsi_table_place(&space->table, key);
-    int status = record == NULL ? rsi_error_code() : rsi_record_reserve(record, 1);
-    if (status != RAGSTORE_OK) {
-        rsi_free(copy);
-        return status;
-    }
-    rsi_record_set_row(record, number, copy, size, sequence);
-    space->last_sequence = sequence;
-    return RAGSTORE_OK;
+    return rsi_space_take_row(space, key, &row);
 }
 
 /* ---- opening an entity's chunk file ---- */
@@ -207,11 +209,9 @@ static int apply_pending(rsi_space *space)
     if (status != RAGSTORE_OK)
         return status;
     for (size_t i = 0; i < space->pending_count; i++) {
-        rsi_pending_row *row = &space->pending[i];
-        if (row->sequence <= space->base_sequence)
-            continue;
-        rsi_record_set_row(record, row->number, row->json, row->size, row->sequence);
-        row->json = NULL; /* taken by the record */
+        rsi_row *row = &space->pending[i];
+        if (row->changed > space->base_sequence)
+            rsi_record_set_row(record, row);
     }
     rsi_space_forget_pending(space);
     return RAGSTORE_OK;

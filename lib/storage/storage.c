@@ -271,11 +271,14 @@ int rsi_storage_make(rsi_storage **out, const rsi_storage_options *options)
     storage->entities.loaded = true;
     storage->sessions.loaded = true;
     storage->last_commit_ms = rsi_monotonic_ms();
-    int status = init_locks(storage);
-    if (status == RAGSTORE_OK)
+    storage->segments = rsi_segments_make();
+    int status = storage->segments == NULL ? RAGSTORE_E_NO_MEMORY : init_locks(storage);
+    if (status == RAGSTORE_OK) {
         *out = storage;
-    else
+    } else {
+        rsi_segments_release(storage->segments);
         rsi_free(storage);
+    }
     return status;
 }
 
@@ -372,6 +375,7 @@ void rsi_storage_free(rsi_storage *storage)
     rsi_space_free(&storage->sessions);
     rsi_map_free(&storage->collections, rsi_space_free_mapped);
     rsi_map_free(&storage->chunks, rsi_space_free_mapped);
+    rsi_segments_release(storage->segments);
     rsi_candidates_free(&storage->manifest.collections);
     rsi_candidates_free(&storage->candidates);
     rsi_work_list_free(&storage->work);

@@ -41,6 +41,7 @@
 #define RSI_SPACE_CHUNKS "chunks"
 #define RSI_SPACE_COLLECTIONS "collections/" /* and the name */
 #define RSI_JOBS "_jobs"
+#define RSI_ROW_MAX ((size_t)UINT32_MAX) /* bytes of a row */
 #define RSI_SPACE_JOBS RSI_SPACE_COLLECTIONS RSI_JOBS
 
 typedef struct rsi_storage rsi_storage;

@@ -27,19 +27,12 @@
 #include "storage/journal.h"
 #include "storage/lease.h"
 #include "storage/manifest.h"
+#include "storage/segment.h"
 #include "storage/snapshot.h"
 #include "storage/storage.h"
 #include "storage/table.h"
 
 #include <pthread.h>
-
-/* A row change that was replayed before its space was read: applied when it is. */
-typedef struct rsi_pending_row {
-    uint64_t sequence;
-    uint64_t number;
-    char *json; /* owned; NULL: drop */
-    size_t size;
-} rsi_pending_row;
 
 typedef struct rsi_space {
     const rsi_layout *layout;
@@ -55,7 +48,7 @@ typedef struct rsi_space {
     bool must_write; /* the file has to be written although no commit asks for it */
     char *damage; /* why what was committed cannot be read; NULL: nothing known */
     unsigned pins;   /* commits on their way that need it as it is */
-    rsi_pending_row *pending;
+    rsi_row *pending; /* replayed before the file was read: applied when it is */
     size_t pending_count;
     size_t pending_capacity;
 } rsi_space;
@@ -125,6 +118,7 @@ struct rsi_storage {
     pthread_mutex_t checkpointing; /* one checkpoint at a time; taken before the writer lock */
     rsi_tx *tx;
     rsi_commit_queue queue;
+    rsi_segments *segments; /* how many are open */
     rsi_journal journal; /* the leader's while there is one, otherwise the writer's */
     uint64_t reloads;       /* how often it was read again */
     uint64_t first_read;    /* the oldest journal that was read at open; 0: none */
@@ -174,6 +168,8 @@ int rsi_space_replay_record(rsi_space *space, uint64_t sequence, const char *key
                             const char *json, size_t size);
 int rsi_space_replay_row(rsi_space *space, uint64_t sequence, const char *key, uint64_t number,
                          const char *json, size_t size);
+/* The same for a row of which row->changed is the sequence. Takes it, also on failure. */
+int rsi_space_take_row(rsi_space *space, const char *key, rsi_row *row);
 /* Forget everything of a chunk space: its entity is gone. */
 void rsi_space_clear(rsi_space *space);
 /* A file that a commit names cannot be used: the space stays unread until that is mended. */

@@ -3,6 +3,7 @@
 
 #include "base/memory.h"
 #include "base/status.h"
+#include "storage/segment.h"
 
 #include <stddef.h>
 #include <string.h>
@@ -21,10 +22,18 @@ bool rsi_record_has_value(const rsi_table *table, const rsi_record *record)
     return record->json != NULL || (record->continues && has_values(table));
 }
 
+void rsi_row_clear(rsi_row *row)
+{
+    rsi_free(row->json);
+    rsi_segment_release(row->segment);
+    row->json = NULL;
+    row->segment = NULL;
+}
+
 void rsi_record_clear_rows(rsi_record *record)
 {
     for (size_t i = 0; i < record->row_count; i++)
-        rsi_free(record->rows[i].json);
+        rsi_row_clear(&record->rows[i]);
     record->row_count = 0;
     record->row_drops = 0;
 }
@@ -277,21 +286,22 @@ size_t rsi_record_row_from(const rsi_record *record, uint64_t number)
     return first_from(record->rows, record->row_count, sizeof *record->rows, number);
 }
 
-void rsi_record_set_row(rsi_record *record, uint64_t number, char *json, size_t size,
-                        uint64_t sequence)
+void rsi_record_set_row(rsi_record *record, rsi_row *row)
 {
     size_t at = record->row_count;
-    if (at > 0 && record->rows[at - 1].number >= number)
-        at = rsi_record_row_from(record, number);
-    if (at < record->row_count && record->rows[at].number == number) {
-        record->row_drops -= record->rows[at].json == NULL;
-        rsi_free(record->rows[at].json);
+    if (at > 0 && record->rows[at - 1].number >= row->number)
+        at = rsi_record_row_from(record, row->number);
+    if (at < record->row_count && record->rows[at].number == row->number) {
+        record->row_drops -= rsi_row_is_dropped(&record->rows[at]);
+        rsi_row_clear(&record->rows[at]);
     } else {
         memmove(record->rows + at + 1, record->rows + at,
                 (record->row_count - at) * sizeof *record->rows);
         record->row_count++;
     }
-    record->rows[at] = (rsi_row){number, json, size, sequence};
-    record->row_drops += json == NULL;
-    record->changed = sequence;
+    record->rows[at] = *row;
+    record->row_drops += rsi_row_is_dropped(row);
+    record->changed = row->changed;
+    row->json = NULL;
+    row->segment = NULL;
 }

@@ -30,14 +30,26 @@
 #include "base/bytes.h"
 #include "base/map.h"
 
-struct rsi_base;
+#include <stdbool.h>
 
+struct rsi_base;
+struct rsi_segment;
+
+/* A row in memory, or where it lies in a segment (segment.h); neither: dropped. */
 typedef struct rsi_row {
     uint64_t number;
-    char *json; /* owned; NULL: dropped */
-    size_t size;
+    char *json;       /* owned, or NULL */
     uint64_t changed; /* sequence of its commit */
+    struct rsi_segment *segment; /* a reference, or NULL */
+    uint64_t offset;             /* of its value in there */
+    uint32_t size;
+    uint32_t crc; /* of a value in a segment */
 } rsi_row;
+
+static inline bool rsi_row_is_dropped(const rsi_row *row)
+{
+    return row->json == NULL && row->segment == NULL;
+}
 
 typedef struct rsi_record {
     char *key;
@@ -102,10 +114,11 @@ int rsi_record_reserve(rsi_record *record, size_t more);
 void rsi_table_set(rsi_table *table, rsi_record *record, char *json, size_t size,
                    uint64_t sequence);
 void rsi_table_drop(rsi_table *table, rsi_record *record, uint64_t sequence); /* becomes absent */
-/* json NULL: the row is dropped. */
-void rsi_record_set_row(rsi_record *record, uint64_t number, char *json, size_t size,
-                        uint64_t sequence);
+/* Take a row, which is left empty. */
+void rsi_record_set_row(rsi_record *record, rsi_row *row);
 void rsi_record_clear_rows(rsi_record *record);
+/* Free what a row has. */
+void rsi_row_clear(rsi_row *row);
 
 /* ---- reading ---- */
 

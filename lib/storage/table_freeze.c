@@ -3,6 +3,7 @@
 
 #include "base/memory.h"
 #include "base/status.h"
+#include "storage/segment.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -14,11 +15,11 @@ static int copy_rows(rsi_record *copy, const rsi_record *record)
     if (rsi_record_reserve(copy, record->row_count) != RAGSTORE_OK)
         return RAGSTORE_E_NO_MEMORY;
     for (size_t i = 0; i < record->row_count; i++) {
-        const rsi_row *row = &record->rows[i];
-        char *json = row->json == NULL ? NULL : rsi_memdup0(row->json, row->size);
-        if (row->json != NULL && json == NULL)
+        rsi_row row = record->rows[i];
+        if (row.json != NULL && (row.json = rsi_memdup0(row.json, row.size)) == NULL)
             return RAGSTORE_E_NO_MEMORY;
-        rsi_record_set_row(copy, row->number, json, row->size, row->changed);
+        rsi_segment_retain(row.segment);
+        rsi_record_set_row(copy, &row);
     }
     return RAGSTORE_OK;
 }
@@ -125,10 +126,10 @@ static void keep_new_rows(rsi_record *record, uint64_t sequence)
     record->row_drops = 0;
     for (size_t i = 0; i < record->row_count; i++) {
         if (record->rows[i].changed <= sequence) {
-            rsi_free(record->rows[i].json);
+            rsi_row_clear(&record->rows[i]);
             continue;
         }
-        record->row_drops += record->rows[i].json == NULL;
+        record->row_drops += rsi_row_is_dropped(&record->rows[i]);
         record->rows[kept++] = record->rows[i];
     }
     record->row_count = kept;

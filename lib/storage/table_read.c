@@ -3,6 +3,7 @@
 
 #include "base/memory.h"
 #include "base/status.h"
+#include "storage/segment.h"
 
 #include <string.h>
 
@@ -189,6 +190,7 @@ typedef struct row_merge {
     size_t at;
     const rsi_record *over;
     size_t over_at;
+    rsi_segment_reader segments;
 } row_merge;
 
 static int move_base(row_merge *merge, size_t position)
@@ -242,9 +244,9 @@ static int merge_next(row_merge *merge, uint64_t *number, rsi_slice *json)
     merge->over_at += from_over;
     int status = RAGSTORE_OK;
     if (from_over)
-        *json = (rsi_slice){over->json, over->size};
+        status = rsi_row_value(json, &merge->segments, over);
     else if (from_row)
-        *json = (rsi_slice){row->json, row->size};
+        status = rsi_row_value(json, &merge->segments, row);
     else
         status = rsi_base_read_row(&merge->reader, merge->position, number, json);
     if (status == RAGSTORE_OK && from_base)
@@ -270,6 +272,7 @@ int rsi_table_rows(const rsi_table *table, const rsi_sight *sight, const rsi_rec
         status = visit(user, number, json.data, json.size);
         limit--;
     }
+    rsi_segment_reader_free(&merge.segments);
     if (merge.base != NULL)
         rsi_base_reader_free(&merge.reader);
     return status;
@@ -301,7 +304,7 @@ static int last_of_base(uint64_t *next, rsi_base *base, const rsi_base_rows *row
             return status;
         size_t at = rsi_record_row_from(record, number);
         if (at < record->row_count && record->rows[at].number == number &&
-            record->rows[at].json == NULL)
+            rsi_row_is_dropped(&record->rows[at]))
             continue;
         *next = number + 1;
         return RAGSTORE_OK;
@@ -335,7 +338,7 @@ int rsi_table_row_count(uint64_t *count, uint64_t *next, const rsi_table *table,
     }
     status = last_of_base(next, table->base, &rows, record);
     for (size_t i = record->row_count; status == RAGSTORE_OK && i > 0; i--) {
-        if (record->rows[i - 1].json == NULL)
+        if (rsi_row_is_dropped(&record->rows[i - 1]))
             continue;
         if (record->rows[i - 1].number >= *next)
             *next = record->rows[i - 1].number + 1;

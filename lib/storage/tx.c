@@ -155,6 +155,16 @@ static int overlay_gone(rsi_tx *tx, const char *entity_id)
     return RAGSTORE_OK;
 }
 
+/* A row of a segment, with its reference. */
+static int lay_row(void *user, rsi_row *row)
+{
+    rsi_record *delta = user;
+    if (rsi_record_reserve(delta, 1) != RAGSTORE_OK)
+        return RAGSTORE_E_NO_MEMORY;
+    rsi_record_set_row(delta, row);
+    return RAGSTORE_OK;
+}
+
 /* Lay one operation over what was there. On failure nothing has changed. */
 static int overlay_op(rsi_tx *tx, const rsi_op *op)
 {
@@ -165,9 +175,12 @@ static int overlay_op(rsi_tx *tx, const rsi_op *op)
     rsi_overlay *overlay = place_overlay(tx, op->space, op->key);
     if (overlay == NULL)
         return RAGSTORE_E_NO_MEMORY;
+    if (op->kind == RSI_OP_SEGMENT)
+        return rsi_segment_walk(op->segment, lay_row, &overlay->delta);
     char *copy = NULL;
     if (op->json != NULL && (copy = rsi_memdup0(op->json, op->size)) == NULL)
         return RAGSTORE_E_NO_MEMORY;
+    rsi_row row = {.number = op->number, .json = copy, .size = (uint32_t)op->size};
     switch (op->kind) {
     case RSI_OP_PUT:
         rsi_free(overlay->delta.json);
@@ -182,7 +195,7 @@ static int overlay_op(rsi_tx *tx, const rsi_op *op)
             rsi_free(copy);
             return RAGSTORE_E_NO_MEMORY;
         }
-        rsi_record_set_row(&overlay->delta, op->number, copy, op->size, 0);
+        rsi_record_set_row(&overlay->delta, &row);
         return RAGSTORE_OK;
     }
 }
@@ -195,6 +208,12 @@ static void free_op(rsi_op *op)
     rsi_free(op->json);
     rsi_free(op->first);
     rsi_free(op->second);
+    rsi_segment_release(op->segment);
+}
+
+static bool is_chunk_put(const rsi_op *op)
+{
+    return op->kind == RSI_OP_ROW && strcmp(op->space, RSI_SPACE_CHUNKS) == 0;
 }
 
 /* Add an operation whose owned members are taken, also on failure. */
@@ -206,10 +225,58 @@ static int add_op(rsi_tx *tx, rsi_op op)
         status = RAGSTORE_E_NO_MEMORY;
     if (status == RAGSTORE_OK)
         status = overlay_op(tx, &op);
-    if (status == RAGSTORE_OK)
-        tx->ops[tx->op_count++] = op;
-    else
+    if (status != RAGSTORE_OK) {
         free_op(&op);
+        return status;
+    }
+    tx->run_bytes = is_chunk_put(&op) ? tx->run_bytes + op.size : 0;
+    tx->ops[tx->op_count++] = op;
+    return status;
+}
+
+/* ---- long runs of chunk rows ---- */
+
+/* The segment that the next row of this key can go to; NULL: there is none. One that an outer
+ * transaction began is left as it is, so that what is done since can be undone. */
+static rsi_segment *current_segment(const rsi_tx *tx, const char *key)
+{
+    const size_t since = tx->depth > 0 ? tx->savepoints[tx->depth - 1].ops : 0;
+    if (tx->op_count <= since)
+        return NULL;
+    const rsi_op *last = &tx->ops[tx->op_count - 1];
+    return last->kind == RSI_OP_SEGMENT && strcmp(last->key, key) == 0 ? last->segment : NULL;
+}
+
+/* Is the run that this row lengthens worth a file? */
+static bool is_long_run(const rsi_tx *tx, const char *key, size_t size)
+{
+    const rsi_op *last = tx->op_count == 0 ? NULL : &tx->ops[tx->op_count - 1];
+    return last != NULL && is_chunk_put(last) && strcmp(last->key, key) == 0 &&
+           tx->run_bytes + size > rsi_segment_from &&
+           rsi_segments_have_room(tx->storage->segments);
+}
+
+static int begin_segment(rsi_tx *tx, const char *key)
+{
+    rsi_op op = {.kind = RSI_OP_SEGMENT, .space = RSI_SPACE_CHUNKS, .key = rsi_strdup(key)};
+    int status = rsi_segment_begin(&op.segment, tx->storage->root, tx->storage->segments, key);
+    if (status != RAGSTORE_OK) {
+        free_op(&op);
+        return status;
+    }
+    return add_op(tx, op);
+}
+
+static int put_into_segment(rsi_tx *tx, rsi_segment *segment, const char *key, uint64_t number,
+                            const char *json, size_t size)
+{
+    rsi_row row = {.number = number};
+    rsi_overlay *overlay = place_overlay(tx, RSI_SPACE_CHUNKS, key);
+    if (overlay == NULL || rsi_record_reserve(&overlay->delta, 1) != RAGSTORE_OK)
+        return RAGSTORE_E_NO_MEMORY;
+    int status = rsi_segment_add(segment, &row, json, size);
+    if (status == RAGSTORE_OK)
+        rsi_record_set_row(&overlay->delta, &row);
     return status;
 }
 
@@ -259,6 +326,19 @@ int rsi_tx_drop(rsi_tx *tx, const char *space, const char *key)
 int rsi_tx_row_put(rsi_tx *tx, const char *space, const char *key, uint64_t number,
                    const char *json, size_t size)
 {
+    int status = RAGSTORE_OK;
+    if (size > RSI_ROW_MAX)
+        return rsi_fail(RAGSTORE_E_TOO_LARGE, "storage", "a row of %zu bytes; at most %zu", size,
+                        RSI_ROW_MAX);
+    if (strcmp(space, RSI_SPACE_CHUNKS) == 0) {
+        if (current_segment(tx, key) == NULL && is_long_run(tx, key, size))
+            status = begin_segment(tx, key);
+        rsi_segment *segment = current_segment(tx, key);
+        if (status != RAGSTORE_OK || segment != NULL)
+            return status != RAGSTORE_OK
+                       ? status
+                       : put_into_segment(tx, segment, key, number, json, size);
+    }
     return add_change(tx, RSI_OP_ROW, space, key, number, json, size);
 }
 
@@ -432,6 +512,7 @@ static void roll_back(rsi_tx *tx)
     call_back(tx, point.calls, false);
     free_ops(tx, point.ops);
     free_overlays(tx);
+    tx->run_bytes = 0;
     for (size_t i = 0; i < tx->op_count; i++) {
         if (overlay_op(tx, &tx->ops[i]) != RAGSTORE_OK) {
             rsi_storage_poison(tx->storage); /* the outer transaction cannot go on */

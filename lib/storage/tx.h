@@ -7,6 +7,9 @@
  *             them by the commit
  *
  *   ops  [put A][row A 3][drop B][row A 4]      overlays  A: value, rows 3 4     B: dropped
+ *
+ * A long run of chunk rows goes to a file as it comes: one operation names it, and the overlay knows
+ * where in it each row lies (segment.h).
  */
 #ifndef RSI_STORAGE_TX_H
 #define RSI_STORAGE_TX_H
@@ -19,6 +22,7 @@ typedef enum rsi_op_kind {
     RSI_OP_DROP,
     RSI_OP_ROW,
     RSI_OP_DROP_ROW,
+    RSI_OP_SEGMENT, /* rows of chunks that are in a file already, ascending in order of their puts */
     RSI_OP_NOTE, /* only for the journal: json is the whole operation */
     RSI_OP_WORK, /* a change of files after the commit; json is its operation, or NULL */
 } rsi_op_kind;
@@ -33,12 +37,13 @@ typedef struct rsi_op {
     rsi_work_kind work;
     char *first; /* of a work */
     char *second;
+    rsi_segment *segment; /* a reference, or NULL */
 } rsi_op;
 
 typedef struct rsi_overlay {
     const char *space; /* static */
     bool dropped;      /* nothing of the record in the table shows through */
-    rsi_record delta;  /* json: new value or NULL; rows: new ones, or json NULL for dropped ones */
+    rsi_record delta;  /* json: new value or NULL; rows: new ones, or empty ones for dropped ones */
 } rsi_overlay;
 
 typedef struct rsi_end_call {
@@ -66,6 +71,7 @@ struct rsi_tx {
     rsi_savepoint *savepoints; /* one for each nested begin */
     size_t depth;
     size_t savepoint_capacity;
+    size_t run_bytes; /* of chunk rows put one behind the other, up to the last operation */
     bool is_hidden; /* reads of this thread see what is committed */
     size_t pinned;  /* of the overlays: those whose spaces must stay as they are */
     bool has_left;  /* it is in the commit queue, and the writer lock is somebody else's */

@@ -6,6 +6,7 @@
 #include "harness/power_internal.h"
 #include "storage/base.h"
 #include "storage/journal.h"
+#include "storage/segment.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -102,6 +103,7 @@ void power_choose_small(bool in_memory)
 {
     rsi_base_small_bytes = in_memory ? (uint64_t)64 << 10 : 0;
     rsi_journal_fill_from = in_memory ? (uint64_t)4 << 10 : 0;
+    rsi_segment_from = in_memory ? (size_t)4 << 20 : 60;
 }
 
 bool power_explorer_open(power_explorer *explorer)

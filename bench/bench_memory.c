@@ -1,0 +1,256 @@
+/*
+ * Memory while one large text is added: how much the process holds at most, in each stage.
+ *
+ *   bench_memory [megabytes] [keyword|hashing] [text|line|csv|jsonl] [directory]
+ *
+ * The text is made up: 50,000 words as frequent as words are in English, in paragraphs; `line` has no
+ * line end at all. It goes through the public upload calls in pieces of 1 MiB, so that the library
+ * alone holds more of it. The peak is that of the resident set (VmHWM of Linux, set back at each
+ * stage); `anonymous_mib` is what of it was no page of a file at the stage's end. `hashing` embeds by
+ * ragstore_model_open_hashing() with 64 numbers a chunk.
+ *
+ * Prints one JSON object a line. What stays behind the commit is what is kept to search the entity:
+ * see memory_limit_bytes in ragstore_store(3).
+ */
+#include <ragstore.h>
+
+#include <ftw.h>
+#include <inttypes.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#define WORDS 50000
+#define PIECE ((size_t)1 << 20)
+#define DIMENSION 64
+
+static void check(int status)
+{
+    if (status == RAGSTORE_OK)
+        return;
+    fprintf(stderr, "bench_memory: %s\n", ragstore_error_message());
+    exit(1);
+}
+
+static double now_s(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
+}
+
+/* ---- the text ---- */
+
+typedef struct writer {
+    const char *kind;
+    uint64_t random;
+    uint64_t rows;
+    uint64_t words; /* of the paragraph so far */
+    char *piece;
+    size_t size;
+} writer;
+
+static uint64_t next_random(writer *w)
+{
+    w->random ^= w->random << 13;
+    w->random ^= w->random >> 7;
+    w->random ^= w->random << 17;
+    return w->random;
+}
+
+/* Frequencies fall as 1 / rank does: the exponent of the rank is evenly spread. */
+static unsigned pick_word(writer *w)
+{
+    const unsigned bits = (unsigned)(next_random(w) % 16);
+    const unsigned rank = (1u << bits) - 1 + (unsigned)(next_random(w) % (1u << bits));
+    return rank % WORDS;
+}
+
+static size_t spell(char *out, unsigned word)
+{
+    static const char *const syllables[] = {"ba", "den", "li", "mor", "sa", "te", "run", "ko"};
+    size_t size = 0;
+    do {
+        const char *syllable = syllables[word % 8];
+        const size_t length = strlen(syllable);
+        memcpy(out + size, syllable, length);
+        size += length;
+        word /= 8;
+    } while (word > 0);
+    return size;
+}
+
+static void put(writer *w, const char *text)
+{
+    const size_t size = strlen(text);
+    memcpy(w->piece + w->size, text, size);
+    w->size += size;
+}
+
+static void end_paragraph(writer *w)
+{
+    if (strcmp(w->kind, "line") == 0)
+        put(w, ". ");
+    else if (strcmp(w->kind, "csv") == 0)
+        put(w, "\n");
+    else if (strcmp(w->kind, "jsonl") == 0)
+        put(w, "\"}\n");
+    else
+        put(w, ".\n\n");
+    w->words = 0;
+}
+
+static void begin_paragraph(writer *w)
+{
+    char head[64];
+    head[0] = '\0';
+    if (strcmp(w->kind, "csv") == 0)
+        snprintf(head, sizeof head, w->rows == 0 ? "id,remark\n0," : "%" PRIu64 ",", w->rows);
+    else if (strcmp(w->kind, "jsonl") == 0)
+        snprintf(head, sizeof head, "{\"id\":%" PRIu64 ",\"remark\":\"", w->rows);
+    put(w, head);
+    w->rows++;
+}
+
+static void write_piece(writer *w)
+{
+    w->size = 0;
+    while (w->size < PIECE) {
+        if (w->words == 0)
+            begin_paragraph(w);
+        w->size += spell(w->piece + w->size, pick_word(w));
+        if (++w->words >= 60)
+            end_paragraph(w);
+        else
+            put(w, w->words % 15 == 0 ? ". " : " ");
+    }
+}
+
+/* ---- the memory ---- */
+
+static uint64_t status_kib(const char *field)
+{
+    char line[256];
+    uint64_t kib = 0;
+    FILE *file = fopen("/proc/self/status", "r");
+    while (file != NULL && fgets(line, sizeof line, file) != NULL)
+        if (strncmp(line, field, strlen(field)) == 0)
+            kib = strtoull(line + strlen(field) + 1, NULL, 10);
+    if (file != NULL)
+        fclose(file);
+    return kib;
+}
+
+static void forget_peak(void)
+{
+    FILE *file = fopen("/proc/self/clear_refs", "w");
+    if (file != NULL) {
+        fputs("5", file);
+        fclose(file);
+    }
+}
+
+typedef struct stages {
+    const char *kind;
+    uint64_t megabytes;
+    char now[32];
+    double begun;
+    uint64_t highest_kib;
+} stages;
+
+static void enter(stages *s, const char *stage)
+{
+    if (strcmp(s->now, stage) == 0)
+        return;
+    const uint64_t peak = status_kib("VmHWM");
+    if (s->now[0] != '\0')
+        printf("{\"bench\":\"memory\",\"kind\":\"%s\",\"megabytes\":%" PRIu64
+               ",\"stage\":\"%s\",\"peak_mib\":%" PRIu64 ",\"anonymous_mib\":%" PRIu64
+               ",\"seconds\":%.1f}\n",
+               s->kind, s->megabytes, s->now, peak >> 10, status_kib("RssAnon") >> 10,
+               now_s() - s->begun);
+    fflush(stdout);
+    if (peak > s->highest_kib)
+        s->highest_kib = peak;
+    forget_peak();
+    s->begun = now_s();
+    snprintf(s->now, sizeof s->now, "%s", stage);
+}
+
+static int32_t progress(void *user, const char *stage, uint64_t done, uint64_t total)
+{
+    (void)done;
+    (void)total;
+    enter(user, stage);
+    return 0;
+}
+
+static int remove_one(const char *path, const struct stat *info, int kind, struct FTW *at)
+{
+    (void)info;
+    (void)kind;
+    (void)at;
+    return remove(path);
+}
+
+static void add(ragstore_entity *entity, stages *s)
+{
+    char name[32];
+    ragstore_upload *upload;
+    ragstore_document *document;
+    ragstore_document_add_options options = RAGSTORE_DOCUMENT_ADD_OPTIONS_INIT;
+    writer w = {.kind = s->kind, .random = 88172645463325252u, .piece = malloc(PIECE + 4096)};
+    snprintf(name, sizeof name, "large.%s",
+             strcmp(s->kind, "csv") == 0     ? "csv"
+             : strcmp(s->kind, "jsonl") == 0 ? "jsonl"
+                                             : "txt");
+    options.filename = name;
+    options.progress = progress;
+    options.progress_user = s;
+    check(ragstore_upload_begin(&upload, entity, &options));
+    enter(s, "write");
+    for (uint64_t i = 0; i < s->megabytes; i++) {
+        write_piece(&w);
+        check(ragstore_upload_write(upload, w.piece, PIECE));
+    }
+    free(w.piece);
+    check(ragstore_upload_commit(&document, upload));
+    ragstore_document_free(document);
+}
+
+int main(int argc, char **argv)
+{
+    char place[1024];
+    stages s = {.megabytes = argc > 1 ? strtoull(argv[1], NULL, 10) : 64,
+                .kind = argc > 3 ? argv[3] : "text"};
+    const bool hashing = argc > 2 && strcmp(argv[2], "hashing") == 0;
+    snprintf(place, sizeof place, "%s/bench_memory-XXXXXX", argc > 4 ? argv[4] : "/tmp");
+    if (mkdtemp(place) == NULL) {
+        perror(place);
+        return 1;
+    }
+    ragstore_store *store;
+    ragstore_entity *entity;
+    ragstore_model *model = NULL;
+    ragstore_store_open_options options = RAGSTORE_STORE_OPEN_OPTIONS_INIT;
+    if (hashing)
+        check(ragstore_model_open_hashing(&model, DIMENSION));
+    options.model = model;
+    check(ragstore_store_open(&store, place, &options));
+    check(ragstore_entity_create(&entity, store, "acme", NULL));
+    add(entity, &s);
+    enter(&s, "export");
+    check(ragstore_store_export(store));
+    enter(&s, "end");
+    printf("{\"bench\":\"memory\",\"kind\":\"%s\",\"megabytes\":%" PRIu64 ",\"highest_mib\":%" PRIu64
+           ",\"kept_mib\":%" PRIu64 "}\n",
+           s.kind, s.megabytes, s.highest_kib >> 10, status_kib("RssAnon") >> 10);
+    ragstore_entity_free(entity);
+    check(ragstore_store_close(store));
+    ragstore_model_free(model);
+    nftw(place, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+    return 0;
+}
