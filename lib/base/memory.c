@@ -3,8 +3,13 @@
 
 #include "base/status.h"
 
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+
+#define CACHE_LINE ((size_t)64)
+#define LARGE_PAGE ((size_t)2 << 20)
 
 static void *resize_with_libc(void *old, size_t size)
 {
@@ -48,6 +53,25 @@ void rsi_free(void *block)
 {
     if (block != NULL)
         rsi_memory.release(block);
+}
+
+void *rsi_alloc_streamed(void **block, size_t size)
+{
+    const size_t alignment = size < LARGE_PAGE ? CACHE_LINE : LARGE_PAGE;
+    size_t with_gap;
+    *block = NULL;
+    if (!rsi_add_size(size, alignment - 1, &with_gap)) {
+        rsi_fail_no_memory();
+        return NULL;
+    }
+    *block = rsi_alloc(with_gap);
+    if (*block == NULL)
+        return NULL;
+    char *start = (char *)*block + (alignment - (uintptr_t)*block % alignment) % alignment;
+    /* A wish: a system without large pages leaves the memory as it is. */
+    if (alignment == LARGE_PAGE)
+        (void)madvise(start, size / LARGE_PAGE * LARGE_PAGE, MADV_HUGEPAGE);
+    return start;
 }
 
 char *rsi_memdup0(const void *data, size_t size)

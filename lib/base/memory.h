@@ -25,6 +25,14 @@ void *rsi_alloc_zeroed(size_t size);
 void *rsi_alloc_array(size_t count, size_t size); /* zeroed, overflow-checked */
 void *rsi_resize(void *old, size_t size);  /* on failure old stays valid */
 void rsi_free(void *block);                /* NULL is fine */
+
+/*
+ * Memory for what is read from end to end over and over: it begins where a line of the processor's
+ * cache does, and lies in large pages where the system has any to give, which spare most of the
+ * look-ups of addresses. Free *block, not the result. Bytes are not initialised.
+ */
+void *rsi_alloc_streamed(void **block, size_t size);
+
 char *rsi_strdup(const char *text);
 char *rsi_memdup0(const void *data, size_t size); /* a copy with a NUL behind it */
 

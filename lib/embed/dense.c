@@ -8,8 +8,6 @@
 #include <stdint.h>
 #include <string.h>
 
-#define ALIGNMENT 64 /* bytes: a line of the cache */
-
 static size_t outputs_of(const rsi_dense_part *part)
 {
     return part->linear->weight.shape[0];
@@ -42,41 +40,51 @@ static bool in_place(const rsi_dense_part *parts, size_t count)
            (uintptr_t)tensor->data % sizeof(float) == 0;
 }
 
-/* Bytes of the packed weight, rounded up to whole lines; 0 when that is too much. */
+/* Bytes rounded up to whole lines of the cache; false when that is more than a size can say. */
+static bool whole_lines(size_t *bytes)
+{
+    if (!rsi_add_size(*bytes, RSI_DENSE_ALIGNMENT - 1, bytes))
+        return false;
+    *bytes = *bytes / RSI_DENSE_ALIGNMENT * RSI_DENSE_ALIGNMENT;
+    return true;
+}
+
+/* Bytes of the packed weight alone; 0 when that is too much. */
 static size_t packed_bytes(size_t outputs, size_t inputs, rsi_precision precision)
 {
     size_t bytes = rsi_int8_packed_size(outputs, inputs);
     if (precision == RSI_PRECISION_FLOAT32 &&
         !rsi_mul_size(rsi_product_packed_size(outputs, inputs), sizeof(float), &bytes))
         return 0;
-    return bytes > SIZE_MAX - ALIGNMENT ? 0 : (bytes + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
+    return whole_lines(&bytes) ? bytes : 0;
 }
 
-/* One block of memory: what is packed, then bias, scales and sums by output. */
-static int make_room(rsi_dense *out, rsi_precision precision)
+size_t rsi_dense_size(size_t outputs, size_t inputs, rsi_precision precision)
 {
-    const size_t packed = packed_bytes(out->outputs, out->inputs, precision);
-    size_t rest, bytes;
-    if (packed == 0 || !rsi_mul_size(out->outputs, 3 * sizeof(float), &rest) ||
-        !rsi_add_size(packed, rest, &bytes) || !rsi_add_size(bytes, ALIGNMENT, &bytes))
-        return rsi_fail_no_memory();
-    out->memory = rsi_alloc(bytes);
-    if (out->memory == NULL)
-        return RAGSTORE_E_NO_MEMORY;
-    char *start = (char *)out->memory + (ALIGNMENT - (uintptr_t)out->memory % ALIGNMENT);
+    const size_t packed = packed_bytes(outputs, inputs, precision);
+    size_t bytes;
+    if (packed == 0 || !rsi_mul_size(outputs, 3 * sizeof(float), &bytes) ||
+        !rsi_add_size(packed, bytes, &bytes) || !whole_lines(&bytes))
+        return 0;
+    return bytes;
+}
+
+/* What is packed, then bias, scales and sums by output. */
+static void divide(rsi_dense *out, void *place, rsi_precision precision)
+{
     if (precision == RSI_PRECISION_FLOAT32)
-        out->packed = (const float *)(void *)start;
+        out->packed = place;
     else
-        out->packed_int8 = (const int8_t *)start;
-    out->bias = (const float *)(void *)(start + packed);
+        out->packed_int8 = place;
+    out->bias = (const float *)(void *)((char *)place +
+                                        packed_bytes(out->outputs, out->inputs, precision));
     out->scales = out->bias + out->outputs;
     out->sums = (const int32_t *)(const void *)(out->scales + out->outputs);
-    return RAGSTORE_OK;
 }
 
 static void fill(rsi_dense *out, const float *weight, const rsi_dense_part *parts, size_t count)
 {
-    /* everything lies in out->memory, which is ours to write */
+    /* everything lies in the place that we were given to write */
     if (out->packed != NULL)
         rsi_product_pack((float *)(uintptr_t)out->packed, weight, out->outputs, out->inputs,
                          out->inputs);
@@ -86,7 +94,7 @@ static void fill(rsi_dense *out, const float *weight, const rsi_dense_part *part
     gather_bias((float *)(uintptr_t)out->bias, parts, count);
 }
 
-int rsi_dense_make(rsi_dense *out, const rsi_dense_part *parts, size_t count,
+int rsi_dense_make(rsi_dense *out, void *place, const rsi_dense_part *parts, size_t count,
                    rsi_precision precision)
 {
     const bool ready = in_place(parts, count);
@@ -95,27 +103,17 @@ int rsi_dense_make(rsi_dense *out, const rsi_dense_part *parts, size_t count,
     out->inputs = parts[0].linear->weight.shape[1];
     for (size_t p = 0; p < count; p++)
         out->outputs += outputs_of(&parts[p]);
-    int status = make_room(out, precision);
-    if (status == RAGSTORE_OK && !ready) {
-        copy = rsi_alloc(out->outputs * out->inputs * sizeof *copy);
-        status = copy == NULL ? RAGSTORE_E_NO_MEMORY : RAGSTORE_OK;
+    if (!ready) {
+        copy = rsi_alloc(out->outputs * out->inputs * sizeof *copy); /* twice the file at most */
+        if (copy == NULL)
+            return RAGSTORE_E_NO_MEMORY;
+        gather(copy, parts, count);
     }
-    if (status == RAGSTORE_OK) {
-        if (!ready)
-            gather(copy, parts, count);
-        const void *lying = parts[0].linear->weight.data;
-        fill(out, ready ? lying : copy, parts, count);
-    }
+    divide(out, place, precision);
+    const void *lying = parts[0].linear->weight.data;
+    fill(out, ready ? lying : copy, parts, count);
     rsi_free(copy);
-    if (status != RAGSTORE_OK)
-        rsi_dense_free(out);
-    return status;
-}
-
-void rsi_dense_free(rsi_dense *dense)
-{
-    rsi_free(dense->memory);
-    memset(dense, 0, sizeof *dense);
+    return RAGSTORE_OK;
 }
 
 size_t rsi_dense_scratch(size_t inputs)

@@ -28,8 +28,7 @@ typedef struct rsi_dense_part {
 } rsi_dense_part;
 
 typedef struct rsi_dense {
-    void *memory;      /* owned; holds all that follow */
-    const float *bias; /* of all parts, one behind the other */
+    const float *bias;   /* of all parts, one behind the other */
     const float *packed; /* NULL: in 8-bit integers */
     const int8_t *packed_int8;
     const float *scales; /* of 8-bit integers, by output */
@@ -45,9 +44,15 @@ typedef struct rsi_dense_kernels {
     const rsi_kernels *steps;
 } rsi_dense_kernels;
 
-int rsi_dense_make(rsi_dense *out, const rsi_dense_part *parts, size_t count,
+#define RSI_DENSE_ALIGNMENT 64 /* bytes: a line of the cache */
+
+/* Bytes that a step takes, a multiple of the alignment; 0 when that is more than a size can say. */
+size_t rsi_dense_size(size_t outputs, size_t inputs, rsi_precision precision);
+
+/* Make a step in `place`, which has the size and the alignment that it needs, and which the caller
+ * frees when nobody applies the step any more. NO_MEMORY. */
+int rsi_dense_make(rsi_dense *out, void *place, const rsi_dense_part *parts, size_t count,
                    rsi_precision precision);
-void rsi_dense_free(rsi_dense *dense); /* also a zeroed one */
 
 /* Floats of working memory that applying a step with so many inputs needs. */
 size_t rsi_dense_scratch(size_t inputs);

@@ -75,26 +75,26 @@ int rsi_encoder_open(rsi_encoder *out, const char *directory, rsi_precision prec
     return status;
 }
 
-static void free_layer(rsi_encoder_layer *layer)
-{
-    rsi_dense_free(&layer->mixed);
-    rsi_dense_free(&layer->attended);
-    rsi_dense_free(&layer->wide);
-    rsi_dense_free(&layer->narrow);
-}
-
 void rsi_encoder_close(rsi_encoder *encoder)
 {
-    for (size_t i = 0; encoder->layers != NULL && i < encoder->config.layers; i++)
-        free_layer(&encoder->layers[i]);
     rsi_free(encoder->layers);
+    rsi_free(encoder->packed_block);
     rsi_weights_close(&encoder->weights);
     pthread_mutex_destroy(&encoder->packing);
 }
 
 /* ---- packing ---- */
 
-static int pack_layer(rsi_encoder_layer *out, const rsi_bert_layer *layer,
+/* A step of all layers that is packed next. */
+static int pack_step(rsi_dense *out, char **place, const rsi_dense_part *parts, size_t count,
+                     rsi_precision precision)
+{
+    const int status = rsi_dense_make(out, *place, parts, count, precision);
+    *place += rsi_dense_size(out->outputs, out->inputs, precision);
+    return status;
+}
+
+static int pack_layer(rsi_encoder_layer *out, char **place, const rsi_bert_layer *layer,
                       const rsi_encoder *encoder)
 {
     const rsi_precision precision = encoder->precision;
@@ -103,28 +103,52 @@ static int pack_layer(rsi_encoder_layer *out, const rsi_bert_layer *layer,
     const rsi_dense_part mixed[] = {{&layer->query, scale}, {&layer->key, 1}, {&layer->value, 1}};
     const rsi_dense_part attended = {&layer->attention_output, 1};
     const rsi_dense_part wide = {&layer->intermediate, 1}, narrow = {&layer->output, 1};
-    int status = rsi_dense_make(&out->mixed, mixed, 3, precision);
+    int status = pack_step(&out->mixed, place, mixed, 3, precision);
     if (status == RAGSTORE_OK)
-        status = rsi_dense_make(&out->attended, &attended, 1, precision);
+        status = pack_step(&out->attended, place, &attended, 1, precision);
     if (status == RAGSTORE_OK)
-        status = rsi_dense_make(&out->wide, &wide, 1, precision);
+        status = pack_step(&out->wide, place, &wide, 1, precision);
     if (status == RAGSTORE_OK)
-        status = rsi_dense_make(&out->narrow, &narrow, 1, precision);
-    if (status != RAGSTORE_OK)
-        free_layer(out);
+        status = pack_step(&out->narrow, place, &narrow, 1, precision);
     return status;
 }
 
-/* Those layers that a run before this one had no memory for are tried again. */
+/* Bytes of all layers; false when that is more than a size can say. */
+static bool packed_size(size_t *bytes, const rsi_encoder *encoder)
+{
+    const size_t hidden = encoder->config.hidden, intermediate = encoder->config.intermediate;
+    const size_t steps[] = {
+        rsi_dense_size(3 * hidden, hidden, encoder->precision),
+        rsi_dense_size(hidden, hidden, encoder->precision),
+        rsi_dense_size(intermediate, hidden, encoder->precision),
+        rsi_dense_size(hidden, intermediate, encoder->precision),
+    };
+    size_t layer = 0;
+    for (size_t i = 0; i < sizeof steps / sizeof steps[0]; i++)
+        if (steps[i] == 0 || !rsi_add_size(layer, steps[i], &layer))
+            return false;
+    return rsi_mul_size(layer, encoder->config.layers, bytes);
+}
+
+/* A run that had no memory leaves it to the next one. All layers lie in one block, in the order in
+ * which they are read: while one step is done, the next comes from memory. */
 static int pack_locked(rsi_encoder *encoder)
 {
-    int status = RAGSTORE_OK;
+    void *block;
+    size_t bytes;
+    if (!packed_size(&bytes, encoder))
+        return rsi_fail_no_memory();
+    char *place = rsi_alloc_streamed(&block, bytes);
+    int status = place == NULL ? RAGSTORE_E_NO_MEMORY : RAGSTORE_OK;
     for (size_t i = 0; i < encoder->config.layers && status == RAGSTORE_OK; i++)
-        if (encoder->layers[i].narrow.memory == NULL)
-            status = pack_layer(&encoder->layers[i], &encoder->weights.layers[i], encoder);
-    if (status == RAGSTORE_OK)
-        atomic_store_explicit(&encoder->packed, true, memory_order_release);
-    return status;
+        status = pack_layer(&encoder->layers[i], &place, &encoder->weights.layers[i], encoder);
+    if (status != RAGSTORE_OK) {
+        rsi_free(block);
+        return status;
+    }
+    encoder->packed_block = block;
+    atomic_store_explicit(&encoder->packed, true, memory_order_release);
+    return RAGSTORE_OK;
 }
 
 static int pack_once(const rsi_encoder *encoder)

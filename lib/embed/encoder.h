@@ -27,6 +27,7 @@ typedef struct rsi_encoder {
     rsi_precision precision;
     rsi_dense_kernels kernels;
     rsi_encoder_layer *layers; /* packed by the first run */
+    void *packed_block;        /* owned; what is packed, all layers one behind the other */
     pthread_mutex_t packing;   /* guards layers until packed is set */
     atomic_bool packed;
 } rsi_encoder;

@@ -4,11 +4,15 @@
 #include "base/status.h"
 #include "harness/fault_memory.h"
 
+#include <inttypes.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -74,6 +78,68 @@ static void base_memory__refuses_sizes_that_overflow(void **state)
     assert_false(rsi_add_size(SIZE_MAX, 1, &size));
     assert_true(rsi_mul_size(SIZE_MAX / 2, 2, &size));
     assert_false(rsi_mul_size(SIZE_MAX / 2 + 1, 2, &size));
+}
+
+static void base_memory__streamed_blocks_begin_with_a_line_or_a_large_page(void **state)
+{
+    (void)state;
+    static const size_t sizes[] = {0, 1, 100, ((size_t)2 << 20) - 1, (size_t)2 << 20, 5000001};
+    for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
+        void *block;
+        unsigned char *start = rsi_alloc_streamed(&block, sizes[i]);
+        assert_non_null(start);
+        assert_int_equal((uintptr_t)start % (sizes[i] < (size_t)2 << 20 ? 64 : (size_t)2 << 20), 0);
+        memset(start, 0xAA, sizes[i]);
+        rsi_free(block);
+    }
+}
+
+static void base_memory__streamed_blocks_may_not_be_had(void **state)
+{
+    (void)state;
+    void *block = &block;
+    assert_null(rsi_alloc_streamed(&block, SIZE_MAX));
+    assert_int_equal(rsi_error_code(), RAGSTORE_E_NO_MEMORY);
+    assert_null(block);
+    fault_memory_install();
+    fault_memory_fail(1, false);
+    assert_null(rsi_alloc_streamed(&block, (size_t)4 << 20));
+    fault_memory_disarm();
+    assert_int_equal(rsi_error_code(), RAGSTORE_E_NO_MEMORY);
+    assert_null(block);
+    fault_memory_restore();
+}
+
+/* Does the kernel know that `address` should lie in large pages? */
+static bool is_advised(const void *address)
+{
+    char line[512];
+    bool inside = false, advised = false;
+    FILE *maps = fopen("/proc/self/smaps", "r");
+    assert_non_null(maps);
+    while (fgets(line, sizeof line, maps) != NULL) {
+        uintptr_t from, to;
+        if (sscanf(line, "%" SCNxPTR "-%" SCNxPTR " ", &from, &to) == 2)
+            inside = from <= (uintptr_t)address && (uintptr_t)address < to;
+        else if (inside && strncmp(line, "VmFlags:", 8) == 0)
+            advised = strstr(line, " hg") != NULL;
+    }
+    fclose(maps);
+    return advised;
+}
+
+static void base_memory__streamed_blocks_ask_for_large_pages(void **state)
+{
+    (void)state;
+    if (access("/sys/kernel/mm/transparent_hugepage/enabled", R_OK) != 0 ||
+        access("/proc/self/smaps", R_OK) != 0)
+        skip(); /* a system that has none */
+    void *block;
+    char *start = rsi_alloc_streamed(&block, (size_t)6 << 20);
+    assert_non_null(start);
+    assert_true(is_advised(start));
+    assert_true(is_advised(start + ((size_t)6 << 20) - 1));
+    rsi_free(block);
 }
 
 static void base_memory__grows_arrays_by_doubling(void **state)
@@ -151,6 +217,9 @@ int main(void)
         cmocka_unit_test(base_memory__zeroes_where_it_says_so),
         cmocka_unit_test(base_memory__copies_texts),
         cmocka_unit_test(base_memory__refuses_sizes_that_overflow),
+        cmocka_unit_test(base_memory__streamed_blocks_begin_with_a_line_or_a_large_page),
+        cmocka_unit_test(base_memory__streamed_blocks_may_not_be_had),
+        cmocka_unit_test(base_memory__streamed_blocks_ask_for_large_pages),
         cmocka_unit_test(base_memory__grows_arrays_by_doubling),
         cmocka_unit_test(base_memory__leaves_an_array_that_cannot_grow),
         cmocka_unit_test(base_memory__sets_the_error_of_every_failed_allocation),
