@@ -6,8 +6,8 @@
 writes into FOLDER, each as tests/harness/collection.h reads it:
 
     cranfield   a link to the collection in $RAGSTORE_SHARED_DATA (default ../shared/data)
-    joined      the same abstracts, eight to a document, a heading above each: what answers a
-                question is a small part of what it stands in
+    joined      a third of the same abstracts, eight to a document, a heading above each: what
+                answers a question is a small part of what it stands in
     manual      manual pages of this system, as text; a question is what a page's NAME section
                 says of it, which is taken out of the page
 
@@ -23,7 +23,7 @@ import sys
 from pathlib import Path
 
 ABSTRACTS_A_DOCUMENT = 8
-PAGES = 120
+PAGES = 60
 PAGE_BYTES = range(3_000, 16_000)
 QUESTION_WORDS = 4
 
@@ -49,6 +49,7 @@ def by_digest(text):
 
 def join_abstracts(cranfield, folder):
     abstracts = sorted(read_lines(cranfield / "corpus.jsonl"), key=lambda a: by_digest(a["id"]))
+    abstracts = abstracts[: len(abstracts) // 3]
     documents, place = [], {}
     for at in range(0, len(abstracts), ABSTRACTS_A_DOCUMENT):
         some = abstracts[at : at + ABSTRACTS_A_DOCUMENT]

@@ -65,7 +65,6 @@ typedef struct rsi_unit {
     uint64_t sketch[RSI_SKETCH_WORDS]; /* a bit for each of its words: near-identical ones agree */
     bool is_title;    /* a heading or label: a few words that say nothing alone */
     float coverage;   /* share of the question that it and its heading hold: 0 to 1 */
-    float similarity; /* cosine to the question; 0: not computed */
     float score;      /* see answer_score.c */
 } rsi_unit;
 
@@ -90,10 +89,9 @@ bool rsi_unit_is_like(const rsi_unit *a, const rsi_unit *b);
 
 /* ---- answer_score.c ---- */
 
-/* Score the units and order them best first. embedder NULL, or it failed: by words
- * alone. */
-int rsi_units_judge(rsi_material *material, const rsi_asked *asked, const rsi_embedder *embedder,
-                    rsi_slice question);
+/* Score the units and order them best first: by words, and where the search went by vector, by how
+ * similar their passages are in the entity's metric. */
+int rsi_units_judge(rsi_material *material, const rsi_asked *asked, rsi_metric metric);
 /* Does a judged unit answer the question, or a part of it? */
 bool rsi_unit_answers(const rsi_unit *unit);
 

@@ -264,8 +264,7 @@ static int answer_extractively(rsi_agent_answer *answer, rsi_store *store, const
         status = rsi_material_make(&material, &asked, answer->sources->items,
                                    answer->sources->count);
     if (status == RAGSTORE_OK)
-        status = rsi_units_judge(&material, &asked, store->embedder,
-                                 (rsi_slice){searched.data, searched.size});
+        status = rsi_units_judge(&material, &asked, entity.metric);
     if (status == RAGSTORE_OK) {
         quote quotes[QUOTES_MAX];
         size_t count = choose(quotes, &material);

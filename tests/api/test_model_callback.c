@@ -248,6 +248,38 @@ static void model_callback__embeds_documents_and_queries_by_their_role(void **st
     assert_int_equal(how.releases, 1);
 }
 
+/* The words of the question that both documents have answer too little of it; one of them is about the
+ * same, whatever the metric. */
+static void model_callback__embeds_the_question_of_an_answer_and_nothing_else(void **state)
+{
+    static const char *const metrics[] = {"cosine", "inner_product", "l2"};
+    behaviour how = {0};
+    ragstore_model *model = open_model(&how);
+    ragstore_store *store = open_store_with(state, 0, model);
+    for (size_t i = 0; i < COUNT(metrics); i++) {
+        ragstore_entity_create_options creating = RAGSTORE_ENTITY_CREATE_OPTIONS_INIT;
+        char question[64];
+        ragstore_entity *entity;
+        ragstore_session *session;
+        ragstore_answer *answer;
+        creating.metric = metrics[i];
+        assert_ok(ragstore_entity_create(&entity, store, metrics[i], &creating));
+        add_text(entity, "a.txt", "Harbour walls stand on xgranitex.");
+        add_text(entity, "b.txt", "Harbour gulls stand on xmarblex.");
+        assert_ok(ragstore_session_create(&session, entity, NULL));
+        snprintf(question, sizeof question, "Which granite quarry opened by the harbour? (%zu)", i);
+        how.texts = 0;
+        assert_ok(ragstore_session_ask(&answer, session, question, NULL));
+        assert_int_equal(how.texts, 1);
+        assert_string_equal(ragstore_answer_text(answer), "Harbour walls stand on xgranitex. [1]");
+        ragstore_answer_free(answer);
+        ragstore_session_free(session);
+        ragstore_entity_free(entity);
+    }
+    assert_ok(ragstore_store_close(store));
+    ragstore_model_free(model);
+}
+
 static void model_callback__that_fails_adds_nothing(void **state)
 {
     behaviour how = {.fails_with = 1, .reason = "no route to host"};
@@ -427,6 +459,7 @@ int main(void)
         TEST(model_callback__has_no_tokens),
         TEST(model_open_callback__refuses_what_makes_no_sense),
         TEST(model_callback__embeds_documents_and_queries_by_their_role),
+        TEST(model_callback__embeds_the_question_of_an_answer_and_nothing_else),
         TEST(model_callback__that_fails_adds_nothing),
         TEST(model_callback__that_fails_leaves_search_by_keyword),
         TEST(model_callback__holds_up_no_search),
