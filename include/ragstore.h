@@ -1578,7 +1578,7 @@ RAGSTORE_API void ragstore_upload_abort(ragstore_upload *upload);
 
 /* A job goes on behind the calls, in threads of the library, or in ragstore_store_maintain() when the
  * store was opened with NO_BACKGROUND. It is written down before it begins: after a crash the next
- * process that has the store open takes it up again, and of several exactly one does. An upload that
+ * process that has the store open takes it up again, and of several exactly one does. A document that
  * ended together with its process ten times has failed. Of the jobs that have ended the last 1,000 are kept. */
 
 typedef struct ragstore_job_list_options {
@@ -1623,6 +1623,33 @@ RAGSTORE_API void ragstore_job_list_options_init(ragstore_job_list_options *opti
  * Since:     0.1
  */
 RAGSTORE_API int ragstore_upload_submit(ragstore_job **out, ragstore_upload *upload);
+
+/**
+ * Leave chunks, and vectors if given, to a job: as ragstore_document_add_chunks() takes them, which are
+ * embedded as far as they have no vectors, and added in one commit that also ends the job. What that
+ * call would refuse, as the entity is now, is refused at once. In a batch the job begins after the
+ * commit. The progress callback of the options is not called.
+ *
+ * @param out  NULL, or set to the job, to NULL on failure
+ * @param entity  not NULL
+ * @param chunks_json  UTF-8 JSON text: an array of 1 to 10,000 objects; at most 256 MiB
+ * @param vectors  NULL, or one row of `dimension` floats for each chunk, instead of vectors in the
+ *                 JSON; with the text at most 1 GiB
+ * @param dimension  numbers in a row; 0 when vectors is NULL
+ * @param options  NULL for the defaults
+ *
+ * Ownership: caller owns *out, free with ragstore_job_free(); everything else is copied.
+ * Lifetime:  none.
+ * Threads:   any thread.
+ * Errors:    NOT_FOUND (entity), EMBEDDER (the entity's model is not the store's), INVALID_DATA,
+ *            TOO_LARGE, BUSY, READ_ONLY, DISK_FULL, common.
+ * Blocking:  waits for the disk: returns when chunks and job survive a power cut.
+ * Since:     0.1
+ */
+RAGSTORE_API int ragstore_document_submit_chunks(ragstore_job **out, ragstore_entity *entity,
+                                                 const char *chunks_json, const float *vectors,
+                                                 size_t dimension,
+                                                 const ragstore_document_add_options *options);
 
 /**
  * Make vectors of the store's model for all documents of an entity, by a job: of one that was made
@@ -1691,7 +1718,7 @@ RAGSTORE_API void ragstore_job_free(ragstore_job *job);
 RAGSTORE_API const char *ragstore_job_id(const ragstore_job *job);
 
 /**
- * Describe a job as a JSON object: job_id, kind ("upload" or "reembed"), entity_id, filename (or null), state
+ * Describe a job as a JSON object: job_id, kind ("upload", "chunks" or "reembed"), entity_id, filename (or null), state
  * ("waiting", "running", "done", "failed" or "cancelled"), stage (of a running one: "extract",
  * "chunk", "embed" or "commit"; else null), done and total (in the stage's own unit; total is 0 while
  * unknown), error (null, or status such as "NOT_EXTRACTABLE", its code, and message), result (null, or

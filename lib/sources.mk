@@ -223,6 +223,7 @@ ROOM_ingest := \
     chunk_sentences.c \
     chunk_split.c \
     chunk_tokens.c \
+    chunks_job.c \
     document.c \
     document_change.c \
     document_commit.c \

@@ -94,6 +94,16 @@ int ragstore_document_add(ragstore_document **out, ragstore_entity *entity, cons
     return ragstore_upload_commit(out, upload);
 }
 
+int rsi_check_chunks_arguments(const char *chunks_json, const float *vectors, size_t dimension,
+                               const char *function)
+{
+    int status = rsi_check_not_null(chunks_json, function, "chunks_json");
+    if (status == RAGSTORE_OK && (vectors == NULL) != (dimension == 0))
+        status = rsi_fail(RAGSTORE_E_INVALID_ARGUMENT, "api",
+                          "%s: vectors and dimension are given together or not at all", function);
+    return status;
+}
+
 int ragstore_document_add_chunks(ragstore_document **out, ragstore_entity *entity,
                                  const char *chunks_json, const float *vectors, size_t dimension,
                                  const ragstore_document_add_options *options)
@@ -102,10 +112,7 @@ int ragstore_document_add_chunks(ragstore_document **out, ragstore_entity *entit
     rsi_added added;
     if (out != NULL)
         *out = NULL;
-    int status = rsi_check_not_null(chunks_json, __func__, "chunks_json");
-    if (status == RAGSTORE_OK && (vectors == NULL) != (dimension == 0))
-        status = rsi_fail(RAGSTORE_E_INVALID_ARGUMENT, "api",
-                          "%s: vectors and dimension are given together or not at all", __func__);
+    int status = rsi_check_chunks_arguments(chunks_json, vectors, dimension, __func__);
     if (status == RAGSTORE_OK)
         status = rsi_take_options(&given, sizeof given, options, __func__);
     if (status == RAGSTORE_OK)

@@ -28,6 +28,19 @@ int rsi_job_open_handle(ragstore_job **out, rsi_core *core, const char *job_id)
     return RAGSTORE_OK;
 }
 
+/* What was made before the commit (NULL: nobody wants it) gets its id and goes to the caller. */
+static int hand_over(ragstore_job **out, ragstore_job *job, const char job_id[RSI_JOB_ID_MAX],
+                     int status)
+{
+    if (status != RAGSTORE_OK || job == NULL) {
+        ragstore_job_free(job);
+        return status;
+    }
+    memcpy(job->job_id, job_id, RSI_JOB_ID_MAX);
+    *out = job;
+    return RAGSTORE_OK;
+}
+
 int ragstore_upload_submit(ragstore_job **out, ragstore_upload *upload)
 {
     ragstore_job *job = NULL;
@@ -49,13 +62,35 @@ int ragstore_upload_submit(ragstore_job **out, ragstore_upload *upload)
     if (entered)
         rsi_core_leave(core, status);
     rsi_upload_free_handle(upload);
-    if (status != RAGSTORE_OK || job == NULL) {
-        ragstore_job_free(job);
+    return hand_over(out, job, job_id, status);
+}
+
+int ragstore_document_submit_chunks(ragstore_job **out, ragstore_entity *entity,
+                                    const char *chunks_json, const float *vectors,
+                                    size_t dimension, const ragstore_document_add_options *options)
+{
+    ragstore_document_add_options given;
+    ragstore_job *job = NULL;
+    char job_id[RSI_JOB_ID_MAX] = "";
+    if (out != NULL)
+        *out = NULL;
+    int status = rsi_check_chunks_arguments(chunks_json, vectors, dimension, __func__);
+    if (status == RAGSTORE_OK)
+        status = rsi_take_options(&given, sizeof given, options, __func__);
+    if (status == RAGSTORE_OK)
+        status = rsi_check_handle(entity, RSI_MAGIC_ENTITY, __func__);
+    if (status == RAGSTORE_OK)
+        status = rsi_core_enter_to_write(entity->core, __func__);
+    if (status != RAGSTORE_OK)
         return status;
-    }
-    memcpy(job->job_id, job_id, sizeof job_id);
-    *out = job;
-    return RAGSTORE_OK;
+    rsi_core *core = entity->core;
+    const rsi_document_fields fields = rsi_document_fields_of(&given, core);
+    if (out != NULL) /* before the commit, which cannot be taken back */
+        status = rsi_job_open_handle(&job, core, job_id);
+    if (status == RAGSTORE_OK)
+        status = rsi_chunks_submit(job_id, core->store, entity->id, entity->incarnation,
+                                   chunks_json, vectors, dimension, &fields);
+    return hand_over(out, job, job_id, rsi_core_leave(core, status));
 }
 
 int ragstore_entity_reembed(ragstore_job **out, ragstore_entity *entity)
@@ -74,14 +109,7 @@ int ragstore_entity_reembed(ragstore_job **out, ragstore_entity *entity)
         status = rsi_job_open_handle(&job, core, job_id);
     if (status == RAGSTORE_OK)
         status = rsi_reembed_submit(job_id, core->store, entity->id, entity->incarnation);
-    status = rsi_core_leave(core, rsi_wrap(status, "reembed"));
-    if (status != RAGSTORE_OK || job == NULL) {
-        ragstore_job_free(job);
-        return status;
-    }
-    memcpy(job->job_id, job_id, sizeof job_id);
-    *out = job;
-    return RAGSTORE_OK;
+    return hand_over(out, job, job_id, rsi_core_leave(core, rsi_wrap(status, "reembed")));
 }
 
 int ragstore_job_open(ragstore_job **out, ragstore_store *store, const char *job_id)

@@ -172,6 +172,10 @@ int rsi_buffer_from(ragstore_buffer **out, rsi_bytes *bytes);
 rsi_document_fields rsi_document_fields_of(const ragstore_document_add_options *given,
                                            const rsi_core *core);
 
+/* Chunks are there, and vectors with their dimension or neither. */
+int rsi_check_chunks_arguments(const char *chunks_json, const float *vectors, size_t dimension,
+                               const char *function);
+
 int rsi_job_open_handle(ragstore_job **out, rsi_core *core, const char *job_id);
 /* Let go of an upload that has ended. */
 void rsi_upload_free_handle(ragstore_upload *upload);

@@ -287,27 +287,41 @@ static int prepare_given(rsi_prepared *prepared, rsi_store *store,
                               given->dimension, given->fields);
 }
 
-/* What chunks and vectors are known by: so the same call twice adds once. */
-static int digest_chunks(char sha256[RSI_SHA256_HEX], const given_chunks *given)
+int rsi_vectors_size(size_t *size, const char *chunks_json, size_t dimension)
+{
+    rsi_json *list = NULL;
+    *size = 0;
+    if (dimension == 0)
+        return RAGSTORE_OK;
+    int status = rsi_json_parse(&list, chunks_json, strlen(chunks_json), RSI_JSON_DEPTH_REQUEST);
+    if (status == RAGSTORE_OK)
+        status = rsi_chunk_list_check(list, dimension);
+    if (status == RAGSTORE_OK)
+        *size = rsi_json_count(list) * dimension * sizeof(float);
+    rsi_json_free(list);
+    return rsi_wrap(status, "add chunks");
+}
+
+void rsi_chunks_digest(char sha256[RSI_SHA256_HEX], const char *chunks_json, const float *vectors,
+                       size_t vectors_size)
 {
     rsi_sha256 sha;
-    rsi_json *list;
     rsi_sha256_begin(&sha);
-    rsi_sha256_add(&sha, given->json, strlen(given->json));
-    if (given->vectors != NULL) {
-        int status =
-            rsi_json_parse(&list, given->json, strlen(given->json), RSI_JSON_DEPTH_REQUEST);
-        if (status == RAGSTORE_OK) /* the rows are as many as the chunks: count before reading */
-            status = rsi_chunk_list_check(list, given->dimension);
-        if (status == RAGSTORE_OK)
-            rsi_sha256_add(&sha, given->vectors,
-                           rsi_json_count(list) * given->dimension * sizeof(float));
-        rsi_json_free(list);
-        if (status != RAGSTORE_OK)
-            return rsi_wrap(status, "add chunks");
-    }
+    rsi_sha256_add(&sha, chunks_json, strlen(chunks_json));
+    if (vectors_size > 0)
+        rsi_sha256_add(&sha, vectors, vectors_size);
     rsi_sha256_end_hex(&sha, sha256);
-    return RAGSTORE_OK;
+}
+
+int rsi_chunks_json_check(const rsi_store *store, const char *chunks_json,
+                          const rsi_document_fields *fields)
+{
+    if (rsi_storage_is_read_only(store->storage))
+        return rsi_fail(RAGSTORE_E_READ_ONLY, "ingest", "the store was opened for reading only");
+    if (strlen(chunks_json) > RSI_CHUNKS_JSON_MAX)
+        return rsi_fail(RAGSTORE_E_TOO_LARGE, "ingest",
+                        "chunks of over 256 MiB; send fewer at once");
+    return rsi_document_check_fields(fields);
 }
 
 int rsi_document_add_chunks(rsi_added *added, rsi_store *store, const char *entity_id,
@@ -316,18 +330,15 @@ int rsi_document_add_chunks(rsi_added *added, rsi_store *store, const char *enti
                             const rsi_document_fields *fields)
 {
     char sha256[RSI_SHA256_HEX];
+    size_t vectors_size;
     given_chunks given = {chunks_json, vectors, dimension, fields};
     memset(added, 0, sizeof *added);
-    if (rsi_storage_is_read_only(store->storage))
-        return rsi_fail(RAGSTORE_E_READ_ONLY, "ingest", "the store was opened for reading only");
-    if (strlen(chunks_json) > RSI_CHUNKS_JSON_MAX)
-        return rsi_fail(RAGSTORE_E_TOO_LARGE, "ingest",
-                        "chunks of over 256 MiB; send fewer at once");
-    int status = rsi_document_check_fields(fields);
+    int status = rsi_chunks_json_check(store, chunks_json, fields);
     if (status == RAGSTORE_OK)
-        status = digest_chunks(sha256, &given);
+        status = rsi_vectors_size(&vectors_size, chunks_json, dimension);
     if (status != RAGSTORE_OK)
         return status;
+    rsi_chunks_digest(sha256, chunks_json, vectors, vectors_size);
     rsi_origin origin = {NULL, NULL, strlen(chunks_json), sha256, NULL};
     return rsi_document_add(added, store, entity_id, incarnation, &origin, fields, prepare_given,
                             &given);

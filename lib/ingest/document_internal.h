@@ -55,6 +55,18 @@ int rsi_prepare_chunks(rsi_prepared *prepared, rsi_store *store, const rsi_entit
                        const char *chunks_json, const float *vectors, size_t dimension,
                        const rsi_document_fields *fields);
 
+/* Could they be taken, as the entity is now? */
+int rsi_check_chunks(const rsi_store *store, const rsi_entity_record *entity,
+                     const char *chunks_json, const float *vectors, size_t dimension);
+/* May a call bring this text as chunks, with those fields? */
+int rsi_chunks_json_check(const rsi_store *store, const char *chunks_json,
+                          const rsi_document_fields *fields);
+/* How many bytes the vectors are that come beside the JSON; 0 when dimension is. INVALID_DATA. */
+int rsi_vectors_size(size_t *size, const char *chunks_json, size_t dimension);
+/* What chunks and vectors are known by: so the same twice is added once. */
+void rsi_chunks_digest(char sha256[RSI_SHA256_HEX], const char *chunks_json, const float *vectors,
+                       size_t vectors_size);
+
 /* A document's row, as it is stored. */
 typedef struct rsi_stored_document {
     rsi_json *json; /* owned; the texts are borrowed from it */
@@ -105,8 +117,9 @@ int rsi_choose_embedder(const rsi_embedder **use, const rsi_store *store,
 
 /* Work on a job of a kind: rsi_job_runners. */
 int rsi_upload_run(rsi_job *job);
+int rsi_chunks_run(rsi_job *job);
 int rsi_reembed_run(rsi_job *job);
-/* End an upload's job with the transaction that added its document. */
+/* End the job with the transaction that added its document. */
 int rsi_upload_end_in_tx(rsi_job *job, rsi_tx *tx, const rsi_added *added, bool file_taken);
 
 /* Check the caller's texts. */

@@ -418,14 +418,12 @@ static int take_vectors(rsi_prepared *prepared, bool *has_vector, const rsi_json
     return status;
 }
 
-static int embed_the_rest(rsi_prepared *prepared, rsi_store *store, const rsi_embedder *embedder,
-                          const bool *has_vector, const rsi_document_fields *fields)
+static int check_all_have_vectors(const rsi_prepared *prepared, const bool *has_vector)
 {
-    for (size_t i = 0; embedder == NULL && i < prepared->count; i++)
+    for (size_t i = 0; i < prepared->count; i++)
         if (!has_vector[i])
             return bad_chunk(i, "it has no vector, and the model of this entity is not loaded");
-    return embedder == NULL ? RAGSTORE_OK
-                            : embed_chunks(prepared, store, embedder, has_vector, fields);
+    return RAGSTORE_OK;
 }
 
 int rsi_chunk_list_check(const rsi_json *list, size_t dimension)
@@ -455,13 +453,15 @@ int rsi_chunk_list_read(rsi_prepared *prepared, const rsi_json *list)
     return status;
 }
 
-int rsi_prepare_chunks(rsi_prepared *prepared, rsi_store *store, const rsi_entity_record *entity,
-                       const char *chunks_json, const float *vectors, size_t dimension,
-                       const rsi_document_fields *fields)
+/* Take chunks and vectors as they were given. `has_vector` is NULL when there are to be none; caller
+ * frees it. */
+static int take_given(rsi_prepared *prepared, bool **has_vector, const rsi_embedder **embedder,
+                      const rsi_store *store, const rsi_entity_record *entity,
+                      const char *chunks_json, const float *vectors, size_t dimension)
 {
     rsi_json *list = NULL;
-    bool *has_vector = NULL;
-    const rsi_embedder *embedder = NULL;
+    *has_vector = NULL;
+    *embedder = NULL;
     memset(prepared, 0, sizeof *prepared);
     snprintf(prepared->media_type, sizeof prepared->media_type, "application/x-ragstore-chunks");
     size_t given = 0;
@@ -474,17 +474,43 @@ int rsi_prepare_chunks(rsi_prepared *prepared, rsi_store *store, const rsi_entit
     if (status == RAGSTORE_OK)
         status = rsi_chunk_list_read(prepared, list);
     if (status == RAGSTORE_OK)
-        status = settle_vectors(prepared, &embedder, store, entity, given);
+        status = settle_vectors(prepared, embedder, store, entity, given);
     if (status == RAGSTORE_OK && prepared->vectors != NULL) {
-        has_vector = rsi_alloc_array(prepared->count, sizeof *has_vector);
-        status = has_vector == NULL ? RAGSTORE_E_NO_MEMORY
-                                    : take_vectors(prepared, has_vector, list, vectors);
-        if (status == RAGSTORE_OK)
-            status = embed_the_rest(prepared, store, embedder, has_vector, fields);
+        *has_vector = rsi_alloc_array(prepared->count, sizeof **has_vector);
+        status = *has_vector == NULL ? RAGSTORE_E_NO_MEMORY
+                                     : take_vectors(prepared, *has_vector, list, vectors);
+        if (status == RAGSTORE_OK && *embedder == NULL)
+            status = check_all_have_vectors(prepared, *has_vector);
     }
-    rsi_free(has_vector);
     rsi_json_free(list);
+    return status;
+}
+
+int rsi_prepare_chunks(rsi_prepared *prepared, rsi_store *store, const rsi_entity_record *entity,
+                       const char *chunks_json, const float *vectors, size_t dimension,
+                       const rsi_document_fields *fields)
+{
+    bool *has_vector;
+    const rsi_embedder *embedder;
+    int status = take_given(prepared, &has_vector, &embedder, store, entity, chunks_json, vectors,
+                            dimension);
+    if (status == RAGSTORE_OK && has_vector != NULL && embedder != NULL)
+        status = embed_chunks(prepared, store, embedder, has_vector, fields);
+    rsi_free(has_vector);
     if (status != RAGSTORE_OK)
         rsi_prepared_free(prepared);
     return rsi_wrap(status, "add chunks");
+}
+
+int rsi_check_chunks(const rsi_store *store, const rsi_entity_record *entity,
+                     const char *chunks_json, const float *vectors, size_t dimension)
+{
+    rsi_prepared prepared;
+    bool *has_vector;
+    const rsi_embedder *embedder;
+    int status = take_given(&prepared, &has_vector, &embedder, store, entity, chunks_json, vectors,
+                            dimension);
+    rsi_free(has_vector);
+    rsi_prepared_free(&prepared);
+    return status;
 }

@@ -27,6 +27,10 @@ static int encode_request(rsi_bytes *out, const rsi_upload *upload, const char *
     rsi_json_put_text(&writer, "metadata", fields->metadata_json);
     rsi_json_put_integer(&writer, "size", (int64_t)upload->size);
     rsi_json_put_text(&writer, "sha256", sha256);
+    if (upload->chunks_sha256 != NULL) {
+        rsi_json_put_integer(&writer, "vectors_size", (int64_t)upload->vectors_size);
+        rsi_json_put_integer(&writer, "dimension", (int64_t)upload->dimension);
+    }
     rsi_json_end_object(&writer);
     return rsi_bytes_status(out);
 }
@@ -38,7 +42,7 @@ static int look_at_bytes(bool *needs_extractor, const rsi_upload *upload)
     rsi_file *file;
     const size_t size = upload->size < LOOK_BYTES ? (size_t)upload->size : LOOK_BYTES;
     *needs_extractor = false;
-    if (upload->fields.extract == NULL)
+    if (upload->fields.extract == NULL || upload->chunks_sha256 != NULL)
         return RAGSTORE_OK;
     int status =
         rsi_file_open(&file, rsi_storage_root(upload->store->storage),
@@ -54,7 +58,8 @@ static int look_at_bytes(bool *needs_extractor, const rsi_upload *upload)
 static int put_job(char job_id[RSI_JOB_ID_MAX], rsi_tx *tx, const rsi_upload *upload,
                    const char *request, bool needs_extractor)
 {
-    const rsi_new_job job = {.kind = RSI_UPLOAD,
+    const bool is_file = upload->chunks_sha256 == NULL;
+    const rsi_new_job job = {.kind = is_file ? RSI_UPLOAD : RSI_CHUNKS,
                              .entity_id = upload->entity_id,
                              .incarnation = upload->incarnation,
                              .filename = upload->fields.filename,
@@ -64,7 +69,7 @@ static int put_job(char job_id[RSI_JOB_ID_MAX], rsi_tx *tx, const rsi_upload *up
     rsi_entity_record entity;
     const rsi_embedder *embedder;
     int status = rsi_entity_read(&entity, upload->store, upload->entity_id, upload->incarnation);
-    if (status == RAGSTORE_OK) /* what can be refused at once is */
+    if (status == RAGSTORE_OK && is_file) /* what can be refused at once is */
         status = rsi_choose_embedder(&embedder, upload->store, &entity);
     if (status == RAGSTORE_OK)
         status =
@@ -103,7 +108,8 @@ int rsi_upload_submit(char job_id[RSI_JOB_ID_MAX], rsi_upload *upload)
     char sha256[RSI_SHA256_HEX];
     int status = rsi_upload_finish_writing(sha256, upload);
     if (status == RAGSTORE_OK)
-        status = submit(job_id, upload, sha256);
+        status = submit(job_id, upload,
+                        upload->chunks_sha256 == NULL ? sha256 : upload->chunks_sha256);
     if (status == RAGSTORE_OK)
         rsi_jobs_tell(upload->store->jobs);
     const char *name = upload->fields.filename;
@@ -119,27 +125,21 @@ static int report(void *user, const char *stage, uint64_t done, uint64_t total)
     return rsi_job_report(user, stage, done, total) == RAGSTORE_OK ? 0 : 1;
 }
 
-static int prepare_job(rsi_prepared *prepared, rsi_store *store, const rsi_entity_record *entity,
-                       void *user)
+int rsi_upload_is_gone(const rsi_job *job)
 {
-    const rsi_document_fields *fields = user;
-    rsi_job *job = fields->progress_user;
-    int status = rsi_prepare_file(prepared, store, entity, job->record.incoming, fields);
-    if (status == RAGSTORE_E_NOT_FOUND) { /* cancelled a moment ago, in another process perhaps */
-        rsi_job_record now;
-        if (rsi_job_read(&now, store->storage, job->record.id) == RAGSTORE_OK &&
-            now.state == RSI_JOB_RUNNING)
-            status = rsi_fail(RAGSTORE_E_DAMAGED, "ingest",
-                              "its file is gone from uploads/; send it again");
-        rsi_job_record_free(&now);
-    }
+    rsi_job_record now;
+    int status = RAGSTORE_E_NOT_FOUND;
+    if (rsi_job_read(&now, job->store->storage, job->record.id) == RAGSTORE_OK &&
+        now.state == RSI_JOB_RUNNING)
+        status = rsi_fail(RAGSTORE_E_DAMAGED, "ingest",
+                          "its file is gone from uploads/; send it again");
+    rsi_job_record_free(&now);
     return status;
 }
 
-int rsi_upload_run(rsi_job *job)
+rsi_document_fields rsi_upload_fields(rsi_job *job)
 {
     const rsi_json *request = job->record.request;
-    const char *sha256 = rsi_json_get_text(request, "sha256");
     const rsi_document_fields fields = {
         .filename = rsi_json_get_text(request, "filename"),
         .media_type = rsi_json_get_text(request, "media_type"),
@@ -151,6 +151,23 @@ int rsi_upload_run(rsi_job *job)
         .progress_user = job,
         .extract = job->extractor == NULL ? NULL : job->extractor->call,
         .extract_user = job->extractor == NULL ? NULL : job->extractor->user};
+    return fields;
+}
+
+static int prepare_job(rsi_prepared *prepared, rsi_store *store, const rsi_entity_record *entity,
+                       void *user)
+{
+    const rsi_document_fields *fields = user;
+    rsi_job *job = fields->progress_user;
+    int status = rsi_prepare_file(prepared, store, entity, job->record.incoming, fields);
+    return status == RAGSTORE_E_NOT_FOUND ? rsi_upload_is_gone(job) : status;
+}
+
+int rsi_upload_run(rsi_job *job)
+{
+    const rsi_json *request = job->record.request;
+    const char *sha256 = rsi_json_get_text(request, "sha256");
+    const rsi_document_fields fields = rsi_upload_fields(job);
     rsi_added added;
     bool taken = false;
     if (sha256 == NULL || job->record.incoming == NULL)
@@ -182,6 +199,8 @@ int rsi_ingest_run_job(rsi_job *job)
 {
     if (strcmp(job->record.kind, RSI_UPLOAD) == 0)
         return rsi_upload_run(job);
+    if (strcmp(job->record.kind, RSI_CHUNKS) == 0)
+        return rsi_chunks_run(job);
     if (strcmp(job->record.kind, RSI_REEMBED) == 0)
         return rsi_reembed_run(job);
     return rsi_fail(RAGSTORE_E_VERSION, "ingest", "this version knows no job of the kind \"%.30s\"",

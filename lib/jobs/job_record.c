@@ -23,6 +23,11 @@ bool rsi_job_has_ended(rsi_job_state state)
     return state >= RSI_JOB_DONE;
 }
 
+bool rsi_job_brings_document(const rsi_job_record *record)
+{
+    return strcmp(record->kind, RSI_UPLOAD) == 0 || strcmp(record->kind, RSI_CHUNKS) == 0;
+}
+
 static bool is_arrow(rsi_job_state from, rsi_job_state to)
 {
     switch (from) {

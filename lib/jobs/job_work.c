@@ -138,7 +138,7 @@ static int look_at_job(void *user, const char *key, const char *json, size_t siz
         return status;
     if (!rsi_job_has_ended(record.state) &&
         (from->has_extractor || !rsi_json_true(rsi_json_get(record.json, "needs_extractor"))))
-        from->found = take(from, &record, strcmp(record.kind, RSI_UPLOAD) != 0);
+        from->found = take(from, &record, !rsi_job_brings_document(&record));
     rsi_job_record_free(&record);
     return RAGSTORE_OK;
 }
@@ -292,7 +292,7 @@ static int begin(bool *goes, rsi_job *job, const char *job_id)
                          (status == RAGSTORE_OK && rsi_job_has_ended(job->record.state));
     /* a document may be what ends the process; other jobs go on where they were */
     const bool again = is_over || job->record.attempts < RSI_JOB_ATTEMPTS ||
-                       strcmp(job->record.kind, RSI_UPLOAD) != 0;
+                       !rsi_job_brings_document(&job->record);
     if (status == RAGSTORE_OK && !is_over)
         status =
             rsi_job_put_move(tx, job->jobs->storage, &job->record, again ? &running : &given_up);

@@ -28,9 +28,10 @@ typedef struct rsi_jobs rsi_jobs;
 #define RSI_JOB_ID_MAX 17 /* "job_", 12 hexadecimal digits, NUL */
 #define RSI_REEMBED "reembed" /* kinds */
 #define RSI_UPLOAD "upload"
+#define RSI_CHUNKS "chunks"
 #define RSI_JOB_STAGE_MAX 32
 #define RSI_JOBS_KEPT 1000  /* that have ended */
-#define RSI_JOB_ATTEMPTS 10 /* then an upload that ends with its process each time has failed */
+#define RSI_JOB_ATTEMPTS 10 /* then a document that ends with its process each time has failed */
 
 typedef enum rsi_job_state {
     RSI_JOB_WAITING,
@@ -75,6 +76,8 @@ typedef struct rsi_job_end {
 } rsi_job_end;
 
 bool rsi_job_has_ended(rsi_job_state state);
+/* Is it a document on its way in? Others work on what is there, and may take long. */
+bool rsi_job_brings_document(const rsi_job_record *record);
 const char *rsi_job_state_name(rsi_job_state state);
 
 int rsi_job_read(rsi_job_record *record, rsi_storage *storage, const char *job_id); /* NOT_FOUND */

@@ -25,6 +25,26 @@ def test_job__gives_the_document_when_it_is_done(store, entity):
     assert store.jobs("another") == []
 
 
+def test_job__takes_own_chunks_and_vectors(store, entity):
+    job = entity.submit_chunks(
+        ["Granite.", {"text": "Marble.", "metadata": {"page": 7}}],
+        [[1, 0], [0, 1]],
+        filename="rocks.json",
+        key="rocks",
+    )
+    document = job.wait(30)
+    assert document["filename"] == "rocks.json"
+    assert document["chunks_count"] == 2
+    assert job.describe()["kind"] == "chunks"
+    assert list(entity.index().vector(1)) == [0, 1]
+    again = entity.submit_chunks(["Granite.", "Marble."], [[1, 0], [0, 1]], key="rocks")
+    assert again.wait(30)["doc_id"] == document["doc_id"]
+    with pytest.raises(ragstore.InvalidDataError, match="have 2"):
+        entity.submit_chunks(["Sand."], [[1, 0, 0]])
+    with pytest.raises(ragstore.InvalidArgumentError, match="2 vectors for 1 chunks"):
+        entity.submit_chunks(["Sand."], [[1, 0], [0, 1]])
+
+
 def test_job__raises_what_it_failed_with(entity):
     job = submit(entity, "%PDF-1.4\n", filename="x.pdf")
     with pytest.raises(ragstore.NotExtractableError, match="x.pdf"):

@@ -482,6 +482,9 @@ TABLE: list[tuple[str, list[Any], Any, Any]] = [
     # job
     ("ragstore_job_list_options_init", [_P(job_list_options)], None, None),
     ("ragstore_upload_submit", [_P(job_p), upload_p], c_int, _status),
+    ("ragstore_document_submit_chunks",
+     [_P(job_p), entity_p, c_char_p, _P(c_float), c_size_t, _P(document_add_options)],
+     c_int, _status),
     ("ragstore_entity_reembed", [_P(job_p), entity_p], c_int, _status),
     ("ragstore_job_open", [_P(job_p), store_p, c_char_p], c_int, _status),
     ("ragstore_job_free", [job_p], None, None),

@@ -106,18 +106,7 @@ class Entity(Handle):
 
         Options as of add().
         """
-        objects = [
-            {"text": chunk} if isinstance(chunk, str) else _plain_chunk(chunk) for chunk in chunks
-        ]
-        json_text = _convert.json_text(objects, "chunks")
-        rows = None
-        if vectors is not None:
-            rows = Floats(vectors)
-            if rows.single or rows.count != len(objects):
-                raise invalid(
-                    f"there are {1 if rows.single else rows.count} vectors for {len(objects)} "
-                    "chunks; give one row for each chunk"
-                )
+        json_text, rows = _own_chunks(chunks, vectors)
         out = _ffi.document_p()
         callbacks = Callbacks()
         struct = add_options(callbacks, **options)
@@ -131,6 +120,42 @@ class Entity(Handle):
                 ctypes.byref(struct),
             )
             return Document(out, self)
+
+    def submit_chunks(
+        self,
+        chunks: Iterable[str | Mapping[str, Any]],
+        vectors: Any = None,
+        *,
+        filename: str | None = None,
+        source: str | None = None,
+        description: str | None = None,
+        metadata: Mapping[str, Any] | None = None,
+        key: str | None = None,
+    ) -> Job:
+        """Leave chunks, and vectors if given, to a job: returns when they are durable; missing
+        vectors are made behind the call. Chunks and vectors as of add_chunks(), options as of
+        add()."""
+        json_text, rows = _own_chunks(chunks, vectors)
+        out = _ffi.job_p()
+        callbacks = Callbacks()
+        struct = add_options(
+            callbacks,
+            filename=filename,
+            source=source,
+            description=description,
+            metadata=metadata,
+            key=key,
+        )
+        with callbacks, self._use() as pointer:
+            lib.ragstore_document_submit_chunks(
+                ctypes.byref(out),
+                pointer,
+                json_text,
+                rows.pointer if rows else None,
+                rows.dimension if rows else 0,
+                ctypes.byref(struct),
+            )
+        return Job(out, self._store)
 
     def import_faiss(
         self,
@@ -346,6 +371,25 @@ def list_options(limit: int | None, offset: int, match: str | None) -> _ffi.list
 
 def _pointer(strings: Any) -> Any:
     return None if strings is None else ctypes.cast(strings, POINTER(c_char_p))
+
+
+def _own_chunks(
+    chunks: Iterable[str | Mapping[str, Any]], vectors: Any
+) -> tuple[Any, Floats | None]:
+    """Chunks as JSON text, and the vectors beside them, one for each."""
+    objects = [
+        {"text": chunk} if isinstance(chunk, str) else _plain_chunk(chunk) for chunk in chunks
+    ]
+    json_text = _convert.json_text(objects, "chunks")
+    if vectors is None:
+        return json_text, None
+    rows = Floats(vectors)
+    if rows.single or rows.count != len(objects):
+        raise invalid(
+            f"there are {1 if rows.single else rows.count} vectors for {len(objects)} chunks; "
+            "give one row for each chunk"
+        )
+    return json_text, rows
 
 
 def _plain_chunk(chunk: Mapping[str, Any]) -> Mapping[str, Any]:

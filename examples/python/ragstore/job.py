@@ -13,7 +13,7 @@ _SLICE_MS = 200  # between two looks for Ctrl-C
 
 
 class Job(Handle):
-    """A job, as Upload.submit() gives it and Store.job() finds it by its id in any process."""
+    """A job, as Upload.submit() and Entity.submit_chunks() give it and Store.job() finds it by its id in any process."""
 
     _kind = "job"
     _free = "ragstore_job_free"
