@@ -4,6 +4,7 @@ ROOMS := base files json query storage vectors lexical embed jobs entities searc
     collections agent api
 
 ROOM_base := \
+    base64.c \
     bitset.c \
     bytes.c \
     clock.c \
