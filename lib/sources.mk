@@ -133,6 +133,7 @@ ROOM_vectors := \
     rows_append.c \
     rows_block.c \
     rows_compact.c \
+    rows_restore.c \
     rows_search.c \
     rows_search_many.c \
     rows_walk.c

@@ -1,7 +1,8 @@
 /*
  * Rows: opening and closing, the directory from chunk number to row, and the check of a block at
  * its first use. Layout and state are drawn in rows_block.h and rows_internal.h; rows_walk.c finds
- * the blocks, rows_append.c writes them, rows_search.c ranks them, rows_compact.c leaves the dead out. Locking: vectors.h.
+ * the blocks, rows_append.c writes them, rows_search.c ranks them, rows_compact.c leaves the dead out,
+ * rows_restore.c brings back what did not reach the disk. Locking: vectors.h.
  */
 #include "vectors/rows_internal.h"
 
@@ -72,11 +73,15 @@ void rsi_rows_forget(rsi_rows *rows)
     rsi_error_save(&saved);
     for (size_t i = 0; i < rows->segment_count; i++) {
         rsi_rows_segment *segment = &rows->segments[i];
-        rsi_root_unview(rows->root, segment->view, segment->viewed);
+        if (segment->state == RSI_SEGMENT_HELD)
+            rsi_free((void *)(uintptr_t)segment->view);
+        else
+            rsi_root_unview(rows->root, segment->view, segment->viewed);
         segment->view = NULL;
     }
     rsi_rows_close_files(rows);
     rsi_error_restore(&saved);
+    rows->restored = NULL;
     rows->segment_count = 0;
     rows->run_count = 0;
 }
@@ -131,7 +136,10 @@ uint64_t rsi_rows_bytes(const rsi_rows *rows)
 
 size_t rsi_rows_memory(const rsi_rows *rows)
 {
-    return sizeof *rows + rows->segment_count * VIEW_COST + strlen(rows->directory) + 1 +
+    size_t bytes = 0;
+    for (size_t i = 0; i < rows->segment_count; i++)
+        bytes += rows->segments[i].state == RSI_SEGMENT_HELD ? rows->segments[i].viewed : VIEW_COST;
+    return sizeof *rows + bytes + strlen(rows->directory) + 1 +
            rows->segment_capacity * sizeof *rows->segments +
            rows->run_capacity * sizeof *rows->runs;
 }

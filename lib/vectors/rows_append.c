@@ -4,7 +4,7 @@
  *   1. cut what a torn append left behind the last block (only before the first append, or after
  *      one that failed)
  *   2. write blocks behind the last one; a full segment is flushed before the next is begun
- *   3. flush
+ *   3. flush, unless the caller has the rows elsewhere, too
  *   4. map the new bytes and enter the runs: only now do the rows exist for this process
  *
  * A new segment is created, its header written and flushed, and its directory flushed, before a
@@ -28,6 +28,7 @@ typedef struct appender {
     uint64_t end;         /* where the next block goes in the last segment */
     size_t run_count;     /* of the runs, with those that do not count yet */
     unsigned char *block;
+    bool flushes;
 } appender;
 
 static uint64_t row_bytes(const rsi_rows *rows)
@@ -96,7 +97,7 @@ static int note_flush(rsi_rows *rows, int status)
     return status;
 }
 
-static int make_writable(rsi_rows *rows, rsi_rows_segment *segment)
+int rsi_rows_make_writable(rsi_rows *rows, rsi_rows_segment *segment)
 {
     rsi_path path;
     if (segment->file != NULL)
@@ -110,7 +111,7 @@ static int make_writable(rsi_rows *rows, rsi_rows_segment *segment)
 /* Cut one segment to its last block. */
 static int cut_segment(rsi_rows *rows, rsi_rows_segment *segment)
 {
-    int status = make_writable(rows, segment);
+    int status = rsi_rows_make_writable(rows, segment);
     if (status != RAGSTORE_OK)
         return status;
     uint64_t needed = segment->end == RSI_ROWS_HEADER_SIZE ? 0 : segment->end;
@@ -228,7 +229,7 @@ static int write_block(appender *append, int64_t first_chunk, const float *vecto
     rsi_rows *rows = append->rows;
     uint32_t index = (uint32_t)(rows->segment_count - 1);
     rsi_rows_segment *segment = &rows->segments[index];
-    int status = make_writable(rows, segment);
+    int status = rsi_rows_make_writable(rows, segment);
     if (status != RAGSTORE_OK)
         return status;
 
@@ -339,7 +340,7 @@ static int append_blocks(appender *append, int64_t first_chunk, const float *vec
         if (status != RAGSTORE_OK)
             return status;
     }
-    int status = flush_last_segment(rows);
+    int status = append->flushes ? flush_last_segment(rows) : RAGSTORE_OK;
     if (status == RAGSTORE_OK)
         status = enter_runs(append);
     if (status == RAGSTORE_OK)
@@ -347,8 +348,9 @@ static int append_blocks(appender *append, int64_t first_chunk, const float *vec
     return status;
 }
 
-int rsi_rows_append(rsi_rows *rows, int64_t first_chunk, const float *vectors, size_t count,
-                    rsi_rows_extent *extents, size_t extents_max, size_t *extents_count)
+static int append_rows(rsi_rows *rows, bool flushes, int64_t first_chunk, const float *vectors,
+                       size_t count, rsi_rows_extent *extents, size_t extents_max,
+                       size_t *extents_count)
 {
     *extents_count = 0;
     if (count == 0)
@@ -365,7 +367,7 @@ int rsi_rows_append(rsi_rows *rows, int64_t first_chunk, const float *vectors, s
                         extents_max);
 
     bool usable = last_segment_is_usable(rows);
-    appender append = {.rows = rows, .run_count = rows->run_count};
+    appender append = {.rows = rows, .run_count = rows->run_count, .flushes = flushes};
     append.first_segment = usable ? rows->segment_count - 1 : rows->segment_count;
     append.end = usable ? rows->segments[rows->segment_count - 1].end : rows->segment_limit;
     append.block = rsi_alloc((size_t)largest);
@@ -388,4 +390,19 @@ cleanup:
     rsi_rows_close_files(rows);
     rsi_free(append.block);
     return rsi_wrap(status, "append vectors");
+}
+
+int rsi_rows_append(rsi_rows *rows, int64_t first_chunk, const float *vectors, size_t count,
+                    rsi_rows_extent *extents, size_t extents_max, size_t *extents_count)
+{
+    return append_rows(rows, true, first_chunk, vectors, count, extents, extents_max,
+                       extents_count);
+}
+
+int rsi_rows_append_unflushed(rsi_rows *rows, int64_t first_chunk, const float *vectors,
+                              size_t count, rsi_rows_extent *extents, size_t extents_max,
+                              size_t *extents_count)
+{
+    return append_rows(rows, false, first_chunk, vectors, count, extents, extents_max,
+                       extents_count);
 }

@@ -40,6 +40,7 @@ enum rsi_rows_segment_state {
     RSI_SEGMENT_DAMAGED,   /* the header: its blocks serve, but nothing is written there */
     RSI_SEGMENT_ABANDONED, /* no more than a header, not valid: a creation that a crash ended */
     RSI_SEGMENT_REMOVED,   /* was abandoned, or compacted away */
+    RSI_SEGMENT_HELD,      /* one block in memory, which its file does not have */
 };
 
 typedef struct rsi_rows_run {
@@ -54,7 +55,7 @@ typedef struct rsi_rows_run {
 typedef struct rsi_rows_segment {
     rsi_file *file; /* while rows are opened or appended; otherwise NULL: thousands of entities may be
                        open at once, and a view needs no file */
-    const unsigned char *view; /* bytes 0..viewed of the file; NULL when it has no block */
+    const unsigned char *view; /* bytes 0..viewed of the file; NULL when it has no block. Held: owned */
     size_t viewed;
     uint64_t inode;  /* of the file that is viewed */
     uint64_t end;    /* behind the last block, or the header */
@@ -73,6 +74,7 @@ struct rsi_rows {
     uint64_t segment_limit; /* RSI_ROWS_SEGMENT_BYTES; tests make it smaller */
     uint64_t block_limit;   /* RSI_ROWS_BLOCK_BYTES; likewise */
     bool flush_failed;      /* sticky: what is on disk is not known any more */
+    rsi_rows_segment *restored; /* the one with restored blocks that are not flushed; or NULL */
     rsi_rows_segment *segments;
     size_t segment_count;
     size_t segment_capacity;
@@ -92,6 +94,8 @@ rsi_rows_identity rsi_rows_identity_of(const rsi_rows *rows, uint32_t number);
 /* View bytes 0..size of a segment, whose file is open, in place of what was viewed; unchanged on
  * failure. */
 int rsi_rows_view(rsi_rows *rows, rsi_rows_segment *segment, uint64_t size);
+/* Open the file of a segment for writing; nothing when it is open. */
+int rsi_rows_make_writable(rsi_rows *rows, rsi_rows_segment *segment);
 /* The first run at or behind index `from` that ends behind `chunk`; run_count when there is none.
  */
 size_t rsi_rows_find(const rsi_rows *rows, size_t from, int64_t chunk);

@@ -6,7 +6,8 @@
  *
  * A row belongs to a chunk number that is never used again. Rows do not know whether their chunk
  * is alive: every search is given the set of chunks that may appear. Appending is two-step: rows
- * are written and flushed first; they count only once the caller's commit names their chunks.
+ * are written first, and flushed unless the caller's commit has them as well; they count only once
+ * that names their chunks.
  *
  * Locking: many threads may search; appending, refreshing and closing need the caller's exclusive
  * lock (the entity's).
@@ -75,6 +76,12 @@ size_t rsi_rows_extents_needed(const rsi_rows *rows, size_t count);
 int rsi_rows_append(rsi_rows *rows, int64_t first_chunk, const float *vectors, size_t count,
                     rsi_rows_extent *extents, size_t extents_max, size_t *extents_count);
 
+/* The same without the flush: for few rows, which the caller's journal has as well until their
+ * segments are flushed. */
+int rsi_rows_append_unflushed(rsi_rows *rows, int64_t first_chunk, const float *vectors,
+                              size_t count, rsi_rows_extent *extents, size_t extents_max,
+                              size_t *extents_count);
+
 /* Check that a block lies where a commit says: DAMAGED otherwise. */
 int rsi_rows_verify(rsi_rows *rows, const rsi_rows_extent *extent);
 
@@ -99,6 +106,28 @@ int rsi_rows_search_many(rsi_hit *hits, size_t *counts, rsi_rows *rows, const fl
 /* The members of `wanted` that have no row, or whose row is damaged: into `missing` (initialised
  * by the callee, freed by the caller). */
 int rsi_rows_missing(rsi_bitset *missing, rsi_rows *rows, const rsi_bitset *wanted);
+
+/* ---- rows that may not have reached the disk (rows_restore.c) ---- */
+
+/* A block as it was appended; its size and checksum follow from the rest. */
+typedef struct rsi_rows_copy {
+    uint32_t segment;
+    uint64_t offset;
+    int64_t first_chunk;
+    uint32_t count;
+    const float *vectors;
+} rsi_rows_copy;
+
+/* Write a block again where it was, even if it seems to be there: after a crash a page cache may show
+ * what is not on the disk. Nothing is written when its chunks have rows elsewhere, since a segment was
+ * written again, or when something else stands in its place. *placed tells whether the chunks have
+ * their rows now. Call it right after rsi_rows_open(), then rsi_rows_restore_end(), and open the rows
+ * again for anything else. */
+int rsi_rows_restore(bool *placed, rsi_rows *rows, const rsi_rows_copy *copy);
+int rsi_rows_restore_end(rsi_rows *rows); /* flushes */
+
+/* For rows that nothing may be written to: serve a block from memory when its chunks have no good row. */
+int rsi_rows_hold(rsi_rows *rows, const rsi_rows_copy *copy);
 
 /* ---- giving space back (rows_compact.c) ---- */
 
