@@ -85,6 +85,7 @@ ROOM_storage := \
     journal.c \
     journal_files.c \
     journal_op.c \
+    journal_vectors.c \
     lease.c \
     manifest.c \
     read.c \
@@ -92,6 +93,7 @@ ROOM_storage := \
     reload.c \
     replay.c \
     reserve.c \
+    row_files.c \
     scan.c \
     segment.c \
     sessions_of.c \
@@ -195,6 +197,7 @@ ROOM_entities := \
     catalog_faiss.c \
     catalog_lexical.c \
     catalog_load.c \
+    catalog_restore.c \
     check.c \
     compact.c \
     compact_rows.c \

@@ -300,12 +300,23 @@ static int append_locked(rsi_catalog *catalog, const float *vectors, size_t coun
 {
     rsi_rows_extent extents[EXTENTS_AT_ONCE];
     size_t extents_count;
-    int status = rsi_rows_append(catalog->rows, first_chunk, vectors, count, extents,
-                                 EXTENTS_AT_ONCE, &extents_count);
-    for (size_t i = 0; status == RAGSTORE_OK && i < extents_count; i++)
-        status = rsi_tx_extent(tx, catalog->entity_id, catalog->incarnation, extents[i].segment,
-                               extents[i].offset, extents[i].size, extents[i].first_chunk,
-                               extents[i].count, extents[i].crc);
+    const uint32_t dimension = rsi_rows_dimension(catalog->rows);
+    const bool few = count * dimension * sizeof(float) <= rsi_line_vector_bytes;
+    int status = (few ? rsi_rows_append_unflushed : rsi_rows_append)(
+        catalog->rows, first_chunk, vectors, count, extents, EXTENTS_AT_ONCE, &extents_count);
+    for (size_t i = 0; status == RAGSTORE_OK && i < extents_count; i++) {
+        const rsi_rows_extent *at = &extents[i];
+        const float *rows = vectors + (size_t)(at->first_chunk - first_chunk) * dimension;
+        const rsi_vector_block block = {.segment = at->segment,
+                                        .offset = at->offset,
+                                        .size = at->size,
+                                        .crc = at->crc,
+                                        .first_chunk = at->first_chunk,
+                                        .count = at->count,
+                                        .dimension = dimension,
+                                        .vectors = few ? rows : NULL};
+        status = rsi_tx_vectors(tx, catalog->entity_id, catalog->incarnation, &block);
+    }
     return status;
 }
 

@@ -99,8 +99,8 @@ int rsi_catalog_prepare_rows(rsi_catalog *catalog, rsi_store *store, uint32_t di
 int rsi_catalog_refresh_rows_locked(rsi_catalog *catalog, rsi_store *store, uint32_t dimension);
 /* Remove the rows of an entity whose record says that it has none. Takes the lock. */
 int rsi_catalog_drop_rows(rsi_catalog *catalog, rsi_store *store);
-/* Write and flush vector rows for chunks first_chunk, …; they count when a commit names the chunks.
- * Takes the lock. Only after rsi_catalog_prepare_rows(). */
+/* Write vector rows for chunks first_chunk, …; they count when a commit names the chunks, and few of
+ * them are flushed with it. Takes the lock. Only after rsi_catalog_prepare_rows(). */
 int rsi_catalog_append_rows(rsi_catalog *catalog, int64_t first_chunk, const float *vectors,
                             size_t count, rsi_tx *tx);
 
@@ -184,6 +184,15 @@ int rsi_catalog_open_lexical_locked(rsi_catalog *catalog, rsi_store *store, cons
 void rsi_catalog_note_lexical_locked(rsi_catalog *catalog, size_t changes);
 /* All rows have been visited: what is not alive goes. */
 void rsi_catalog_settle_lexical_locked(rsi_catalog *catalog);
+
+/* ---- catalog_restore.c ---- */
+
+/* The storage's callback while it is opened (storage.h). */
+int rsi_catalog_restore_vectors(rsi_storage *storage, rsi_root *root, const char *entity_id,
+                                const char *incarnation, rsi_vector_reader *reader);
+/* In a store that is only read: let rows that were just opened have what a crash took from them. */
+int rsi_catalog_hold_vectors(rsi_rows *rows, rsi_store *store, const char *entity_id,
+                             const char *incarnation);
 
 /* ---- catalog_load.c ---- */
 

@@ -313,6 +313,9 @@ int rsi_catalog_open_rows_locked(rsi_catalog *catalog, rsi_store *store, uint32_
                                catalog->incarnation, dimension);
     if (status == RAGSTORE_OK)
         rsi_rows_set_metric(catalog->rows, catalog->metric);
+    if (status == RAGSTORE_OK)
+        status = rsi_catalog_hold_vectors(catalog->rows, store, catalog->entity_id,
+                                          catalog->incarnation);
     if (status != RAGSTORE_E_DAMAGED)
         return status;
     /* keyword search goes on */

@@ -32,6 +32,7 @@ int rsi_store_open(rsi_store **out, const char *path, const rsi_store_options *o
     storage_options.keep_lease = options->background;
     storage_options.followed = rsi_catalogs_follow;
     storage_options.followed_user = store;
+    storage_options.restore_vectors = rsi_catalog_restore_vectors;
     store->logs = options->log;
     if (options->log != NULL) {
         storage_options.log = rsi_store_log_pass;

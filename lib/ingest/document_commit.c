@@ -1,6 +1,6 @@
 /*
- * The commit of a document. Vector rows are flushed first, then one transaction names them, the
- * chunks, the file and the record. Runs under the writer lock, inside the caller's transaction.
+ * The commit of a document. Vector rows are written first, then one transaction names them, the
+ * chunks, the file and the record; few rows are flushed with it, many before. Runs under the writer lock, inside the caller's transaction.
  */
 #include "ingest/document_internal.h"
 

@@ -2,7 +2,8 @@
  * Checkpoint: the JSON files are brought up to the journal's end, while readers and writers go on.
  *
  *   1  writer lock   begin journal N+1; freeze what has changed
- *   2                write what changed to temporaries, flush them, read them back
+ *   2                write what changed to temporaries, flush them, read them back; flush the files of
+ *                    vectors that commits have in their lines
  *   3  writer lock   record each file's old and new digest in the journal, flush it
  *   4  writer lock   rename the temporaries, flush the directories, write the entity files, then the
  *                    manifest; the new files become the bases of the tables
@@ -33,6 +34,7 @@ typedef struct checkpoint {
     uint64_t base_sequence;
     uint64_t manifest_generation; /* when it began; another process may overtake it */
     uint64_t reloads;             /* likewise */
+    rsi_row_files row_files; /* to be flushed */
     bool is_settled;     /* the files are in place */
     uint64_t generation; /* of the journal that began with it: all that the files lack is there */
     rsi_target *targets;
@@ -262,6 +264,32 @@ static int look_at_manifest(const checkpoint *point)
                                                                : rsi_follow_manifest(storage);
 }
 
+/* What commits have written to files of vectors so far; what comes later is in the next journal. */
+static void take_row_files(checkpoint *point)
+{
+    pthread_mutex_lock(&point->storage->mutex);
+    rsi_row_files_move(&point->row_files, &point->storage->row_files);
+    pthread_mutex_unlock(&point->storage->mutex);
+}
+
+/* Those of a checkpoint that did not end are still to be flushed. */
+static void release_row_files(checkpoint *point)
+{
+    pthread_mutex_lock(&point->storage->mutex);
+    if (point->is_settled)
+        rsi_row_files_free(&point->row_files);
+    else
+        rsi_row_files_move(&point->storage->row_files, &point->row_files);
+    pthread_mutex_unlock(&point->storage->mutex);
+}
+
+static int flush_row_files(const checkpoint *point)
+{
+    return rsi_row_files_flush(&point->row_files, point->storage->root) == RAGSTORE_OK
+               ? RAGSTORE_OK
+               : rsi_storage_poison(point->storage);
+}
+
 /* *due: is there anything to write? */
 static int begin_locked(checkpoint *point, bool *due)
 {
@@ -285,6 +313,7 @@ static int begin_locked(checkpoint *point, bool *due)
     point->manifest_generation = storage->manifest.generation;
     point->reloads = storage->reloads;
     point->generation = storage->journal.generation;
+    take_row_files(point);
     return status == RAGSTORE_OK ? collect_targets(point) : status;
 }
 
@@ -455,6 +484,8 @@ static int run(checkpoint *point)
     for (size_t i = 0; status == RAGSTORE_OK && i < point->count; i++)
         status = rsi_target_write(&point->targets[i], storage);
     if (status == RAGSTORE_OK)
+        status = flush_row_files(point);
+    if (status == RAGSTORE_OK)
         status = with_writer(point, settle_locked);
     if (status != RAGSTORE_OK || !point->is_settled)
         return status;
@@ -476,6 +507,7 @@ static int checkpoint_now(checkpoint *point)
     for (size_t i = 0; i < point->count; i++)
         rsi_target_free(&point->targets[i], storage);
     rsi_free(point->targets);
+    release_row_files(point);
     rsi_error_restore(&error);
     pthread_mutex_unlock(&storage->checkpointing);
     return rsi_wrap(status, "checkpoint");

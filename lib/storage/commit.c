@@ -2,6 +2,7 @@
  * Making a transaction durable, then visible.
  *
  *   segments (large chunk rows) ─► flushed, named
+ *   files of vectors            ─► flushed, when the line cannot take the vectors
  *   places in the tables        ─► made, so that applying cannot fail
  *   journal line                ─► appended, flushed       = the commit       } group.c, for all
  *   overlays                    ─► moved into the tables   = visible          } who wait at once
@@ -15,6 +16,7 @@
 #include "base/memory.h"
 #include "base/status.h"
 #include "json/json.h"
+#include "storage/journal_vectors.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -28,12 +30,90 @@ static bool is_chunk_row(const rsi_op *op)
     return op->kind == RSI_OP_ROW && strcmp(op->space, RSI_SPACE_CHUNKS) == 0;
 }
 
+/* ---- vectors ---- */
+
+/* Do they travel in the line? Otherwise their files are flushed before it. */
+static bool vectors_travel(const rsi_tx *tx)
+{
+    return tx->vector_bytes <= rsi_line_vector_bytes;
+}
+
+static bool is_unflushed(const rsi_op *op)
+{
+    return op->kind == RSI_OP_VECTORS && op->vectors->unflushed_bytes > 0;
+}
+
+/* Was the file of this operation seen in one before? Blocks of a file mostly come one after the other. */
+static bool is_same_file(const rsi_tx *tx, size_t i)
+{
+    const rsi_op *op = &tx->ops[i];
+    while (i-- > 0)
+        if (is_unflushed(&tx->ops[i]))
+            return tx->ops[i].vectors->block.segment == op->vectors->block.segment &&
+                   strcmp(tx->ops[i].key, op->key) == 0;
+    return false;
+}
+
+/* A checkpoint flushes the files before the lines go; `sequence` is known when the commit stands. */
+static int note_vectors(rsi_tx *tx, uint64_t sequence)
+{
+    rsi_storage *storage = tx->storage;
+    int status = RAGSTORE_OK;
+    if (tx->vector_bytes == 0)
+        return RAGSTORE_OK;
+    pthread_mutex_lock(&storage->mutex);
+    for (size_t i = 0; status == RAGSTORE_OK && i < tx->op_count; i++)
+        if (is_unflushed(&tx->ops[i]) && !is_same_file(tx, i))
+            status = rsi_row_files_note(&storage->row_files, storage->root, tx->ops[i].key,
+                                        tx->ops[i].vectors->block.segment, sequence);
+    pthread_mutex_unlock(&storage->mutex);
+    return status;
+}
+
+/* Too many for the line: they must be on the disk before it. */
+static int flush_vectors(const rsi_tx *tx)
+{
+    for (size_t i = 0; !vectors_travel(tx) && i < tx->op_count; i++) {
+        const rsi_op *op = &tx->ops[i];
+        if (!is_unflushed(op) || is_same_file(tx, i))
+            continue;
+        if (rsi_row_file_flush(tx->storage->root, op->key, op->vectors->block.segment) !=
+            RAGSTORE_OK)
+            return rsi_storage_poison(tx->storage);
+    }
+    return RAGSTORE_OK;
+}
+
 /* ---- the line ---- */
 
-static void encode_op(rsi_bytes *line, const rsi_op *op)
+static void encode_extent(rsi_bytes *line, const rsi_op *op)
+{
+    const rsi_vector_block *block = &op->vectors->block;
+    rsi_json_writer writer = rsi_json_writer_of(line);
+    rsi_json_begin_array(&writer);
+    rsi_json_text_value(&writer, "extent", 6);
+    rsi_json_text_value(&writer, op->key, strlen(op->key));
+    rsi_json_text_value(&writer, op->first, strlen(op->first));
+    rsi_json_integer_value(&writer, block->segment);
+    rsi_json_integer_value(&writer, (int64_t)block->offset);
+    rsi_json_integer_value(&writer, (int64_t)block->size);
+    rsi_json_integer_value(&writer, block->first_chunk);
+    rsi_json_integer_value(&writer, block->count);
+    rsi_json_integer_value(&writer, block->crc);
+    rsi_json_end_array(&writer);
+}
+
+static void encode_op(rsi_bytes *line, const rsi_tx *tx, const rsi_op *op)
 {
     static const char *const names[] = {"put", "drop", "row", "drop_row"};
-    if (op->json != NULL && (op->kind == RSI_OP_NOTE || op->kind == RSI_OP_WORK)) {
+    if (op->kind == RSI_OP_VECTORS) {
+        if (is_unflushed(op) && vectors_travel(tx))
+            rsi_journal_vectors_put(line, op->key, op->first, &op->vectors->block);
+        else
+            encode_extent(line, op);
+        return;
+    }
+    if (op->json != NULL && op->kind == RSI_OP_WORK) {
         rsi_bytes_append(line, op->json, op->size);
         return;
     }
@@ -182,7 +262,7 @@ static int encode_ops(rsi_bytes *line, const rsi_tx *tx)
             continue;
         }
         separate_op(line);
-        encode_op(line, op);
+        encode_op(line, tx, op);
         i++;
     }
     return rsi_bytes_status(line);
@@ -315,7 +395,7 @@ static bool may_leave(const rsi_tx *tx)
         return false;
     for (size_t i = 0; i < tx->op_count; i++) {
         const rsi_op *op = &tx->ops[i];
-        if (op->kind == RSI_OP_NOTE || op->kind == RSI_OP_WORK ||
+        if (op->kind == RSI_OP_VECTORS || op->kind == RSI_OP_WORK ||
             strcmp(op->space, RSI_SPACE_ENTITIES) == 0 || strcmp(op->space, RSI_SPACE_CHUNKS) == 0)
             return false;
     }
@@ -344,6 +424,10 @@ static int prepare(rsi_tx *tx, rsi_bytes *line)
         status = rsi_reserve_require(storage);
     if (status == RAGSTORE_OK)
         status = encode_ops(line, tx);
+    if (status == RAGSTORE_OK)
+        status = note_vectors(tx, UINT64_MAX);
+    if (status == RAGSTORE_OK)
+        status = flush_vectors(tx);
     if (status == RAGSTORE_OK)
         status = queue_work(tx);
     if (status == RAGSTORE_OK) {
@@ -398,6 +482,8 @@ int rsi_tx_write(rsi_tx *tx)
     unpin(tx);
     if (status == RAGSTORE_OK || has_failed(storage))
         keep_segments(tx); /* after a failed flush nobody knows whether the commit stands */
+    if (status == RAGSTORE_OK)
+        (void)note_vectors(tx, commit.sequence); /* they are noted: no memory is needed */
     if (!tx->has_left && status != RAGSTORE_OK)
         forget_work(storage, work_before);
     if (!tx->has_left && status == RAGSTORE_OK)

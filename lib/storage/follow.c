@@ -200,6 +200,7 @@ static int keep_work(rsi_storage *storage, rsi_work_list *work)
     int status = RAGSTORE_OK;
     pthread_mutex_lock(&storage->mutex);
     rsi_work_forget(foreign, done);
+    rsi_row_files_forget(&storage->row_files, done);
     for (size_t i = 0; status == RAGSTORE_OK && i < work->count; i++) {
         const rsi_work *item = &work->items[i];
         if (item->sequence <= done)

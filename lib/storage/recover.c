@@ -14,6 +14,7 @@
 #include "base/status.h"
 #include "storage/base.h"
 #include "storage/journal_files.h"
+#include "storage/journal_vectors.h"
 #include "storage/replay.h"
 
 #include <inttypes.h>
@@ -263,11 +264,19 @@ static int open_journal(rsi_storage *storage, const rsi_journal_files *files,
                                 storage->manifest.store_id);
     if (status == RAGSTORE_E_DISK_FULL && has_lines)
         return continue_journal(storage, last, replay);
+    if (status != RAGSTORE_OK)
+        return status;
     storage->journal_begin = journal->sequence;
-    if (status == RAGSTORE_OK)
-        status = rsi_journal_flush(journal);
+    status = rsi_journal_flush(journal);
     if (status == RAGSTORE_OK)
         status = rsi_directory_flush(storage->root, RSI_PATH_API_STORAGE);
+    if (status != RAGSTORE_OK) { /* it may be tried again */
+        rsi_saved_error error;
+        rsi_error_save(&error);
+        rsi_journal_close(journal);
+        rsi_file_remove(storage->root, rsi_path_journal(generation + 1).text);
+        rsi_error_restore(&error);
+    }
     return status;
 }
 
@@ -388,6 +397,8 @@ static int prepare_disk(rsi_storage *storage, const rsi_journal_files *files, rs
         status = rsi_storage_make_directories(storage);
     if (status == RAGSTORE_OK)
         status = rsi_work_recover(storage, &replay->work);
+    if (status == RAGSTORE_OK && unclean)
+        status = rsi_journal_vectors_restore(storage);
     if (status == RAGSTORE_OK && unclean && !storage->is_beside)
         status = rsi_work_sweep(storage);
     if (status == RAGSTORE_OK && unclean)
@@ -434,6 +445,7 @@ int rsi_storage_recover(rsi_storage *storage)
     if (status == RAGSTORE_OK)
         rsi_reserve_fill(storage);
     storage->journal_bytes = storage->journal.size;
+    rsi_journal_vectors_free(&storage->vector_places);
 
 cleanup:
     rsi_replay_free(&replay);
@@ -453,7 +465,26 @@ static void forget_all(rsi_storage *storage)
     rsi_candidates_free(&storage->manifest.collections);
     rsi_candidates_free(&storage->candidates);
     rsi_work_list_free(&storage->foreign);
+    rsi_row_files_free(&storage->row_files);
+    rsi_journal_vectors_free(&storage->vector_places);
     rsi_journal_close(&storage->journal);
+}
+
+static int note_row_file(void *user, const char *entity_id, uint32_t segment, uint64_t sequence)
+{
+    rsi_storage *storage = user;
+    return rsi_row_files_note(&storage->row_files, storage->root, entity_id, segment, sequence);
+}
+
+/* Whoever recovered has brought back what a crash took from the files; what came since is in them, not
+ * flushed. Somebody who only reads may be there before that. */
+static int settle_vectors(rsi_storage *storage)
+{
+    if (storage->read_only)
+        return RAGSTORE_OK;
+    int status = rsi_journal_vectors_each(&storage->vector_places, note_row_file, storage);
+    rsi_journal_vectors_free(&storage->vector_places);
+    return status;
 }
 
 /* Be ready to follow from where the journals end. */
@@ -485,6 +516,8 @@ static int load_once(rsi_storage *storage)
         status = complete_manifest(storage, &replay);
     if (status == RAGSTORE_OK)
         status = follow_from(storage, &files, &replay);
+    if (status == RAGSTORE_OK)
+        status = settle_vectors(storage);
     if (status == RAGSTORE_OK) {
         storage->foreign = replay.work;
         replay.work = (rsi_work_list){0};

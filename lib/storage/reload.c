@@ -85,6 +85,7 @@ static void take_rest(rsi_storage *storage, rsi_storage *fresh)
     const rsi_manifest manifest = storage->manifest;
     const rsi_candidates candidates = storage->candidates;
     rsi_segments *segments = storage->segments;
+    const rsi_map vector_places = storage->vector_places;
     storage->journal = fresh->journal;
     storage->manifest = fresh->manifest;
     storage->candidates = fresh->candidates;
@@ -98,6 +99,8 @@ static void take_rest(rsi_storage *storage, rsi_storage *fresh)
     fresh->journal.file = journal;
     fresh->manifest = manifest;
     fresh->candidates = candidates;
+    storage->vector_places = fresh->vector_places;
+    fresh->vector_places = vector_places;
 }
 
 static int take_over(rsi_storage *storage, rsi_storage *fresh)
@@ -142,6 +145,9 @@ int rsi_storage_reload(rsi_storage *storage, bool recover)
         const rsi_work_list old = storage->foreign;
         storage->foreign = fresh->foreign;
         fresh->foreign = old;
+        const rsi_row_files written = storage->row_files;
+        storage->row_files = fresh->row_files;
+        fresh->row_files = written;
         pthread_mutex_unlock(&storage->mutex);
     }
     rsi_saved_error error;

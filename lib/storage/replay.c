@@ -6,6 +6,7 @@
 #include "json/json.h"
 #include "storage/journal_files.h"
 #include "storage/journal_op.h"
+#include "storage/journal_vectors.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -80,6 +81,20 @@ static int expect_folders(rsi_replay *replay, uint64_t sequence, const rsi_journ
 
 /* ---- operations ---- */
 
+/* Once an entity's record names no embedder, the vectors that came before do not count any more. */
+static int drop_vectors(rsi_replay *replay, const rsi_journal_op *op)
+{
+    rsi_bytes embedder = {0};
+    rsi_map *places = &replay->storage->vector_places;
+    if (places->count == 0 || strcmp(text_at(op, 1), RSI_SPACE_ENTITIES) != 0)
+        return RAGSTORE_OK;
+    int status = rsi_journal_op_member(&embedder, op, 3, "embedder");
+    if (status == RAGSTORE_OK && embedder.size == 0)
+        rsi_journal_vectors_drop(places, text_at(op, 2));
+    rsi_bytes_free(&embedder);
+    return status;
+}
+
 static int replay_record(rsi_replay *replay, uint64_t sequence, const rsi_journal_op *op,
                          bool drop)
 {
@@ -95,6 +110,8 @@ static int replay_record(rsi_replay *replay, uint64_t sequence, const rsi_journa
     status = touch(replay, text_at(op, 1), text_at(op, 2));
     if (status == RAGSTORE_OK && !drop)
         status = expect_folders(replay, sequence, op);
+    if (status == RAGSTORE_OK && !drop)
+        status = drop_vectors(replay, op);
     return status == RAGSTORE_OK
                ? rsi_space_replay_record(space, sequence, text_at(op, 2), json.data, json.size)
                : status;
@@ -239,6 +256,25 @@ static int replay_segment(rsi_replay *replay, uint64_t sequence, const rsi_journ
     return status;
 }
 
+/* The vectors are in their file, as far as anybody can see; a checkpoint of this process flushes it. */
+static int replay_vectors(rsi_replay *replay, const rsi_journal_line *line,
+                          const rsi_journal_op *op)
+{
+    rsi_storage *storage = replay->storage;
+    const int64_t number = rsi_journal_op_number(op, 3);
+    if (!replay->follows)
+        return rsi_journal_vectors_note(&storage->vector_places, line, op);
+    if (!has_texts(op, 1, 2) || number <= 0 || number > UINT32_MAX)
+        return malformed("vectors");
+    if (storage->read_only)
+        return RAGSTORE_OK;
+    pthread_mutex_lock(&storage->mutex);
+    int status = rsi_row_files_note(&storage->row_files, storage->root, text_at(op, 1),
+                                    (uint32_t)number, line->sequence);
+    pthread_mutex_unlock(&storage->mutex);
+    return status;
+}
+
 static int replay_gone(rsi_replay *replay, const rsi_journal_op *op)
 {
     if (!has_texts(op, 1, 2))
@@ -288,8 +324,9 @@ static int replay_begin(rsi_replay *replay, const rsi_journal_op *op)
     return status;
 }
 
-static int replay_op(rsi_replay *replay, uint64_t sequence, const rsi_journal_op *op)
+static int replay_op(rsi_replay *replay, const rsi_journal_line *line, const rsi_journal_op *op)
 {
+    const uint64_t sequence = line->sequence;
     const char *name = text_at(op, 0);
     int status = RAGSTORE_OK;
     if (name == NULL)
@@ -306,6 +343,8 @@ static int replay_op(rsi_replay *replay, uint64_t sequence, const rsi_journal_op
         return replay_row(replay, sequence, op, true);
     if (strcmp(name, "segment") == 0)
         return replay_segment(replay, sequence, op);
+    if (strcmp(name, "vectors") == 0)
+        return replay_vectors(replay, line, op);
     if (strcmp(name, "file") == 0)
         return collect_work(replay, sequence, op, RSI_WORK_FILE);
     if (strcmp(name, "unlink") == 0)
@@ -334,7 +373,7 @@ static int replay_ops(rsi_replay *replay, const rsi_journal_line *line)
     while (found > 0 && status == RAGSTORE_OK && (found = rsi_json_next(&cursor, &member)) > 0) {
         status = rsi_journal_op_read(&op, &member);
         if (status == RAGSTORE_OK)
-            status = replay_op(replay, line->sequence, &op);
+            status = replay_op(replay, line, &op);
     }
     rsi_journal_op_free(&op);
     return found < 0 ? found : status;

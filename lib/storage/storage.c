@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/memory.h"
 #include "base/status.h"
+#include "storage/journal_vectors.h"
 #include "storage/tx.h"
 
 #include <errno.h>
@@ -317,7 +318,7 @@ static int close_as_last(rsi_storage *storage)
 /* Others have it open: what is ours must be on the disk, the files are theirs to write. */
 static int close_beside(rsi_storage *storage)
 {
-    if (storage->work.count == 0 && !storage->needs_flush)
+    if (storage->work.count == 0 && storage->row_files.count == 0 && !storage->needs_flush)
         return RAGSTORE_OK;
     int status = rsi_writer_take(storage);
     if (status != RAGSTORE_OK)
@@ -325,6 +326,9 @@ static int close_beside(rsi_storage *storage)
     status = rsi_work_run(storage);
     if (status == RAGSTORE_OK)
         status = rsi_storage_flush_locked(storage);
+    if (status == RAGSTORE_OK &&
+        rsi_row_files_flush(&storage->row_files, storage->root) != RAGSTORE_OK)
+        status = rsi_storage_poison(storage);
     rsi_writer_release(storage);
     return status;
 }
@@ -354,6 +358,7 @@ int rsi_storage_close(rsi_storage *storage)
     storage->closed = true;
     pthread_mutex_unlock(&storage->mutex);
     rsi_journal_close(&storage->journal);
+    rsi_row_files_free(&storage->row_files);
     rsi_file_close(storage->hint);
     storage->hint = NULL;
     rsi_attach_end(storage);
@@ -380,6 +385,8 @@ void rsi_storage_free(rsi_storage *storage)
     rsi_candidates_free(&storage->candidates);
     rsi_work_list_free(&storage->work);
     rsi_work_list_free(&storage->foreign);
+    rsi_row_files_free(&storage->row_files);
+    rsi_journal_vectors_free(&storage->vector_places);
     rsi_root_close(storage->root);
     rsi_group_free(&storage->queue);
     pthread_rwlock_destroy(&storage->state);

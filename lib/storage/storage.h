@@ -47,6 +47,23 @@
 typedef struct rsi_storage rsi_storage;
 typedef struct rsi_tx rsi_tx;
 
+/* Rows of vectors of one commit, behind each other in a file of theirs. */
+typedef struct rsi_vector_block {
+    uint32_t segment; /* the n of rows-<n>.rsv */
+    uint64_t offset;  /* there */
+    uint64_t size;    /* bytes it takes there; 0 where it is not known */
+    uint32_t crc;     /* of those; likewise */
+    int64_t first_chunk;
+    uint32_t count;
+    uint32_t dimension;
+    const float *vectors; /* count × dimension; NULL: flushed already */
+} rsi_vector_block;
+
+/* Walks through the blocks of an entity that stand in the journals. */
+typedef struct rsi_vector_reader rsi_vector_reader;
+/* 1: *block is the next, borrowed until the one after it; 0: no more; negative: an error. */
+int rsi_vector_reader_next(const rsi_vector_block **block, rsi_vector_reader *reader);
+
 typedef struct rsi_storage_options {
     uint32_t flags;           /* RAGSTORE_OPEN_… */
     uint32_t durability;      /* RAGSTORE_DURABILITY_…, never 0 here */
@@ -57,6 +74,11 @@ typedef struct rsi_storage_options {
      * entity, or of all (NULL). Must not call into storage. */
     void (*followed)(void *user, const char *entity_id);
     void *followed_user;
+    /* Called while a store is opened after an unclean end: write the blocks into their files, where
+     * they are not there, and flush those. What has no place any more is left out, with a message. Must
+     * not call into storage but for the reader. NULL: nobody has vectors. */
+    int (*restore_vectors)(rsi_storage *storage, rsi_root *root, const char *entity_id,
+                           const char *incarnation, rsi_vector_reader *reader);
     void (*log)(void *user, int level, const char *message); /* NULL: silent */
     void *log_user;
 } rsi_storage_options;
@@ -151,6 +173,12 @@ int rsi_storage_row_get(rsi_bytes *row, rsi_storage *storage, const char *space,
 int rsi_storage_rows(rsi_storage *storage, const char *space, const char *key, uint64_t from,
                      uint64_t limit, rsi_row_visitor *visit, void *user);
 
+/* For who only reads: the vectors of an entity that a crash may have taken from their files, since
+ * nobody has written since. *reader is NULL when there are none; the caller frees it. */
+int rsi_vector_reader_open(rsi_vector_reader **reader, rsi_storage *storage, const char *entity_id,
+                           const char *incarnation);
+void rsi_vector_reader_free(rsi_vector_reader *reader); /* NULL is fine */
+
 /* ---- changing ---- */
 
 int rsi_tx_begin(rsi_tx **out, rsi_storage *storage); /* BUSY, READ_ONLY, FAILED */
@@ -171,9 +199,13 @@ int rsi_tx_row_put(rsi_tx *tx, const char *space, const char *key, uint64_t numb
                    const char *json, size_t size);
 int rsi_tx_row_drop(rsi_tx *tx, const char *space, const char *key, uint64_t number);
 
-/* Name vector rows that were written and flushed for this transaction. */
-int rsi_tx_extent(rsi_tx *tx, const char *entity_id, const char *incarnation, uint32_t segment,
-                  uint64_t offset, uint64_t size, int64_t first_chunk, uint32_t count, uint32_t crc);
+/* Vectors of a commit of up to so many bytes travel in its line; more are better flushed in their file
+ * by who writes them. Set by tests before a store is opened. */
+extern size_t rsi_line_vector_bytes;
+/* Name vector rows that were written for this transaction. The commit sees to it that those which were
+ * not flushed are durable with it. */
+int rsi_tx_vectors(rsi_tx *tx, const char *entity_id, const char *incarnation,
+                   const rsi_vector_block *block);
 /* uploads/{entity}/<incoming>, already flushed, becomes <name> with the commit. */
 int rsi_tx_file(rsi_tx *tx, const char *entity_id, const char *incoming, const char *name);
 /* uploads/{entity}/<name> goes with the commit. */

@@ -27,6 +27,7 @@
 #include "storage/journal.h"
 #include "storage/lease.h"
 #include "storage/manifest.h"
+#include "storage/row_files.h"
 #include "storage/segment.h"
 #include "storage/snapshot.h"
 #include "storage/storage.h"
@@ -109,8 +110,9 @@ struct rsi_storage {
     rsi_map collections; /* name → rsi_space; none is removed before the end */
     rsi_map chunks;      /* entity id → rsi_space */
 
-    pthread_mutex_t mutex; /* guards the five below */
+    pthread_mutex_t mutex; /* guards the six below */
     pthread_cond_t changed;
+    rsi_row_files row_files; /* with rows that are not flushed */
     bool writer_taken;
     pthread_t writer;
     char failure[RSI_FAILURE_MAX]; /* why nothing may be written any more; "" when all is well */
@@ -123,6 +125,8 @@ struct rsi_storage {
     uint64_t reloads;       /* how often it was read again */
     uint64_t first_read;    /* the oldest journal that was read at open; 0: none */
     uint64_t journal_begin; /* the sequence with which the journal began */
+    rsi_map vector_places; /* where journals have vectors (journal_vectors.h): for who only reads, and
+                              while the store is opened */
     rsi_candidates candidates; /* what checkpoint records say of files; needed for late reads */
     rsi_work_list work;
     rsi_work_list foreign; /* of other processes: done by now, unless one of them died */

@@ -170,7 +170,7 @@ static int overlay_op(rsi_tx *tx, const rsi_op *op)
 {
     if (op->kind == RSI_OP_WORK && op->work == RSI_WORK_GONE)
         return overlay_gone(tx, op->key);
-    if (op->kind == RSI_OP_NOTE || op->kind == RSI_OP_WORK)
+    if (op->kind == RSI_OP_WORK || op->kind == RSI_OP_VECTORS)
         return RAGSTORE_OK;
     rsi_overlay *overlay = place_overlay(tx, op->space, op->key);
     if (overlay == NULL)
@@ -209,6 +209,7 @@ static void free_op(rsi_op *op)
     rsi_free(op->first);
     rsi_free(op->second);
     rsi_segment_release(op->segment);
+    rsi_free(op->vectors);
 }
 
 static bool is_chunk_put(const rsi_op *op)
@@ -347,29 +348,33 @@ int rsi_tx_row_drop(rsi_tx *tx, const char *space, const char *key, uint64_t num
     return add_change(tx, RSI_OP_DROP_ROW, space, key, number, NULL, 0);
 }
 
-int rsi_tx_extent(rsi_tx *tx, const char *entity_id, const char *incarnation, uint32_t segment,
-                  uint64_t offset, uint64_t size, int64_t first_chunk, uint32_t count, uint32_t crc)
+size_t rsi_line_vector_bytes = (size_t)64 << 10;
+
+int rsi_tx_vectors(rsi_tx *tx, const char *entity_id, const char *incarnation,
+                   const rsi_vector_block *block)
 {
-    rsi_bytes text = {0};
-    rsi_json_writer writer = rsi_json_writer_of(&text);
-    rsi_json_begin_array(&writer);
-    rsi_json_text_value(&writer, "extent", 6);
-    rsi_json_text_value(&writer, entity_id, strlen(entity_id));
-    rsi_json_text_value(&writer, incarnation, strlen(incarnation));
-    rsi_json_integer_value(&writer, segment);
-    rsi_json_integer_value(&writer, (int64_t)offset);
-    rsi_json_integer_value(&writer, (int64_t)size);
-    rsi_json_integer_value(&writer, first_chunk);
-    rsi_json_integer_value(&writer, count);
-    rsi_json_integer_value(&writer, crc);
-    rsi_json_end_array(&writer);
-    rsi_op op = {.kind = RSI_OP_NOTE, .space = RSI_SPACE_CHUNKS, .key = rsi_strdup(entity_id)};
-    op.json = rsi_bytes_take(&text, &op.size);
-    if (op.json == NULL) {
+    const size_t bytes = block->vectors == NULL
+                             ? 0
+                             : (size_t)block->count * block->dimension * sizeof(float);
+    /* of too many to travel no copy is needed */
+    const bool travels = bytes > 0 && tx->vector_bytes <= rsi_line_vector_bytes &&
+                         bytes <= rsi_line_vector_bytes - tx->vector_bytes;
+    rsi_op op = {.kind = RSI_OP_VECTORS, .space = RSI_SPACE_CHUNKS, .key = rsi_strdup(entity_id)};
+    op.first = rsi_strdup(incarnation);
+    op.vectors = rsi_alloc(sizeof *op.vectors + (travels ? bytes : 0));
+    if (op.first == NULL || op.vectors == NULL) {
         free_op(&op);
         return RAGSTORE_E_NO_MEMORY;
     }
-    return add_op(tx, op);
+    op.vectors->block = *block;
+    op.vectors->unflushed_bytes = bytes;
+    op.vectors->block.vectors = travels ? op.vectors->copy : NULL;
+    if (travels)
+        memcpy(op.vectors->copy, block->vectors, bytes);
+    int status = add_op(tx, op);
+    if (status == RAGSTORE_OK)
+        tx->vector_bytes += bytes;
+    return status;
 }
 
 /* A change of files that follows the commit; `name` is its operation in the journal, or NULL. */
@@ -451,8 +456,11 @@ static void call_back(rsi_tx *tx, size_t from, bool committed)
 
 static void free_ops(rsi_tx *tx, size_t from)
 {
-    for (size_t i = from; i < tx->op_count; i++)
+    for (size_t i = from; i < tx->op_count; i++) {
+        if (tx->ops[i].vectors != NULL)
+            tx->vector_bytes -= tx->ops[i].vectors->unflushed_bytes;
         free_op(&tx->ops[i]);
+    }
     tx->op_count = from;
 }
 

@@ -23,9 +23,15 @@ typedef enum rsi_op_kind {
     RSI_OP_ROW,
     RSI_OP_DROP_ROW,
     RSI_OP_SEGMENT, /* rows of chunks that are in a file already, ascending in order of their puts */
-    RSI_OP_NOTE, /* only for the journal: json is the whole operation */
     RSI_OP_WORK, /* a change of files after the commit; json is its operation, or NULL */
+    RSI_OP_VECTORS, /* first is the incarnation */
 } rsi_op_kind;
+
+typedef struct rsi_op_vectors {
+    rsi_vector_block block; /* its vectors: `copy`, or NULL */
+    size_t unflushed_bytes; /* of vectors; 0: their file was flushed */
+    float copy[];
+} rsi_op_vectors;
 
 typedef struct rsi_op {
     rsi_op_kind kind;
@@ -38,6 +44,7 @@ typedef struct rsi_op {
     char *first; /* of a work */
     char *second;
     rsi_segment *segment; /* a reference, or NULL */
+    rsi_op_vectors *vectors;
 } rsi_op;
 
 typedef struct rsi_overlay {
@@ -72,6 +79,7 @@ struct rsi_tx {
     size_t depth;
     size_t savepoint_capacity;
     size_t run_bytes; /* of chunk rows put one behind the other, up to the last operation */
+    size_t vector_bytes; /* of vectors whose files are not flushed */
     bool is_hidden; /* reads of this thread see what is committed */
     size_t pinned;  /* of the overlays: those whose spaces must stay as they are */
     bool has_left;  /* it is in the commit queue, and the writer lock is somebody else's */

@@ -196,6 +196,9 @@ static int do_work(rsi_storage *storage, const rsi_work *work)
     case RSI_WORK_UNLINK:
         return rsi_wrap(remove_upload(storage->root, work), "remove an upload");
     case RSI_WORK_GONE:
+        pthread_mutex_lock(&storage->mutex);
+        rsi_row_files_forget_entity(&storage->row_files, work->entity_id);
+        pthread_mutex_unlock(&storage->mutex);
         return rsi_wrap(remove_entity(storage->root, work), "remove an entity's folders");
     case RSI_WORK_COME:
         return rsi_wrap(make_entity(storage, work), "make an entity's folders");

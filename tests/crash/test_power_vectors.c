@@ -85,12 +85,18 @@ static bool has_vectors(char name)
 
 /* ---- opening what is left ---- */
 
-static int open_on(rsi_store **out, power_disk *disk)
+static int open_with(rsi_store **out, power_disk *disk, uint32_t flags)
 {
-    const rsi_store_options options = {.storage = {.durability = RAGSTORE_DURABILITY_FULL,
+    const rsi_store_options options = {.storage = {.flags = flags,
+                                                   .durability = RAGSTORE_DURABILITY_FULL,
                                                    .files = power_disk_table(disk)},
                                        .memory_limit_bytes = UINT64_C(1) << 28};
     return rsi_store_open(out, "/store", &options);
+}
+
+static int open_on(rsi_store **out, power_disk *disk)
+{
+    return open_with(out, disk, 0);
 }
 
 static bool is_vector_of(const float *row, char name, int chunk)
@@ -193,7 +199,7 @@ static bool check_entity(world *in, rsi_store *store, const char *id, char names
     if (catalog->rows_problem != NULL)
         wrong(in, "%s", catalog->rows_problem);
     bool good = in->failure[0] == '\0' && check_catalog(in, store, catalog, names) &&
-                check_export(in, store, catalog);
+                (rsi_storage_is_read_only(store->storage) || check_export(in, store, catalog));
     rsi_catalog_release(store, catalog);
     return good;
 }
@@ -242,22 +248,65 @@ static bool go_on(world *in, rsi_store *store, power_disk *disk, const char *nam
     return good;
 }
 
+static bool check_names(world *in, const char *names)
+{
+    return strcmp(names, in->names[in->ended]) == 0 || strcmp(names, in->names[in->begun]) == 0 ||
+           wrong(in, "\"%s\" is there, neither \"%s\" nor \"%s\"", names, in->names[in->ended],
+                 in->names[in->begun]);
+}
+
+/* Who may not mend what the power cut took sees all of it as well. */
+static bool check_reading(world *in, power_disk *disk, uint32_t flags)
+{
+    rsi_store *store;
+    char names[32];
+    if (open_with(&store, disk, flags) != RAGSTORE_OK)
+        return wrong(in, "open to read: %s", rsi_error_message());
+    bool good = check_store(in, store, names) && check_names(in, names);
+    rsi_store_close(store);
+    rsi_store_free(store);
+    return good;
+}
+
+/* What was recovered is durable: the power goes again. */
+static bool check_again(world *in, const power_disk *disk, const char *expected)
+{
+    rsi_store *store;
+    char names[32];
+    power_disk *again = power_disk_cut(disk, power_random(&in->seed, 2) == 0
+                                                 ? POWER_KEEP_NOTHING
+                                                 : POWER_KEEP_ALL + power_random(&in->seed, 1000));
+    if (open_on(&store, again) != RAGSTORE_OK) {
+        power_disk_free(again);
+        return wrong(in, "open after another cut: %s", rsi_error_message());
+    }
+    bool good = check_store(in, store, names);
+    if (good && strcmp(names, expected) != 0)
+        good = wrong(in, "after another cut: \"%s\", not \"%s\"", names, expected);
+    rsi_store_close(store);
+    rsi_store_free(store);
+    power_disk_free(again);
+    return good;
+}
+
 /* Takes the disk. */
 static void check_disk(world *in, power_disk *disk)
 {
     rsi_store *store;
     char names[32];
     all_states++;
+    if (!check_reading(in, disk,
+                       power_random(&in->seed, 2) == 0 ? RAGSTORE_OPEN_READ_ONLY
+                                                       : RAGSTORE_OPEN_IMMUTABLE)) {
+        power_disk_free(disk);
+        return;
+    }
     if (open_on(&store, disk) != RAGSTORE_OK) {
         wrong(in, "open: %s", rsi_error_message());
         power_disk_free(disk);
         return;
     }
-    bool good = check_store(in, store, names);
-    if (good && strcmp(names, in->names[in->ended]) != 0 && strcmp(names, in->names[in->begun]) != 0)
-        good = wrong(in, "\"%s\" is there, neither \"%s\" nor \"%s\"", names, in->names[in->ended],
-                    in->names[in->begun]);
-    if (good)
+    if (check_store(in, store, names) && check_names(in, names) && check_again(in, disk, names))
         go_on(in, store, disk, names);
     rsi_store_close(store);
     rsi_store_free(store);
@@ -286,9 +335,22 @@ static void cut(void *user, power_disk *disk, uint64_t operation)
 
 /* ---- the steps ---- */
 
+static int add_batch(world *in)
+{
+    rsi_tx *tx;
+    rsi_added added;
+    int status = rsi_tx_begin(&tx, in->store->storage);
+    for (char name = 'P'; status == RAGSTORE_OK && name <= 'Q'; name++)
+        status = add_vectors(&added, in->store, in->incarnations[0], name);
+    if (status == RAGSTORE_OK)
+        return rsi_tx_commit(tx);
+    rsi_tx_abort(tx);
+    return status;
+}
+
 /*
  * A letter from 'A' adds the document of that name, with vectors below 'T', from a file above; lower
- * case deletes it. '!': rows without the dead; '?': derived files; '=': a checkpoint;
+ * case deletes it. '+': documents P and Q in one batch; '!': rows without the dead; '?': derived files; '=': a checkpoint;
  * '#': ragstore_store_compact(); '<': close and open.
  */
 static int do_step(world *in, char what)
@@ -300,6 +362,8 @@ static int do_step(world *in, char what)
     const rsi_document_fields fields = {.filename = filename};
     int status;
     switch (what) {
+    case '+':
+        return add_batch(in);
     case '!':
         return rsi_compact_rows(in->store, ACME, RSI_COMPACT_ALL);
     case '?':
@@ -342,6 +406,12 @@ static int do_step(world *in, char what)
 /* Which documents there are after a step: those before, with a letter more or less. */
 static void names_after(char after[32], const char *before, char what)
 {
+    char between[32];
+    if (what == '+') {
+        names_after(between, before, 'P');
+        names_after(after, between, 'Q');
+        return;
+    }
     size_t count = 0;
     bool put = false;
     const bool adds = what >= 'A' && what <= 'Z';
@@ -394,6 +464,12 @@ static void run(const char *steps, uint64_t seed, unsigned choices)
         fail_msg("seed %llu, \"%s\": %s", (unsigned long long)seed, steps, failure);
 }
 
+static const size_t line_bytes[] = {
+    64 << 10,               /* all vectors travel in the lines of their commits */
+    CHUNKS * DIMENSION * 4, /* those of one document do */
+    0,                      /* none do */
+};
+
 static void vectors_crash__record_chunks_rows_and_index_agree(void **state)
 {
     static const char *const workloads[] = {
@@ -402,11 +478,16 @@ static void vectors_crash__record_chunks_rows_and_index_agree(void **state)
         "TUAtB#bu#C",     /* everything without the dead */
         "AB?<aC!?<D",     /* the same across openings */
         "Aa!B=b!C?",      /* the last row goes */
+        "ABCDb=EFe!G<H",  /* many adds between two checkpoints */
+        "A+a=B!C",        /* a batch */
     };
     (void)state;
     for (unsigned round = 0; round < factor; round++)
-        for (size_t i = 0; i < sizeof workloads / sizeof *workloads; i++)
-            run(workloads[i], first_seed + round * 100 + i, 3);
+        for (size_t limit = 0; limit < sizeof line_bytes / sizeof *line_bytes; limit++)
+            for (size_t i = 0; i < sizeof workloads / sizeof *workloads; i++) {
+                rsi_line_vector_bytes = line_bytes[limit];
+                run(workloads[i], first_seed + round * 100 + i, 3);
+            }
 }
 
 /* Sequences that nobody thought of. */
@@ -419,6 +500,7 @@ static void vectors_crash__random_sequences(void **state)
         char there[32] = "";
         char next_name = 'A';
         char next_file = 'T';
+        rsi_line_vector_bytes = line_bytes[round % 2];
         for (size_t i = 0; i < 12; i++) {
             const size_t count = strlen(there);
             const uint64_t kind = power_random(&seed, 10);
