@@ -404,7 +404,8 @@ typedef struct ragstore_model_callback_options {
     /* Required. Fills count × dimension floats, row by row, for count NUL-terminated UTF-8 texts;
      * role is RAGSTORE_ROLE_…. Returns 0, or another number after writing into `reason`, which has
      * room for reason_size bytes, why not: RAGSTORE_E_INTERRUPTED ends the call with that, anything
-     * else with EMBEDDER and the reason. Called on any thread, by several at once, and holds nobody up
+     * else with EMBEDDER and the reason. After RAGSTORE_E_BUSY, which says that a later try may get
+     * by, ragstore_error_errno() is EAGAIN, and a job is put off instead of failing. Called on any thread, by several at once, and holds nobody up
      * but the call that needs the vectors. */
     int32_t (*embed)(void *user, float *vectors, const char *const *texts, size_t count,
                      uint32_t role, char *reason, size_t reason_size);
@@ -1578,8 +1579,11 @@ RAGSTORE_API void ragstore_upload_abort(ragstore_upload *upload);
 
 /* A job goes on behind the calls, in threads of the library, or in ragstore_store_maintain() when the
  * store was opened with NO_BACKGROUND. It is written down before it begins: after a crash the next
- * process that has the store open takes it up again, and of several exactly one does. A document that
- * ended together with its process ten times has failed. Of the jobs that have ended the last 1,000 are kept. */
+ * process that has the store open takes it up again, and of several exactly one does. One that meets
+ * what may be over later, a full disk, a writer that takes long, an embedder that is out of reach (see
+ * ragstore_model_callback_options) or the entity's model not loaded, is put off, for longer each time
+ * up to a minute. A document that ended together with its process ten times has failed. Of the jobs
+ * that have ended the last 1,000 are kept. */
 
 typedef struct ragstore_job_list_options {
     size_t struct_size;
@@ -1718,11 +1722,13 @@ RAGSTORE_API void ragstore_job_free(ragstore_job *job);
 RAGSTORE_API const char *ragstore_job_id(const ragstore_job *job);
 
 /**
- * Describe a job as a JSON object: job_id, kind ("upload", "chunks" or "reembed"), entity_id, filename (or null), state
- * ("waiting", "running", "done", "failed" or "cancelled"), stage (of a running one: "extract",
+ * Describe a job as a JSON object: job_id, kind ("upload", "chunks" or "reembed"), entity_id,
+ * filename (or null), state ("waiting", "running", "done", "failed" or "cancelled"), stage (of a running one: "extract",
  * "chunk", "embed" or "commit"; else null), done and total (in the stage's own unit; total is 0 while
- * unknown), error (null, or status such as "NOT_EXTRACTABLE", its code, and message), result (null, or
- * of one that is done: the document as ragstore_document_describe() has it), created_at, updated_at.
+ * unknown), error (null, or status such as "NOT_EXTRACTABLE", its code, and message: of a waiting one
+ * what it was put off for), next_try_at (of such a one, at the latest; else null), retries (how often
+ * it was put off), result (null, or of one that is done: the document as ragstore_document_describe()
+ * has it), created_at, updated_at.
  * Another process's stage is not known: null.
  *
  * @param out  set to UTF-8 JSON text, to NULL on failure

@@ -130,6 +130,7 @@ static bool ask(struct answer *answer, const struct llm_client *client, const ch
         .timeout_seconds = limits->answer_seconds > 0 ? limits->answer_seconds : TIMEOUT_SECONDS,
         .connect_seconds = limits->connect_seconds,
         .attempts = limits->attempts,
+        .is_away = limits->is_away,
         .take = take_bytes,
         .go_on = go_on,
         .has_begun = has_begun,

@@ -137,9 +137,18 @@ static bool set_up(CURL *curl, struct attempt *attempt, const char *url, struct 
     return fine;
 }
 
-/* Try once; *pause_ms receives what the endpoint asks to wait, *again whether that makes sense. */
+/* Failures of the network, not of what was asked for. */
+static bool is_outage(CURLcode code)
+{
+    return code == CURLE_COULDNT_CONNECT || code == CURLE_COULDNT_RESOLVE_HOST ||
+           code == CURLE_OPERATION_TIMEDOUT || code == CURLE_GOT_NOTHING ||
+           code == CURLE_PARTIAL_FILE || code == CURLE_RECV_ERROR || code == CURLE_SEND_ERROR;
+}
+
+/* Try once; *pause_ms receives what the endpoint asks to wait, *again whether that makes sense, *away
+ * whether it may make sense later. */
 static enum llm_outcome try_once(const struct llm_request *request, char *why, bool *again,
-                                 long *pause_ms)
+                                 bool *away, long *pause_ms)
 {
     struct attempt attempt = {.request = request};
     struct curl_slist *headers = make_headers(request->client);
@@ -149,6 +158,7 @@ static enum llm_outcome try_once(const struct llm_request *request, char *why, b
     curl_off_t wait_seconds = 0;
 
     *again = false;
+    *away = false;
     *pause_ms = 0;
     snprintf(url, sizeof url, "%s%s", request->client->url, request->path);
     attempt.curl = curl_easy_init();
@@ -166,9 +176,11 @@ static enum llm_outcome try_once(const struct llm_request *request, char *why, b
                      curl_easy_strerror(code));
             *again = code == CURLE_COULDNT_CONNECT || code == CURLE_GOT_NOTHING ||
                      code == CURLE_RECV_ERROR || code == CURLE_SEND_ERROR;
+            *away = is_outage(code);
         } else if (attempt.status < 200 || attempt.status > 299) {
             say_status(&attempt, why);
             *again = attempt.status == 429 || attempt.status >= 500;
+            *away = *again || attempt.status == 408;
         } else {
             outcome = LLM_DONE;
         }
@@ -200,9 +212,13 @@ enum llm_outcome llm_request_run(const struct llm_request *request, char *why)
 
     for (unsigned i = 0; i < attempts; i++) {
         bool again = false;
+        bool away = false;
         long asked_ms = 0;
 
-        outcome = try_once(request, why, &again, &asked_ms);
+        outcome = try_once(request, why, &again, &away, &asked_ms);
+        if (request->is_away != NULL) {
+            *request->is_away = away;
+        }
         if (outcome != LLM_FAILED || !again || i + 1 == attempts ||
             request->has_begun(request->user)) {
             break;

@@ -13,6 +13,7 @@ struct llm_request {
     long timeout_seconds;
     long connect_seconds; /* 0: 10 */
     unsigned attempts;    /* 0: 4 */
+    bool *is_away;        /* set when it failed: whether a later try may get by; or NULL */
     /* Takes the bytes of a good answer; false stops. */
     bool (*take)(void *user, const char *bytes, size_t size);
     /* Asked several times a second; false stops. May be NULL. */

@@ -347,11 +347,11 @@ static json_t *describe_locked(const struct job *job)
                         : json_pack("{s:s, s:i, s:s}", "status", ragstore_status_name(job->status),
                                     "code", job->status, "message", job->message);
 
-    return json_pack("{s:s, s:s, s:n, s:n, s:s, s:s?, s:I, s:I, s:o, s:O?, s:s, s:s}", "job_id",
+    return json_pack("{s:s, s:s, s:n, s:n, s:s, s:s?, s:I, s:I, s:o, s:n, s:i, s:O?, s:s, s:s}", "job_id",
                      job->id, "kind", kind_names[job->kind], "entity_id", "filename", "state",
                      state_names[job->state], "stage", job->stage[0] == '\0' ? NULL : job->stage,
                      "done", (json_int_t)job->done, "total", (json_int_t)job->total, "error", error,
-                     "result", job->result, "created_at", job->created_at, "updated_at",
+                     "next_try_at", "retries", 0, "result", job->result, "created_at", job->created_at, "updated_at",
                      job->updated_at);
 }
 

@@ -2,7 +2,8 @@
  * The embedding model. An endpoint is asked by ragstore_model_open_callback(); the library brings its
  * vectors to length 1, refuses what is none, and searches by keyword when a query gets no vector.
  *
- * A document may wait for a busy endpoint; a query must not: it asks twice at most, and after it was
+ * A document may wait for a busy endpoint, and one that is added by a job for one that is away; a query
+ * must not: it asks twice at most, and after it was
  * held up in vain, the next ones do not ask at all for a while.
  */
 #include "embedder.h"
@@ -68,11 +69,13 @@ static int32_t embed(void *user, float *vectors, const char *const *texts, size_
 {
     struct embedder *embedder = user;
     const bool is_query = role == RAGSTORE_ROLE_QUERY;
+    bool is_away = false;
     const struct llm_patience patience = {.attempts = is_query ? 2 : 0,
                                           .connect_seconds = is_query ? 3 : 0,
                                           .answer_seconds = is_query ? 10 : 0,
                                           .stop = is_given_up,
-                                          .user = embedder};
+                                          .user = embedder,
+                                          .is_away = &is_away};
     const int64_t begun_ms = now_ms();
     char why[LLM_MESSAGE] = "";
 
@@ -88,7 +91,7 @@ static int32_t embed(void *user, float *vectors, const char *const *texts, size_
         return RAGSTORE_E_INTERRUPTED;
     }
     note_outcome(embedder, why, is_query && now_ms() - begun_ms >= HELD_UP_MS);
-    return RAGSTORE_E_EMBEDDER;
+    return is_away ? RAGSTORE_E_BUSY : RAGSTORE_E_EMBEDDER; /* busy: jobs wait and ask again */
 }
 
 static bool open_endpoint(struct server *server, ragstore_model **model)

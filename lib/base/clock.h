@@ -10,6 +10,9 @@
 /* "2026-01-31T12:34:56.123456": UTC, ISO 8601, microseconds, without a zone mark. */
 void rsi_time_now_text(char out[RSI_TIME_TEXT]);
 
+/* The same of the moment so long from now. */
+void rsi_time_after_text(char out[RSI_TIME_TEXT], uint32_t ms);
+
 int64_t rsi_monotonic_ms(void);
 int64_t rsi_monotonic_us(void);
 /* The moment so long from now, for a condition that waits by CLOCK_MONOTONIC. */

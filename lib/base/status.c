@@ -138,6 +138,18 @@ int rsi_fail_no_memory(void)
     return RAGSTORE_E_NO_MEMORY;
 }
 
+int rsi_for_now(int code)
+{
+    if (code < 0 && code != RAGSTORE_E_NO_MEMORY)
+        current.system_errno = EAGAIN;
+    return code;
+}
+
+bool rsi_is_for_now(int code)
+{
+    return code < 0 && current.code == code && current.system_errno == EAGAIN;
+}
+
 int rsi_code_of_errno(int system_errno)
 {
     switch (system_errno) {

@@ -13,6 +13,8 @@
 
 #include "ragstore.h"
 
+#include <stdbool.h>
+
 #include <stdarg.h>
 
 /* The most bytes of an error message, the final NUL included. Longer ones end in "…". */
@@ -34,6 +36,11 @@ int rsi_fail_no_memory(void);
 
 /* The code that fits an errno value of a file operation (ENOSPC, EACCES, EIO, …). */
 int rsi_code_of_errno(int system_errno);
+
+/* Note that the failure may be over later, or in another process: its errno becomes EAGAIN. Returns
+ * code. */
+int rsi_for_now(int code);
+bool rsi_is_for_now(int code); /* of the current error */
 
 /* Read and keep the current error around clean-up calls that may set another. */
 typedef struct rsi_saved_error {

@@ -60,10 +60,11 @@ static int refusal(const callback_embedder *embedder, int32_t returned, char rea
             *at = ' ';
     if (returned == RAGSTORE_E_NO_MEMORY)
         return rsi_fail_no_memory();
-    return rsi_fail(returned == RAGSTORE_E_INTERRUPTED ? RAGSTORE_E_INTERRUPTED
-                                                       : RAGSTORE_E_EMBEDDER,
-                    "embed", "the embedder %s: %s", embedder->fingerprint,
-                    reason[0] != '\0' ? reason : "it failed and did not say why");
+    int status = rsi_fail(returned == RAGSTORE_E_INTERRUPTED ? RAGSTORE_E_INTERRUPTED
+                                                             : RAGSTORE_E_EMBEDDER,
+                          "embed", "the embedder %s: %s", embedder->fingerprint,
+                          reason[0] != '\0' ? reason : "it failed and did not say why");
+    return returned == RAGSTORE_E_BUSY ? rsi_for_now(status) : status;
 }
 
 static int embed_batch(float *vectors, const callback_embedder *embedder, rsi_embed_role role,

@@ -103,8 +103,8 @@ static int prepare(rsi_prepared *prepared, rsi_store *store, const rsi_entity_re
 {
     rsi_job *job = user;
     rsi_bytes bytes = {0};
-    const char *json;
-    const float *vectors;
+    const char *json = NULL;
+    const float *vectors = NULL;
     const rsi_document_fields fields = rsi_upload_fields(job);
     const size_t dimension =
         (size_t)rsi_json_get_integer(job->record.request, "dimension", 0);

@@ -46,8 +46,9 @@ static int look_for_active(void *user, const char *key, const char *json, size_t
 static int check_models(const rsi_store *store, const rsi_entity_record *entity)
 {
     if (store->embedder == NULL)
-        return rsi_fail(RAGSTORE_E_EMBEDDER, "ingest",
-                        "no embedding model is loaded: open the store with one to reembed");
+        return rsi_for_now(
+            rsi_fail(RAGSTORE_E_EMBEDDER, "ingest",
+                     "no embedding model is loaded: open the store with one to reembed"));
     if (entity->embedder != NULL &&
         strncmp(entity->embedder, RSI_OWN_VECTORS, sizeof RSI_OWN_VECTORS - 1) == 0)
         return rsi_fail(RAGSTORE_E_EMBEDDER, "ingest",

@@ -52,8 +52,7 @@ bool rsi_jobs_progress(rsi_jobs *jobs, const char *job_id, char stage[RSI_JOB_ST
  * is done with the job. */
 void rsi_jobs_wait_until_left(rsi_jobs *jobs, const char *job_id);
 void rsi_jobs_mark_cancelled(rsi_jobs *jobs, const char *job_id);
-/* Something was told to those who wait for a job: how often; and wait until it is more than that. */
-void rsi_jobs_tell(rsi_jobs *jobs);
+/* How often those who wait were told something; and wait until it is more than that. */
 uint64_t rsi_jobs_news(rsi_jobs *jobs);
 void rsi_jobs_wait_for_news(rsi_jobs *jobs, uint64_t seen, uint32_t wait_ms);
 

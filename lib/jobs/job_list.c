@@ -11,7 +11,7 @@
 static void put_job(rsi_json_writer *writer, rsi_jobs *jobs, const rsi_job_record *record)
 {
     static const char *const before[] = {"job_id", "kind", "entity_id", "filename", "state"};
-    static const char *const after[] = {"error", "result", "created_at", "updated_at"};
+    static const char *const after[] = {"result", "created_at", "updated_at"};
     char stage[RSI_JOB_STAGE_MAX] = "";
     uint64_t done = 0;
     uint64_t total = 0;
@@ -25,6 +25,9 @@ static void put_job(rsi_json_writer *writer, rsi_jobs *jobs, const rsi_job_recor
     rsi_json_put_text(writer, "stage", stage[0] == '\0' ? NULL : stage);
     rsi_json_put_integer(writer, "done", (int64_t)done);
     rsi_json_put_integer(writer, "total", (int64_t)total);
+    rsi_json_put_value(writer, "error", rsi_json_get(record->json, "error"));
+    rsi_json_put_value(writer, "next_try_at", rsi_json_get(record->json, "next_try_at"));
+    rsi_json_put_integer(writer, "retries", record->retries);
     for (size_t i = 0; i < sizeof after / sizeof *after; i++)
         rsi_json_put_value(writer, after[i], rsi_json_get(record->json, after[i]));
     rsi_json_end_object(writer);

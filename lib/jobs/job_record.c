@@ -76,6 +76,7 @@ int rsi_job_parse(rsi_job_record *record, const char *json, size_t size)
     record->incoming = rsi_json_get_text(value, "incoming");
     record->request = rsi_json_get(value, "request");
     record->attempts = rsi_json_get_integer(value, "attempts", 0);
+    record->retries = rsi_json_get_integer(value, "retries", 0);
     status = read_state(&record->state, rsi_json_get_text(value, "state"));
     if (status == RAGSTORE_OK &&
         (record->id == NULL || strlen(record->id) >= RSI_JOB_ID_MAX || record->kind == NULL ||
@@ -156,7 +157,8 @@ static void put_error(rsi_json_writer *writer, const rsi_job_end *end)
 /* Members that a move writes anew, and those that only a job with work to do needs. */
 static bool is_rewritten(const char *key, bool ended)
 {
-    static const char *const moved[] = {"state", "error", "result", "updated_at", "attempts"};
+    static const char *const moved[] = {"state",      "error",    "result",     "next_try_at",
+                                        "updated_at", "attempts", "retries"};
     static const char *const needed[] = {"incoming", "needs_extractor", "request"};
     for (size_t i = 0; i < sizeof moved / sizeof *moved; i++)
         if (strcmp(key, moved[i]) == 0)
@@ -172,6 +174,16 @@ static int64_t attempts_after(const rsi_job_record *record, rsi_job_state to)
     return to == RSI_JOB_RUNNING   ? record->attempts + 1
            : to == RSI_JOB_WAITING ? record->attempts - 1 /* it was put off, not cut short */
                                    : record->attempts;
+}
+
+/* When it is tried again, and how often it was put off so far. */
+static void put_rest(rsi_json_writer *writer, const rsi_job_record *record, const rsi_job_end *end)
+{
+    char next[RSI_TIME_TEXT];
+    const bool is_put_off = end->state == RSI_JOB_WAITING && end->status != RAGSTORE_OK;
+    rsi_time_after_text(next, end->rests_ms);
+    rsi_json_put_text(writer, "next_try_at", is_put_off ? next : NULL);
+    rsi_json_put_integer(writer, "retries", record->retries + is_put_off);
 }
 
 static int put_moved(rsi_tx *tx, const rsi_job_record *record, const rsi_job_end *end)
@@ -192,6 +204,7 @@ static int put_moved(rsi_tx *tx, const rsi_job_record *record, const rsi_job_end
     rsi_json_put_raw(&writer, "result", end->result_json == NULL ? "null" : end->result_json);
     rsi_json_put_text(&writer, "updated_at", now);
     rsi_json_put_integer(&writer, "attempts", attempts_after(record, end->state));
+    put_rest(&writer, record, end);
     rsi_json_end_object(&writer);
     int status = rsi_bytes_status(&text);
     if (status == RAGSTORE_OK)

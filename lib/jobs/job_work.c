@@ -16,7 +16,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#define REST_MS 1000
+#define REST_MS 1000 /* after the first failure that passes; then twice as long each time, */
+#define REST_MAX_MS 60000
 #define LEAVE_MS 5000 /* far more than a thread needs from the commit to the end of its work */
 
 /* ---- the list ---- */
@@ -27,6 +28,36 @@ static rsi_live_job *find_locked(const rsi_jobs *jobs, const char *job_id)
     while (live != NULL && strcmp(live->id, job_id) != 0)
         live = live->next;
     return live;
+}
+
+static void drop_locked(rsi_jobs *jobs, rsi_live_job *live)
+{
+    rsi_live_job **at = &jobs->live;
+    while (*at != live)
+        at = &(*at)->next;
+    *at = live->next;
+    rsi_free(live);
+}
+
+/* Those that rested long enough, and that nobody may work on: another process ended them. */
+static void drop_rested(rsi_jobs *jobs)
+{
+    pthread_mutex_lock(&jobs->mutex);
+    for (rsi_live_job *live = jobs->live, *next; live != NULL; live = next) {
+        next = live->next;
+        if (live->rests_until != 0 && live->rests_until <= rsi_monotonic_ms())
+            drop_locked(jobs, live);
+    }
+    pthread_mutex_unlock(&jobs->mutex);
+}
+
+static void end_rests(rsi_jobs *jobs)
+{
+    pthread_mutex_lock(&jobs->mutex);
+    for (rsi_live_job *live = jobs->live; live != NULL; live = live->next)
+        if (live->rests_until != 0)
+            live->rests_until = 1;
+    pthread_mutex_unlock(&jobs->mutex);
 }
 
 static bool works_on_long_locked(const rsi_jobs *jobs)
@@ -68,7 +99,9 @@ void rsi_jobs_mark_cancelled(rsi_jobs *jobs, const char *job_id)
 {
     pthread_mutex_lock(&jobs->mutex);
     rsi_live_job *live = find_locked(jobs, job_id);
-    if (live != NULL)
+    if (live != NULL && live->rests_until != 0)
+        drop_locked(jobs, live);
+    else if (live != NULL)
         live->is_cancelled = true;
     pthread_mutex_unlock(&jobs->mutex);
 }
@@ -78,14 +111,8 @@ static void leave(rsi_jobs *jobs, rsi_live_job *live, int64_t rests_until)
 {
     pthread_mutex_lock(&jobs->mutex);
     live->rests_until = rests_until;
-    live->is_cancelled = false;
-    if (rests_until == 0) {
-        rsi_live_job **at = &jobs->live;
-        while (*at != live)
-            at = &(*at)->next;
-        *at = live->next;
-        rsi_free(live);
-    }
+    if (rests_until == 0 || live->is_cancelled)
+        drop_locked(jobs, live);
     pthread_mutex_unlock(&jobs->mutex);
 }
 
@@ -309,28 +336,39 @@ static bool passes(int status)
 {
     return status == RAGSTORE_E_BUSY || status == RAGSTORE_E_DISK_FULL ||
            status == RAGSTORE_E_FAILED || status == RAGSTORE_E_CLOSED ||
-           status == RAGSTORE_E_INTERRUPTED;
+           status == RAGSTORE_E_INTERRUPTED || rsi_is_for_now(status);
+}
+
+/* How long a job rests that was put off so often already. */
+static uint32_t rest_after(int64_t retries)
+{
+    uint32_t rest_ms = REST_MS;
+    while (retries-- > 0 && rest_ms < REST_MAX_MS)
+        rest_ms *= 2;
+    return rest_ms < REST_MAX_MS ? rest_ms : REST_MAX_MS;
 }
 
 /* It could not be done: write down what becomes of it. Returns until when it rests, or 0. */
 static int64_t settle_failure(rsi_job *job, int status)
 {
     char message[RSI_MESSAGE_MAX];
-    rsi_job_end end = {.state = RSI_JOB_WAITING};
     const char *id = job->record.id;
-    if (!passes(status)) {
+    const bool is_put_off = passes(status);
+    rsi_job_end end = {.state = is_put_off ? RSI_JOB_WAITING : RSI_JOB_FAILED};
+    if (status != RAGSTORE_E_INTERRUPTED) {
         snprintf(message, sizeof message, "%s", rsi_error_message());
-        end = (rsi_job_end){.state = RSI_JOB_FAILED, .status = status, .message = message};
+        end.status = status;
+        end.message = message;
+        end.rests_ms = rest_after(job->record.retries);
+        rsi_storage_log(job->jobs->storage, RAGSTORE_LOG_WARNING, "job %s%s: %s", id,
+                        is_put_off ? " is put off" : "", message);
     }
-    if (status != RAGSTORE_E_INTERRUPTED)
-        rsi_storage_log(job->jobs->storage, RAGSTORE_LOG_WARNING, "job %s: %s", id,
-                        rsi_error_message());
     int moved = rsi_job_move(job->jobs->storage, id, RSI_JOB_RUNNING, &end);
     if (moved == RAGSTORE_E_WRONG_STATE || moved == RAGSTORE_E_NOT_FOUND)
         return 0; /* it was cancelled */
-    if (moved == RAGSTORE_OK && (!passes(status) || status == RAGSTORE_E_INTERRUPTED))
+    if (moved == RAGSTORE_OK && (!is_put_off || end.rests_ms == 0))
         return 0;
-    return rsi_monotonic_ms() + REST_MS;
+    return rsi_monotonic_ms() + (end.rests_ms == 0 ? REST_MS : end.rests_ms);
 }
 
 static int64_t work_on(rsi_jobs *jobs, rsi_live_job *live)
@@ -348,6 +386,8 @@ static int64_t work_on(rsi_jobs *jobs, rsi_live_job *live)
                 rsi_fail(RAGSTORE_E_INTERNAL, "jobs", "job %s ended without an end", live->id);
         if (status != RAGSTORE_OK)
             rests_until = settle_failure(&job, status);
+        else
+            end_rests(jobs); /* what they waited for may be there again */
     } else if (status != RAGSTORE_OK) {
         rsi_storage_log(jobs->storage, RAGSTORE_LOG_WARNING, "begin job %s: %s", live->id,
                         rsi_error_message());
@@ -363,6 +403,8 @@ int rsi_jobs_step(rsi_jobs *jobs, bool *did)
     bool pending;
     *did = false;
     int status = rsi_jobs_pending(&pending, jobs);
+    if (status == RAGSTORE_OK && !pending)
+        drop_rested(jobs);
     if (status != RAGSTORE_OK || !pending || rsi_jobs_stopping(jobs))
         return status;
     status = claim(jobs);

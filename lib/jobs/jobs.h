@@ -54,6 +54,7 @@ typedef struct rsi_job_record {
     const rsi_json *request; /* what its kind needs to know; gone when it has ended */
     rsi_job_state state;
     int64_t attempts; /* how often it was begun and not put off */
+    int64_t retries;  /* how often it was put off for a failure */
 } rsi_job_record;
 
 typedef struct rsi_new_job {
@@ -70,8 +71,9 @@ typedef struct rsi_new_job {
 typedef struct rsi_job_end {
     rsi_job_state state;
     const char *result_json; /* or NULL */
-    int status;              /* of a failure, whose text is `message` */
+    int status;              /* of a failure, whose text is `message`; OK: there is none */
     const char *message;
+    uint32_t rests_ms; /* put off for a failure: until the next try */
     bool keeps_file; /* somebody else sees to the incoming file */
 } rsi_job_end;
 
@@ -138,7 +140,8 @@ typedef struct rsi_job {
 } rsi_job;
 
 /* Do a job, and end it in the commit of what it makes. A failure ends it as failed, but for those that
- * pass: BUSY, DISK_FULL, FAILED, CLOSED, INTERRUPTED put it off. */
+ * pass: BUSY, DISK_FULL, FAILED, CLOSED, INTERRUPTED and what is for now (rsi_for_now()) put it off,
+ * for longer each time. */
 typedef int rsi_job_runner(rsi_job *job);
 
 /* The jobs that lie in a storage; *out is to be freed also on failure, after the storage. `store` is
@@ -146,6 +149,8 @@ typedef int rsi_job_runner(rsi_job *job);
 int rsi_jobs_create(rsi_jobs **out, rsi_storage *storage, rsi_job_runner *run,
                     struct rsi_store *store);
 void rsi_jobs_free(rsi_jobs *jobs); /* NULL is fine */
+/* There is something new for those who wait: a job, or what became of one. */
+void rsi_jobs_tell(rsi_jobs *jobs);
 /* Start the threads if there is something to do; from the upkeep's thread, and after a submit. */
 int rsi_jobs_wake(rsi_jobs *jobs);
 /* End the threads: what they work on is put off. */

@@ -73,6 +73,28 @@ def test_embedder__and_chats_by_a_model_go_together(start, endpoint):
     assert {path for path, _, _ in endpoint.requests} == {"/v1/embeddings"}
 
 
+def test_embedder__that_is_away_puts_jobs_off(server, endpoint):
+    def job():
+        return ok(server.get(f"/api/jobs/{job_id}"))
+
+    endpoint.embeds = 503
+    job_id, gone = (
+        ok(server.post("/api/entities/e/files?wait=false",
+                       files={"file": (f"{name}.txt", f"A {name} more.")}))["job_id"]
+        for name in ("ferry", "loaf"))
+    assert eventually(lambda: job()["retries"] > 0, 30)
+    waiting = job()
+    assert waiting["state"] in ("waiting", "running")
+    if waiting["state"] == "waiting":
+        assert "503" in waiting["error"]["message"] and waiting["next_try_at"] > waiting["updated_at"]
+    assert ok(server.delete(f"/api/jobs/{gone}"))["state"] == "cancelled"
+    endpoint.embeds = by_kind
+    assert eventually(lambda: job()["state"] == "done", 60)
+    assert job()["error"] is None and job()["next_try_at"] is None
+    assert sorted(one["doc_name"] for one in ok(server.get("/api/entities/e/files"))) == [
+        "bread.txt", "ferry.txt", "ship.txt"]
+
+
 def test_embedder__that_is_away_costs_the_vectors_only(server, endpoint):
     endpoint.embeds = 500
     response = upload(server, "more.txt", "A ferry more.")

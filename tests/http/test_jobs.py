@@ -15,7 +15,7 @@ from test_wire import exchange
 from texts import FERRIES, paragraphs
 
 MEMBERS = ["job_id", "kind", "entity_id", "filename", "state", "stage", "done", "total", "error",
-           "result", "created_at", "updated_at"]
+           "next_try_at", "retries", "result", "created_at", "updated_at"]
 
 
 @pytest.fixture

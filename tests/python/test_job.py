@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 import ragstore
@@ -43,6 +45,28 @@ def test_job__takes_own_chunks_and_vectors(store, entity):
         entity.submit_chunks(["Sand."], [[1, 0, 0]])
     with pytest.raises(ragstore.InvalidArgumentError, match="2 vectors for 1 chunks"):
         entity.submit_chunks(["Sand."], [[1, 0], [0, 1]])
+
+
+def test_job__waits_while_the_embedder_is_out_of_reach(directory):
+    def embed(texts, role):
+        if down:
+            raise ConnectionError("refused")
+        return [[1, 0] for _ in texts]
+
+    down = [True]
+    model = ragstore.Model.callback(embed, fingerprint="remote/1", dimension=2)
+    with ragstore.Store(directory, model=model) as store:
+        job = submit(store.create_entity("geology"), "All about granite.")
+        for _ in range(500):
+            described = job.describe()
+            if described["retries"]:
+                break
+            time.sleep(0.02)
+        assert described["state"] == "waiting"
+        assert "refused" in described["error"]["message"]
+        assert described["next_try_at"] > described["updated_at"]
+        down.clear()
+        assert job.wait(30)["chunks_count"] == 1
 
 
 def test_job__raises_what_it_failed_with(entity):

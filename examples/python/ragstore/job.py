@@ -27,8 +27,8 @@ class Job(Handle):
         return f"<Job {self.id}>"
 
     def describe(self) -> dict[str, Any]:
-        """job_id, kind, entity_id, filename, state, stage, done, total, error, result (of an upload
-        the document), created_at, updated_at."""
+        """job_id, kind, entity_id, filename, state, stage, done, total, error, next_try_at, retries,
+        result (of an upload the document), created_at, updated_at."""
         with self._use() as pointer:
             return _convert.describe("ragstore_job_describe", pointer)
 

@@ -14,7 +14,7 @@ from . import _convert, _ffi
 from ._ffi import lib
 from ._convert import Floats
 from ._handle import Handle
-from .errors import BY_STATUS, CancelledError, invalid
+from .errors import BY_STATUS, BusyError, CancelledError, invalid
 
 _PRECISIONS = {"float32": _ffi.RAGSTORE_PRECISION_FLOAT32, "int8": _ffi.RAGSTORE_PRECISION_INT8}
 
@@ -86,8 +86,9 @@ class Model(Handle):
 
         embed        called with at most batch_size texts and a role, "document" or "query"; gives a
                      row of `dimension` numbers for each: numpy, buffers or sequences of numbers. What
-                     it raises becomes the message of an EmbedderError. On any thread, perhaps on
-                     several at once.
+                     it raises becomes the message of an EmbedderError; after ConnectionError,
+                     TimeoutError or BusyError a job waits and tries again instead of failing. On any
+                     thread, perhaps on several at once.
         fingerprint  names model, version and whatever else decides about the vectors
         batch_size   1 to 256; None is 32
         max_tokens   about how many words of a document count; None is 256
@@ -186,6 +187,10 @@ class Model(Handle):
         return vectors
 
 
+# What may be over when a job tries again.
+_PASSING = (BusyError, ConnectionError, TimeoutError)
+
+
 def _embed_callback(embed: Callable[[list[str], str], Any], dimension: int) -> Any:
     """The C function that calls a Python one, and turns what it raises into a reason."""
 
@@ -207,6 +212,6 @@ def _embed_callback(embed: Callable[[list[str], str], Any], dimension: int) -> A
         except BaseException as error:  # nothing may pass through C
             raw = f"{type(error).__name__}: {error}".encode()[: size - 1]
             ctypes.memmove(reason, raw + b"\0", len(raw) + 1)
-            return 1
+            return BY_STATUS["BUSY"][0] if isinstance(error, _PASSING) else 1
 
     return _ffi.embed_callback(call)

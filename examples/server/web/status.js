@@ -14,10 +14,11 @@ function fact(name, value) {
   return el("div", { class: "card" }, el("dt", {}, name), el("dd", {}, value));
 }
 
-const kinds = { upload: "Upload", check: "Check", compact: "Compaction", backup: "Backup" };
+const kinds = { upload: "Upload", chunks: "Chunks", reembed: "New vectors", check: "Check", compact: "Compaction", backup: "Backup" };
 
 /** What a job has come to, in a few words. */
 function outcome(job) {
+  if (job.next_try_at) return `${job.error.message}; tried again by ${timeText(job.next_try_at)}`;
   if (job.error) return job.error.message;
   if (job.state === "waiting" || job.state === "running") {
     const part = job.total > 0 ? `, ${Math.round(100 * job.done / job.total)} %` : "";

@@ -85,6 +85,39 @@ static void jobs_job_record__counts_attempts_that_were_cut_short(void **state)
     open_store_end(&s);
 }
 
+static void jobs_job_record__keeps_why_it_was_put_off_until_it_goes_on(void **state)
+{
+    static const rsi_job_end put_off = {.state = RSI_JOB_WAITING,
+                                        .status = RAGSTORE_E_EMBEDDER,
+                                        .message = "out of reach",
+                                        .rests_ms = 5000};
+    char id[RSI_JOB_ID_MAX];
+    open_store s;
+    open_store_begin(&s, state, NULL);
+    make_job(id, &s);
+    for (int i = 1; i <= 2; i++) {
+        rsi_job_record record;
+        assert_int_equal(move(&s, id, RSI_JOB_RUNNING), 0);
+        assert_int_equal(rsi_job_move(s.store->storage, id, RSI_JOB_RUNNING, &put_off), 0);
+        assert_int_equal(rsi_job_read(&record, s.store->storage, id), 0);
+        const rsi_json *error = rsi_json_get(record.json, "error");
+        assert_string_equal(rsi_json_get_text(error, "message"), "out of reach");
+        assert_non_null(rsi_json_get_text(record.json, "next_try_at"));
+        assert_int_equal(record.retries, i);
+        assert_int_equal(record.attempts, 0);
+        rsi_job_record_free(&record);
+    }
+    assert_int_equal(move(&s, id, RSI_JOB_RUNNING), 0);
+    assert_int_equal(move(&s, id, RSI_JOB_WAITING), 0); /* the store was closed */
+    rsi_job_record record;
+    assert_int_equal(rsi_job_read(&record, s.store->storage, id), 0);
+    assert_null(rsi_json_get_text(record.json, "next_try_at"));
+    assert_true(rsi_json_is_null(rsi_json_get(record.json, "error")));
+    assert_int_equal(record.retries, 2);
+    rsi_job_record_free(&record);
+    open_store_end(&s);
+}
+
 static void jobs_job_record__refuses_to_move_from_a_state_it_has_left(void **state)
 {
     static const rsi_job_end done = {.state = RSI_JOB_DONE};
@@ -163,6 +196,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         FRESH(jobs_job_record__moves_along_the_arrows_only),
         FRESH(jobs_job_record__counts_attempts_that_were_cut_short),
+        FRESH(jobs_job_record__keeps_why_it_was_put_off_until_it_goes_on),
         FRESH(jobs_job_record__refuses_to_move_from_a_state_it_has_left),
         FRESH(jobs_job_record__that_makes_no_sense_is_damaged),
         FRESH(jobs_job_record__is_kept_for_the_last_thousand),
