@@ -111,6 +111,11 @@ ROOM_storage := \
     work.c
 
 ROOM_vectors := \
+    byte_codes.c \
+    byte_codes_search.c \
+    byte_scan.c \
+    byte_scan_avx2.c \
+    byte_scan_avx512.c \
     centroids.c \
     code_scan.c \
     code_scan_avx2.c \

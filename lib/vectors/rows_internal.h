@@ -128,4 +128,8 @@ void rsi_rows_cursor_init(rsi_rows_cursor *cursor, rsi_rows *rows, const rsi_bit
 /* 1: *stretch is set; 0: no more; negative: DAMAGED. */
 int rsi_rows_cursor_next(rsi_rows_cursor *cursor, rsi_rows_stretch *stretch);
 
+/* Offer the members of `allowed` from `from` on, with their scores; the query is finite. */
+int rsi_rows_offer(rsi_top *top, rsi_rows *rows, const float *query, const rsi_bitset *allowed,
+                   int64_t from);
+
 #endif

@@ -17,7 +17,7 @@ typedef struct scorer {
     rsi_kernel_function *kernel;
     const float *query;
     size_t dimension;
-    rsi_top top;
+    rsi_top *top;
     size_t count; /* rows collected */
     const float *rows[BATCH];
     int64_t chunks[BATCH];
@@ -29,8 +29,8 @@ static void score_batch(scorer *scan)
     scan->kernel(scan->scores, scan->query, scan->rows, scan->count, scan->dimension);
     for (size_t i = 0; i < scan->count; i++) {
         rsi_hit hit = {scan->chunks[i], scan->scores[i]};
-        if (!(hit.score < rsi_top_threshold(&scan->top)))
-            rsi_top_offer(&scan->top, hit);
+        if (!(hit.score < rsi_top_threshold(scan->top)))
+            rsi_top_offer(scan->top, hit);
     }
     scan->count = 0;
 }
@@ -51,6 +51,28 @@ int rsi_rows_search(rsi_hit *hits, size_t *count, rsi_rows *rows, const float *q
     return rsi_rows_search_from(hits, count, rows, query, k, allowed, 0);
 }
 
+int rsi_rows_offer(rsi_top *top, rsi_rows *rows, const float *query, const rsi_bitset *allowed,
+                   int64_t from)
+{
+    scorer scan;
+    scan.kernel = rsi_kernel_of(rows->metric);
+    scan.query = query;
+    scan.dimension = rows->dimension;
+    scan.count = 0;
+    scan.top = top;
+    rsi_rows_cursor cursor;
+    rsi_rows_stretch stretch;
+    rsi_rows_cursor_init(&cursor, rows, allowed);
+    if (from > 0)
+        cursor.chunk = rsi_bitset_next(allowed, from);
+    int status;
+    while ((status = rsi_rows_cursor_next(&cursor, &stretch)) > 0)
+        collect(&scan, &stretch);
+    if (status == RAGSTORE_OK && scan.count > 0)
+        score_batch(&scan);
+    return status;
+}
+
 int rsi_rows_search_from(rsi_hit *hits, size_t *count, rsi_rows *rows, const float *query, size_t k,
                          const rsi_bitset *allowed, int64_t from)
 {
@@ -64,25 +86,12 @@ int rsi_rows_search_from(rsi_hit *hits, size_t *count, rsi_rows *rows, const flo
     if (k == 0)
         return RAGSTORE_OK;
 
-    scorer scan;
-    scan.kernel = rsi_kernel_of(rows->metric);
-    scan.query = query;
-    scan.dimension = rows->dimension;
-    scan.count = 0;
-    rsi_top_init(&scan.top, hits, k);
-    rsi_rows_cursor cursor;
-    rsi_rows_stretch stretch;
-    rsi_rows_cursor_init(&cursor, rows, allowed);
-    if (from > 0)
-        cursor.chunk = rsi_bitset_next(allowed, from);
-    int status;
-    while ((status = rsi_rows_cursor_next(&cursor, &stretch)) > 0)
-        collect(&scan, &stretch);
+    rsi_top top;
+    rsi_top_init(&top, hits, k);
+    int status = rsi_rows_offer(&top, rows, query, allowed, from);
     if (status < 0)
         return rsi_wrap(status, "search");
-    if (scan.count > 0)
-        score_batch(&scan);
-    rsi_top_sort(&scan.top);
-    *count = scan.top.count;
+    rsi_top_sort(&top);
+    *count = top.count;
     return RAGSTORE_OK;
 }
