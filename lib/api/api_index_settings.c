@@ -66,6 +66,22 @@ int ragstore_index_rebuild(ragstore_index *index, const ragstore_index_rebuild_o
 
 /* ---- describing ---- */
 
+/* How many vectors are in what serves beside the rows, and how large that is. */
+static void count_codes_locked(const rsi_catalog *catalog, bool by_faiss, size_t *coded,
+                               size_t *memory)
+{
+    if (by_faiss) {
+        *coded = rsi_faiss_index_count(catalog->faiss);
+        *memory = rsi_faiss_index_memory(catalog->faiss);
+    } else if (catalog->codes != NULL) {
+        *coded = rsi_quantised_count(catalog->codes);
+        *memory = rsi_quantised_memory(catalog->codes);
+    } else if (catalog->bytes != NULL) {
+        *coded = rsi_byte_codes_count(catalog->bytes);
+        *memory = rsi_byte_codes_memory(catalog->bytes);
+    }
+}
+
 static void put_state_locked(rsi_json_writer *writer, const rsi_catalog *catalog)
 {
     const rsi_quantised *codes = catalog->codes;
@@ -73,6 +89,9 @@ static void put_state_locked(rsi_json_writer *writer, const rsi_catalog *catalog
     const uint64_t alive = catalog->alive.count;
     const size_t lists = codes == NULL ? 0 : rsi_quantised_lists(codes);
     const bool by_faiss = catalog->faiss != NULL && catalog->settings.kind == RSI_INDEX_FAISS;
+    size_t coded = 0;
+    size_t memory = 0;
+    count_codes_locked(catalog, by_faiss, &coded, &memory);
     rsi_json_put_text(writer, "tier",
                       by_faiss ? "faiss" : rsi_index_tier(&catalog->settings, lists));
     rsi_json_put_text(writer, "problem", catalog->index_problem);
@@ -80,18 +99,12 @@ static void put_state_locked(rsi_json_writer *writer, const rsi_catalog *catalog
                       __atomic_load_n(&catalog->wants_codes, __ATOMIC_RELAXED) ? "building"
                                                                                : "ready");
     rsi_json_put_integer(writer, "count", (int64_t)alive);
-    rsi_json_put_integer(writer, "coded",
-                         by_faiss        ? (int64_t)rsi_faiss_index_count(catalog->faiss)
-                         : codes == NULL ? 0
-                                         : (int64_t)rsi_quantised_count(codes));
+    rsi_json_put_integer(writer, "coded", (int64_t)coded);
     rsi_json_put_integer(writer, "rows", (int64_t)rows);
     rsi_json_put_integer(writer, "dead", rows > alive ? (int64_t)(rows - alive) : 0);
     rsi_json_put_integer(writer, "bytes",
                          catalog->rows == NULL ? 0 : (int64_t)rsi_rows_bytes(catalog->rows));
-    rsi_json_put_integer(writer, "memory",
-                         by_faiss        ? (int64_t)rsi_faiss_index_memory(catalog->faiss)
-                         : codes == NULL ? 0
-                                         : (int64_t)rsi_quantised_memory(codes));
+    rsi_json_put_integer(writer, "memory", (int64_t)memory);
 }
 
 static int put_settings(rsi_json_writer *writer, const rsi_entity_record *record)

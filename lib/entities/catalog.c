@@ -120,6 +120,7 @@ static rsi_catalog *reference_catalog(rsi_store *store, const char *entity_id,
         }
     }
     if (catalog != NULL) {
+        catalog->memory_limit = store->memory_limit_bytes;
         catalog->references++;
         rsi_catalog_count_locked(store, catalog);
         catalog->last_use = ++store->clock;

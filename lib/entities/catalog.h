@@ -7,6 +7,7 @@
  *   lexical     keyword index over the chunks' texts
  *   rows        the vectors on disk, or NULL: keyword only
  *   codes       a quantised index over them, made in the background; or NULL: searched exactly
+ *   bytes       byte codes of them for exact search, likewise; or NULL: all rows are read
  *
  * Everything here is derived from storage, made at the first search, and thrown away when memory
  * is short. Commits change it through rsi_catalog_changes, which are applied under the writer
@@ -20,6 +21,7 @@
 
 #include "entities/entity.h"
 #include "lexical/lexical.h"
+#include "vectors/byte_codes.h"
 #include "vectors/faiss_index.h"
 #include "vectors/quantised.h"
 #include "vectors/vectors.h"
@@ -41,6 +43,7 @@ typedef struct rsi_catalog {
     bool is_stale;       /* out of the map; goes with the last reference */
     uint64_t last_use;
     size_t counted; /* its part of the store's catalog_bytes */
+    uint64_t memory_limit; /* the store's */
 
     pthread_rwlock_t lock; /* guards everything below */
     bool is_loaded;
@@ -59,6 +62,7 @@ typedef struct rsi_catalog {
     char *rows_problem;  /* why there are no rows although there should be; or NULL */
     rsi_quantised *codes;
     rsi_quantised *next_codes; /* being made, to take their place */
+    rsi_byte_codes *bytes;     /* complete or not: rows that are not in them are searched anyway */
     bool codes_refused;        /* something kept them from being made */
     bool wants_codes;          /* atomic: there is something to do for them, or for FAISS's */
     rsi_faiss_index *faiss;    /* of an entity that asks for it (catalog_faiss.c); or NULL */

@@ -1,9 +1,10 @@
 /*
- * The quantised index of a catalog (vectors/quantised.h): when it is made, and by whom.
+ * The quantised index of a catalog (vectors/quantised.h), or the byte codes of one that is searched
+ * exactly (vectors/byte_codes.h): when they are made, and by whom.
  *
  * index_plan.h says in how many lists. It is made in the background, a slice at a time, while
  * searches go on with what there is, and made again when more lists are wanted, or without the dead
- * when they are most. Slices hold the catalog's lock shared for milliseconds; training holds none. One
+ * when they are most. Byte codes serve from their first slice on. Slices hold the catalog's lock shared for milliseconds; training holds none. One
  * slice at a time in a store.
  */
 #include "entities/catalog.h"
@@ -17,10 +18,14 @@
 #define DEAD_SHARE 2 /* of that many times the living, most are dead, and scanned for nothing */
 #define SLICE_ROWS 2048
 #define BEHIND_MAX 1024 /* rows that a search scores exactly, because they are not coded yet */
+#define BYTES_BEHIND_MAX 256 /* likewise of those that have byte codes */
+#define BYTES_SHARE 2 /* they take at most one part in that many of the memory for all that is cached */
 
 /* How many lists there should be. Under the lock, in either way, as all of these. */
 static size_t wanted_lists(const rsi_catalog *catalog)
 {
+    if (catalog->rows == NULL || rsi_rows_dimension(catalog->rows) > RSI_QUANTISED_DIMENSION_MAX)
+        return 0;
     return rsi_index_lists(&catalog->settings, catalog->metric, catalog->alive.count);
 }
 
@@ -28,6 +33,8 @@ static rsi_index_change due_change(const rsi_catalog *catalog)
 {
     const size_t lists = catalog->codes == NULL ? 0 : rsi_quantised_lists(catalog->codes);
     const size_t alive = catalog->alive.count;
+    if (catalog->rows == NULL || rsi_rows_dimension(catalog->rows) > RSI_QUANTISED_DIMENSION_MAX)
+        return RSI_INDEX_KEEP;
     const rsi_index_change due = rsi_index_due(&catalog->settings, catalog->metric, alive, lists);
     const bool most_are_dead =
         lists > 0 && rsi_quantised_count(catalog->codes) > DEAD_SHARE * alive;
@@ -35,14 +42,38 @@ static rsi_index_change due_change(const rsi_catalog *catalog)
                                                                                : due;
 }
 
+/* Should there be byte codes? */
+static bool wants_bytes(const rsi_catalog *catalog)
+{
+    const size_t alive = catalog->alive.count;
+    return catalog->rows != NULL && catalog->codes == NULL &&
+           rsi_index_wants_bytes(&catalog->settings, wanted_lists(catalog), alive) &&
+           rsi_byte_codes_bytes(rsi_rows_dimension(catalog->rows), alive) <=
+               catalog->memory_limit / BYTES_SHARE;
+}
+
+static bool bytes_are_mostly_dead(const rsi_catalog *catalog)
+{
+    return rsi_byte_codes_count(catalog->bytes) > DEAD_SHARE * catalog->alive.count;
+}
+
+static bool bytes_want_work(const rsi_catalog *catalog)
+{
+    const bool wanted = wants_bytes(catalog);
+    if (!wanted || catalog->bytes == NULL)
+        return wanted;
+    return bytes_are_mostly_dead(catalog) ||
+           rsi_bitset_next(&catalog->alive, rsi_byte_codes_seen(catalog->bytes) + BYTES_BEHIND_MAX) >=
+               0;
+}
+
 bool rsi_catalog_wants_work_locked(const rsi_catalog *catalog)
 {
     if (rsi_catalog_has_faiss_locked(catalog))
         return rsi_catalog_faiss_wants_work_locked(catalog);
-    if (catalog->rows == NULL || catalog->codes_refused ||
-        rsi_rows_dimension(catalog->rows) > RSI_QUANTISED_DIMENSION_MAX)
+    if (catalog->rows == NULL || catalog->codes_refused)
         return false;
-    if (due_change(catalog) != RSI_INDEX_KEEP)
+    if (due_change(catalog) != RSI_INDEX_KEEP || bytes_want_work(catalog))
         return true;
     /* dead rows are never coded: only those that live can be behind */
     return catalog->codes != NULL &&
@@ -50,11 +81,21 @@ bool rsi_catalog_wants_work_locked(const rsi_catalog *catalog)
                0;
 }
 
+static void drop_bytes_locked(rsi_catalog *catalog)
+{
+    rsi_byte_codes_free(catalog->bytes);
+    catalog->bytes = NULL;
+}
+
 void rsi_catalog_note_rows_locked(rsi_catalog *catalog)
 {
     if (catalog->codes != NULL && wanted_lists(catalog) == 0 &&
         rsi_quantised_count(catalog->codes) > DEAD_SHARE * catalog->alive.count)
         rsi_catalog_drop_codes_locked(catalog); /* it has become small: exact is faster */
+    if (catalog->bytes != NULL &&
+        (rsi_index_spares_bytes(catalog->alive.count) ||
+         (!wants_bytes(catalog) && bytes_are_mostly_dead(catalog))))
+        drop_bytes_locked(catalog);
     if (rsi_catalog_wants_work_locked(catalog))
         __atomic_store_n(&catalog->wants_codes, true, __ATOMIC_RELAXED);
 }
@@ -65,6 +106,7 @@ void rsi_catalog_drop_codes_locked(rsi_catalog *catalog)
     catalog->codes = NULL;
     rsi_quantised_free(catalog->next_codes);
     catalog->next_codes = NULL;
+    drop_bytes_locked(catalog);
     catalog->codes_refused = false;
     rsi_catalog_drop_faiss_locked(catalog);
 }
@@ -94,7 +136,8 @@ int rsi_catalog_search_locked(rsi_hit *hits, size_t *count, rsi_catalog *catalog
         return rsi_faiss_index_search(hits, count, catalog->faiss, catalog->rows, query, k, allowed,
                                       &effort);
     if (catalog->codes == NULL || settings->kind == RSI_INDEX_EXACT)
-        return rsi_rows_search(hits, count, catalog->rows, query, k, allowed);
+        return rsi_byte_codes_search(hits, count, catalog->bytes, catalog->rows, query, 1, k,
+                                     allowed);
     return rsi_quantised_search(hits, count, catalog->codes, catalog->rows, query, k, allowed,
                                 &effort);
 }
@@ -108,7 +151,8 @@ int rsi_catalog_search_many_locked(rsi_hit *hits, size_t *counts, rsi_catalog *c
                           (catalog->codes == NULL && catalog->faiss == NULL);
     int status = RAGSTORE_OK;
     if (is_exact)
-        return rsi_rows_search_many(hits, counts, catalog->rows, queries, count, k, allowed);
+        return rsi_byte_codes_search(hits, counts, catalog->bytes, catalog->rows, queries, count, k,
+                                     allowed);
     for (size_t q = 0; status == RAGSTORE_OK && q < count; q++)
         status = rsi_catalog_search_locked(hits + q * k, &counts[q], catalog,
                                            queries + q * dimension, k, allowed);
@@ -177,6 +221,39 @@ static int begin_codes(slice *in)
     return status;
 }
 
+static int make_bytes(rsi_catalog *catalog)
+{
+    rsi_byte_codes *made = NULL;
+    int status = RAGSTORE_OK;
+    pthread_rwlock_wrlock(&catalog->lock);
+    if (wants_bytes(catalog) && (catalog->bytes == NULL || bytes_are_mostly_dead(catalog))) {
+        status = rsi_byte_codes_new(&made, rsi_rows_dimension(catalog->rows));
+        drop_bytes_locked(catalog);
+        catalog->bytes = made;
+    }
+    pthread_rwlock_unlock(&catalog->lock);
+    return status;
+}
+
+/* The byte codes, if there should be any. */
+static int absorb_bytes(slice *in, bool *done)
+{
+    rsi_catalog *catalog = in->catalog;
+    *done = true;
+    int status = make_bytes(catalog);
+    if (status != RAGSTORE_OK)
+        return status;
+    pthread_rwlock_rdlock(&catalog->lock);
+    if (wants_bytes(catalog) && catalog->bytes != NULL)
+        status = rsi_byte_codes_absorb(catalog->bytes, done, catalog->rows, &catalog->alive,
+                                       SLICE_ROWS);
+    if (status == RAGSTORE_OK && *done)
+        __atomic_store_n(&catalog->wants_codes, rsi_catalog_wants_work_locked(catalog),
+                         __ATOMIC_RELAXED);
+    pthread_rwlock_unlock(&catalog->lock);
+    return status;
+}
+
 static int absorb(slice *in, bool *done)
 {
     rsi_catalog *catalog = in->catalog;
@@ -194,6 +271,7 @@ static int absorb(slice *in, bool *done)
         rsi_quantised_free(catalog->codes);
         catalog->codes = catalog->next_codes;
         catalog->next_codes = NULL;
+        drop_bytes_locked(catalog);
     }
     __atomic_store_n(&catalog->wants_codes, rsi_catalog_wants_work_locked(catalog),
                      __ATOMIC_RELAXED);
@@ -243,6 +321,8 @@ static int do_slice(slice *in)
     int status = begin_slice(in->catalog) == RSI_INDEX_MAKE ? begin_codes(in) : RAGSTORE_OK;
     if (status == RAGSTORE_OK)
         status = absorb(in, &done);
+    if (status == RAGSTORE_OK && done)
+        status = absorb_bytes(in, &done);
     if (status == RAGSTORE_OK || status == RAGSTORE_E_INTERRUPTED)
         return status;
     give_up(in);
@@ -272,33 +352,45 @@ static rsi_catalog *take_catalog(rsi_store *store)
 
 static size_t count_coded(rsi_catalog *catalog)
 {
+    size_t count = 0;
     pthread_rwlock_rdlock(&catalog->lock);
     const rsi_quantised *codes = catalog->next_codes != NULL ? catalog->next_codes : catalog->codes;
-    const size_t count = codes == NULL ? 0 : rsi_quantised_count(codes);
+    if (codes != NULL)
+        count = rsi_quantised_count(codes);
+    else if (catalog->bytes != NULL)
+        count = rsi_byte_codes_count(catalog->bytes);
     pthread_rwlock_unlock(&catalog->lock);
     return count;
 }
 
-static int rebuild_codes(slice *in)
+/* Code all rows, by `step`. */
+static int code_all(slice *in, uint64_t total, int (*step)(slice *in, bool *done))
 {
     bool done = false;
+    int status = RAGSTORE_OK;
+    while (status == RAGSTORE_OK && !done) {
+        status = rsi_rebuild_report(in->rebuild, in->store, "vectors", count_coded(in->catalog), total);
+        if (status == RAGSTORE_OK)
+            status = step(in, &done);
+    }
+    return status;
+}
+
+static int rebuild_codes(slice *in)
+{
     rsi_catalog *catalog = in->catalog;
     pthread_rwlock_wrlock(&catalog->lock);
     const uint64_t total = catalog->alive.count;
-    const bool wanted = catalog->rows != NULL && wanted_lists(catalog) > 0 &&
-                        rsi_rows_dimension(catalog->rows) <= RSI_QUANTISED_DIMENSION_MAX;
+    const bool wanted = catalog->rows != NULL && wanted_lists(catalog) > 0;
     catalog->codes_refused = false;
     if (!wanted)
         rsi_catalog_drop_codes_locked(catalog);
     pthread_rwlock_unlock(&catalog->lock);
     if (!wanted) /* the rows themselves are searched */
-        return RAGSTORE_OK;
+        return code_all(in, total, absorb_bytes);
     int status = begin_codes(in);
-    while (status == RAGSTORE_OK && !done) {
-        status = rsi_rebuild_report(in->rebuild, in->store, "vectors", count_coded(catalog), total);
-        if (status == RAGSTORE_OK)
-            status = absorb(in, &done);
-    }
+    if (status == RAGSTORE_OK)
+        status = code_all(in, total, absorb);
     if (status != RAGSTORE_OK) {
         pthread_rwlock_wrlock(&catalog->lock);
         rsi_quantised_free(catalog->next_codes);

@@ -50,6 +50,8 @@ size_t rsi_catalog_memory(const rsi_catalog *catalog)
         bytes += rsi_rows_memory(catalog->rows);
     if (catalog->codes != NULL)
         bytes += rsi_quantised_memory(catalog->codes);
+    if (catalog->bytes != NULL)
+        bytes += rsi_byte_codes_memory(catalog->bytes);
     if (catalog->faiss != NULL)
         bytes += rsi_faiss_index_memory(catalog->faiss);
     return bytes;

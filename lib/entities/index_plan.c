@@ -4,6 +4,7 @@
 #define CODES_FROM 8192
 #define PARTITION_FROM 65536
 #define FORCED_FROM 4097 /* fewer rows are searched exactly even where there are codes */
+#define BYTES_FROM 2048
 #define LISTS_MIN 16
 
 static size_t partition_lists(size_t rows)
@@ -56,6 +57,16 @@ rsi_index_change rsi_index_due(const rsi_index_settings *settings, rsi_metric me
     if (lists > 1 && wanted == 1 && rows < PARTITION_FROM / 2)
         return RSI_INDEX_MAKE;
     return lists > 0 && wanted == 0 && rows < CODES_FROM / 2 ? RSI_INDEX_DROP : RSI_INDEX_KEEP;
+}
+
+bool rsi_index_wants_bytes(const rsi_index_settings *settings, size_t lists, size_t rows)
+{
+    return lists == 0 && settings->kind != RSI_INDEX_FAISS && rows >= BYTES_FROM;
+}
+
+bool rsi_index_spares_bytes(size_t rows)
+{
+    return rows < BYTES_FROM / 2;
 }
 
 const char *rsi_index_tier(const rsi_index_settings *settings, size_t lists)

@@ -2,7 +2,8 @@
  * Which tier searches the vectors of an entity, by their number, its metric and its settings.
  *
  *   tier         what searches           auto                    forced by its kind
- *   exact        the rows themselves     up to some 8,000        always
+ *   exact        all rows, from some     up to some 8,000, and   always
+ *                2,000 on by byte codes  l2
  *   codes        codes of all rows       up to some 65,000, and  from some 4,000 on
  *                                        inner_product of more
  *   partition    codes in lists          more                    from some 4,000 on
@@ -29,6 +30,11 @@ typedef enum rsi_index_change {
 /* What is to be done while there are codes in `lists` lists; 0: there are none. */
 rsi_index_change rsi_index_due(const rsi_index_settings *settings, rsi_metric metric, size_t rows,
                                size_t lists);
+
+/* Is exact search to go by byte codes (vectors/byte_codes.h)? In rsi_index_lists() lists there are none. */
+bool rsi_index_wants_bytes(const rsi_index_settings *settings, size_t lists, size_t rows);
+/* Are there so few rows that byte codes, which there are, should go? */
+bool rsi_index_spares_bytes(size_t rows);
 
 /* "exact", "codes" or "partition": static. */
 const char *rsi_index_tier(const rsi_index_settings *settings, size_t lists);

@@ -55,6 +55,21 @@ static void entities_index_plan__can_be_forced(void **state)
     assert_int_equal(lists("partition", RSI_METRIC_INNER_PRODUCT, 1000000), 1024);
 }
 
+static void entities_index_plan__helps_exact_search_with_bytes(void **state)
+{
+    (void)state;
+    const rsi_index_settings by_itself = of_kind("auto");
+    const rsi_index_settings exact = of_kind("exact");
+    const rsi_index_settings faiss = of_kind("faiss:Flat");
+    assert_false(rsi_index_wants_bytes(&by_itself, 0, 2047));
+    assert_true(rsi_index_wants_bytes(&by_itself, 0, 2048));
+    assert_false(rsi_index_wants_bytes(&by_itself, 1, 10000));
+    assert_true(rsi_index_wants_bytes(&exact, 0, 1000000));
+    assert_false(rsi_index_wants_bytes(&faiss, 0, 1000000));
+    assert_true(rsi_index_spares_bytes(1023));
+    assert_false(rsi_index_spares_bytes(1024));
+}
+
 static void entities_index_plan__makes_again_what_does_not_fit(void **state)
 {
     (void)state;
@@ -141,6 +156,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(entities_index_plan__by_itself_goes_by_the_number_of_rows),
         cmocka_unit_test(entities_index_plan__can_be_forced),
+        cmocka_unit_test(entities_index_plan__helps_exact_search_with_bytes),
         cmocka_unit_test(entities_index_plan__makes_again_what_does_not_fit),
         cmocka_unit_test(entities_index_plan__rests_when_it_was_followed),
         cmocka_unit_test(entities_index_settings__are_read_as_they_were_written),
