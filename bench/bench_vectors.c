@@ -1,18 +1,22 @@
 /*
- * Vector search by tier: exact, a scan over 1-bit codes, and partitions of them, with recall
- * against the exact answer.
+ * Vector search by tier: all rows, exact with byte codes, a scan over 1-bit codes, and partitions of
+ * them, with recall against the exact answer.
  *
- *   bench_vectors [rows [dimension [directory]]]
+ *   bench_vectors [rows [dimension [directory [threads]]]]
  *
  * Rows are clustered as embeddings are: clusters in a space of 48 dimensions, mapped into all of
- * them, with noise, of length 1. With a directory the rows and queries are also written there as
- * raw float32 (rows.f32, queries.f32) for bench/rivals_vectors.py, which searches the same with
- * other libraries.
+ * them, with noise, of length 1. With a directory ("-": none) the rows and queries are also written
+ * there as raw float32 (rows.f32, queries.f32) for bench/rivals_vectors.py, which searches the same
+ * with other libraries.
  *
- * Prints one JSON object a line: build and search times on one thread, medians over the queries.
+ * Prints one JSON object a line. With one thread a time is the median of single queries; with more,
+ * so many threads ask their own queries one by one, and it is the time that has passed for each query
+ * answered. cpu_ms is the median time that a query took of its thread.
  */
 #include "base/memory.h"
 #include "base/status.h"
+#include "vectors/byte_codes.h"
+#include "vectors/byte_scan.h"
 #include "vectors/code_scan.h"
 #include "vectors/kernel.h"
 #include "vectors/quantised.h"
@@ -20,6 +24,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <math.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -28,6 +33,7 @@
 
 #define K 10
 #define QUERIES 200
+#define THREADS_MAX 64
 #define LATENT 48
 #define CLUSTERS 1000
 #define SLICE 10000
@@ -49,6 +55,14 @@ static double now_ms(void)
 {
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);
+    return (double)now.tv_sec * 1e3 + (double)now.tv_nsec / 1e6;
+}
+
+/* What this thread has computed: on a machine that others use too, steadier than what has passed. */
+static double now_cpu_ms(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
     return (double)now.tv_sec * 1e3 + (double)now.tv_nsec / 1e6;
 }
 
@@ -106,7 +120,7 @@ static void make_vector(float *vector, uint32_t dimension)
 static FILE *open_copy(const char *directory, const char *name)
 {
     char path[1200];
-    if (directory == NULL)
+    if (directory == NULL || strcmp(directory, "-") == 0)
         return NULL;
     snprintf(path, sizeof path, "%s/%s", directory, name);
     FILE *file = fopen(path, "wb");
@@ -141,6 +155,7 @@ static void fill_rows(rsi_rows *rows, size_t count, FILE *copy)
 typedef struct stage {
     rsi_rows *rows;
     uint32_t dimension;
+    size_t threads;
     float *queries;
     rsi_bitset all;
     rsi_hit truth[QUERIES][K];
@@ -167,49 +182,132 @@ static double recall_of(const rsi_hit *truth, const rsi_hit *hits, size_t count)
     return (double)found / K;
 }
 
-static void search_exactly(stage *s)
-{
+/* A way to search, and what it took and found. */
+typedef struct way {
+    const stage *s;
+    const char *tier;
+    rsi_byte_codes *bytes;
+    rsi_quantised *index;
+    rsi_quantised_effort effort;
     double ms[QUERIES];
+    double cpu_ms[QUERIES];
+    rsi_hit hits[QUERIES][K];
+} way;
+
+static void search_once(way *by, size_t q)
+{
+    const stage *s = by->s;
+    const float *query = s->queries + q * s->dimension;
+    rsi_hit *hits = by->hits[q];
     size_t count;
-    for (size_t q = 0; q < QUERIES; q++) {
-        const double begin = now_ms();
-        check(rsi_rows_search(s->truth[q], &count, s->rows, s->queries + q * s->dimension, K,
-                              &s->all),
-              "exact search");
-        ms[q] = now_ms() - begin;
+    int status;
+    const double begin = now_ms();
+    const double cpu_begin = now_cpu_ms();
+    if (by->index != NULL)
+        status = rsi_quantised_search(hits, &count, by->index, s->rows, query, K, &s->all,
+                                      &by->effort);
+    else if (by->bytes != NULL)
+        status = rsi_byte_codes_search(hits, &count, by->bytes, s->rows, query, 1, K, &s->all);
+    else
+        status = rsi_rows_search(hits, &count, s->rows, query, K, &s->all);
+    by->cpu_ms[q] = now_cpu_ms() - cpu_begin;
+    by->ms[q] = now_ms() - begin;
+    check(status, "search");
+    if (count != K)
+        fail("too few were found");
+}
+
+typedef struct asker {
+    way *by;
+    size_t first;
+} asker;
+
+static void *ask(void *own)
+{
+    const asker *from = own;
+    for (size_t q = from->first; q < QUERIES; q += from->by->s->threads)
+        search_once(from->by, q);
+    return NULL;
+}
+
+/* Milliseconds a query. */
+static double ask_all(way *by)
+{
+    pthread_t threads[THREADS_MAX];
+    asker askers[THREADS_MAX];
+    const size_t count = by->s->threads;
+    const double begin = now_ms();
+    for (size_t i = 0; i < count; i++) {
+        askers[i] = (asker){by, i};
+        if (count > 1 && pthread_create(&threads[i], NULL, ask, &askers[i]) != 0)
+            fail("start a thread");
     }
-    s->exact_ms = median(ms, QUERIES);
-    printf(
-        "{\"bench\":\"vectors\",\"tier\":\"exact\",\"rows\":%zu,\"dimension\":%u,\"kernel\":\"%s\","
-        "\"k\":%d,\"threads\":1,\"ms\":%.4f}\n",
-        s->all.count, s->dimension, rsi_kernel_best()->name, K, s->exact_ms);
+    if (count == 1)
+        ask(&askers[0]);
+    for (size_t i = 0; count > 1 && i < count; i++)
+        pthread_join(threads[i], NULL);
+    const double passed = (now_ms() - begin) / QUERIES;
+    return count == 1 ? median(by->ms, QUERIES) : passed;
+}
+
+static void say(way *by, double ms, const char *inner_loop)
+{
+    const stage *s = by->s;
+    double recall = 0;
+    for (size_t q = 0; q < QUERIES; q++)
+        recall += recall_of(s->truth[q], by->hits[q], K);
+    printf("{\"bench\":\"vectors\",\"tier\":\"%s\",\"rows\":%zu,\"dimension\":%u,\"processor\":"
+           "\"%s\",\"lists\":%u,\"probes\":%zu,\"candidates\":%zu,\"k\":%d,\"threads\":%zu,"
+           "\"ms\":%.4f,\"cpu_ms\":%.4f,\"recall\":%.4f,\"ratio_to_rows\":%.2f}\n",
+           by->tier, s->all.count, s->dimension, inner_loop,
+           by->index == NULL ? 0 : rsi_quantised_lists(by->index), by->effort.probes,
+           by->effort.candidates, K, s->threads, ms, median(by->cpu_ms, QUERIES), recall / QUERIES,
+           s->exact_ms / ms);
     fflush(stdout);
+}
+
+static void search_rows(stage *s)
+{
+    static way by;
+    by = (way){.s = s, .tier = "rows"};
+    ask_all(&by); /* the first time also checks the blocks */
+    s->exact_ms = ask_all(&by);
+    memcpy(s->truth, by.hits, sizeof s->truth);
+    say(&by, s->exact_ms, rsi_kernel_best()->name);
 }
 
 static void search_codes(const stage *s, rsi_quantised *index, size_t probes, size_t candidates)
 {
-    double ms[QUERIES];
-    double recall = 0;
-    const rsi_quantised_effort effort = {probes, candidates};
-    for (size_t q = 0; q < QUERIES; q++) {
-        rsi_hit hits[K];
-        size_t count;
-        const double begin = now_ms();
-        check(rsi_quantised_search(hits, &count, index, s->rows, s->queries + q * s->dimension, K,
-                                   &s->all, &effort),
-              "search");
-        ms[q] = now_ms() - begin;
-        recall += recall_of(s->truth[q], hits, count);
-    }
-    const double p50 = median(ms, QUERIES);
-    printf(
-        "{\"bench\":\"vectors\",\"tier\":\"%s\",\"rows\":%zu,\"dimension\":%u,\"scanner\":\"%s\","
-        "\"lists\":%u,\"probes\":%zu,\"candidates\":%zu,\"k\":%d,\"threads\":1,\"ms\":%.4f,"
-        "\"p99_ms\":%.4f,\"recall\":%.4f,\"ratio_to_exact\":%.1f}\n",
-        rsi_quantised_lists(index) == 1 ? "codes" : "partition", s->all.count, s->dimension,
-        rsi_code_scanner_best()->name, rsi_quantised_lists(index), probes, candidates, K, p50,
-        ms[QUERIES * 99 / 100], recall / QUERIES, s->exact_ms / p50);
+    static way by;
+    by = (way){.s = s, .index = index, .effort = {probes, candidates}};
+    by.tier = rsi_quantised_lists(index) == 1 ? "codes" : "partition";
+    say(&by, ask_all(&by), rsi_code_scanner_best()->name);
+}
+
+/* ---- building ---- */
+
+static void say_built(const stage *s, const char *tier, size_t lists, double train_ms,
+                      double code_ms, size_t bytes)
+{
+    printf("{\"bench\":\"vectors\",\"tier\":\"%s\",\"rows\":%zu,\"lists\":%zu,"
+           "\"train_ms\":%.0f,\"code_ms\":%.0f,\"rows_per_s\":%.0f,\"bytes_per_row\":%.1f}\n",
+           tier, s->all.count, lists, train_ms, code_ms,
+           (double)s->all.count / (train_ms + code_ms) * 1e3, (double)bytes / (double)s->all.count);
     fflush(stdout);
+}
+
+static void search_byte_codes(const stage *s)
+{
+    static way by;
+    bool done = false;
+    const double begin = now_ms();
+    by = (way){.s = s, .tier = "exact"};
+    check(rsi_byte_codes_new(&by.bytes, s->dimension), "make codes");
+    while (!done)
+        check(rsi_byte_codes_absorb(by.bytes, &done, s->rows, &s->all, 100000), "code the rows");
+    say_built(s, "build exact", 0, 0, now_ms() - begin, rsi_byte_codes_memory(by.bytes));
+    say(&by, ask_all(&by), rsi_byte_scanner_best()->name);
+    rsi_byte_codes_free(by.bytes);
 }
 
 static rsi_quantised *build(const stage *s, size_t lists)
@@ -228,13 +326,7 @@ static rsi_quantised *build(const stage *s, size_t lists)
     rsi_free(centroids);
     while (!done)
         check(rsi_quantised_absorb(index, &done, s->rows, &s->all, 100000), "code the rows");
-    const double end = now_ms();
-    printf("{\"bench\":\"vectors\",\"tier\":\"build\",\"rows\":%zu,\"lists\":%zu,\"train_ms\":%.0f,"
-           "\"code_ms\":%.0f,\"rows_per_s\":%.0f,\"bytes_per_row\":%.1f}\n",
-           s->all.count, lists, trained - begin, end - trained,
-           (double)s->all.count / (end - begin) * 1e3,
-           (double)rsi_quantised_memory(index) / (double)s->all.count);
-    fflush(stdout);
+    say_built(s, "build", lists, trained - begin, now_ms() - trained, rsi_quantised_memory(index));
     return index;
 }
 
@@ -242,7 +334,8 @@ static void measure(stage *s)
 {
     static const size_t candidates[] = {50, 100, 200, 400};
     static const size_t probes[] = {4, 8, 16, 32, 64};
-    search_exactly(s);
+    search_rows(s);
+    search_byte_codes(s);
     rsi_quantised *index = build(s, 1);
     for (size_t i = 0; i < 4; i++)
         search_codes(s, index, 1, candidates[i]);
@@ -264,15 +357,18 @@ int main(int count, char **arguments)
     const size_t rows = count > 1 ? strtoull(arguments[1], NULL, 10) : 100000;
     const uint32_t dimension = count > 2 ? (uint32_t)strtoul(arguments[2], NULL, 10) : 384;
     const char *copies = count > 3 ? arguments[3] : NULL;
+    const size_t threads = count > 4 ? strtoul(arguments[4], NULL, 10) : 1;
     char path[] = "/tmp/bench-vectors-XXXXXX";
     static stage s;
     rsi_root *root;
-    if (rows < 1000 || dimension == 0 || mkdtemp(path) == NULL) {
-        fprintf(stderr, "usage: bench_vectors [rows [dimension [directory]]]\n");
+    if (rows < 1000 || dimension == 0 || threads == 0 || threads > THREADS_MAX ||
+        mkdtemp(path) == NULL) {
+        fprintf(stderr, "usage: bench_vectors [rows [dimension [directory [threads]]]]\n");
         return 2;
     }
     make_clusters(dimension);
     s.dimension = dimension;
+    s.threads = threads;
     s.queries = rsi_alloc_array((size_t)QUERIES * dimension, sizeof *s.queries);
     check(rsi_root_open(&root, NULL, path, true), "open a directory");
     check(rsi_directory_make(root, "vector_store"), "make a directory");

@@ -3,28 +3,40 @@
 
     pip install numpy faiss-cpu hnswlib usearch
     build/release/bench/bench_vectors 100000 384 /tmp/rows > ours.json
-    bench/rivals_vectors.py /tmp/rows [threads] [--ours build/release/bench/bench_vectors]
+    bench/rivals_vectors.py /tmp/rows [--threads N] [--only NAME,NAME] [--build]
+                            [--ours build/release/bench/bench_vectors]
 
 The folder has rows.f32 and queries.f32 as bench_vectors writes them, unit vectors of 384 numbers. One
-JSON object a line: the median time of a query in milliseconds, recall of the ten nearest against exact
-truth in float64, and rows a second while building. Libraries that are not installed are named and left
-out. With --ours, ragstore is measured before and after them, so that a machine that changed its speed
-shows.
+JSON object a line: the time of a query in milliseconds, recall of the ten nearest against exact truth in
+float64, and rows a second while building. With one thread the time is the median of single queries;
+with more, so many threads ask their own queries one by one, and it is the time that has passed for each
+query answered. Libraries that are not installed are named and left out. With --ours, ragstore is
+measured before and after them, so that a machine that changed its speed shows.
+
+Graphs take long to build. They are kept in $XDG_CACHE_HOME/ragstore/rivals, under the digest of the
+rows, the library's version and the parameters, and read from there the next time; the rate is that of
+the run that built them. --build builds what is not there and measures nothing.
 """
 
 from __future__ import annotations
 
+import argparse
+import hashlib
 import json
+import os
 import statistics
 import subprocess
 import sys
+import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 
 K = 10
 DIMENSION = 384
+NAMES = ("faiss", "hnswlib", "usearch")
 
 
 def say(**figures: object) -> None:
@@ -33,15 +45,13 @@ def say(**figures: object) -> None:
 
 def truth_of(rows: np.ndarray, queries: np.ndarray) -> np.ndarray:
     """The tenth-best score of each query, in float64."""
-    least = np.empty(len(queries))
     wide = queries.astype(np.float64)
     best = np.full((len(queries), K), -np.inf)
     for start in range(0, len(rows), 50000):
         scores = wide @ rows[start : start + 50000].astype(np.float64).T
         both = np.concatenate([best, scores], axis=1)
         best = -np.partition(-both, K - 1, axis=1)[:, :K]
-    least[:] = best.min(axis=1)
-    return least
+    return best.min(axis=1)
 
 
 def recall_of(rows: np.ndarray, query: np.ndarray, ids: np.ndarray, least: float) -> float:
@@ -50,95 +60,169 @@ def recall_of(rows: np.ndarray, query: np.ndarray, ids: np.ndarray, least: float
     return float(np.count_nonzero(scores >= least - 1e-6)) / K
 
 
+def digest_of(path: Path) -> str:
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+class Cache:
+    """Indexes that are dear to build, by what they were built from."""
+
+    def __init__(self, rows: Path) -> None:
+        home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+        self.folder = home / "ragstore" / "rivals"
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.digest = digest_of(rows)
+
+    def get(self, name: str, build: Callable, save: Callable, load: Callable) -> tuple[object, float]:
+        """The index and the seconds that it took to build it."""
+        key = hashlib.sha256(f"{self.digest} {name}".encode()).hexdigest()[:32]
+        path, note = self.folder / f"{key}.index", self.folder / f"{key}.json"
+        if note.exists():
+            return load(str(path)), json.loads(note.read_text())["seconds"]
+        start = time.perf_counter()
+        index = build()
+        seconds = time.perf_counter() - start
+        save(index, str(path))
+        note.write_text(json.dumps({"name": name, "seconds": seconds}))
+        return index, seconds
+
+
 class Bench:
-    def __init__(self, folder: Path, threads: int) -> None:
+    def __init__(self, folder: Path, threads: int, only_builds: bool) -> None:
         self.rows = np.fromfile(folder / "rows.f32", dtype=np.float32).reshape(-1, DIMENSION)
         self.queries = np.fromfile(folder / "queries.f32", dtype=np.float32).reshape(-1, DIMENSION)
         self.threads = threads
-        self.least = truth_of(self.rows, self.queries)
+        self.only_builds = only_builds
+        self.cache = Cache(folder / "rows.f32")
+        self.least = None if only_builds else truth_of(self.rows, self.queries)
 
-    def searched(self, name: str, search, build_seconds: float, **more: object) -> None:
-        times, recall = [], 0.0
-        for query, least in zip(self.queries, self.least):
-            start = time.perf_counter()
-            ids = search(query)
-            times.append((time.perf_counter() - start) * 1e3)
-            recall += recall_of(self.rows, query, ids, least)
+    def time_queries(self, search: Callable) -> tuple[float, list]:
+        """Milliseconds a query, and what was found."""
+        found: list = [None] * len(self.queries)
+        times = [0.0] * len(self.queries)
+
+        def ask(first: int) -> None:
+            for i in range(first, len(self.queries), self.threads):
+                start = time.perf_counter()
+                found[i] = search(self.queries[i])
+                times[i] = (time.perf_counter() - start) * 1e3
+
+        if self.threads == 1:
+            ask(0)
+            return statistics.median(times), found
+        askers = [threading.Thread(target=ask, args=(i,)) for i in range(self.threads)]
+        start = time.perf_counter()
+        for asker in askers:
+            asker.start()
+        for asker in askers:
+            asker.join()
+        return (time.perf_counter() - start) * 1e3 / len(self.queries), found
+
+    def searched(self, name: str, search: Callable, build_seconds: float, **more: object) -> None:
+        if self.only_builds:
+            return
+        self.time_queries(search)  # what is read for the first time
+        ms, found = self.time_queries(search)
+        recall = sum(recall_of(self.rows, q, ids, least)
+                     for q, ids, least in zip(self.queries, found, self.least)) / len(self.queries)
         rate = len(self.rows) / build_seconds if build_seconds > 0 else None
-        say(way=name, rows=len(self.rows), threads=self.threads, ms=round(statistics.median(times), 4),
-            recall=round(recall / len(self.queries), 4), rows_per_s=rate and round(rate), **more)
+        say(way=name, rows=len(self.rows), threads=self.threads, ms=round(ms, 4),
+            recall=round(recall, 4), rows_per_s=rate and round(rate), **more)
 
     def faiss(self) -> None:
         import faiss
 
-        faiss.omp_set_num_threads(self.threads)
-        start = time.perf_counter()
-        flat = faiss.IndexFlatIP(DIMENSION)
-        flat.add(self.rows)
-        seconds = time.perf_counter() - start
+        faiss.omp_set_num_threads(1)
         version = faiss.__version__
-        self.searched("faiss-cpu Flat", lambda q: flat.search(q[None], K)[1][0], seconds,
-                      version=version)
-        start = time.perf_counter()
-        graph = faiss.IndexHNSWFlat(DIMENSION, 32, faiss.METRIC_INNER_PRODUCT)
-        graph.add(self.rows)
-        seconds = time.perf_counter() - start
-        for effort in (16, 32, 64, 128):
+
+        def build():
+            index = faiss.IndexHNSWFlat(DIMENSION, 32, faiss.METRIC_INNER_PRODUCT)
+            index.add(self.rows)
+            return index
+
+        if not self.only_builds:
+            start = time.perf_counter()
+            flat = faiss.IndexFlatIP(DIMENSION)
+            flat.add(self.rows)
+            seconds = time.perf_counter() - start
+            self.searched("faiss-cpu Flat", lambda q: flat.search(q[None], K)[1][0], seconds,
+                          version=version)
+            del flat
+        graph, seconds = self.cache.get(f"faiss {version} HNSW32", build, faiss.write_index,
+                                        faiss.read_index)
+        for effort in (16, 32, 64, 128, 256, 512):
             graph.hnsw.efSearch = effort
             self.searched("faiss-cpu HNSW32", lambda q: graph.search(q[None], K)[1][0], seconds,
                           ef=effort, version=version)
 
     def hnswlib(self) -> None:
+        from importlib.metadata import version as version_of
+
         import hnswlib
 
-        index = hnswlib.Index(space="ip", dim=DIMENSION)
-        start = time.perf_counter()
-        index.init_index(max_elements=len(self.rows), ef_construction=200, M=16)
-        index.set_num_threads(self.threads)
-        index.add_items(self.rows, np.arange(len(self.rows)))
-        seconds = time.perf_counter() - start
-        for effort in (16, 32, 64, 128, 256):
+        version = version_of("hnswlib")
+
+        def build():
+            index = hnswlib.Index(space="ip", dim=DIMENSION)
+            index.init_index(max_elements=len(self.rows), ef_construction=200, M=16)
+            index.set_num_threads(1)
+            index.add_items(self.rows, np.arange(len(self.rows)))
+            return index
+
+        def load(path: str):
+            index = hnswlib.Index(space="ip", dim=DIMENSION)
+            index.load_index(path)
+            return index
+
+        index, seconds = self.cache.get(f"hnswlib {version} M16 ef200", build,
+                                        lambda index, path: index.save_index(path), load)
+        index.set_num_threads(1)
+        for effort in (16, 32, 64, 128, 256, 512):
             index.set_ef(effort)
             self.searched("hnswlib", lambda q: index.knn_query(q, K)[0][0], seconds, ef=effort,
-                          version=getattr(hnswlib, "__version__", None))
+                          version=version)
 
     def usearch(self) -> None:
         import usearch
         from usearch.index import Index
 
-        start = time.perf_counter()
-        index = Index(ndim=DIMENSION, metric="ip", dtype="f32")
-        index.add(np.arange(len(self.rows)), self.rows, threads=self.threads)
-        seconds = time.perf_counter() - start
-        for effort in (64, 128, 256):
+        version = usearch.__version__
+
+        def build():
+            index = Index(ndim=DIMENSION, metric="ip", dtype="f32")
+            index.add(np.arange(len(self.rows)), self.rows, threads=1)
+            return index
+
+        index, seconds = self.cache.get(f"usearch {version}", build,
+                                        lambda index, path: index.save(path), Index.restore)
+        for effort in (64, 128, 256, 512):
             index.expansion_search = effort
-            self.searched("usearch", lambda q: index.search(q, K, threads=self.threads).keys, seconds,
-                          ef=effort, version=usearch.__version__)
+            self.searched("usearch", lambda q: index.search(q, K, threads=1).keys, seconds, ef=effort,
+                          version=version)
 
 
-def main(arguments: list[str]) -> int:
-    ours = None
-    if "--ours" in arguments:
-        at = arguments.index("--ours")
-        ours = arguments[at + 1]
-        del arguments[at : at + 2]
-    if not arguments:
-        print(__doc__, file=sys.stderr)
-        return 2
-    folder = Path(arguments[0])
-    bench = Bench(folder, int(arguments[1]) if len(arguments) > 1 else 1)
-    ourselves = [ours, str(len(bench.rows)), str(DIMENSION)]
-    if ours:
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--only", default=",".join(NAMES))
+    parser.add_argument("--build", action="store_true")
+    parser.add_argument("--ours")
+    asked = parser.parse_args()
+    bench = Bench(asked.folder, asked.threads, asked.build)
+    ourselves = [asked.ours, str(len(bench.rows)), str(DIMENSION), "-", str(asked.threads)]
+    if asked.ours:
         subprocess.run(ourselves, check=True)
-    for name in ("faiss", "hnswlib", "usearch"):
+    for name in asked.only.split(","):
         try:
             getattr(bench, name)()
         except ImportError as error:
             say(way=name, left_out=str(error))
-    if ours:
+    if asked.ours:
         subprocess.run(ourselves, check=True)
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(main())
