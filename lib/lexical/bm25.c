@@ -22,6 +22,7 @@
 #include "lexical/lexical_index.h"
 
 #include <math.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -58,6 +59,7 @@ struct search {
     double unit; /* score = sum × unit */
     rsi_top top;
     uint32_t entry; /* a chunk with less cannot enter */
+    /* from here on filled as it is used */
     int32_t sums[WINDOW];
     uint16_t candidates[WINDOW];
     float shares[TABLE_FREQUENCIES][TABLE_LENGTHS]; /* by frequency - 1 and length */
@@ -398,13 +400,22 @@ static void search_all(struct search *search)
 
 /* ---- the whole ---------------------------------------------------------------------- */
 
+/* How many sums a search looks at: there may be fewer slots than a window has. */
+static size_t count_sums(const rsi_lexical *index)
+{
+    const size_t slots = (index->slots.count + GROUP - 1) / GROUP * GROUP;
+    return slots < WINDOW ? slots : WINDOW;
+}
+
 /* Room for a search. NULL, or members that are NULL, when memory is short. */
 static struct search *make_search(const rsi_lexical *index, const struct query *query)
 {
     size_t count = query->different;
-    struct search *search = rsi_alloc_zeroed(sizeof *search);
+    struct search *search = rsi_alloc(sizeof *search);
     if (search == NULL)
         return NULL;
+    memset(search, 0, offsetof(struct search, sums));
+    memset(search->sums, 0, count_sums(index) * sizeof *search->sums);
     search->index = index;
     search->count = count;
     search->terms = rsi_alloc_array(count, sizeof *search->terms);
