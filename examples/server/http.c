@@ -1,12 +1,12 @@
 /*
  * The border to libmicrohttpd. Its threads read requests and send replies, and never wait for the
  * store: a request whose body is complete is suspended and handed to a worker, which makes the
- * reply and resumes it.
+ * reply and resumes it. Only a search that is expected to be quick is made on the spot (pace.h).
  *
  *     on_target()     request line      makes the request from the bytes of the URL
  *     on_access() 1   head              checks, route; may refuse already
  *                 2…  pieces of body    kept, fed to the form, or dropped after a refusal
- *                 n   end of body       to the worker, connection suspended
+ *                 n   end of body       answered here, or to the worker, connection suspended
  *                 n+1 resumed           the reply is queued
  *     on_completed()  reply sent, or connection lost
  *
@@ -34,7 +34,8 @@
 enum {
     CONNECTION_MEMORY = 48 * 1024, /* head of a request and buffers of its connection */
     IDLE_SECONDS = 30,
-    LISTENING_THREADS = 2,
+    LISTENING_THREADS_MIN = 2,
+    LISTENING_THREADS_MAX = 16,
     DRAIN_MAX = 8 * 1024 * 1024, /* read this much more than the limit before giving up */
     FORM_OVERHEAD = 1024 * 1024  /* of a form beside its file */
 };
@@ -174,6 +175,17 @@ static enum MHD_Result take_body(struct request *request, const char *bytes, siz
     return MHD_YES;
 }
 
+/* Have it done on this thread, unless that may take long. */
+static bool is_answered_here(struct request *request)
+{
+    bool answered = false;
+
+    request->is_here = true;
+    answered = request->route->handler(request) != TOO_SLOW;
+    request->is_here = false;
+    return answered;
+}
+
 static enum MHD_Result hand_over(struct request *request)
 {
     if (request->response != NULL) {
@@ -184,6 +196,9 @@ static enum MHD_Result hand_over(struct request *request)
     }
     request->state = REQUEST_RUNNING;
     watch_enter(request->connection, WATCH_WORK);
+    if (request->route->pool == POOL_SEARCH && is_answered_here(request)) {
+        return send_reply(request);
+    }
     MHD_suspend_connection(request->connection);
     if (!workers_give(request->server->workers[request->route->pool], request)) {
         reply_error(request, MHD_HTTP_SERVICE_UNAVAILABLE, "Busy",
@@ -271,6 +286,17 @@ static void on_message(void *user, const char *format, va_list arguments)
     log_line(LOG_LEVEL_DEBUG, "connection: %s", text);
 }
 
+/* One for each processor, because quick searches are made on them. */
+static unsigned count_listening_threads(const struct settings *settings)
+{
+    unsigned count = settings->threads / 2;
+
+    if (count < LISTENING_THREADS_MIN) {
+        return LISTENING_THREADS_MIN;
+    }
+    return count > LISTENING_THREADS_MAX ? LISTENING_THREADS_MAX : count;
+}
+
 bool http_start(struct server *server, int listener)
 {
     pthread_mutex_init(&server->lock, NULL);
@@ -284,7 +310,7 @@ bool http_start(struct server *server, int listener)
         MHD_USE_EPOLL_INTERNAL_THREAD | MHD_USE_SUSPEND_RESUME | MHD_USE_ERROR_LOG, 0, NULL, NULL,
         on_access, server, MHD_OPTION_EXTERNAL_LOGGER, on_message, NULL,
         MHD_OPTION_LISTEN_SOCKET, listener, MHD_OPTION_THREAD_POOL_SIZE,
-        (unsigned)LISTENING_THREADS, MHD_OPTION_URI_LOG_CALLBACK, on_target, server,
+        count_listening_threads(&server->settings), MHD_OPTION_URI_LOG_CALLBACK, on_target, server,
         MHD_OPTION_NOTIFY_COMPLETED, on_completed, server, MHD_OPTION_NOTIFY_CONNECTION,
         watch_notify, NULL, MHD_OPTION_CONNECTION_LIMIT, server->settings.max_connections,
         MHD_OPTION_PER_IP_CONNECTION_LIMIT, server->settings.max_connections_per_address, MHD_OPTION_CONNECTION_MEMORY_LIMIT,

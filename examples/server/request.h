@@ -6,7 +6,7 @@
  *       └── refused at once ───┴───────────────── queued with libmicrohttpd ──────> SENT
  *
  * Owned by the connection's thread, except in RUNNING, when a worker alone may touch it (the
- * connection is suspended then). Made when the request line arrives, freed by http.c when
+ * connection is suspended then); what is quick runs on the connection's thread instead. Made when the request line arrives, freed by http.c when
  * libmicrohttpd tells that the request has ended.
  */
 #ifndef REQUEST_H
@@ -51,6 +51,7 @@ struct request {
     char *content_type; /* NULL: none was sent */
     bool counted;       /* in server->active */
     bool is_stream;     /* the reply grows while it is sent */
+    bool is_here;       /* the handler runs on the connection's thread, and must be quick */
 
     uint64_t body_limit;
     uint64_t body_seen;

@@ -49,7 +49,7 @@ static const struct route routes[] = {
     {"POST", "/api/admin/backup", BODY_NONE, 0, ACCESS_ADMIN, POOL_QUICK, begin_backup},
 
     {"POST", "/api/chat", BODY_JSON, 0, ACCESS_TOKEN, POOL_CHAT, chat},
-    {"POST", "/api/search", BODY_JSON, 0, ACCESS_TOKEN, POOL_QUICK, search},
+    {"POST", "/api/search", BODY_JSON, 0, ACCESS_TOKEN, POOL_SEARCH, search},
 };
 
 enum { ROUTE_COUNT = sizeof routes / sizeof routes[0] };

@@ -7,8 +7,9 @@
 #include "request.h"
 
 enum handled {
-    HANDLED, /* the reply is made (or memory ran out, when there is none) */
-    DETACHED /* the handler has released the request itself; it may be gone already */
+    HANDLED,  /* the reply is made (or memory ran out, when there is none) */
+    DETACHED, /* the handler has released the request itself; it may be gone already */
+    TOO_SLOW  /* nothing is done: this is not for a connection's thread (request->is_here) */
 };
 
 enum body_kind {
@@ -26,7 +27,7 @@ struct route {
     enum body_kind body;
     uint64_t body_limit; /* 0: BODY_LIMIT; of a form it is what --max-upload says */
     enum route_access access;
-    enum worker_pool pool;
+    enum worker_pool pool; /* POOL_SEARCH: the connection's thread, if it is quick */
     enum handled (*handler)(struct request *request);
 };
 

@@ -3,13 +3,22 @@
  */
 #include "calls.h"
 #include "failures.h"
+#include "pace.h"
 #include "reply.h"
 #include "results.h"
 #include "validate.h"
 
 #include <stdlib.h>
+#include <string.h>
+#include <time.h>
 
-enum { K_DEFAULT = 5, K_MAX = 20, LIMIT_MAX = 200, NEIGHBORS_MAX = 10 };
+enum {
+    K_DEFAULT = 5,
+    K_MAX = 20,
+    LIMIT_MAX = 200,
+    NEIGHBORS_MAX = 10,
+    QUICK_BODY_MAX = 4096
+};
 
 static const char *const mode_names[] = {"hybrid", "vector", "keyword", NULL}; /* mode - 1 */
 
@@ -39,6 +48,35 @@ static void reply_results(struct request *request, const char *entity_id, const 
     reply_out(request, MHD_HTTP_OK, &out);
 }
 
+static uint64_t now_us(void)
+{
+    struct timespec now = {0};
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
+}
+
+/* Search, and note how long it took. */
+static int search_timed(ragstore_result **result, ragstore_entity *entity, const char *entity_id,
+                        const char *query, const ragstore_entity_search_options *options)
+{
+    uint64_t begun = now_us();
+    int status = ragstore_entity_search(result, entity, query, options);
+
+    pace_note(entity_id, now_us() - begun);
+    return status;
+}
+
+/* Will the reply be there at once? One that embeds elsewhere waits for the network. */
+static bool is_quick(const struct request *request, const char *entity_id)
+{
+    const char *embedder = request->server->settings.embedder;
+
+    return entity_id == NULL ||
+           (request->body_size <= QUICK_BODY_MAX && pace_is_quick(entity_id) &&
+            (embedder == NULL || strcmp(embedder, "hashing") == 0));
+}
+
 static void search_in(struct request *request, const char *entity_id, const char *query,
                       const ragstore_entity_search_options *options)
 {
@@ -51,7 +89,7 @@ static void search_in(struct request *request, const char *entity_id, const char
     }
     status = options->doc_ids != NULL && options->doc_ids_count == 0
                  ? RAGSTORE_OK /* no document may be searched, so nothing is found */
-                 : ragstore_entity_search(&result, entity, query, options);
+                 : search_timed(&result, entity, entity_id, query, options);
     if (status == RAGSTORE_OK) {
         reply_results(request, entity_id, query, result, options->mode);
     } else if (status == RAGSTORE_E_NOT_FOUND) {
@@ -76,6 +114,10 @@ enum handled search(struct request *request)
 
     fields_begin(&fields, request);
     entity_id = fields_string(&fields, "entity_id", FIELD_REQUIRED, 1);
+    if (request->is_here && !is_quick(request, entity_id)) {
+        fields_free(&fields);
+        return TOO_SLOW;
+    }
     query = fields_string(&fields, "query", FIELD_REQUIRED, 1);
     k = fields_integer(&fields, "k", FIELD_NOT_NULL, K_DEFAULT, 1, K_MAX);
     k = fields_integer(&fields, "limit", FIELD_ADDED, k, 1, LIMIT_MAX);

@@ -24,7 +24,7 @@ struct admin_jobs;
 struct workers;
 
 /* What takes long has workers of its own, so that it does not hold up what is quick. */
-enum worker_pool { POOL_QUICK, POOL_UPLOAD, POOL_CHAT, POOL_COUNT };
+enum worker_pool { POOL_QUICK, POOL_SEARCH, POOL_UPLOAD, POOL_CHAT, POOL_COUNT };
 
 struct server {
     struct settings settings;

@@ -1,9 +1,11 @@
 """Embedding by an endpoint (--embedder): vectors, and what happens without them."""
 
 import re
+import threading
 import time
 
 import pytest
+import requests
 
 from fake_llm import FakeLlm
 from server_process import eventually, ok
@@ -128,6 +130,38 @@ def test_embedder__that_holds_queries_up_is_left_alone_for_a_while(server, endpo
     assert len(endpoint.requests) == asked and time.monotonic() - begun < 1
     endpoint.embeds = by_kind
     assert eventually(lambda: server.search("e", "one ferry")["mode"] == "hybrid", 10)
+
+
+def test_embedder__that_holds_queries_up_holds_up_nothing_else(start, endpoint):
+    """Searches that have been quick are made on the threads of the connections; but one that has to
+    ask the endpoint never is, however quick those before it were."""
+    server = start("--llm-url", endpoint.url, "--embedder", "org/kinds", "--threads", "4", env=QUIET)
+    server.create_entity("e")
+    server.upload("e", "ship.txt", SHIP)
+    for _ in range(60):  # embedded once
+        server.search("e", "blue sea")
+    asked, released = len(endpoint.requests), threading.Event()
+
+    def hang(text):
+        released.wait(30)
+        return by_kind(text)
+
+    def search(word):
+        requests.post(f"{server.url}/api/search", json={"entity_id": "e", "query": word}, timeout=60)
+
+    endpoint.embeds = hang
+    searching = [threading.Thread(target=search, args=(word,)) for word in ("one", "two", "three")]
+    for thread in searching:
+        thread.start()
+    assert eventually(lambda: len(endpoint.requests) > asked)
+    begun = time.monotonic()
+    for _ in range(8):
+        assert requests.get(f"{server.url}/openapi.json", timeout=20).status_code == 200
+    waited = time.monotonic() - begun
+    released.set()
+    for thread in searching:
+        thread.join(60)
+    assert waited < 0.6 * 8
 
 
 def test_embedder__other_dimension_than_at_the_start_is_refused(server, endpoint):
