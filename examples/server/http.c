@@ -142,6 +142,9 @@ static enum MHD_Result begin(struct request *request, const char *method, const 
         access_check(request);
     }
     if (request->response == NULL) {
+        routes_check_query(request);
+    }
+    if (request->response == NULL) {
         expect_body(request, length);
     }
     if (request->response != NULL &&

@@ -52,6 +52,23 @@ static const struct route routes[] = {
     {"POST", "/api/search", BODY_JSON, 0, ACCESS_TOKEN, POOL_SEARCH, search},
 };
 
+/* What the query of a call may have; that of one that is not here may have nothing. */
+static const struct {
+    enum handled (*handler)(struct request *request);
+    const char *names[4];
+} queries[] = {
+    {list_entities, {"limit", "offset", "q"}},
+    {upload_file, {"wait"}},
+    {list_documents, {"limit", "offset", "q"}},
+    {list_messages, {"limit", "before"}},
+    {search_messages, {"q", "session_id", "limit", "offset"}},
+    {list_sessions, {"limit", "offset", "q"}},
+    {list_jobs, {"limit"}},
+};
+
+enum { QUERY_COUNT = sizeof queries / sizeof queries[0] };
+enum { QUERY_NAMES = sizeof queries[0].names / sizeof queries[0].names[0] };
+
 enum { ROUTE_COUNT = sizeof routes / sizeof routes[0] };
 _Static_assert((int)ROUTE_COUNT <= (int)ROUTES_MAX, "raise ROUTES_MAX");
 
@@ -122,5 +139,57 @@ void routes_find(struct request *request)
         reply_header(request, "Allow", allowed);
     } else {
         reply_error(request, MHD_HTTP_NOT_FOUND, "Not Found", "There is no such path.");
+    }
+}
+
+static const char *const *names_of(const struct route *route)
+{
+    static const char *const nothing[QUERY_NAMES];
+
+    for (size_t i = 0; i < QUERY_COUNT; i++) {
+        if (queries[i].handler == route->handler) {
+            return queries[i].names;
+        }
+    }
+    return nothing;
+}
+
+static bool takes(const char *const *names, const char *name)
+{
+    for (size_t i = 0; i < QUERY_NAMES && names[i] != NULL; i++) {
+        if (strcmp(names[i], name) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void refuse_query(struct request *request, const char *const *names, const char *name)
+{
+    char detail[512];
+    int used = snprintf(detail, sizeof detail, "The query of this URL has \"%.100s\", ", name);
+
+    for (size_t i = 0; i < QUERY_NAMES && names[i] != NULL; i++) {
+        used += snprintf(detail + used, sizeof detail - (size_t)used, "%s%s",
+                         i == 0 ? "but this call takes only " : ", ", names[i]);
+    }
+    snprintf(detail + used, sizeof detail - (size_t)used, "%s",
+             names[0] == NULL ? "but this call takes nothing there." : ".");
+    reply_error(request, MHD_HTTP_BAD_REQUEST, "Bad Request", detail);
+}
+
+void routes_check_query(struct request *request)
+{
+    const struct target *target = &request->target;
+    const char *const *names = names_of(request->route);
+
+    if (strncmp(request->route->pattern, "/api/", 5) != 0) {
+        return;
+    }
+    for (size_t i = 0; i < target->query_count; i++) {
+        if (!takes(names, target->queries[i].name)) {
+            refuse_query(request, names, target->queries[i].name);
+            return;
+        }
     }
 }

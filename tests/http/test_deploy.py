@@ -57,7 +57,7 @@ def test_log__is_an_object_to_a_line_when_asked(start, tmp_path):
     secret, line = make_token("ci", "--all-entities")
     file.write_text(line)
     server = start("--model", "none", "--log-format", "json", "--token-file", str(file))
-    request = server.get("/api/entities/x%0Ay?secret=1", headers={"Authorization": f"Bearer {secret}"})
+    request = server.get("/api/entities/x%0Ay", headers={"Authorization": f"Bearer {secret}"})
     log = server.data_dir / "logs/app.log"
 
     def find():

@@ -147,8 +147,37 @@ def test_connection__is_kept_and_pipelines(server):
     assert exchange(server, request * 4 + last).count(b"HTTP/1.1 200 OK") == 5
 
 
+@pytest.mark.parametrize("method, path, takes", [
+    ("GET", "/api/entities?lmit=1", "limit, offset, q"),
+    ("GET", "/api/entities?limit=1&Offset=1", "limit, offset, q"),
+    ("GET", "/api/entities/{}?q=x", "nothing"),
+    ("GET", "/api/entities/{}/files?page=2", "limit, offset, q"),
+    ("GET", "/api/entities/{}/sessions?before=2", "limit, offset, q"),
+    ("GET", "/api/entities/{}/messages?q=x&session=y", "q, session_id, limit, offset"),
+    ("GET", "/api/chat/sessions/session_000000000000/messages?offset=1", "limit, before"),
+    ("GET", "/api/jobs?state=done", "limit"),
+    ("POST", "/api/entities/{}/files?wiat=false", "wait"),
+    ("POST", "/api/search?k=3", "nothing"),
+    ("DELETE", "/api/entities/{}?=", "nothing")])
+def test_query__with_a_name_that_the_call_does_not_know_is_refused(server, entity, method, path, takes):
+    response = server.request(method, path.format(entity))
+    assert response.status_code == 400 and response.json()["error"] == "Bad Request"
+    wrong = path.split("?")[1].split("&")[-1].split("=")[0]
+    assert f'has "{wrong}"' in response.json()["detail"]
+    assert f"takes only {takes}." in response.json()["detail"] or takes == "nothing"
+    assert ("takes nothing there" in response.json()["detail"]) == (takes == "nothing")
+
+
+def test_query__of_a_call_that_takes_it_and_of_pages_may_be_there(server, entity):
+    for path in (f"/api/entities/{entity}/files?limit=1&offset=0&q=x", f"/api/entities?q={entity}&",
+                 f"/api/entities/{entity}/messages?q=x&session_id=s&limit=1&offset=0", "/api/jobs?limit=2",
+                 "/?utm_source=mail", "/health?probe=1", "/ready?x", "/docs?a=b", "/openapi.json?v=2"):
+        assert server.get(path).status_code in (200, 404), path
+
+
 def test_request_id__is_in_the_reply_and_the_log(server):
     response = server.get("/api/entities/nobody?token=geheim")
+    assert response.status_code == 400 and "token" in response.json()["detail"]
     request_id = response.headers["X-Request-Id"]
     log = server.data_dir / "logs/app.log"
 
@@ -156,7 +185,7 @@ def test_request_id__is_in_the_reply_and_the_log(server):
         return [line for line in log.read_text().splitlines() if request_id in line]
 
     (line,) = eventually(logged)
-    assert "GET /api/entities/nobody 404" in line
+    assert "GET /api/entities/nobody 400" in line
     assert "geheim" not in log.read_text()
 
 
