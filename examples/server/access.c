@@ -28,16 +28,47 @@ static bool has_entity_in_path(const struct route *route)
     return strncmp(route->pattern, prefix, sizeof prefix - 1) == 0;
 }
 
+static struct tokens *hold_tokens(struct server *server)
+{
+    struct tokens *tokens = NULL;
+
+    pthread_mutex_lock(&server->tokens_lock);
+    tokens = server->tokens;
+    if (tokens != NULL) {
+        tokens_hold(tokens);
+    }
+    pthread_mutex_unlock(&server->tokens_lock);
+    return tokens;
+}
+
+void access_reload(struct server *server)
+{
+    char problem[TOKENS_PROBLEM];
+    struct tokens *fresh = tokens_read(server->settings.token_file, problem);
+    struct tokens *old = NULL;
+
+    if (fresh == NULL) {
+        log_line(LOG_LEVEL_ERROR, "the tokens stay as they were: %s", problem);
+        return;
+    }
+    log_line(LOG_LEVEL_INFO, "read %zu tokens from %s", fresh->count, server->settings.token_file);
+    pthread_mutex_lock(&server->tokens_lock);
+    old = server->tokens;
+    server->tokens = fresh;
+    pthread_mutex_unlock(&server->tokens_lock);
+    tokens_release(old);
+}
+
 void access_check(struct request *request)
 {
-    const struct tokens *tokens = &request->server->tokens;
     const char *sent = MHD_lookup_connection_value(request->connection, MHD_HEADER_KIND,
                                                    MHD_HTTP_HEADER_AUTHORIZATION);
 
-    if (tokens->count == 0) {
+    request->tokens = hold_tokens(request->server);
+    if (request->tokens == NULL) {
         return;
     }
-    request->token = tokens_find(tokens, sent);
+    request->token = tokens_find(request->tokens, sent);
     if (request->route->access == ACCESS_OPEN) {
         return;
     }
@@ -58,7 +89,7 @@ void access_check(struct request *request)
 
 bool access_sees(const struct request *request, const char *entity_id)
 {
-    if (request->server->tokens.count == 0) {
+    if (request->tokens == NULL) {
         return true;
     }
     return request->token != NULL && token_sees(request->token, entity_id);
@@ -66,13 +97,13 @@ bool access_sees(const struct request *request, const char *entity_id)
 
 bool access_sees_all(const struct request *request)
 {
-    return request->server->tokens.count == 0 ||
+    return request->tokens == NULL ||
            (request->token != NULL && request->token->all_entities);
 }
 
 bool access_is_admin(const struct request *request)
 {
-    return request->server->tokens.count == 0 ||
+    return request->tokens == NULL ||
            (request->token != NULL && request->token->admin);
 }
 

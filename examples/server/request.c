@@ -79,6 +79,7 @@ void request_free(struct request *request)
     if (request->response != NULL) {
         MHD_destroy_response(request->response);
     }
+    tokens_release(request->tokens);
     multipart_free(request->form);
     target_free(&request->target);
     free(request->content_type);

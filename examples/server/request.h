@@ -45,6 +45,7 @@ struct request {
     struct target target;
 
     const struct route *route;
+    struct tokens *tokens;     /* held; NULL: everybody may do everything */
     const struct token *token; /* NULL: none was sent, or there are none */
     const char *arguments[REQUEST_ARGUMENTS_MAX]; /* the segments where the pattern has {…} */
     enum request_format format;

@@ -2,7 +2,7 @@
  * The running server: what every request can reach.
  *
  * Set up by server_main.c before the first request and constant from then on, except for the
- * count of active requests, which has its own lock.
+ * tokens and the count of active requests, which each have their own lock.
  */
 #ifndef SERVER_H
 #define SERVER_H
@@ -28,7 +28,8 @@ enum worker_pool { POOL_QUICK, POOL_SEARCH, POOL_UPLOAD, POOL_CHAT, POOL_COUNT }
 
 struct server {
     struct settings settings;
-    struct tokens tokens; /* none: everybody may do everything */
+    pthread_mutex_t tokens_lock; /* guards the next one, which access.c takes and replaces */
+    struct tokens *tokens;       /* NULL, and so for ever: everybody may do everything */
     ragstore_store *store;
     struct extract_runner extractor; /* program "": there is none */
 #ifdef SERVER_HAS_LLM

@@ -4,6 +4,7 @@
  *
  * Reading order: this file, http.c (a request's way), routes.c (the calls), then any *_calls.c.
  */
+#include "access.h"
 #include "admin_jobs.h"
 #include "embedder.h"
 #include "http.h"
@@ -148,14 +149,17 @@ static void on_signal(int number)
     errno = kept;
 }
 
-/* The first signal stops the server in order, the second one at once. */
-static bool catch_signals(sigset_t *signals)
+/* The first signal stops the server in order, the second one at once. With a token file SIGHUP has it
+ * read again; otherwise it ends the server, as it should when its terminal is closed. */
+static bool catch_signals(sigset_t *signals, const struct settings *settings)
 {
     struct sigaction action = {.sa_handler = on_signal, .sa_flags = SA_RESTART | (int)SA_RESETHAND};
+    struct sigaction again = {.sa_handler = on_signal, .sa_flags = SA_RESTART};
 
     sigemptyset(signals);
     sigaddset(signals, SIGTERM);
     sigaddset(signals, SIGINT);
+    sigaddset(signals, SIGHUP);
     pthread_sigmask(SIG_BLOCK, signals, NULL);
     if (pipe2(signal_pipe, O_CLOEXEC) != 0) {
         fprintf(stderr, "ragstore-server: cannot make a pipe: %s\n", strerror(errno));
@@ -163,6 +167,9 @@ static bool catch_signals(sigset_t *signals)
     }
     sigaction(SIGTERM, &action, NULL);
     sigaction(SIGINT, &action, NULL);
+    if (settings->token_file != NULL) {
+        sigaction(SIGHUP, &again, NULL);
+    }
     signal(SIGPIPE, SIG_IGN);
     return true;
 }
@@ -271,8 +278,9 @@ static void allow_descriptors(const struct settings *settings)
 static int serve(struct server *server, int listener, ragstore_model *model)
 {
     sigset_t signals;
+    int signal_number = 0;
 
-    if (!catch_signals(&signals) || !find_extractor(server) || !open_llm(server) ||
+    if (!catch_signals(&signals, &server->settings) || !find_extractor(server) || !open_llm(server) ||
         !open_store(server, model)) {
         close(listener);
         return EXIT_COULD_NOT;
@@ -292,14 +300,31 @@ static int serve(struct server *server, int listener, ragstore_model *model)
     }
     announce(server, model);
     service_notify("READY=1");
-    log_line(LOG_LEVEL_INFO, "stopping on %s",
-             wait_for_signal(&signals) == SIGINT ? "SIGINT" : "SIGTERM");
+    while ((signal_number = wait_for_signal(&signals)) == SIGHUP) {
+        access_reload(server);
+    }
+    log_line(LOG_LEVEL_INFO, "stopping on %s", signal_number == SIGINT ? "SIGINT" : "SIGTERM");
     return stop(server) ? EXIT_STOPPED : EXIT_COULD_NOT;
+}
+
+static bool read_tokens(struct server *server)
+{
+    char problem[TOKENS_PROBLEM];
+
+    if (server->settings.token_file == NULL) {
+        return true;
+    }
+    server->tokens = tokens_read(server->settings.token_file, problem);
+    if (server->tokens == NULL) {
+        fprintf(stderr, "ragstore-server: %s\n", problem);
+    }
+    return server->tokens != NULL;
 }
 
 int main(int argc, char **argv)
 {
-    static struct server server = {.embedder = {.lock = PTHREAD_MUTEX_INITIALIZER}};
+    static struct server server = {.tokens_lock = PTHREAD_MUTEX_INITIALIZER,
+                                   .embedder = {.lock = PTHREAD_MUTEX_INITIALIZER}};
     ragstore_model *model = NULL;
     int status = EXIT_COULD_NOT;
     enum listen_result listening = LISTEN_FAILED;
@@ -322,9 +347,7 @@ int main(int argc, char **argv)
     }
     log_set_level(server.settings.log_level);
     log_set_json(server.settings.log_json);
-    if (server.settings.token_file != NULL &&
-        !tokens_read(&server.tokens, server.settings.token_file)) {
-        tokens_free(&server.tokens);
+    if (!read_tokens(&server)) {
         settings_free(&server.settings);
         return EXIT_COULD_NOT;
     }
@@ -341,7 +364,7 @@ int main(int argc, char **argv)
 #ifdef SERVER_HAS_LLM
     llm_client_close(&server.llm);
 #endif
-    tokens_free(&server.tokens);
+    tokens_release(server.tokens);
     settings_free(&server.settings);
     return status;
 }

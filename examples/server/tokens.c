@@ -187,53 +187,80 @@ static const char *read_line(struct tokens *tokens, const char *text)
     return problem;
 }
 
-bool tokens_read(struct tokens *tokens, const char *path)
+static void free_tokens(struct tokens *tokens)
 {
-    FILE *file = fopen(path, "re");
-    char *line = NULL;
-    size_t capacity = 0;
-    unsigned number = 0;
-    bool ok = file != NULL;
-
-    *tokens = (struct tokens){0};
-    while (ok && getline(&line, &capacity, file) >= 0) {
-        const char *problem = read_line(tokens, line);
-
-        number++;
-        if (problem != NULL) {
-            fprintf(stderr, "ragstore-server: %s, line %u: %s; --make-token prints such lines\n",
-                    path, number, problem);
-            free(line);
-            fclose(file);
-            return false;
-        }
-    }
-    if (!ok || ferror(file)) {
-        fprintf(stderr, "ragstore-server: cannot read the token file %s: %s\n", path,
-                strerror(errno));
-        ok = false;
-    } else if (tokens->count == 0) {
-        fprintf(stderr,
-                "ragstore-server: there is no token in %s, so nobody could use this server; "
-                "--make-token NAME prints a line for it\n",
-                path);
-        ok = false;
-    }
-    free(line);
-    if (file != NULL) {
-        fclose(file);
-    }
-    return ok;
-}
-
-void tokens_free(struct tokens *tokens)
-{
-    for (size_t i = 0; i < tokens->count; i++) {
+    for (size_t i = 0; tokens != NULL && i < tokens->count; i++) {
         free_ids(tokens->items[i].entities);
         free(tokens->items[i].name);
     }
-    free(tokens->items);
-    *tokens = (struct tokens){0};
+    if (tokens != NULL) {
+        free(tokens->items);
+    }
+    free(tokens);
+}
+
+/* Add the lines of a file; false, and what is wrong. */
+static bool read_lines(struct tokens *tokens, FILE *file, const char *path,
+                       char problem[TOKENS_PROBLEM])
+{
+    char *line = NULL;
+    size_t capacity = 0;
+    unsigned number = 0;
+    const char *wrong = NULL;
+
+    while (wrong == NULL && getline(&line, &capacity, file) >= 0) {
+        wrong = read_line(tokens, line);
+        number++;
+    }
+    free(line);
+    if (wrong != NULL) {
+        snprintf(problem, TOKENS_PROBLEM, "%s, line %u: %s; --make-token prints such lines", path,
+                 number, wrong);
+    } else if (ferror(file)) {
+        snprintf(problem, TOKENS_PROBLEM, "cannot read the token file %s: %s", path,
+                 strerror(errno));
+    } else if (tokens->count == 0) {
+        snprintf(problem, TOKENS_PROBLEM,
+                 "there is no token in %s, so nobody could use this server; --make-token NAME prints "
+                 "a line for it",
+                 path);
+    } else {
+        return true;
+    }
+    return false;
+}
+
+struct tokens *tokens_read(const char *path, char problem[TOKENS_PROBLEM])
+{
+    struct tokens *tokens = calloc(1, sizeof *tokens);
+    FILE *file = tokens == NULL ? NULL : fopen(path, "re");
+    bool ok = false;
+
+    if (file == NULL) {
+        snprintf(problem, TOKENS_PROBLEM, "cannot read the token file %s: %s", path,
+                 strerror(errno));
+    } else {
+        tokens_hold(tokens);
+        ok = read_lines(tokens, file, path, problem);
+        fclose(file);
+    }
+    if (!ok) {
+        free_tokens(tokens);
+        return NULL;
+    }
+    return tokens;
+}
+
+void tokens_hold(struct tokens *tokens)
+{
+    atomic_fetch_add(&tokens->references, 1);
+}
+
+void tokens_release(struct tokens *tokens)
+{
+    if (tokens != NULL && atomic_fetch_sub(&tokens->references, 1) == 1) {
+        free_tokens(tokens);
+    }
 }
 
 const struct token *tokens_find(const struct tokens *tokens, const char *authorization)

@@ -11,16 +11,18 @@
  * it. What a client sends is hashed and compared with all lines, in a time that does not depend on
  * how much of it is right.
  *
- * Read once, before any thread starts; constant afterwards.
+ * A set of tokens never changes. When the file is read again, a new set takes the place of the old
+ * one, which goes with the last request that it was held for.
  */
 #ifndef TOKENS_H
 #define TOKENS_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-enum { TOKEN_DIGEST_SIZE = 32 };
+enum { TOKEN_DIGEST_SIZE = 32, TOKENS_PROBLEM = 4608 };
 
 struct token {
     char *name; /* for the log */
@@ -31,13 +33,15 @@ struct token {
 };
 
 struct tokens {
+    atomic_uint references;
     struct token *items;
-    size_t count;
+    size_t count; /* never 0 */
 };
 
-/* Read a file; prints what is wrong with it and returns false. Free it either way. */
-bool tokens_read(struct tokens *tokens, const char *path);
-void tokens_free(struct tokens *tokens);
+/* Read a file: one reference for the caller, or NULL, and what is wrong with it. */
+struct tokens *tokens_read(const char *path, char problem[TOKENS_PROBLEM]);
+void tokens_hold(struct tokens *tokens);
+void tokens_release(struct tokens *tokens); /* NULL is fine */
 
 /* The token of an Authorization header ("Bearer …"), or NULL. */
 const struct token *tokens_find(const struct tokens *tokens, const char *authorization);

@@ -6,8 +6,12 @@ else's, and nobody's: the last two must be answered alike.
 
 import hashlib
 import json
+import os
 import re
+import signal
 import subprocess
+import threading
+import time
 
 import pytest
 import requests
@@ -170,6 +174,60 @@ def test_token_file__that_is_wrong_stops_the_start(start, tmp_path, text, says):
     server = start("--model", "none", "--token-file", str(file), wait=False)
     assert server.wait() == 1
     assert says in server.error_text()
+
+
+def test_token_file__is_read_again_on_sighup(guarded, secrets, tmp_path):
+    file, log = tmp_path / "tokens", guarded.data_dir / "logs/app.log"
+    late, line = make_token("late", "--entity", "mine")
+
+    def send(secret):
+        return requests.get(f"{guarded.url}/api/entities/mine", timeout=60,
+                            headers={"Authorization": f"Bearer {secret}"}).status_code
+
+    assert send(late) == 401 and send(secrets["own"][0]) == 200
+    file.write_text(secrets["admin"][1] + line)
+    assert send(late) == 401  # nobody has told the server
+    os.kill(guarded.process.pid, signal.SIGHUP)
+    assert eventually(lambda: send(late) == 200)
+    assert send(secrets["own"][0]) == 401 and send(secrets["admin"][0]) == 200
+    assert guarded.call("admin", "GET", "/metrics").status_code == 200
+    assert "read 2 tokens from" in log.read_text()
+    for wrong, says in (("nonsense\n", "line 1: it is not JSON"), ("", "no token in"), (None, "cannot read")):
+        file.unlink() if wrong is None else file.write_text(wrong)
+        os.kill(guarded.process.pid, signal.SIGHUP)
+        assert eventually(lambda: says in log.read_text())
+        assert send(late) == 200 and send("rs_" + "0" * 64) == 401
+    assert "the tokens stay as they were" in log.read_text()
+    assert guarded.stop() == 0
+
+
+def test_token_file__is_read_again_under_load(guarded, secrets, tmp_path):
+    """What a request was allowed is there until it ends."""
+    file, stop, seen = tmp_path / "tokens", threading.Event(), []
+
+    def ask(name):
+        while not stop.is_set():
+            seen.append(guarded.call(name, "POST", "/api/search",
+                                     json={"entity_id": "mine", "query": "ferry"}).status_code)
+
+    asking = [threading.Thread(target=ask, args=(name,)) for name in ("own", "reader", "admin")]
+    for thread in asking:
+        thread.start()
+    for i in range(40):
+        lines = [line for _, line in secrets.values()]
+        file.write_text("".join(lines[i % 2:] + lines[:i % 2]))
+        os.kill(guarded.process.pid, signal.SIGHUP)
+        time.sleep(0.02)
+    stop.set()
+    for thread in asking:
+        thread.join(60)
+    assert len(seen) > 10 and set(seen) == {200}
+
+
+def test_sighup__without_a_token_file_ends_the_server(start):
+    server = start("--model", "none")
+    os.kill(server.process.pid, signal.SIGHUP)
+    assert server.wait() == -signal.SIGHUP
 
 
 def test_listen__on_any_address_is_allowed_with_tokens(start, tmp_path, secrets):
