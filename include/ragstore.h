@@ -578,6 +578,8 @@ RAGSTORE_API void ragstore_model_free(ragstore_model *model);
 #define RAGSTORE_OPEN_READ_ONLY 0x4u     /* change nothing; several readers may share the store */
 #define RAGSTORE_OPEN_IMMUTABLE 0x8u     /* take no lock and write nothing: nobody changes the directory */
 #define RAGSTORE_OPEN_NO_BACKGROUND 0x10u /* start no thread; call ragstore_store_maintain() */
+#define RAGSTORE_OPEN_NO_REEMBED 0x20u /* make no vectors for documents that came without a model, unless
+                                        * ragstore_entity_reembed() asks for them */
 
 #define RAGSTORE_DURABILITY_FULL 1u   /* the default: what returned survives a power cut */
 #define RAGSTORE_DURABILITY_NORMAL 2u /* a power cut may cost the last second, never order or atomicity */
@@ -628,6 +630,9 @@ RAGSTORE_API void ragstore_store_open_options_init(ragstore_store_open_options *
  * Open a store, and make it first when the directory is missing or empty.
  * A directory that holds other things is left alone. After a crash the store is recovered here, by the
  * first process that opens it to write; later ones open it as it is.
+ * With a model, entities whose documents were added while there was none get vectors behind the call,
+ * by jobs as of ragstore_entity_reembed(), unless RAGSTORE_OPEN_NO_REEMBED is set: one that is cancelled
+ * or fails is left alone until the store is opened again.
  * One that this process has open already is shared; a handle opened for reading refuses changes all
  * the same, and each handle's log and extract callbacks are called until that handle is closed.
  *
@@ -1658,8 +1663,10 @@ RAGSTORE_API int ragstore_document_submit_chunks(ragstore_job **out, ragstore_en
 /**
  * Make vectors of the store's model for all documents of an entity, by a job: of one that was made
  * without a model, or with another one. Searches go by keyword until the one commit in which the new
- * vectors take over; documents may be added and deleted meanwhile. Vectors of another model count no
- * more from the call on. When the process dies the next one goes on where it was.
+ * vectors take over, so that all documents are found by the same measure at any moment; they may be
+ * added and deleted meanwhile. Vectors of another model count no
+ * more from the call on: this store cannot embed questions for them. When the process dies the next one
+ * goes on where it was.
  * A job that is on its way is given again. One that finds nothing to do is done at once. Its result has
  * embedder (fingerprint) and chunks (how many the entity has).
  *

@@ -260,6 +260,7 @@ ROOM_ingest := \
     extract_row.c \
     extract_text.c \
     reembed_job.c \
+    reembed_offer.c \
     upload_job.c
 
 ROOM_collections := \

@@ -88,6 +88,7 @@ static bool open_store(struct server *server, ragstore_model *model)
 {
     ragstore_store_open_options options = RAGSTORE_STORE_OPEN_OPTIONS_INIT;
 
+    options.flags = server->settings.no_reembed ? RAGSTORE_OPEN_NO_REEMBED : 0;
     options.model = model;
     options.log = on_store_message;
     if (server->extractor.program[0] != '\0') {

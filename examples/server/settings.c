@@ -29,6 +29,7 @@ static const struct option options[] = {
     {"model", NULL, TEXT, 0, 0}, /* RAGSTORE_MODEL is read by ragstore_model_locate() */
     {"embedder", NULL, TEXT, 0, 0},
     {"embedder-url", NULL, TEXT, 0, 0},
+    {"no-reembed", NULL, SWITCH, 0, 0},
     {"extractor", NULL, TEXT, 0, 0},
     {"llm-url", NULL, TEXT, 0, 0},
     {"llm-model", NULL, TEXT, 0, 0},
@@ -61,6 +62,7 @@ static const char help[] =
     "  --embedder NAME      have texts embedded by this model of the endpoint at --llm-url\n"
     "                       instead; hashing: by their words only, for tests\n"
     "  --embedder-url URL   another endpoint for that\n"
+    "  --no-reembed         leave documents without vectors that came without a model\n"
     "  --extractor FILE     the helper that reads PDF, Office files, e-books and mails;\n"
     "                       none for text files only (ragstore-extract beside this)\n"
     "  --llm-url URL        an OpenAI-compatible endpoint, such as http://127.0.0.1:8080/v1,\n"
@@ -224,6 +226,14 @@ static bool wrong_value(const struct option *option, const char *value, const ch
     return false;
 }
 
+static bool *find_switch(struct settings *settings, const char *name)
+{
+    if (strcmp(name, "strict") == 0) {
+        return &settings->strict;
+    }
+    return strcmp(name, "no-reembed") == 0 ? &settings->no_reembed : &settings->allow_anonymous;
+}
+
 bool settings_set(struct settings *settings, const char *name, const char *value,
                   const char *origin)
 {
@@ -248,9 +258,7 @@ bool settings_set(struct settings *settings, const char *name, const char *value
         set_number(settings, name, number);
         return true;
     case SWITCH:
-        return parse_switch(strcmp(name, "strict") == 0 ? &settings->strict
-                                                        : &settings->allow_anonymous,
-                            value) ||
+        return parse_switch(find_switch(settings, name), value) ||
                wrong_value(option, value, origin);
     case LEVEL:
         return parse_level(&settings->log_level, value) || wrong_value(option, value, origin);

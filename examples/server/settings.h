@@ -38,6 +38,7 @@ struct settings {
     bool log_json;
     bool strict;
     bool allow_anonymous;
+    bool no_reembed; /* documents that came without a model keep being searched by keyword */
 };
 
 enum settings_result {

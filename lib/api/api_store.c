@@ -14,7 +14,7 @@
 
 #define ALL_OPEN_FLAGS                                                                             \
     (RAGSTORE_OPEN_MUST_EXIST | RAGSTORE_OPEN_MUST_CREATE | RAGSTORE_OPEN_READ_ONLY |              \
-     RAGSTORE_OPEN_IMMUTABLE | RAGSTORE_OPEN_NO_BACKGROUND)
+     RAGSTORE_OPEN_IMMUTABLE | RAGSTORE_OPEN_NO_BACKGROUND | RAGSTORE_OPEN_NO_REEMBED)
 
 static int check_open_options(const ragstore_store_open_options *given)
 {
@@ -50,6 +50,8 @@ static rsi_store_options convert_open_options(const ragstore_store_open_options 
         given->memory_limit_bytes == 0 ? DEFAULT_MEMORY_LIMIT : given->memory_limit_bytes;
     options.embedder = given->model == NULL ? NULL : given->model->embedder;
     options.run_job = rsi_ingest_run_job;
+    options.offer_jobs =
+        (given->flags & RAGSTORE_OPEN_NO_REEMBED) == 0 ? rsi_reembed_offer : NULL;
     options.background = (given->flags & RAGSTORE_OPEN_NO_BACKGROUND) == 0;
     return options;
 }
@@ -233,6 +235,8 @@ int ragstore_store_maintain(ragstore_store *store, uint32_t budget_ms)
     status = rsi_storage_flush(store->core->store->storage);
     while (status == RAGSTORE_OK && did) {
         status = rsi_upkeep_step(store->core->store, true, &did);
+        if (status == RAGSTORE_OK && !did)
+            status = rsi_upkeep_offer_jobs(store->core->store, &did);
         if (status == RAGSTORE_OK && !did)
             status = rsi_jobs_step(store->core->store->jobs, &did);
         if (rsi_monotonic_ms() >= deadline)

@@ -266,7 +266,7 @@ static int encode_new(rsi_bytes *out, const rsi_store *store, const char *id,
     rsi_bytes metadata = {0};
     rsi_metric metric;
     rsi_index_settings settings;
-    rsi_chunk_sizes chunks;
+    rsi_chunk_sizes chunks = {0};
     int status = check_fields(fields);
     if (status == RAGSTORE_OK)
         status = choose_chunk_sizes(&chunks, fields);

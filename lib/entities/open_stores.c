@@ -136,6 +136,8 @@ static int share(rsi_store **out, const entry *open, const rsi_store_options *op
         status = rsi_upkeep_start(open->store); /* nothing when it runs */
     if (status != RAGSTORE_OK)
         return status;
+    if (options->offer_jobs != NULL)
+        rsi_upkeep_set_offerer(open->store, options->offer_jobs);
     rsi_store_log_add(open->store, options->log);
     open->store->opens++;
     open->store->users++;

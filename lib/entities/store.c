@@ -26,6 +26,7 @@ int rsi_store_open(rsi_store **out, const char *path, const rsi_store_options *o
     pthread_mutex_init(&store->catalogs_mutex, NULL);
     pthread_mutex_init(&store->codes_mutex, NULL);
     pthread_mutex_init(&store->upkeep_mutex, NULL);
+    pthread_mutex_init(&store->offers_mutex, NULL);
     pthread_mutex_init(&store->log_mutex, NULL);
     store->opens = 1;
     store->users = 1;
@@ -39,6 +40,7 @@ int rsi_store_open(rsi_store **out, const char *path, const rsi_store_options *o
         storage_options.log_user = store;
     }
     store->memory_limit_bytes = options->memory_limit_bytes;
+    store->offer_jobs = options->offer_jobs;
     store->path = rsi_strdup(path);
     int status = store->path == NULL ? RAGSTORE_E_NO_MEMORY : RAGSTORE_OK;
     if (status == RAGSTORE_OK)
@@ -94,9 +96,11 @@ void rsi_store_free(rsi_store *store)
     rsi_embedding_cache_free(store->embedded);
     rsi_embedder_release(store->embedder);
     rsi_map_free(&store->stale_indexes, NULL);
+    rsi_map_free(&store->offered, NULL);
     pthread_mutex_destroy(&store->catalogs_mutex);
     pthread_mutex_destroy(&store->codes_mutex);
     pthread_mutex_destroy(&store->upkeep_mutex);
+    pthread_mutex_destroy(&store->offers_mutex);
     pthread_mutex_destroy(&store->log_mutex);
     rsi_free(store->path);
     rsi_free(store);

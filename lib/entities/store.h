@@ -27,6 +27,10 @@ typedef struct rsi_store_log {
     struct rsi_store_log *next; /* under log_mutex */
 } rsi_store_log;
 
+struct rsi_store;
+/* Submit jobs that nobody asked for; *did tells whether there were any. */
+typedef int rsi_job_offerer(bool *did, struct rsi_store *store);
+
 typedef struct rsi_store {
     rsi_storage *storage;
     rsi_embedder *embedder; /* NULL: none */
@@ -40,6 +44,11 @@ typedef struct rsi_store {
     rsi_store_log *logs;
 
     rsi_jobs *jobs;
+
+    rsi_job_offerer *offer_jobs; /* atomic; NULL: only what is asked for is worked on */
+    pthread_mutex_t offers_mutex; /* guards the next two, which are the offerer's */
+    rsi_map offered;              /* entity id → itself */
+    bool offers_over;             /* there was nothing more to offer */
 
     pthread_mutex_t catalogs_mutex;
     rsi_map catalogs; /* entity id → rsi_catalog */
@@ -64,6 +73,7 @@ typedef struct rsi_store_options {
     rsi_embedder *embedder;      /* retained; may be NULL */
     bool background;
     rsi_job_runner *run_job;
+    rsi_job_offerer *offer_jobs; /* or NULL */
     rsi_store_log *log; /* hears instead of storage.log, until it is removed; or NULL */
 } rsi_store_options;
 
@@ -94,5 +104,9 @@ void rsi_upkeep_mark(rsi_store *store, const char *entity_id);
 void rsi_upkeep_unmark(rsi_store *store, const char *entity_id);
 /* Do one piece of waiting work; *did tells whether there was one. `now`: also what could wait. */
 int rsi_upkeep_step(rsi_store *store, bool now, bool *did);
+/* Submit jobs for what is missing, such as vectors. */
+int rsi_upkeep_offer_jobs(rsi_store *store, bool *did);
+/* From now on. */
+void rsi_upkeep_set_offerer(rsi_store *store, rsi_job_offerer *offer_jobs);
 
 #endif

@@ -9,7 +9,8 @@
  *                   lexical.rsl of entities whose documents changed
  *
  * One thread of the library does it, or the host through ragstore_store_maintain(). The thread also
- * starts those that work on jobs (jobs/job_threads.c).
+ * submits jobs for what is missing (ingest/reembed_offer.c), and starts the threads that work on jobs
+ * (jobs/job_threads.c).
  */
 #include "entities/store.h"
 
@@ -136,6 +137,20 @@ int rsi_upkeep_step(rsi_store *store, bool now, bool *did)
     return RAGSTORE_OK;
 }
 
+/* ---- jobs that nobody asked for ---- */
+
+void rsi_upkeep_set_offerer(rsi_store *store, rsi_job_offerer *offer_jobs)
+{
+    __atomic_store_n(&store->offer_jobs, offer_jobs, __ATOMIC_RELEASE);
+}
+
+int rsi_upkeep_offer_jobs(rsi_store *store, bool *did)
+{
+    rsi_job_offerer *offer_jobs = __atomic_load_n(&store->offer_jobs, __ATOMIC_ACQUIRE);
+    *did = false;
+    return offer_jobs == NULL ? RAGSTORE_OK : offer_jobs(did, store);
+}
+
 /* ---- the thread ---- */
 
 /* Sleep until it is time to look again; false when the store closes. */
@@ -157,11 +172,14 @@ static void *run_upkeep(void *user)
     uint32_t wait_ms = TICK_MS;
     while (wait_a_moment(store, wait_ms)) {
         bool did = true;
+        bool offered = false;
         int status = rsi_storage_follow(store->storage);
         if (status == RAGSTORE_OK)
             status = rsi_storage_flush(store->storage);
         if (status == RAGSTORE_OK)
             status = rsi_upkeep_step(store, false, &did);
+        if (status == RAGSTORE_OK)
+            status = rsi_upkeep_offer_jobs(store, &offered);
         if (status == RAGSTORE_OK)
             status = rsi_jobs_wake(store->jobs);
         wait_ms = status != RAGSTORE_OK ? RETRY_MS : did ? 1 : TICK_MS;

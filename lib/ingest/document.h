@@ -60,6 +60,8 @@ int rsi_chunks_submit(char job_id[RSI_JOB_ID_MAX], rsi_store *store, const char 
  * its way is given again. EMBEDDER. */
 int rsi_reembed_submit(char job_id[RSI_JOB_ID_MAX], rsi_store *store, const char *entity_id,
                        const char *incarnation);
+/* Submit reembed jobs for entities that lack vectors, a few at a time: the store's offerer. */
+int rsi_reembed_offer(bool *did, rsi_store *store);
 /* What there is to do for each kind of job: the store's runner. */
 int rsi_ingest_run_job(rsi_job *job);
 

@@ -203,9 +203,10 @@ static inline ragstore_store *open_with_flags(void **state, behaviour *how, cons
     return store;
 }
 
+/* No vectors come unasked. */
 static inline ragstore_store *open_with(void **state, behaviour *how, const char *fingerprint)
 {
-    return open_with_flags(state, how, fingerprint, 0);
+    return open_with_flags(state, how, fingerprint, RAGSTORE_OPEN_NO_REEMBED);
 }
 
 static inline void assert_model(ragstore_entity *entity, const char *fingerprint, const char *mode)

@@ -238,3 +238,20 @@ def test_stop__ends_jobs_in_time(start):
     assert server.stop() == 0
     server = start("--model", "none")
     assert eventually(lambda: len(ok(server.get("/api/entities/acme/files"))) == 20, 30)
+
+
+# ---- vectors for documents that came without a model ----
+
+def test_reembed__comes_unasked_with_a_model_unless_it_is_switched_off(start):
+    first = start("--model", "none")
+    first.create_entity("acme")
+    first.upload("acme", "ferries.txt", FERRIES)
+    first.stop()
+    off = start("--embedder", "hashing", "--no-reembed")
+    assert "reembed" in ok(off.get("/api/entities/acme"))["notice"]
+    off.stop()
+    second = start("--embedder", "hashing")
+    job = eventually(lambda: ok(second.get("/api/jobs"))["jobs"], 30)[0]
+    assert job["kind"] == "reembed" and job["entity_id"] == "acme"
+    assert ended(second, job["job_id"])["state"] == "done"
+    assert ok(second.get("/api/entities/acme"))["search_mode"] == "hybrid"

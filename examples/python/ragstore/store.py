@@ -49,6 +49,8 @@ class Store(Handle):
     read_only       change nothing; what writers commit is seen
     immutable       take no lock and write nothing: nobody changes the directory
     background      False starts no thread; call maintain() now and then
+    reembed         False makes no vectors for documents that were added without a model, unless
+                    Entity.reembed() asks for them
     durability      "full": what returned survives a power cut; "normal": a power cut may cost the
                     last second
     busy_timeout    seconds to wait for another process or writer; None is 5
@@ -71,6 +73,7 @@ class Store(Handle):
         read_only: bool = False,
         immutable: bool = False,
         background: bool = True,
+        reembed: bool = True,
         durability: str = "full",
         busy_timeout: float | None = None,
         memory_limit: int | None = None,
@@ -83,7 +86,8 @@ class Store(Handle):
             | (_ffi.RAGSTORE_OPEN_MUST_CREATE if must_create else 0)
             | (_ffi.RAGSTORE_OPEN_READ_ONLY if read_only else 0)
             | (_ffi.RAGSTORE_OPEN_IMMUTABLE if immutable else 0)
-            | (0 if background else _ffi.RAGSTORE_OPEN_NO_BACKGROUND),
+            | (0 if background else _ffi.RAGSTORE_OPEN_NO_BACKGROUND)
+            | (0 if reembed else _ffi.RAGSTORE_OPEN_NO_REEMBED),
             durability=_DURABILITY[durability],
             busy_timeout_ms=_milliseconds(busy_timeout),
             memory_limit_bytes=_convert.number(memory_limit, "memory_limit", 1, _convert.U64_MAX),
