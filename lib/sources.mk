@@ -206,6 +206,7 @@ ROOM_entities := \
     check.c \
     compact.c \
     compact_rows.c \
+    document_lookup.c \
     embedding_cache.c \
     entity.c \
     entity_describe.c \

@@ -192,6 +192,37 @@ int rsi_catalog_acquire(rsi_catalog **out, rsi_store *store, const char *entity_
     return RAGSTORE_OK;
 }
 
+/* The catalog of an entity if it is in memory, with a reference. */
+static rsi_catalog *reference_existing(rsi_store *store, const char *entity_id)
+{
+    pthread_mutex_lock(&store->catalogs_mutex);
+    rsi_catalog *catalog = rsi_map_get(&store->catalogs, entity_id, strlen(entity_id));
+    if (catalog != NULL) {
+        catalog->references++;
+        rsi_catalog_count_locked(store, catalog);
+    }
+    pthread_mutex_unlock(&store->catalogs_mutex);
+    return catalog;
+}
+
+bool rsi_catalog_candidates(uint64_t rows[RSI_CATALOG_CANDIDATES], size_t *count, rsi_store *store,
+                            const char *entity_id, const char *member, const char *value)
+{
+    rsi_catalog *catalog = reference_existing(store, entity_id);
+    bool known = false;
+    if (catalog == NULL)
+        return false;
+    pthread_rwlock_rdlock(&catalog->lock);
+    if (catalog->is_loaded && !catalog->lookup.incomplete) {
+        *count = rsi_document_lookup_find(rows, RSI_CATALOG_CANDIDATES, &catalog->lookup, member,
+                                          value);
+        known = *count <= RSI_CATALOG_CANDIDATES;
+    }
+    pthread_rwlock_unlock(&catalog->lock);
+    rsi_catalog_release(store, catalog);
+    return known;
+}
+
 /* ---- rows ---- */
 
 int64_t rsi_catalog_next_chunk(rsi_catalog *catalog, int64_t recorded)
@@ -354,19 +385,6 @@ typedef struct change {
     int64_t first_chunk;
     char entity_id[]; /* NUL-terminated */
 } change;
-
-/* The catalog of an entity if it is in memory, with a reference. */
-static rsi_catalog *reference_existing(rsi_store *store, const char *entity_id)
-{
-    pthread_mutex_lock(&store->catalogs_mutex);
-    rsi_catalog *catalog = rsi_map_get(&store->catalogs, entity_id, strlen(entity_id));
-    if (catalog != NULL) {
-        catalog->references++;
-        rsi_catalog_count_locked(store, catalog);
-    }
-    pthread_mutex_unlock(&store->catalogs_mutex);
-    return catalog;
-}
 
 static int settle_from_record_locked(rsi_catalog *catalog, rsi_store *store)
 {

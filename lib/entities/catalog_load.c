@@ -28,6 +28,7 @@ void rsi_catalog_clear(rsi_catalog *catalog)
     catalog->documents = NULL;
     catalog->document_count = 0;
     catalog->document_capacity = 0;
+    rsi_document_lookup_free(&catalog->lookup);
     rsi_bitset_free(&catalog->alive);
     rsi_bitset_free(&catalog->annotated);
     rsi_lexical_free(catalog->lexical);
@@ -43,6 +44,7 @@ void rsi_catalog_clear(rsi_catalog *catalog)
 size_t rsi_catalog_memory(const rsi_catalog *catalog)
 {
     size_t bytes = sizeof *catalog + catalog->document_capacity * sizeof *catalog->documents +
+                   catalog->lookup.capacity * sizeof *catalog->lookup.slots +
                    (catalog->alive.capacity + catalog->annotated.capacity) * sizeof(uint64_t);
     if (catalog->lexical != NULL)
         bytes += rsi_lexical_memory(catalog->lexical);
@@ -59,8 +61,18 @@ size_t rsi_catalog_memory(const rsi_catalog *catalog)
 
 /* ---- documents ---- */
 
-static int parse_document(rsi_catalog_document *document, uint64_t row, const char *json,
-                          size_t size)
+static int note_values(rsi_catalog *catalog, uint64_t row, const rsi_json *value)
+{
+    static const char *const members[] = {"doc_id", "key", "sha256"};
+    int status = RAGSTORE_OK;
+    for (size_t i = 0; status == RAGSTORE_OK && i < sizeof members / sizeof *members; i++)
+        status = rsi_document_lookup_add(&catalog->lookup, members[i],
+                                         rsi_json_get_text(value, members[i]), row);
+    return status;
+}
+
+static int parse_document(rsi_catalog_document *document, rsi_catalog *catalog, uint64_t row,
+                          const char *json, size_t size)
 {
     rsi_json *value;
     memset(document, 0, sizeof *document);
@@ -83,8 +95,9 @@ static int parse_document(rsi_catalog_document *document, uint64_t row, const ch
     document->name = rsi_strdup(name == NULL ? "" : name);
     document->source = rsi_strdup(source != NULL ? source : name == NULL ? "" : name);
     document->metadata = rsi_bytes_take(&metadata, NULL);
+    status = note_values(catalog, row, value);
     rsi_json_free(value);
-    if (document->doc_id == NULL || document->name == NULL || document->source == NULL ||
+    if (status != RAGSTORE_OK || document->doc_id == NULL || document->name == NULL || document->source == NULL ||
         document->metadata == NULL) {
         free_document(document);
         return RAGSTORE_E_NO_MEMORY;
@@ -249,15 +262,37 @@ void rsi_catalog_remove_locked(rsi_catalog *catalog, int64_t first_chunk)
 }
 
 /* Read a document's row; NOT_FOUND when it is gone again: its removal follows. */
-static int read_document(rsi_catalog_document *document, const rsi_catalog *catalog,
+static int read_document(rsi_catalog_document *document, rsi_catalog *catalog,
                          rsi_store *store, uint64_t row)
 {
     rsi_bytes text = {0};
     int status =
         rsi_storage_row_get(&text, store->storage, RSI_SPACE_ENTITIES, catalog->entity_id, row);
     if (status == RAGSTORE_OK)
-        status = parse_document(document, row, text.data, text.size);
+        status = parse_document(document, catalog, row, text.data, text.size);
     rsi_bytes_free(&text);
+    return status;
+}
+
+static int note_document(void *user, uint64_t row, const char *json, size_t size)
+{
+    rsi_json *value;
+    int status = rsi_json_parse(&value, json, size, RSI_JSON_DEPTH_STORED);
+    if (status == RAGSTORE_OK)
+        status = note_values(user, row, value);
+    rsi_json_free(value);
+    return status;
+}
+
+/* What documents were replaced and deleted has left values that no document has. */
+static int renew_lookup(rsi_catalog *catalog, rsi_store *store)
+{
+    if (!rsi_document_lookup_is_worn(&catalog->lookup))
+        return RAGSTORE_OK;
+    rsi_document_lookup_free(&catalog->lookup);
+    int status = rsi_storage_rows(store->storage, RSI_SPACE_ENTITIES, catalog->entity_id, 0,
+                                  UINT64_MAX, note_document, catalog);
+    rsi_document_lookup_settle(&catalog->lookup);
     return status;
 }
 
@@ -291,6 +326,8 @@ int rsi_catalog_add_locked(rsi_catalog *catalog, rsi_store *store, uint64_t row)
         status = rsi_storage_rows(store->storage, RSI_SPACE_CHUNKS, catalog->entity_id,
                                   (uint64_t)first, (uint64_t)count, add_chunk, catalog);
     if (status == RAGSTORE_OK)
+        status = renew_lookup(catalog, store);
+    if (status == RAGSTORE_OK)
         rsi_catalog_note_rows_locked(catalog);
     return status;
 }
@@ -300,7 +337,7 @@ int rsi_catalog_add_locked(rsi_catalog *catalog, rsi_store *store, uint64_t row)
 static int collect_document(void *user, uint64_t number, const char *json, size_t size)
 {
     rsi_catalog_document document;
-    int status = parse_document(&document, number, json, size);
+    int status = parse_document(&document, user, number, json, size);
     return status == RAGSTORE_OK ? insert_document(user, &document) : status;
 }
 
@@ -385,6 +422,7 @@ int rsi_catalog_load_locked(rsi_catalog *catalog, rsi_store *store)
     rsi_entity_record_free(&record);
     if (status == RAGSTORE_OK) {
         catalog->is_loaded = true;
+        rsi_document_lookup_settle(&catalog->lookup);
         rsi_catalog_note_rows_locked(catalog);
         rsi_upkeep_mark(store, catalog->entity_id); /* its files may have been deleted */
     } else {

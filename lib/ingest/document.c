@@ -7,6 +7,7 @@
 #include "base/status.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define ATTEMPTS 3 /* when the entity's model is settled while a document is prepared */
@@ -100,18 +101,81 @@ static int look_at_document(void *user, uint64_t number, const char *json, size_
     return RAGSTORE_OK;
 }
 
-int rsi_stored_document_find(rsi_stored_document *document, rsi_store *store,
-                             const char *entity_id, const char *member, const char *value)
+static int compare_rows(const void *a, const void *b)
+{
+    const uint64_t left = *(const uint64_t *)a;
+    const uint64_t right = *(const uint64_t *)b;
+    return (left > right) - (left < right);
+}
+
+/* Look at one row; *found is the document if it has the value. */
+static int look_at_row(rsi_stored_document *found, const document_search *search, rsi_store *store,
+                       const char *entity_id, uint64_t row)
+{
+    rsi_bytes text = {0};
+    document_search own = *search;
+    own.found = found;
+    memset(found, 0, sizeof *found);
+    int status = rsi_storage_row_get(&text, store->storage, RSI_SPACE_ENTITIES, entity_id, row);
+    if (status == RAGSTORE_OK)
+        status = look_at_document(&own, row, text.data, text.size);
+    rsi_bytes_free(&text);
+    return status == RAGSTORE_E_NOT_FOUND ? RAGSTORE_OK : status; /* it was deleted */
+}
+
+/* Look only where the catalog says, if it is in memory: *likely. *known: nowhere else can it be. A
+ * transaction's own documents are no catalog's yet, and what others have just committed comes to it a
+ * moment later. Of several the first is found, as by a look at all. */
+static int look_where_likely(bool *likely, bool *known, document_search *search, rsi_store *store,
+                             const char *entity_id)
+{
+    uint64_t rows[RSI_CATALOG_CANDIDATES];
+    size_t count;
+    rsi_stored_document *found = search->found;
+    *likely = rsi_catalog_candidates(rows, &count, store, entity_id, search->member, search->value);
+    *known = false;
+    if (!*likely)
+        return RAGSTORE_OK;
+    qsort(rows, count, sizeof *rows, compare_rows);
+    int status = rsi_storage_own_rows(store->storage, RSI_SPACE_ENTITIES, entity_id,
+                                      look_at_document, search);
+    for (size_t i = 0; status == RAGSTORE_OK && i < count; i++) {
+        rsi_stored_document earlier;
+        if (found->json != NULL && found->row <= rows[i])
+            break;
+        status = look_at_row(&earlier, search, store, entity_id, rows[i]);
+        if (earlier.json == NULL)
+            continue;
+        rsi_stored_document_free(found);
+        *found = earlier;
+    }
+    *known = found->json != NULL || rsi_tx_is_open(store->storage);
+    return status;
+}
+
+/* is_first_look: who asks will ask again in a transaction. */
+static int find_stored(rsi_stored_document *document, rsi_store *store, const char *entity_id,
+                       const char *member, const char *value, bool is_first_look)
 {
     document_search search = {member, value, is_plain(value) ? strlen(value) : 0, document};
+    bool likely;
+    bool known;
     memset(document, 0, sizeof *document);
-    int status = rsi_storage_rows(store->storage, RSI_SPACE_ENTITIES, entity_id, 0, UINT64_MAX,
+    int status = look_where_likely(&likely, &known, &search, store, entity_id);
+    if (status == RAGSTORE_OK && !known && !(likely && is_first_look))
+        status = rsi_storage_rows(store->storage, RSI_SPACE_ENTITIES, entity_id, 0, UINT64_MAX,
                                   look_at_document, &search);
     if (status == RAGSTORE_OK && document->json == NULL)
         status = rsi_fail(RAGSTORE_E_NOT_FOUND, "ingest",
                           "entity \"%s\" has no document with %s \"%s\"", entity_id,
                           strcmp(member, "doc_id") == 0 ? "the id" : member, value);
     return status;
+}
+
+int rsi_stored_document_find(rsi_stored_document *document, rsi_store *store,
+                             const char *entity_id, const char *member, const char *value)
+{
+    return find_stored(document, store, entity_id, member, value, false);
 }
 
 /*
@@ -121,8 +185,8 @@ int rsi_stored_document_find(rsi_stored_document *document, rsi_store *store,
 static int find_earlier(rsi_stored_document *earlier, bool *same, rsi_store *store,
                         const char *entity_id, const rsi_origin *origin, const char *key)
 {
-    int status = rsi_stored_document_find(earlier, store, entity_id, key == NULL ? "sha256" : "key",
-                                          key == NULL ? origin->sha256 : key);
+    int status = find_stored(earlier, store, entity_id, key == NULL ? "sha256" : "key",
+                             key == NULL ? origin->sha256 : key, true);
     *same = status == RAGSTORE_OK && earlier->sha256 != NULL &&
             strcmp(earlier->sha256, origin->sha256) == 0;
     return status == RAGSTORE_E_NOT_FOUND ? RAGSTORE_OK : status;

@@ -151,6 +151,19 @@ int rsi_storage_rows(rsi_storage *storage, const char *space, const char *key, u
     return status;
 }
 
+int rsi_storage_own_rows(rsi_storage *storage, const char *space, const char *key,
+                         rsi_row_visitor *visit, void *user)
+{
+    const rsi_overlay *overlay = rsi_tx_overlay(storage, space, key);
+    int status = RAGSTORE_OK;
+    for (size_t i = 0; overlay != NULL && status == RAGSTORE_OK && i < overlay->delta.row_count; i++) {
+        const rsi_row *row = &overlay->delta.rows[i];
+        if (row->json != NULL)
+            status = visit(user, row->number, row->json, row->size);
+    }
+    return status;
+}
+
 typedef struct row_tally {
     uint64_t count;
     uint64_t next;

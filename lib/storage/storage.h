@@ -173,6 +173,10 @@ int rsi_storage_row_get(rsi_bytes *row, rsi_storage *storage, const char *space,
 int rsi_storage_rows(rsi_storage *storage, const char *space, const char *key, uint64_t from,
                      uint64_t limit, rsi_row_visitor *visit, void *user);
 
+/* The rows of an entity or session that the calling thread's transaction has put. */
+int rsi_storage_own_rows(rsi_storage *storage, const char *space, const char *key,
+                         rsi_row_visitor *visit, void *user);
+
 /* For who only reads: the vectors of an entity that a crash may have taken from their files, since
  * nobody has written since. *reader is NULL when there are none; the caller frees it. */
 int rsi_vector_reader_open(rsi_vector_reader **reader, rsi_storage *storage, const char *entity_id,

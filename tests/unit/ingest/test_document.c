@@ -162,6 +162,108 @@ static void ingest_document__of_the_same_content_is_added_once(void **state)
     open_store_end(&s);
 }
 
+/* ---- is it there already? ---- */
+
+#define MODEL_MAX 400
+#define CONTENTS 12
+#define KEYS 5
+
+typedef struct model_document {
+    char doc_id[RSI_DOC_ID_MAX];
+    int key; /* -1: none */
+    int content;
+} model_document;
+
+/* The documents in the order of their rows. */
+typedef struct model {
+    model_document items[MODEL_MAX];
+    size_t count;
+} model;
+
+static uint64_t random_state;
+
+static int choose(int limit)
+{
+    random_state = random_state * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
+    return (int)((random_state >> 33) % (uint64_t)limit);
+}
+
+/* Add a document, and expect what its key or its content says. */
+static void add_as_model(open_store *s, model *m, int key, int content)
+{
+    char json[60];
+    char name[10];
+    rsi_added added;
+    snprintf(json, sizeof json, "[{\"text\": \"content %d\"}]", content);
+    snprintf(name, sizeof name, "k%d", key);
+    const rsi_document_fields fields = {.key = key < 0 ? NULL : name};
+    size_t at = 0;
+    while (at < m->count &&
+           (key < 0 ? m->items[at].content != content : m->items[at].key != key))
+        at++;
+    const bool is_there = at < m->count;
+    const bool is_same = is_there && m->items[at].content == content;
+    assert_int_equal(add_chunks(&added, s, json, two, 2, &fields), 0);
+    assert_int_equal(added.is_duplicate, is_same);
+    assert_int_equal(added.replaced, is_there && !is_same);
+    if (is_there) {
+        assert_string_equal(added.doc_id, m->items[at].doc_id);
+    } else {
+        assert_true(m->count < MODEL_MAX);
+        m->items[m->count++].key = key;
+        snprintf(m->items[at].doc_id, RSI_DOC_ID_MAX, "%s", added.doc_id);
+    }
+    m->items[at].content = content;
+}
+
+static void delete_as_model(open_store *s, model *m)
+{
+    if (m->count == 0)
+        return;
+    const size_t at = (size_t)choose((int)m->count);
+    assert_int_equal(rsi_document_delete(s->store, ACME, s->incarnation, m->items[at].doc_id), 0);
+    memmove(m->items + at, m->items + at + 1, (m->count - at - 1) * sizeof *m->items);
+    m->count--;
+}
+
+/* Whatever was added, replaced, deleted, taken back or read again: what is there is recognised. */
+static void ingest_document__knows_what_is_there_already(void **state)
+{
+    open_store s;
+    model *m = calloc(2, sizeof *m);
+    rsi_tx *tx = NULL;
+    const size_t worn_from = rsi_document_lookup_worn_from;
+    assert_non_null(m);
+    rsi_document_lookup_worn_from = 8;
+    open_store_begin(&s, state, NULL);
+    for (int step = 0; step < 600; step++) {
+        const int what = choose(20);
+        if (what < 3 && tx == NULL) {
+            assert_int_equal(rsi_tx_begin(&tx, s.store->storage), 0);
+            m[1] = m[0]; /* as it was */
+        } else if (what < 5 && tx != NULL) {
+            if (choose(2) == 0) {
+                assert_int_equal(rsi_tx_commit(tx), 0);
+            } else {
+                rsi_tx_abort(tx);
+                m[0] = m[1];
+            }
+            tx = NULL;
+        } else if (what == 5 && tx == NULL) {
+            open_store_again(&s);
+        } else if (what < 10) {
+            delete_as_model(&s, m);
+        } else {
+            const int key = choose(2 * KEYS) - KEYS;
+            add_as_model(&s, m, key < 0 ? -1 : key, choose(CONTENTS) + (key < 0 ? 0 : CONTENTS));
+        }
+    }
+    rsi_tx_abort(tx);
+    rsi_document_lookup_worn_from = worn_from;
+    open_store_end(&s);
+    free(m);
+}
+
 static void ingest_document__of_the_same_key_replaces_and_keeps_the_id(void **state)
 {
     const rsi_document_fields keyed = {.key = "report"};
@@ -427,6 +529,7 @@ int main(void)
         FRESH(ingest_document__refuses_bad_chunks_whole),
         FRESH(ingest_document__refuses_bad_vectors_and_fields),
         FRESH(ingest_document__of_the_same_content_is_added_once),
+        FRESH(ingest_document__knows_what_is_there_already),
         FRESH(ingest_document__of_the_same_key_replaces_and_keeps_the_id),
         FRESH(ingest_document__goes_with_its_chunks_and_file),
         FRESH(ingest_document__brings_the_smallest_and_largest_vectors_to_length_one),
