@@ -27,6 +27,7 @@ ROOM_files := \
     outside_file.c \
     paths.c \
     root.c \
+    spill.c \
     upload_names.c \
     whole_files.c
 
@@ -260,6 +261,7 @@ ROOM_ingest := \
     extract_plain.c \
     extract_row.c \
     extract_text.c \
+    prepared.c \
     reembed_job.c \
     reembed_offer.c \
     upload_job.c

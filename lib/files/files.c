@@ -326,6 +326,12 @@ void rsi_file_unview(rsi_file *file, const void *bytes, size_t size)
         file->table->unview(file->table->self, bytes, size);
 }
 
+void rsi_file_forget(rsi_file *file, const void *bytes, size_t size)
+{
+    if (file->table->forget != NULL && size > 0)
+        file->table->forget(file->table->self, bytes, size);
+}
+
 void rsi_root_unview(rsi_root *root, const void *bytes, size_t size)
 {
     if (bytes != NULL)

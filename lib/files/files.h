@@ -80,6 +80,8 @@ typedef struct rsi_file_table {
     /* Read-only bytes 0..size of a file that nobody shortens; mapped, or copied. */
     int (*view)(void *self, int handle, size_t size, const void **bytes);
     void (*unview)(void *self, const void *bytes, size_t size);
+    /* These bytes of a view will hardly be looked at again. NULL: it makes no difference. */
+    void (*forget)(void *self, const void *bytes, size_t size);
     void *self;
 } rsi_file_table;
 
@@ -158,6 +160,8 @@ void rsi_lock_file_close(rsi_file *file); /* NULL is fine */
 /* DAMAGED when the file is shorter. Only for files that nobody shortens (RELIABILITY D8). */
 int rsi_file_view(rsi_file *file, size_t size, const void **bytes);
 void rsi_file_unview(rsi_file *file, const void *bytes, size_t size);
+/* Part of a view need not stay in memory: it is read from the file when it is looked at again. */
+void rsi_file_forget(rsi_file *file, const void *bytes, size_t size);
 /* The same for a file that is closed: a view outlives it. */
 void rsi_root_unview(rsi_root *root, const void *bytes, size_t size);
 

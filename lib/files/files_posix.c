@@ -13,6 +13,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
@@ -266,6 +267,17 @@ static void posix_unview(void *self, const void *bytes, size_t size)
         munmap((void *)(uintptr_t)bytes, size);
 }
 
+/* Whole pages inside of the bytes; a mapping of a file gets them back from it. */
+static void posix_forget(void *self, const void *bytes, size_t size)
+{
+    const uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+    const uintptr_t from = ((uintptr_t)bytes + page - 1) / page * page;
+    const uintptr_t to = ((uintptr_t)bytes + size) / page * page;
+    (void)self;
+    if (from < to)
+        (void)madvise((void *)from, to - from, MADV_DONTNEED); /* only advice */
+}
+
 const rsi_file_table rsi_files_posix = {
     .open = rsi_posix_open,
     .close = posix_close,
@@ -284,5 +296,6 @@ const rsi_file_table rsi_files_posix = {
     .lock = posix_lock,
     .view = posix_view,
     .unview = posix_unview,
+    .forget = posix_forget,
     .self = NULL,
 };

@@ -34,7 +34,10 @@ typedef struct packer {
     size_t size;
     const rsi_chunker_options *options;
     size_t max_tokens;
-    rsi_chunks *chunks;
+    rsi_chunk_visitor *visit;
+    void *user;
+    size_t count;      /* chunks so far */
+    size_t last_start; /* of the last of them */
     rsi_heading_stack headings;
     /* The open chunk. */
     bool open;
@@ -83,26 +86,25 @@ static int close_chunk(packer *p)
 {
     if (!p->open || p->start == p->end)
         return RAGSTORE_OK;
-    rsi_chunks *chunks = p->chunks;
-    if (!rsi_grow((void **)&chunks->items, &chunks->capacity, chunks->count + 1,
-                  sizeof *chunks->items))
-        return RAGSTORE_E_NO_MEMORY;
-    chunks->items[chunks->count++] = (rsi_chunk){p->start, p->end, p->page, p->path};
+    const rsi_chunk chunk = {p->start, p->end, p->page, p->path};
+    int status = p->visit(p->user, &chunk);
+    rsi_free(p->path);
     p->path = NULL;
     p->open = false;
-    return RAGSTORE_OK;
+    p->count++;
+    p->last_start = chunk.start;
+    return status;
 }
 
 /* Where the next chunk begins when it repeats sentences of the one just closed. */
 static size_t overlap_start(const packer *p, size_t start, size_t tokens)
 {
-    size_t chunk_start = p->chunks->items[p->chunks->count - 1].start;
     size_t from = start;
     size_t overlap = 0;
     for (size_t i = p->recent_count; i-- > 0;) {
         const part *candidate = &p->recent[i];
         size_t wanted = overlap + candidate->tokens;
-        if (wanted > p->options->overlap_tokens || candidate->start <= chunk_start ||
+        if (wanted > p->options->overlap_tokens || candidate->start <= p->last_start ||
             wanted + tokens > p->max_tokens - p->max_tokens / 3)
             break;
         overlap = wanted;
@@ -215,7 +217,7 @@ static int add_part(void *user, size_t start, size_t end)
             return status;
     }
     if (!p->open) {
-        size_t from = p->chunks->count > 0 ? overlap_start(p, start, tokens) : start;
+        size_t from = p->count > 0 ? overlap_start(p, start, tokens) : start;
         status = open_chunk(p, from);
         if (status != RAGSTORE_OK)
             return status;
@@ -361,21 +363,21 @@ static int add_block(packer *p, const rsi_block *block)
 static int add_wordless(packer *p)
 {
     rsi_slice all = rsi_trim((rsi_slice){p->text, p->size});
-    if (p->chunks->count > 0 || p->open || all.size == 0)
+    if (p->count > 0 || p->open || all.size == 0)
         return RAGSTORE_OK;
     size_t start = (size_t)(all.data - p->text);
     return add_pieces(p, start, start + all.size);
 }
 
-int rsi_chunk_text(rsi_chunks *chunks, const rsi_extracted *extracted,
-                   const rsi_chunker_options *options)
+int rsi_chunk_text(const rsi_extracted *extracted, const rsi_chunker_options *options,
+                   rsi_chunk_visitor *visit, void *user)
 {
-    memset(chunks, 0, sizeof *chunks);
     packer p = {.text = extracted->text.data,
                 .size = extracted->text.size,
                 .options = options,
                 .max_tokens = options->max_tokens > 0 ? options->max_tokens : DEFAULT_MAX_TOKENS,
-                .chunks = chunks};
+                .visit = visit,
+                .user = user};
     int status = RAGSTORE_OK;
     size_t done = 0;
     for (size_t i = 0; i < extracted->block_count && status == RAGSTORE_OK; i++) {
@@ -398,15 +400,5 @@ int rsi_chunk_text(rsi_chunks *chunks, const rsi_extracted *extracted,
     if (status == RAGSTORE_OK)
         status = close_chunk(&p);
     rsi_free(p.path);
-    if (status != RAGSTORE_OK)
-        rsi_chunks_free(chunks);
     return status;
-}
-
-void rsi_chunks_free(rsi_chunks *chunks)
-{
-    for (size_t i = 0; i < chunks->count; i++)
-        rsi_free(chunks->items[i].heading);
-    rsi_free(chunks->items);
-    memset(chunks, 0, sizeof *chunks);
 }

@@ -26,21 +26,16 @@ typedef struct rsi_chunker_options {
 typedef struct rsi_chunk {
     size_t start; /* of the content, in the extracted text */
     size_t end;
-    uint32_t page;     /* where it starts; 0: no pages */
-    char *heading;     /* owned: the headings above it, outermost first, joined by " > "; or NULL */
+    uint32_t page;       /* where it starts; 0: no pages */
+    const char *heading; /* the headings above it, outermost first, joined by " > "; or NULL */
 } rsi_chunk;
 
-typedef struct rsi_chunks {
-    rsi_chunk *items;
-    size_t count;
-    size_t capacity;
-} rsi_chunks;
-
-/* Never gives an empty chunk; gives at least one when the text has a character that is not white
- * space. `chunks` is empty on failure. */
-int rsi_chunk_text(rsi_chunks *chunks, const rsi_extracted *extracted,
-                   const rsi_chunker_options *options);
-void rsi_chunks_free(rsi_chunks *chunks);
+/* Visit the chunks in order; each lives until the visitor returns, and a failure of that is passed on.
+ * Never gives an empty chunk; gives at least one when the text has a character that is not white
+ * space. */
+typedef int rsi_chunk_visitor(void *user, const rsi_chunk *chunk);
+int rsi_chunk_text(const rsi_extracted *extracted, const rsi_chunker_options *options,
+                   rsi_chunk_visitor *visit, void *user);
 
 /*
  * Split a text into sentences for quoting: UAX #29 is close, but abbreviations, numbers and list

@@ -202,7 +202,7 @@ static void copy_id(rsi_added *added, const char *doc_id)
 /* Under the writer lock: is everything still as it was when the document was prepared? */
 static int add_in_tx(rsi_added *added, bool *again, rsi_store *store, const char *entity_id,
                      const char *incarnation, const rsi_origin *origin,
-                     const rsi_document_fields *fields, const rsi_prepared *prepared, bool mend,
+                     const rsi_document_fields *fields, rsi_prepared *prepared, bool mend,
                      rsi_tx *tx)
 {
     rsi_entity_record entity = {0};
@@ -305,7 +305,7 @@ static int add_once(rsi_added *added, bool *again, rsi_store *store, const char 
         add_in_tx(added, again, store, entity_id, incarnation, origin, fields, &prepared, mend, tx);
     if (mend)
         added->notice = "parts of it were missing or damaged and have been made again";
-    else if (prepared.vectors == NULL)
+    else if (prepared.embedder == NULL)
         added->notice = "it can be found by keyword only: there is no embedding model for it";
     if (status == RAGSTORE_OK && origin->job != NULL)
         status = rsi_upload_end_in_tx(origin->job, tx, added, *origin->incoming_taken);

@@ -63,6 +63,15 @@ static int choose_name(char name[256], rsi_store *store, const char *entity_id,
 
 /* ---- rows ---- */
 
+/* A member, if there is such a text. */
+static void put_slice(rsi_json_writer *writer, const char *name, rsi_slice text)
+{
+    if (text.data == NULL)
+        return;
+    rsi_json_key(writer, name);
+    rsi_json_text_value(writer, text.data, text.size);
+}
+
 static int put_chunk(rsi_tx *tx, const char *entity_id, const char *doc_id, size_t order,
                      const rsi_new_chunk *chunk, int64_t number)
 {
@@ -71,21 +80,18 @@ static int put_chunk(rsi_tx *tx, const char *entity_id, const char *doc_id, size
     rsi_json_begin_object(&writer);
     rsi_json_put_text(&writer, "doc_id", doc_id);
     rsi_json_put_integer(&writer, "chunk_order_index", (int64_t)order);
-    rsi_json_put_text(&writer, "content", chunk->content);
+    put_slice(&writer, "content", chunk->content);
     if (chunk->start >= 0) {
         rsi_json_put_integer(&writer, "start", chunk->start);
         rsi_json_put_integer(&writer, "end", chunk->end);
     }
     if (chunk->page > 0)
         rsi_json_put_integer(&writer, "page", chunk->page);
-    if (chunk->heading != NULL)
-        rsi_json_put_text(&writer, "heading", chunk->heading);
-    if (chunk->metadata != NULL)
-        rsi_json_put_raw(&writer, "metadata", chunk->metadata);
-    if (chunk->before != NULL)
-        rsi_json_put_text(&writer, "before", chunk->before);
-    if (chunk->after != NULL)
-        rsi_json_put_text(&writer, "after", chunk->after);
+    put_slice(&writer, "heading", chunk->heading);
+    if (chunk->metadata.data != NULL)
+        rsi_json_put_raw(&writer, "metadata", chunk->metadata.data);
+    put_slice(&writer, "before", chunk->before);
+    put_slice(&writer, "after", chunk->after);
     rsi_json_end_object(&writer);
     int status = rsi_bytes_status(&text);
     if (status == RAGSTORE_OK)
@@ -174,13 +180,28 @@ static int settle_id(rsi_added *added, const rsi_stored_document *old)
     return rsi_random_uuid(added->doc_id + 4);
 }
 
+#define VECTOR_BYTES_AT_ONCE ((size_t)16 << 20)
+
 /* Vector rows first: they count only when the transaction names their chunks. */
-static int append_vectors(rsi_catalog *catalog, const rsi_prepared *prepared, int64_t first_chunk,
+static int append_vectors(rsi_catalog *catalog, rsi_prepared *prepared, int64_t first_chunk,
                           rsi_tx *tx)
 {
-    if (prepared->vectors == NULL)
+    if (prepared->embedder == NULL)
         return RAGSTORE_OK;
-    return rsi_catalog_append_rows(catalog, first_chunk, prepared->vectors, prepared->count, tx);
+    const size_t fit = VECTOR_BYTES_AT_ONCE / (prepared->dimension * sizeof(float)) + 1;
+    const size_t at_once = fit < prepared->count ? fit : prepared->count;
+    float *vectors = rsi_alloc_array(at_once * prepared->dimension, sizeof *vectors);
+    int status = vectors == NULL ? RAGSTORE_E_NO_MEMORY : RAGSTORE_OK;
+    for (size_t done = 0; status == RAGSTORE_OK && done < prepared->count;) {
+        const size_t part = prepared->count - done < at_once ? prepared->count - done : at_once;
+        status = rsi_prepared_read_vectors(vectors, prepared, done, part);
+        if (status == RAGSTORE_OK)
+            status =
+                rsi_catalog_append_rows(catalog, first_chunk + (int64_t)done, vectors, part, tx);
+        done += part;
+    }
+    rsi_free(vectors);
+    return status;
 }
 
 /* The file of an upload while its transaction runs. */
@@ -228,8 +249,23 @@ static int name_incoming(rsi_store *store, const char *entity_id, const rsi_orig
     return rsi_tx_file(tx, entity_id, origin->incoming, stored_name);
 }
 
+static int put_chunks(rsi_tx *tx, const char *entity_id, const char *doc_id,
+                      rsi_prepared *prepared, int64_t first_chunk)
+{
+    rsi_prepared_reader reader = rsi_prepared_read(prepared);
+    int status = RAGSTORE_OK;
+    for (size_t i = 0; status == RAGSTORE_OK && i < prepared->count; i++) {
+        rsi_new_chunk chunk;
+        int found = rsi_prepared_next(&chunk, &reader);
+        status = found < 0 ? found
+                           : put_chunk(tx, entity_id, doc_id, i, &chunk, first_chunk + (int64_t)i);
+    }
+    rsi_prepared_reader_free(&reader);
+    return status;
+}
+
 static int put_document(const rsi_added *added, rsi_store *store, const rsi_entity_record *entity,
-                        const rsi_prepared *prepared, const rsi_origin *origin,
+                        rsi_prepared *prepared, const rsi_origin *origin,
                         const rsi_document_fields *fields, const document_row *row, rsi_tx *tx)
 {
     rsi_bytes text = {0};
@@ -238,16 +274,15 @@ static int put_document(const rsi_added *added, rsi_store *store, const rsi_enti
         status = rsi_tx_row_put(tx, RSI_SPACE_ENTITIES, entity->id, row->row, text.data,
                                 text.size);
     rsi_bytes_free(&text);
-    for (size_t i = 0; status == RAGSTORE_OK && i < prepared->count; i++)
-        status = put_chunk(tx, entity->id, added->doc_id, i, &prepared->chunks[i],
-                           row->first_chunk + (int64_t)i);
+    if (status == RAGSTORE_OK)
+        status = put_chunks(tx, entity->id, added->doc_id, prepared, row->first_chunk);
     if (status == RAGSTORE_OK && row->stored_name != NULL)
         status = name_incoming(store, entity->id, origin, row->stored_name, tx);
     return status;
 }
 
 int rsi_document_commit(rsi_added *added, rsi_store *store, const rsi_entity_record *entity,
-                        const rsi_prepared *prepared, const rsi_origin *origin,
+                        rsi_prepared *prepared, const rsi_origin *origin,
                         const rsi_document_fields *fields, const rsi_stored_document *old,
                         rsi_tx *tx)
 {
@@ -265,7 +300,7 @@ int rsi_document_commit(rsi_added *added, rsi_store *store, const rsi_entity_rec
         return status;
 
     int64_t recorded = entity->next_chunk > (int64_t)next ? entity->next_chunk : (int64_t)next;
-    if (prepared->vectors != NULL)
+    if (prepared->embedder != NULL)
         status = rsi_catalog_prepare_rows(catalog, store, prepared->dimension, recorded);
     document_row row = {.doc_id = added->doc_id,
                         .stored_name = name[0] == '\0' ? NULL : name,

@@ -27,7 +27,7 @@
 typedef struct import {
     rsi_faiss_layout layout;
     int64_t *ids;
-    float *vectors; /* given away to the prepared document */
+    float *vectors;
     const char *chunks_json;
     const rsi_document_fields *fields;
 } import;
@@ -98,67 +98,52 @@ static int read_file(import *from, rsi_store *store, const char *path)
 static int name_chunks(rsi_prepared *prepared, const import *from)
 {
     const size_t count = (size_t)from->layout.count;
-    prepared->chunks = rsi_alloc_array(count, sizeof *prepared->chunks);
-    if (prepared->chunks == NULL)
-        return RAGSTORE_E_NO_MEMORY;
-    prepared->capacity = count;
-    for (size_t i = 0; i < count; i++) {
-        char text[48];
-        rsi_new_chunk *chunk = &prepared->chunks[prepared->count++];
-        chunk->start = -1;
-        chunk->end = -1;
-        snprintf(text, sizeof text, "vector %" PRId64, from->ids[i]);
-        chunk->content = rsi_strdup(text);
-        snprintf(text, sizeof text, "{\"" ID_MEMBER "\":%" PRId64 "}", from->ids[i]);
-        chunk->metadata = rsi_strdup(text);
-        if (chunk->content == NULL || chunk->metadata == NULL)
-            return RAGSTORE_E_NO_MEMORY;
+    int status = RAGSTORE_OK;
+    for (size_t i = 0; status == RAGSTORE_OK && i < count; i++) {
+        char content[48];
+        char metadata[48];
+        snprintf(content, sizeof content, "vector %" PRId64, from->ids[i]);
+        snprintf(metadata, sizeof metadata, "{\"" ID_MEMBER "\":%" PRId64 "}", from->ids[i]);
+        const rsi_new_chunk chunk = {.content = rsi_slice_of(content),
+                                     .metadata = rsi_slice_of(metadata),
+                                     .start = -1,
+                                     .end = -1};
+        status = rsi_prepared_add(prepared, &chunk);
     }
-    return RAGSTORE_OK;
+    return status;
 }
 
-/* Put the id into the metadata of a chunk, which is the text of an object, or NULL. */
-static int add_id(rsi_new_chunk *chunk, int64_t id)
+/* Put the id of its vector into the metadata of a chunk that names none. */
+static int add_id(void *user, rsi_bytes *metadata, const rsi_json *value, size_t i)
 {
-    rsi_bytes text = {0};
-    size_t size = chunk->metadata == NULL ? 0 : strlen(chunk->metadata);
-    if (size > 2) {
-        rsi_bytes_append(&text, chunk->metadata, size - 1);
-        rsi_bytes_append_char(&text, ',');
+    const import *from = user;
+    const rsi_json *vector = rsi_json_get(value, "vector");
+    if (vector != NULL && !rsi_json_is_null(vector))
+        return rsi_fail(RAGSTORE_E_INVALID_DATA, "ingest",
+                        "chunk %zu: it has a vector, but that comes from the file", i);
+    if (rsi_json_get(rsi_json_get(value, "metadata"), ID_MEMBER) != NULL)
+        return RAGSTORE_OK;
+    if (metadata->size > 2) {
+        metadata->size--; /* the brace */
+        rsi_bytes_append_char(metadata, ',');
     } else {
-        rsi_bytes_append_char(&text, '{');
+        rsi_bytes_clear(metadata);
+        rsi_bytes_append_char(metadata, '{');
     }
-    rsi_bytes_printf(&text, "\"" ID_MEMBER "\":%" PRId64 "}", id);
-    char *metadata = rsi_bytes_take(&text, NULL);
-    if (metadata == NULL) {
-        rsi_bytes_free(&text);
-        return RAGSTORE_E_NO_MEMORY;
-    }
-    rsi_free(chunk->metadata);
-    chunk->metadata = metadata;
-    return RAGSTORE_OK;
+    rsi_bytes_printf(metadata, "\"" ID_MEMBER "\":%" PRId64 "}", from->ids[i]);
+    return rsi_bytes_status(metadata);
 }
 
-static int take_chunks(rsi_prepared *prepared, const import *from, const rsi_json *list)
+static int take_chunks(rsi_prepared *prepared, import *from, const rsi_json *list)
 {
     if (!rsi_json_is_array(list) || rsi_json_count(list) != from->layout.count)
         return rsi_fail(RAGSTORE_E_INVALID_DATA, "ingest",
                         "chunks must be a JSON array of %" PRIu64 " objects, one for each vector",
                         from->layout.count);
-    int status = rsi_chunk_list_read(prepared, list);
-    for (size_t i = 0; status == RAGSTORE_OK && i < prepared->count; i++) {
-        const rsi_json *value = rsi_json_at(list, i);
-        const rsi_json *vector = rsi_json_get(value, "vector");
-        if (vector != NULL && !rsi_json_is_null(vector))
-            status = rsi_fail(RAGSTORE_E_INVALID_DATA, "ingest",
-                              "chunk %zu: it has a vector, but that comes from the file", i);
-        else if (rsi_json_get(rsi_json_get(value, "metadata"), ID_MEMBER) == NULL)
-            status = add_id(&prepared->chunks[i], from->ids[i]);
-    }
-    return status;
+    return rsi_chunk_list_read(prepared, list, add_id, from);
 }
 
-static int make_chunks(rsi_prepared *prepared, const import *from)
+static int make_chunks(rsi_prepared *prepared, import *from)
 {
     rsi_json *list;
     if (from->chunks_json == NULL)
@@ -180,20 +165,18 @@ static int prepare_import(rsi_prepared *prepared, rsi_store *store, const rsi_en
     import *from = user;
     const rsi_embedder *embedder;
     const size_t dimension = from->layout.dimension;
-    memset(prepared, 0, sizeof *prepared);
+    rsi_prepared_begin(prepared, store);
     snprintf(prepared->media_type, sizeof prepared->media_type, "application/x-faiss");
     int status = rsi_settle_own_vectors(prepared, &embedder, store, entity, dimension);
     if (status == RAGSTORE_OK)
         status = make_chunks(prepared, from);
     for (size_t i = 0; status == RAGSTORE_OK && i < prepared->count; i++)
         status = rsi_vector_take(from->vectors + i * dimension, prepared, i);
-    if (status != RAGSTORE_OK) {
+    if (status == RAGSTORE_OK)
+        status = rsi_prepared_add_vectors(prepared, from->vectors, prepared->count);
+    if (status != RAGSTORE_OK)
         rsi_prepared_free(prepared);
-        return status;
-    }
-    prepared->vectors = from->vectors;
-    from->vectors = NULL;
-    return RAGSTORE_OK;
+    return status;
 }
 
 /* What the import is known by: so the same file with the same texts twice adds once. */

@@ -3,42 +3,62 @@
 #define RSI_INGEST_DOCUMENT_INTERNAL_H
 
 #include "base/digest.h"
+#include "files/spill.h"
 #include "jobs/jobs.h"
 #include "ingest/document.h"
 
-/* One chunk on its way in. */
+/* One chunk on its way in. Texts are borrowed; data NULL: there is none. */
 typedef struct rsi_new_chunk {
-    char *content;  /* owned */
-    char *heading;  /* owned, or NULL */
-    char *metadata; /* owned JSON text, or NULL */
-    char *before;   /* owned, or NULL: text of the document in front of the first chunk */
-    char *after;    /* owned, or NULL: text between this chunk and the next */
-    int64_t start;  /* -1: unknown */
+    rsi_slice content;
+    rsi_slice heading;
+    rsi_slice metadata; /* JSON */
+    rsi_slice before;   /* text of the document in front of the first chunk */
+    rsi_slice after;    /* text between this chunk and the next */
+    int64_t start;      /* -1: unknown */
     int64_t end;
     uint32_t page;
 } rsi_new_chunk;
 
-/* Everything about a document that is ready before the commit. */
+/* Everything about a document that is ready before the commit: prepared.c. */
 typedef struct rsi_prepared {
-    rsi_new_chunk *chunks;
+    rsi_spill chunks;
     size_t count;
-    size_t capacity;
-    float *vectors; /* count × dimension, or NULL: keyword only */
+    rsi_spill vectors; /* count × dimension numbers; none when there is no embedder */
     uint32_t dimension;
     rsi_metric metric; /* of the caller's own vectors */
-    char *embedder;  /* owned: what the vectors are of; NULL without vectors */
+    char *embedder;    /* owned: what the vectors are of; NULL: keyword only */
     char media_type[64];
     char encoding[32];
     bool text_in_chunks; /* the text is put together from the chunks, not taken from the bytes */
 } rsi_prepared;
 
-void rsi_prepared_free(rsi_prepared *prepared);
+void rsi_prepared_begin(rsi_prepared *prepared, const rsi_store *store);
+void rsi_prepared_free(rsi_prepared *prepared); /* leaves it empty */
+/* Copies a chunk. */
+int rsi_prepared_add(rsi_prepared *prepared, const rsi_new_chunk *chunk);
+/* The vectors of the next `count` chunks. */
+int rsi_prepared_add_vectors(rsi_prepared *prepared, const float *vectors, size_t count);
+int rsi_prepared_read_vectors(float *vectors, rsi_prepared *prepared, size_t from, size_t count);
+
+/* A walk through the chunks. */
+typedef struct rsi_prepared_reader {
+    rsi_spill_reader bytes;
+    uint64_t offset;
+    size_t left;
+} rsi_prepared_reader;
+rsi_prepared_reader rsi_prepared_read(rsi_prepared *prepared);
+void rsi_prepared_reader_free(rsi_prepared_reader *reader);
+/* 1, 0 at the end, or an error. The texts, each with a NUL behind it, live until the next call. */
+int rsi_prepared_next(rsi_new_chunk *chunk, rsi_prepared_reader *reader);
 
 /* May a call bring these chunks, with vectors of that many numbers beside them (0: none)? */
 int rsi_chunk_list_check(const rsi_json *list, size_t dimension);
 
-/* Read them: texts and what belongs to them, without vectors. */
-int rsi_chunk_list_read(rsi_prepared *prepared, const rsi_json *list);
+/* Read them: texts and what belongs to them, without vectors. `amend` (may be NULL) may look at each and
+ * change its metadata, which is JSON text, or empty. */
+typedef int rsi_chunk_amender(void *user, rsi_bytes *metadata, const rsi_json *value, size_t i);
+int rsi_chunk_list_read(rsi_prepared *prepared, const rsi_json *list, rsi_chunk_amender *amend,
+                        void *user);
 /* Settle what the caller's own vectors are of: prepared->embedder and ->dimension. *embedder is the
  * model that can make further ones of the same kind, or NULL. EMBEDDER, INVALID_DATA. */
 int rsi_settle_own_vectors(rsi_prepared *prepared, const rsi_embedder **embedder,
@@ -96,7 +116,7 @@ typedef struct rsi_origin {
 
 /* Commit a prepared document: as a new one, or in the place of `old` (may be NULL). */
 int rsi_document_commit(rsi_added *added, rsi_store *store, const rsi_entity_record *entity,
-                        const rsi_prepared *prepared, const rsi_origin *origin,
+                        rsi_prepared *prepared, const rsi_origin *origin,
                         const rsi_document_fields *fields, const rsi_stored_document *old,
                         rsi_tx *tx);
 /* Put the removal of a document's chunks and file into a transaction. */

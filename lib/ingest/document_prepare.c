@@ -17,25 +17,6 @@
 
 #define DIMENSION_MAX 65536
 
-static void free_chunk(rsi_new_chunk *chunk)
-{
-    rsi_free(chunk->content);
-    rsi_free(chunk->heading);
-    rsi_free(chunk->metadata);
-    rsi_free(chunk->before);
-    rsi_free(chunk->after);
-}
-
-void rsi_prepared_free(rsi_prepared *prepared)
-{
-    for (size_t i = 0; i < prepared->count; i++)
-        free_chunk(&prepared->chunks[i]);
-    rsi_free(prepared->chunks);
-    rsi_free(prepared->vectors);
-    rsi_free(prepared->embedder);
-    memset(prepared, 0, sizeof *prepared);
-}
-
 int rsi_report_progress(const rsi_document_fields *fields, const char *stage, uint64_t done,
                         uint64_t total)
 {
@@ -79,61 +60,123 @@ int rsi_choose_embedder(const rsi_embedder **use, const rsi_store *store,
 /* The text that stands for a chunk in vector space: its headings, then what it says. */
 static int text_to_embed(rsi_bytes *out, const rsi_new_chunk *chunk)
 {
-    if (chunk->heading != NULL) {
-        rsi_bytes_append_text(out, chunk->heading);
+    rsi_bytes_clear(out);
+    if (chunk->heading.data != NULL) {
+        rsi_bytes_append(out, chunk->heading.data, chunk->heading.size);
         rsi_bytes_append_char(out, '\n');
     }
-    rsi_bytes_append_text(out, chunk->content);
+    rsi_bytes_append(out, chunk->content.data, chunk->content.size);
     return rsi_bytes_status(out);
 }
 
-/* Embed chunks[from..from+count). */
-static int embed_some(rsi_prepared *prepared, rsi_store *store, const rsi_embedder *embedder,
-                      const size_t *which, size_t count)
+/* The vectors that a caller brings: in a list of chunks, or one behind the other. */
+typedef struct given_vectors {
+    const rsi_json *list;
+    const float *rows; /* or NULL */
+} given_vectors;
+
+static int give_vector(bool *given, float *vector, const given_vectors *from,
+                       const rsi_prepared *prepared, size_t i);
+
+/* Neighbouring chunks on their way to vectors. */
+typedef struct batch {
+    float *vectors; /* of all of them */
+    size_t count;
+    size_t wanting[RSI_EMBED_BATCH_MAX]; /* which of them have none yet */
+    rsi_bytes texts[RSI_EMBED_BATCH_MAX];
+    float *made;
+    size_t wanting_count;
+} batch;
+
+static void free_batch(batch *chunks)
 {
-    rsi_bytes texts[RSI_EMBED_BATCH_MAX] = {{0}};
+    if (chunks == NULL)
+        return;
+    for (size_t i = 0; i < RSI_EMBED_BATCH_MAX; i++)
+        rsi_bytes_free(&chunks->texts[i]);
+    rsi_free(chunks->vectors);
+    rsi_free(chunks->made);
+    rsi_free(chunks);
+}
+
+static batch *make_batch(size_t at_once, size_t dimension)
+{
+    batch *chunks = rsi_alloc_zeroed(sizeof *chunks);
+    if (chunks == NULL)
+        return NULL;
+    chunks->vectors = rsi_alloc_array(at_once * dimension, sizeof *chunks->vectors);
+    chunks->made = rsi_alloc_array(at_once * dimension, sizeof *chunks->made);
+    if (chunks->vectors == NULL || chunks->made == NULL) {
+        free_batch(chunks);
+        return NULL;
+    }
+    return chunks;
+}
+
+/* Embed what has no vector, and put all of them behind those before. */
+static int end_batch(batch *chunks, rsi_prepared *prepared, rsi_store *store,
+                     const rsi_embedder *embedder)
+{
     rsi_slice slices[RSI_EMBED_BATCH_MAX];
     const size_t dimension = prepared->dimension;
-    float *out = rsi_alloc_array(count * dimension, sizeof *out);
-    int status = out == NULL ? RAGSTORE_E_NO_MEMORY : RAGSTORE_OK;
-    for (size_t i = 0; status == RAGSTORE_OK && i < count; i++) {
-        status = text_to_embed(&texts[i], &prepared->chunks[which[i]]);
-        slices[i] = (rsi_slice){texts[i].data, texts[i].size};
-    }
+    int status = RAGSTORE_OK;
+    for (size_t i = 0; i < chunks->wanting_count; i++)
+        slices[i] = (rsi_slice){chunks->texts[i].data, chunks->texts[i].size};
+    if (chunks->wanting_count > 0)
+        status = rsi_embed_cached(chunks->made, store->embedded, embedder, RSI_EMBED_DOCUMENT,
+                                  slices, chunks->wanting_count);
+    for (size_t i = 0; status == RAGSTORE_OK && i < chunks->wanting_count; i++)
+        memcpy(chunks->vectors + chunks->wanting[i] * dimension, chunks->made + i * dimension,
+               dimension * sizeof *chunks->made);
     if (status == RAGSTORE_OK)
-        status =
-            rsi_embed_cached(out, store->embedded, embedder, RSI_EMBED_DOCUMENT, slices, count);
-    for (size_t i = 0; status == RAGSTORE_OK && i < count; i++)
-        memcpy(prepared->vectors + which[i] * dimension, out + i * dimension,
-               dimension * sizeof *out);
-    for (size_t i = 0; i < count; i++)
-        rsi_bytes_free(&texts[i]);
-    rsi_free(out);
+        status = rsi_prepared_add_vectors(prepared, chunks->vectors, chunks->count);
+    chunks->count = 0;
+    chunks->wanting_count = 0;
     return status;
 }
 
-/* Embed every chunk that `has_vector` (NULL: none) does not name. */
-static int embed_chunks(rsi_prepared *prepared, rsi_store *store, const rsi_embedder *embedder,
-                        const bool *has_vector, const rsi_document_fields *fields)
+static int add_to_batch(batch *chunks, const rsi_new_chunk *chunk, const given_vectors *given,
+                        const rsi_prepared *prepared, size_t i)
+{
+    bool has_vector = false;
+    int status = given == NULL ? RAGSTORE_OK
+                               : give_vector(&has_vector,
+                                             chunks->vectors + chunks->count * prepared->dimension,
+                                             given, prepared, i);
+    if (status == RAGSTORE_OK && !has_vector) {
+        status = text_to_embed(&chunks->texts[chunks->wanting_count], chunk);
+        chunks->wanting[chunks->wanting_count++] = chunks->count;
+    }
+    chunks->count++;
+    return status;
+}
+
+/* Make the vectors of all chunks: those that are given (NULL: none) as they are, the others by the
+ * model, which may be NULL when there are none. */
+static int make_vectors(rsi_prepared *prepared, rsi_store *store, const rsi_embedder *embedder,
+                        const given_vectors *given, const rsi_document_fields *fields)
 {
     const uint64_t epoch = rsi_store_epoch(store);
-    const size_t at_once = rsi_embedder_batch(embedder);
-    size_t which[RSI_EMBED_BATCH_MAX];
-    size_t gathered = 0;
-    int status = rsi_report_progress(fields, "embed", 0, prepared->count);
+    const size_t at_once = embedder == NULL ? RSI_EMBED_BATCH_MAX : rsi_embedder_batch(embedder);
+    rsi_prepared_reader reader = rsi_prepared_read(prepared);
+    batch *chunks = make_batch(at_once, prepared->dimension);
+    int status = chunks == NULL ? RAGSTORE_E_NO_MEMORY : RAGSTORE_OK;
+    if (status == RAGSTORE_OK && embedder != NULL)
+        status = rsi_report_progress(fields, "embed", 0, prepared->count);
     for (size_t i = 0; status == RAGSTORE_OK && i < prepared->count; i++) {
-        if (has_vector == NULL || !has_vector[i])
-            which[gathered++] = i;
-        if (gathered < at_once && i + 1 < prepared->count)
+        rsi_new_chunk chunk;
+        int found = rsi_prepared_next(&chunk, &reader);
+        status = found < 0 ? found : add_to_batch(chunks, &chunk, given, prepared, i);
+        if (status != RAGSTORE_OK || (chunks->count < at_once && i + 1 < prepared->count))
             continue;
-        if (gathered > 0)
-            status = embed_some(prepared, store, embedder, which, gathered);
-        gathered = 0;
+        status = end_batch(chunks, prepared, store, embedder);
         if (status == RAGSTORE_OK)
             status = rsi_store_check_interrupt(store, epoch);
-        if (status == RAGSTORE_OK)
+        if (status == RAGSTORE_OK && embedder != NULL)
             status = rsi_report_progress(fields, "embed", i + 1, prepared->count);
     }
+    free_batch(chunks);
+    rsi_prepared_reader_free(&reader);
     return rsi_wrap(status, "embed");
 }
 
@@ -144,21 +187,10 @@ static int note_embedder(rsi_prepared *prepared, const char *embedder, uint32_t 
     return prepared->embedder == NULL ? RAGSTORE_E_NO_MEMORY : RAGSTORE_OK;
 }
 
-/* Room for a vector of each chunk, of the embedder that was noted. */
-static int make_room_for_vectors(rsi_prepared *prepared)
+static int note_model(rsi_prepared *prepared, const rsi_embedder *embedder)
 {
-    size_t numbers;
-    if (!rsi_mul_size(prepared->count, prepared->dimension, &numbers))
-        return rsi_fail_no_memory();
-    prepared->vectors = rsi_alloc_array(numbers, sizeof *prepared->vectors);
-    return prepared->vectors == NULL ? RAGSTORE_E_NO_MEMORY : RAGSTORE_OK;
-}
-
-static int make_room_for_model(rsi_prepared *prepared, const rsi_embedder *embedder)
-{
-    int status = note_embedder(prepared, rsi_embedder_fingerprint(embedder),
-                               rsi_embedder_dimension(embedder));
-    return status == RAGSTORE_OK ? make_room_for_vectors(prepared) : status;
+    return note_embedder(prepared, rsi_embedder_fingerprint(embedder),
+                         rsi_embedder_dimension(embedder));
 }
 
 /* ---- bytes ---- */
@@ -168,69 +200,90 @@ static int count_tokens(size_t *count, void *user, const char *text, size_t size
     return rsi_embedder_count_tokens(count, user, text, size);
 }
 
-static int add_chunk(rsi_prepared *prepared, const rsi_chunk *chunk, const char *text)
+#define CHUNKS_BETWEEN_LOOKS 1024 /* whether to go on */
+
+/* Chunks on their way into a prepared document. */
+typedef struct cutter {
+    rsi_prepared *prepared;
+    rsi_store *store;
+    uint64_t epoch;
+    const rsi_document_fields *fields;
+    const rsi_bytes *text;
+    bool keeps_gaps; /* the chunks are to hold all of the text: see extract_callback.h */
+    size_t reached;  /* how far they do */
+    bool has_last;
+    rsi_chunk last; /* added when the next one is known */
+    rsi_bytes last_heading;
+} cutter;
+
+static rsi_slice part_of(const rsi_bytes *text, size_t start, size_t end)
 {
-    if (!rsi_grow((void **)&prepared->chunks, &prepared->capacity, prepared->count + 1,
-                  sizeof *prepared->chunks))
-        return RAGSTORE_E_NO_MEMORY;
-    rsi_new_chunk *made = &prepared->chunks[prepared->count];
-    *made = (rsi_new_chunk){.start = (int64_t)chunk->start,
-                            .end = (int64_t)chunk->end,
-                            .page = chunk->page};
-    made->content = rsi_memdup0(text + chunk->start, chunk->end - chunk->start);
-    made->heading = chunk->heading == NULL ? NULL : rsi_strdup(chunk->heading);
-    prepared->count++;
-    return made->content == NULL || (chunk->heading != NULL && made->heading == NULL)
-               ? RAGSTORE_E_NO_MEMORY
-               : RAGSTORE_OK;
+    return start < end ? (rsi_slice){text->data + start, end - start} : (rsi_slice){NULL, 0};
 }
 
-static int cut_into_chunks(rsi_prepared *prepared, const rsi_extracted *extracted,
-                           const rsi_chunk_sizes *sizes, const rsi_embedder *embedder,
-                           const rsi_document_fields *fields)
+/* Add the last chunk; the next one, or the end of the text, is at `next`. */
+static int add_last(cutter *to, size_t next)
 {
-    rsi_chunks chunks = {0};
+    const rsi_chunk *chunk = &to->last;
+    if (!to->has_last)
+        return RAGSTORE_OK;
+    rsi_new_chunk made = {.content = part_of(to->text, chunk->start, chunk->end),
+                          .heading = chunk->heading == NULL
+                                         ? (rsi_slice){NULL, 0}
+                                         : (rsi_slice){to->last_heading.data, to->last_heading.size},
+                          .start = (int64_t)chunk->start,
+                          .end = (int64_t)chunk->end,
+                          .page = chunk->page};
+    if (to->keeps_gaps) {
+        if (to->prepared->count == 0)
+            made.before = part_of(to->text, 0, chunk->start);
+        to->reached = chunk->end > to->reached ? chunk->end : to->reached;
+        made.after = part_of(to->text, to->reached, next);
+        to->reached = next > to->reached ? next : to->reached;
+    }
+    to->has_last = false;
+    return rsi_prepared_add(to->prepared, &made);
+}
+
+static int take_chunk(void *user, const rsi_chunk *chunk)
+{
+    cutter *to = user;
+    int status = add_last(to, chunk->start);
+    if (status == RAGSTORE_OK && to->prepared->count % CHUNKS_BETWEEN_LOOKS == 0) {
+        status = rsi_store_check_interrupt(to->store, to->epoch);
+        if (status == RAGSTORE_OK)
+            status = rsi_report_progress(to->fields, "chunk", chunk->start, to->text->size);
+    }
+    rsi_bytes_clear(&to->last_heading);
+    if (chunk->heading != NULL)
+        rsi_bytes_append_text(&to->last_heading, chunk->heading);
+    to->last = *chunk;
+    to->has_last = true;
+    return status == RAGSTORE_OK ? rsi_bytes_status(&to->last_heading) : status;
+}
+
+static int cut_into_chunks(rsi_prepared *prepared, rsi_store *store, const rsi_extracted *extracted,
+                           bool keeps_gaps, const rsi_chunk_sizes *sizes,
+                           const rsi_embedder *embedder, const rsi_document_fields *fields)
+{
     rsi_chunker_options options = {.max_tokens = sizes->tokens, .overlap_tokens = sizes->overlap};
+    cutter to = {.prepared = prepared,
+                 .store = store,
+                 .epoch = rsi_store_epoch(store),
+                 .fields = fields,
+                 .text = &extracted->text,
+                 .keeps_gaps = keeps_gaps};
     if (embedder != NULL) {
         uint32_t limit = rsi_embedder_document_tokens(embedder);
         options.max_tokens = limit < sizes->tokens ? limit : sizes->tokens;
         options.count_tokens = rsi_embedder_has_tokens(embedder) ? count_tokens : NULL;
         options.user = (void *)(uintptr_t)embedder;
     }
-    int status = rsi_report_progress(fields, "chunk", 0, 0);
+    int status = rsi_chunk_text(extracted, &options, take_chunk, &to);
     if (status == RAGSTORE_OK)
-        status = rsi_chunk_text(&chunks, extracted, &options);
-    for (size_t i = 0; status == RAGSTORE_OK && i < chunks.count; i++)
-        status = add_chunk(prepared, &chunks.items[i], extracted->text.data);
-    rsi_chunks_free(&chunks);
-    return status;
-}
-
-static int copy_part(char **out, const rsi_bytes *text, size_t start, size_t end)
-{
-    if (start >= end)
-        return RAGSTORE_OK;
-    *out = rsi_memdup0(text->data + start, end - start);
-    return *out == NULL ? RAGSTORE_E_NO_MEMORY : RAGSTORE_OK;
-}
-
-/* Keep what no chunk has, so that the chunks hold the whole text: see extract_callback.h. */
-static int keep_gaps(rsi_prepared *prepared, const rsi_bytes *text)
-{
-    size_t reached = 0;
-    int status = prepared->count == 0
-                     ? RAGSTORE_OK
-                     : copy_part(&prepared->chunks[0].before, text, 0,
-                                 (size_t)prepared->chunks[0].start);
-    for (size_t i = 0; status == RAGSTORE_OK && i < prepared->count; i++) {
-        rsi_new_chunk *chunk = &prepared->chunks[i];
-        const size_t next =
-            i + 1 < prepared->count ? (size_t)prepared->chunks[i + 1].start : text->size;
-        reached = (size_t)chunk->end > reached ? (size_t)chunk->end : reached;
-        status = copy_part(&chunk->after, text, reached, next);
-        reached = next > reached ? next : reached;
-    }
-    prepared->text_in_chunks = true;
+        status = add_last(&to, extracted->text.size);
+    prepared->text_in_chunks = keeps_gaps;
+    rsi_bytes_free(&to.last_heading);
     return status;
 }
 
@@ -260,7 +313,7 @@ int rsi_prepare_bytes(rsi_prepared *prepared, rsi_store *store, const rsi_entity
     rsi_extracted extracted = {0};
     const rsi_embedder *embedder;
     bool by_callback = false;
-    memset(prepared, 0, sizeof *prepared);
+    rsi_prepared_begin(prepared, store);
     int status = rsi_choose_embedder(&embedder, store, entity);
     if (status == RAGSTORE_OK)
         status = rsi_report_progress(fields, "extract", 0, bytes->size);
@@ -269,15 +322,14 @@ int rsi_prepare_bytes(rsi_prepared *prepared, rsi_store *store, const rsi_entity
     if (status == RAGSTORE_OK) {
         snprintf(prepared->media_type, sizeof prepared->media_type, "%s", extracted.media_type);
         snprintf(prepared->encoding, sizeof prepared->encoding, "%s", extracted.encoding);
-        status = cut_into_chunks(prepared, &extracted, &entity->chunk_sizes, embedder, fields);
+        status = cut_into_chunks(prepared, store, &extracted, by_callback, &entity->chunk_sizes,
+                                 embedder, fields);
     }
-    if (status == RAGSTORE_OK && by_callback)
-        status = keep_gaps(prepared, &extracted.text);
-    if (status == RAGSTORE_OK && embedder != NULL)
-        status = make_room_for_model(prepared, embedder);
-    if (status == RAGSTORE_OK && embedder != NULL)
-        status = embed_chunks(prepared, store, embedder, NULL, fields);
     rsi_extracted_free(&extracted);
+    if (status == RAGSTORE_OK && embedder != NULL)
+        status = note_model(prepared, embedder);
+    if (status == RAGSTORE_OK && embedder != NULL)
+        status = make_vectors(prepared, store, embedder, NULL, fields);
     if (status != RAGSTORE_OK)
         rsi_prepared_free(prepared);
     return status;
@@ -290,15 +342,17 @@ static int bad_chunk(size_t i, const char *what)
     return rsi_fail(RAGSTORE_E_INVALID_DATA, "ingest", "chunk %zu: %s", i, what);
 }
 
-static int read_chunk(rsi_new_chunk *chunk, const rsi_json *value, size_t i)
+/* A chunk of the list; its texts are those of `value`, its metadata goes to `metadata`. */
+static int read_chunk(rsi_new_chunk *chunk, rsi_bytes *metadata, const rsi_json *value, size_t i)
 {
-    const rsi_json *metadata = rsi_json_get(value, "metadata");
+    const rsi_json *given = rsi_json_get(value, "metadata");
     const rsi_json *vector = rsi_json_get(value, "vector");
     const char *text = rsi_json_get_text(value, "text");
     memset(chunk, 0, sizeof *chunk);
+    rsi_bytes_clear(metadata);
     if (text == NULL || text[0] == '\0')
         return bad_chunk(i, "\"text\" is missing or empty");
-    if (metadata != NULL && !rsi_json_is_null(metadata) && !rsi_json_is_object(metadata))
+    if (given != NULL && !rsi_json_is_null(given) && !rsi_json_is_object(given))
         return bad_chunk(i, "\"metadata\" is not an object");
     if (vector != NULL && !rsi_json_is_null(vector) &&
         (!rsi_json_is_array(vector) || rsi_json_count(vector) == 0))
@@ -309,21 +363,12 @@ static int read_chunk(rsi_new_chunk *chunk, const rsi_json *value, size_t i)
     if (page < 0 || page > UINT32_MAX || chunk->start < -1 || chunk->end < chunk->start)
         return bad_chunk(i, "\"page\", \"start\" or \"end\" is out of range");
     chunk->page = (uint32_t)page;
-    chunk->content = rsi_strdup(text);
-    if (chunk->content == NULL)
-        return RAGSTORE_E_NO_MEMORY;
-    if (rsi_json_is_object(metadata)) {
-        rsi_bytes json = {0};
-        rsi_json_dump(&json, metadata);
-        if (json.size > RSI_METADATA_MAX) {
-            rsi_bytes_free(&json);
-            return bad_chunk(i, "its metadata is over 16 KiB");
-        }
-        chunk->metadata = rsi_bytes_take(&json, NULL);
-        if (chunk->metadata == NULL)
-            return RAGSTORE_E_NO_MEMORY;
-    }
-    return RAGSTORE_OK;
+    chunk->content = rsi_slice_of(text);
+    if (rsi_json_is_object(given))
+        rsi_json_dump(metadata, given);
+    if (metadata->size > RSI_METADATA_MAX)
+        return bad_chunk(i, "its metadata is over 16 KiB");
+    return rsi_bytes_status(metadata);
 }
 
 int rsi_vector_take(float *vector, const rsi_prepared *prepared, size_t i)
@@ -334,9 +379,8 @@ int rsi_vector_take(float *vector, const rsi_prepared *prepared, size_t i)
                                       i, problem);
 }
 
-static int read_vector(rsi_prepared *prepared, const rsi_json *value, size_t i)
+static int read_vector(float *vector, const rsi_prepared *prepared, const rsi_json *value, size_t i)
 {
-    float *vector = prepared->vectors + i * prepared->dimension;
     if (rsi_json_count(value) != prepared->dimension)
         return rsi_fail(RAGSTORE_E_INVALID_DATA, "ingest",
                         "chunk %zu: its vector has %zu numbers, this entity's have %u", i,
@@ -348,6 +392,19 @@ static int read_vector(rsi_prepared *prepared, const rsi_json *value, size_t i)
         vector[d] = (float)rsi_json_number(number, 0);
     }
     return rsi_vector_take(vector, prepared, i);
+}
+
+static int give_vector(bool *given, float *vector, const given_vectors *from,
+                       const rsi_prepared *prepared, size_t i)
+{
+    const size_t dimension = prepared->dimension;
+    const rsi_json *value = rsi_json_get(rsi_json_at(from->list, i), "vector");
+    *given = from->rows != NULL || (value != NULL && !rsi_json_is_null(value));
+    if (from->rows != NULL) {
+        memcpy(vector, from->rows + i * dimension, dimension * sizeof *vector);
+        return rsi_vector_take(vector, prepared, i);
+    }
+    return *given ? read_vector(vector, prepared, value, i) : RAGSTORE_OK;
 }
 
 /* The dimension of the vectors that the caller gives; 0: none. */
@@ -387,45 +444,32 @@ int rsi_settle_own_vectors(rsi_prepared *prepared, const rsi_embedder **embedder
     return note_embedder(prepared, fits ? entity->embedder : own, (uint32_t)dimension);
 }
 
-/* Decide what the vectors of this add are of, and make room for them. */
+/* Decide what the vectors of this add are of. */
 static int settle_vectors(rsi_prepared *prepared, const rsi_embedder **embedder,
                           const rsi_store *store, const rsi_entity_record *entity, size_t given)
 {
     int status = given == 0 ? rsi_choose_embedder(embedder, store, entity)
                             : rsi_settle_own_vectors(prepared, embedder, store, entity, given);
-    if (status != RAGSTORE_OK)
-        return status;
-    if (given != 0)
-        return make_room_for_vectors(prepared);
-    return *embedder == NULL ? RAGSTORE_OK : make_room_for_model(prepared, *embedder);
+    return status == RAGSTORE_OK && given == 0 && *embedder != NULL ? note_model(prepared, *embedder)
+                                                                    : status;
 }
 
-static int take_vectors(rsi_prepared *prepared, bool *has_vector, const rsi_json *list,
-                        const float *vectors)
+/* Look at all vectors before the first text is embedded, which takes its time. */
+static int check_given(const rsi_prepared *prepared, const rsi_embedder *embedder,
+                       const given_vectors *given)
 {
+    bool has_vector;
     int status = RAGSTORE_OK;
-    const size_t dimension = prepared->dimension;
+    float *vector = rsi_alloc_array(prepared->dimension, sizeof *vector);
+    if (vector == NULL)
+        return RAGSTORE_E_NO_MEMORY;
     for (size_t i = 0; status == RAGSTORE_OK && i < prepared->count; i++) {
-        const rsi_json *value = rsi_json_get(rsi_json_at(list, i), "vector");
-        if (vectors != NULL) {
-            memcpy(prepared->vectors + i * dimension, vectors + i * dimension,
-                   dimension * sizeof *vectors);
-            status = rsi_vector_take(prepared->vectors + i * dimension, prepared, i);
-            has_vector[i] = true;
-        } else if (value != NULL && !rsi_json_is_null(value)) {
-            status = read_vector(prepared, value, i);
-            has_vector[i] = true;
-        }
+        status = give_vector(&has_vector, vector, given, prepared, i);
+        if (status == RAGSTORE_OK && !has_vector && embedder == NULL)
+            status = bad_chunk(i, "it has no vector, and the model of this entity is not loaded");
     }
+    rsi_free(vector);
     return status;
-}
-
-static int check_all_have_vectors(const rsi_prepared *prepared, const bool *has_vector)
-{
-    for (size_t i = 0; i < prepared->count; i++)
-        if (!has_vector[i])
-            return bad_chunk(i, "it has no vector, and the model of this entity is not loaded");
-    return RAGSTORE_OK;
 }
 
 int rsi_chunk_list_check(const rsi_json *list, size_t dimension)
@@ -440,65 +484,65 @@ int rsi_chunk_list_check(const rsi_json *list, size_t dimension)
     return RAGSTORE_OK;
 }
 
-int rsi_chunk_list_read(rsi_prepared *prepared, const rsi_json *list)
+int rsi_chunk_list_read(rsi_prepared *prepared, const rsi_json *list, rsi_chunk_amender *amend,
+                        void *user)
 {
-    size_t count = rsi_json_count(list);
-    prepared->chunks = rsi_alloc_array(count, sizeof *prepared->chunks);
-    if (prepared->chunks == NULL)
-        return RAGSTORE_E_NO_MEMORY;
-    prepared->capacity = count;
+    const size_t count = rsi_json_count(list);
+    rsi_bytes metadata = {0};
     int status = RAGSTORE_OK;
     for (size_t i = 0; status == RAGSTORE_OK && i < count; i++) {
-        status = read_chunk(&prepared->chunks[i], rsi_json_at(list, i), i);
-        prepared->count = i + 1;
+        rsi_new_chunk chunk;
+        const rsi_json *value = rsi_json_at(list, i);
+        status = read_chunk(&chunk, &metadata, value, i);
+        if (status == RAGSTORE_OK && amend != NULL)
+            status = amend(user, &metadata, value, i);
+        if (metadata.size > 0)
+            chunk.metadata = (rsi_slice){metadata.data, metadata.size};
+        if (status == RAGSTORE_OK)
+            status = rsi_prepared_add(prepared, &chunk);
     }
+    rsi_bytes_free(&metadata);
     return status;
 }
 
-/* Take chunks and vectors as they were given. `has_vector` is NULL when there are to be none; caller
- * frees it. */
-static int take_given(rsi_prepared *prepared, bool **has_vector, const rsi_embedder **embedder,
+/* Take chunks as they were given, and look at their vectors. *list, in which those may be, is the
+ * caller's to free. */
+static int take_given(rsi_prepared *prepared, rsi_json **list, const rsi_embedder **embedder,
                       const rsi_store *store, const rsi_entity_record *entity,
                       const char *chunks_json, const float *vectors, size_t dimension)
 {
-    rsi_json *list = NULL;
-    *has_vector = NULL;
+    *list = NULL;
     *embedder = NULL;
-    memset(prepared, 0, sizeof *prepared);
+    rsi_prepared_begin(prepared, store);
     snprintf(prepared->media_type, sizeof prepared->media_type, "application/x-ragstore-chunks");
     size_t given = 0;
-    int status =
-        rsi_json_parse(&list, chunks_json, strlen(chunks_json), RSI_JSON_DEPTH_REQUEST);
+    int status = rsi_json_parse(list, chunks_json, strlen(chunks_json), RSI_JSON_DEPTH_REQUEST);
     if (status == RAGSTORE_OK) {
-        given = given_dimension(list, vectors, dimension);
-        status = rsi_chunk_list_check(list, given);
+        given = given_dimension(*list, vectors, dimension);
+        status = rsi_chunk_list_check(*list, given);
     }
     if (status == RAGSTORE_OK)
-        status = rsi_chunk_list_read(prepared, list);
+        status = rsi_chunk_list_read(prepared, *list, NULL, NULL);
     if (status == RAGSTORE_OK)
         status = settle_vectors(prepared, embedder, store, entity, given);
-    if (status == RAGSTORE_OK && prepared->vectors != NULL) {
-        *has_vector = rsi_alloc_array(prepared->count, sizeof **has_vector);
-        status = *has_vector == NULL ? RAGSTORE_E_NO_MEMORY
-                                     : take_vectors(prepared, *has_vector, list, vectors);
-        if (status == RAGSTORE_OK && *embedder == NULL)
-            status = check_all_have_vectors(prepared, *has_vector);
-    }
-    rsi_json_free(list);
-    return status;
+    const given_vectors from = {*list, vectors};
+    return status == RAGSTORE_OK && prepared->embedder != NULL
+               ? check_given(prepared, *embedder, &from)
+               : status;
 }
 
 int rsi_prepare_chunks(rsi_prepared *prepared, rsi_store *store, const rsi_entity_record *entity,
                        const char *chunks_json, const float *vectors, size_t dimension,
                        const rsi_document_fields *fields)
 {
-    bool *has_vector;
+    rsi_json *list;
     const rsi_embedder *embedder;
-    int status = take_given(prepared, &has_vector, &embedder, store, entity, chunks_json, vectors,
-                            dimension);
-    if (status == RAGSTORE_OK && has_vector != NULL && embedder != NULL)
-        status = embed_chunks(prepared, store, embedder, has_vector, fields);
-    rsi_free(has_vector);
+    int status =
+        take_given(prepared, &list, &embedder, store, entity, chunks_json, vectors, dimension);
+    const given_vectors from = {list, vectors};
+    if (status == RAGSTORE_OK && prepared->embedder != NULL)
+        status = make_vectors(prepared, store, embedder, &from, fields);
+    rsi_json_free(list);
     if (status != RAGSTORE_OK)
         rsi_prepared_free(prepared);
     return rsi_wrap(status, "add chunks");
@@ -508,11 +552,11 @@ int rsi_check_chunks(const rsi_store *store, const rsi_entity_record *entity,
                      const char *chunks_json, const float *vectors, size_t dimension)
 {
     rsi_prepared prepared;
-    bool *has_vector;
+    rsi_json *list;
     const rsi_embedder *embedder;
-    int status = take_given(&prepared, &has_vector, &embedder, store, entity, chunks_json, vectors,
-                            dimension);
-    rsi_free(has_vector);
+    int status =
+        take_given(&prepared, &list, &embedder, store, entity, chunks_json, vectors, dimension);
+    rsi_json_free(list);
     rsi_prepared_free(&prepared);
     return status;
 }

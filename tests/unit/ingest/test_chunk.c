@@ -1,6 +1,7 @@
 /* The chunker: lib/ingest/chunk.c, chunk_split.c, chunk_heading.c, chunk_tokens.c. */
 #include "ingest/chunk.h"
 
+#include "base/memory.h"
 #include "harness/fault_memory.h"
 #include "unit/ingest/documents.h"
 
@@ -24,7 +25,47 @@ static rsi_chunker_options words(uint32_t max_tokens, uint32_t overlap)
     return (rsi_chunker_options){max_tokens, overlap, count_words, NULL};
 }
 
-static bool is_covered(const rsi_chunks *chunks, size_t *at, size_t offset)
+/* ---- all chunks of a text ---- */
+
+typedef struct chunk_list {
+    rsi_chunk *items;
+    size_t count;
+    size_t capacity;
+} chunk_list;
+
+static void free_chunks(chunk_list *chunks)
+{
+    for (size_t i = 0; i < chunks->count; i++)
+        rsi_free((char *)(uintptr_t)chunks->items[i].heading);
+    rsi_free(chunks->items);
+    memset(chunks, 0, sizeof *chunks);
+}
+
+static int keep_chunk(void *user, const rsi_chunk *chunk)
+{
+    chunk_list *chunks = user;
+    if (!rsi_grow((void **)&chunks->items, &chunks->capacity, chunks->count + 1,
+                  sizeof *chunks->items))
+        return RAGSTORE_E_NO_MEMORY;
+    rsi_chunk *copy = &chunks->items[chunks->count];
+    *copy = *chunk;
+    if (chunk->heading != NULL && (copy->heading = rsi_strdup(chunk->heading)) == NULL)
+        return RAGSTORE_E_NO_MEMORY;
+    chunks->count++;
+    return RAGSTORE_OK;
+}
+
+static int collect(chunk_list *chunks, const rsi_extracted *extracted,
+                   const rsi_chunker_options *options)
+{
+    memset(chunks, 0, sizeof *chunks);
+    int status = rsi_chunk_text(extracted, options, keep_chunk, chunks);
+    if (status != RAGSTORE_OK)
+        free_chunks(chunks);
+    return status;
+}
+
+static bool is_covered(const chunk_list *chunks, size_t *at, size_t offset)
 {
     while (*at < chunks->count && chunks->items[*at].end <= offset)
         ++*at;
@@ -33,7 +74,7 @@ static bool is_covered(const rsi_chunks *chunks, size_t *at, size_t offset)
 
 /* What must hold for any text: not empty, in order, on character borders, no word is missing, and
  * none is longer than allowed. */
-static void assert_sound(const rsi_chunks *chunks, const rsi_extracted *extracted,
+static void assert_sound(const chunk_list *chunks, const rsi_extracted *extracted,
                          const rsi_chunker_options *options)
 {
     const rsi_bytes *text = &extracted->text;
@@ -68,10 +109,10 @@ static void assert_chunks(const char *source, const char *filename, rsi_chunker_
                           const char *expected)
 {
     rsi_extracted extracted;
-    rsi_chunks chunks;
+    chunk_list chunks;
     rsi_bytes line = {0};
     assert_int_equal(rsi_extract(&extracted, source, strlen(source), filename, NULL), RAGSTORE_OK);
-    assert_int_equal(rsi_chunk_text(&chunks, &extracted, &options), RAGSTORE_OK);
+    assert_int_equal(collect(&chunks, &extracted, &options), RAGSTORE_OK);
     assert_sound(&chunks, &extracted, &options);
     for (size_t i = 0; i < chunks.count; i++) {
         const rsi_chunk *chunk = &chunks.items[i];
@@ -83,7 +124,7 @@ static void assert_chunks(const char *source, const char *filename, rsi_chunker_
     }
     assert_string_equal(line.data, expected);
     rsi_bytes_free(&line);
-    rsi_chunks_free(&chunks);
+    free_chunks(&chunks);
     rsi_extracted_free(&extracted);
 }
 
@@ -170,16 +211,16 @@ static void ingest_chunk__parts_no_accent_from_its_letter(void **state)
     size_t size;
     char *text = repeated(family, 500, &size);
     rsi_extracted extracted;
-    rsi_chunks chunks;
+    chunk_list chunks;
     rsi_chunker_options options = {.max_tokens = 50};
 
     (void)state;
     assert_int_equal(rsi_extract(&extracted, text, size, "a.txt", NULL), RAGSTORE_OK);
-    assert_int_equal(rsi_chunk_text(&chunks, &extracted, &options), RAGSTORE_OK);
+    assert_int_equal(collect(&chunks, &extracted, &options), RAGSTORE_OK);
     assert_true(chunks.count > 1);
     for (size_t i = 0; i < chunks.count; i++)
         assert_int_equal(chunks.items[i].start % (sizeof family - 1), 0);
-    rsi_chunks_free(&chunks);
+    free_chunks(&chunks);
     rsi_extracted_free(&extracted);
     free(text);
 }
@@ -187,21 +228,21 @@ static void ingest_chunk__parts_no_accent_from_its_letter(void **state)
 static void ingest_chunk__gives_a_chunk_for_any_mark(void **state)
 {
     rsi_extracted extracted = {0};
-    rsi_chunks chunks;
+    chunk_list chunks;
     rsi_chunker_options options = words(4, 0);
 
     (void)state;
     rsi_bytes_append_text(&extracted.text, " \n ?! \n");
-    assert_int_equal(rsi_chunk_text(&chunks, &extracted, &options), RAGSTORE_OK);
+    assert_int_equal(collect(&chunks, &extracted, &options), RAGSTORE_OK);
     assert_int_equal(chunks.count, 1);
     assert_int_equal(chunks.items[0].start, 3);
     assert_int_equal(chunks.items[0].end, 5);
-    rsi_chunks_free(&chunks);
+    free_chunks(&chunks);
     rsi_bytes_clear(&extracted.text);
     rsi_bytes_append_text(&extracted.text, " \n ");
-    assert_int_equal(rsi_chunk_text(&chunks, &extracted, &options), RAGSTORE_OK);
+    assert_int_equal(collect(&chunks, &extracted, &options), RAGSTORE_OK);
     assert_int_equal(chunks.count, 0);
-    rsi_chunks_free(&chunks);
+    free_chunks(&chunks);
     rsi_extracted_free(&extracted);
 }
 
@@ -210,17 +251,17 @@ static void ingest_chunk__loses_no_words_that_no_block_covers(void **state)
     static const char text[] = "before Title between words after";
     rsi_block blocks[] = {{7, 12, RSI_BLOCK_HEADING, 1, 2}, {21, 26, RSI_BLOCK_PARAGRAPH, 0, 3}};
     rsi_extracted extracted = {.blocks = blocks, .block_count = 2};
-    rsi_chunks chunks;
+    chunk_list chunks;
     rsi_chunker_options options = words(3, 0);
 
     (void)state;
     rsi_bytes_append_text(&extracted.text, text);
-    assert_int_equal(rsi_chunk_text(&chunks, &extracted, &options), RAGSTORE_OK);
+    assert_int_equal(collect(&chunks, &extracted, &options), RAGSTORE_OK);
     assert_sound(&chunks, &extracted, &options);
     assert_int_equal(chunks.items[chunks.count - 1].page, 3);
-    rsi_chunks_free(&chunks);
+    free_chunks(&chunks);
     blocks[1].start = 10; /* into the first */
-    assert_int_equal(rsi_chunk_text(&chunks, &extracted, &options), RAGSTORE_E_INVALID_DATA);
+    assert_int_equal(collect(&chunks, &extracted, &options), RAGSTORE_E_INVALID_DATA);
     assert_int_equal(chunks.count, 0);
     rsi_bytes_free(&extracted.text);
 }
@@ -237,11 +278,11 @@ static void ingest_chunk__bears_any_limit(void **state)
     assert_int_equal(rsi_extract(&extracted, BYTES(source), "a.md", NULL), RAGSTORE_OK);
     for (uint32_t max = 1; max < 60; max++) {
         for (uint32_t overlap = 0; overlap < 12; overlap += 3) {
-            rsi_chunks chunks;
+            chunk_list chunks;
             rsi_chunker_options options = words(max, overlap);
-            assert_int_equal(rsi_chunk_text(&chunks, &extracted, &options), RAGSTORE_OK);
+            assert_int_equal(collect(&chunks, &extracted, &options), RAGSTORE_OK);
             assert_sound(&chunks, &extracted, &options);
-            rsi_chunks_free(&chunks);
+            free_chunks(&chunks);
         }
     }
     rsi_extracted_free(&extracted);
@@ -264,15 +305,15 @@ static void ingest_chunk__is_sound_on_each_shared_document(void **state)
             continue;
         assert_int_equal(rsi_extract(&extracted, bytes, size, names[i], NULL), RAGSTORE_OK);
         for (uint32_t max = 16; max <= 256; max *= 2) {
-            rsi_chunks chunks;
+            chunk_list chunks;
             rsi_chunker_options options = words(max, max / 8);
-            assert_int_equal(rsi_chunk_text(&chunks, &extracted, &options), RAGSTORE_OK);
+            assert_int_equal(collect(&chunks, &extracted, &options), RAGSTORE_OK);
             assert_sound(&chunks, &extracted, &options);
-            rsi_chunks_free(&chunks);
+            free_chunks(&chunks);
             options.count_tokens = NULL;
-            assert_int_equal(rsi_chunk_text(&chunks, &extracted, &options), RAGSTORE_OK);
+            assert_int_equal(collect(&chunks, &extracted, &options), RAGSTORE_OK);
             assert_sound(&chunks, &extracted, &options);
-            rsi_chunks_free(&chunks);
+            free_chunks(&chunks);
         }
         rsi_extracted_free(&extracted);
         free(bytes);
@@ -292,18 +333,18 @@ static void ingest_chunk__is_linear_in_hostile_texts(void **state)
         char *text = repeated(patterns[i], 2000000 / strlen(patterns[i]), &size);
         for (int estimated = 0; estimated < 2; estimated++) {
             rsi_extracted extracted;
-            rsi_chunks chunks;
+            chunk_list chunks;
             rsi_chunker_options options = words(200, 30);
             clock_t before = clock();
             if (estimated)
                 options.count_tokens = NULL;
             assert_int_equal(rsi_extract(&extracted, text, size, "a.md", NULL), RAGSTORE_OK);
-            assert_int_equal(rsi_chunk_text(&chunks, &extracted, &options), RAGSTORE_OK);
+            assert_int_equal(collect(&chunks, &extracted, &options), RAGSTORE_OK);
             double seconds = (double)(clock() - before) / CLOCKS_PER_SEC;
             assert_sound(&chunks, &extracted, &options);
             if (seconds > 20)
                 fail_msg("%s: %.1f s", patterns[i], seconds);
-            rsi_chunks_free(&chunks);
+            free_chunks(&chunks);
             rsi_extracted_free(&extracted);
         }
         free(text);
@@ -331,12 +372,12 @@ static void ingest_chunk__passes_the_counters_failure_on(void **state)
     assert_int_equal(rsi_extract(&extracted, BYTES(everything), "a.md", NULL), RAGSTORE_OK);
     for (unsigned allowed = 0;; allowed++) {
         unsigned left = allowed;
-        rsi_chunks chunks;
+        chunk_list chunks;
         rsi_chunker_options options = {6, 2, refuse_to_count, &left};
-        int status = rsi_chunk_text(&chunks, &extracted, &options);
+        int status = collect(&chunks, &extracted, &options);
         if (status == RAGSTORE_OK) {
             assert_true(allowed > 10);
-            rsi_chunks_free(&chunks);
+            free_chunks(&chunks);
             break;
         }
         assert_int_equal(status, RAGSTORE_E_EMBEDDER);
@@ -353,16 +394,16 @@ static void ingest_chunk__reports_every_failed_allocation(void **state)
     assert_int_equal(rsi_extract(&extracted, BYTES(everything), "a.md", NULL), RAGSTORE_OK);
     fault_memory_install();
     for (unsigned n = 1;; n++) {
-        rsi_chunks chunks;
+        chunk_list chunks;
         rsi_chunker_options options = words(6, 2);
         int64_t alive = fault_memory_alive();
         fault_memory_fail(n, false);
-        int status = rsi_chunk_text(&chunks, &extracted, &options);
+        int status = collect(&chunks, &extracted, &options);
         bool failed = fault_memory_failed();
         fault_memory_disarm();
         if (failed)
             assert_null(chunks.items);
-        rsi_chunks_free(&chunks);
+        free_chunks(&chunks);
         assert_int_equal(fault_memory_alive(), alive);
         if (!failed) {
             assert_int_equal(status, RAGSTORE_OK);

@@ -68,16 +68,18 @@ static void ingest_document_prepare__embeds_each_chunk_within_the_models_limit(v
     assert_true(prepared.count > 1);
     assert_int_equal(prepared.dimension, 24);
     assert_string_equal(prepared.embedder, rsi_embedder_fingerprint(w.embedder));
-    for (size_t i = 0; i < prepared.count; i++) {
+    rsi_prepared_reader reader = rsi_prepared_read(&prepared);
+    rsi_new_chunk chunk;
+    while (rsi_prepared_next(&chunk, &reader) > 0) {
         size_t tokens;
-        const rsi_new_chunk *chunk = &prepared.chunks[i];
-        assert_int_equal(rsi_embedder_count_tokens(&tokens, w.embedder, chunk->content,
-                                                   strlen(chunk->content)),
-                         0);
+        const rsi_slice content = chunk.content;
+        assert_int_equal(
+            rsi_embedder_count_tokens(&tokens, w.embedder, content.data, content.size), 0);
         assert_in_range(tokens, 1, rsi_embedder_max_tokens(w.embedder) - 2);
-        assert_int_equal(strlen(chunk->content), chunk->end - chunk->start);
-        assert_memory_equal(chunk->content, long_text + chunk->start, strlen(chunk->content));
+        assert_int_equal(content.size, chunk.end - chunk.start);
+        assert_memory_equal(content.data, long_text + chunk.start, content.size);
     }
+    rsi_prepared_reader_free(&reader);
     rsi_prepared_free(&prepared);
     rsi_entity_record_free(&entity);
     rsi_bytes_free(&bytes);
@@ -151,13 +153,19 @@ typedef struct preparing {
     const rsi_bytes *bytes;
 } preparing;
 
+static bool is_empty(const rsi_prepared *prepared)
+{
+    return prepared->count == 0 && rsi_spill_size(&prepared->chunks) == 0 &&
+           rsi_spill_size(&prepared->vectors) == 0;
+}
+
 static int prepare_bytes_once(void *user)
 {
     preparing *p = user;
     rsi_prepared prepared;
     const rsi_document_fields fields = {.filename = "a.txt"};
     int status = rsi_prepare_bytes(&prepared, p->w->s.store, p->entity, p->bytes, &fields);
-    assert_true(status == RAGSTORE_OK || (prepared.chunks == NULL && prepared.vectors == NULL));
+    assert_true(status == RAGSTORE_OK || is_empty(&prepared));
     rsi_prepared_free(&prepared);
     return status;
 }
@@ -186,7 +194,7 @@ static int prepare_by_callback_once(void *user)
     memset(&prepared, 0, sizeof prepared);
     if (status == RAGSTORE_OK)
         status = rsi_prepare_bytes(&prepared, p->w->s.store, p->entity, &pdf, &fields);
-    assert_true(status == RAGSTORE_OK || (prepared.chunks == NULL && prepared.vectors == NULL));
+    assert_true(status == RAGSTORE_OK || is_empty(&prepared));
     assert_true(status != RAGSTORE_OK || (prepared.text_in_chunks && prepared.count == 2));
     rsi_prepared_free(&prepared);
     rsi_bytes_free(&pdf);
@@ -202,7 +210,7 @@ static int prepare_chunks_once(void *user)
                                     "[{\"text\": \"wing\", \"metadata\": {\"a\": 1}},"
                                     " {\"text\": \"lift\"}]",
                                     NULL, 0, &fields);
-    assert_true(status == RAGSTORE_OK || (prepared.chunks == NULL && prepared.vectors == NULL));
+    assert_true(status == RAGSTORE_OK || is_empty(&prepared));
     rsi_prepared_free(&prepared);
     return status;
 }
