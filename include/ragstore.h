@@ -710,6 +710,48 @@ RAGSTORE_API int ragstore_store_describe(ragstore_buffer **out, ragstore_store *
  */
 RAGSTORE_API int ragstore_store_check(ragstore_buffer **out, ragstore_store *store);
 
+typedef struct ragstore_store_check_options {
+    size_t struct_size;
+    /* Called before each entity and each uploaded file: stage is "check", done and total count
+     * entities. A return other than 0 cancels the call. */
+    int32_t (*progress)(void *user, const char *stage, uint64_t done, uint64_t total);
+    void *progress_user;
+} ragstore_store_check_options;
+
+#define RAGSTORE_STORE_CHECK_OPTIONS_INIT {sizeof(ragstore_store_check_options), NULL, NULL}
+
+/**
+ * Fill an options struct with the defaults.
+ *
+ * @param options  not NULL
+ *
+ * Ownership: none.
+ * Lifetime:  none.
+ * Threads:   any thread.
+ * Errors:    none.
+ * Blocking:  never.
+ * Since:     0.1
+ */
+RAGSTORE_API void ragstore_store_check_options_init(ragstore_store_check_options *options);
+
+/**
+ * Check a store as ragstore_store_check() does, and tell how far it is.
+ *
+ * @param out  set to UTF-8 JSON text, to NULL on failure
+ * @param store  not NULL
+ * @param options  NULL for the defaults: nobody is told how far it is
+ *
+ * Ownership: caller owns *out, free with ragstore_buffer_free().
+ * Lifetime:  none.
+ * Threads:   any thread.
+ * Errors:    BUSY, INTERRUPTED (also: cancelled by the callback), IO (a directory cannot be read),
+ *            common. Damage is a finding.
+ * Blocking:  reads all files of the store.
+ * Since:     0.1
+ */
+RAGSTORE_API int ragstore_store_check_with(ragstore_buffer **out, ragstore_store *store,
+                                           const ragstore_store_check_options *options);
+
 /**
  * Bring every JSON file and index.faiss up to date with the journal.
  *

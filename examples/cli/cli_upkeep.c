@@ -106,14 +106,17 @@ int cli_restore(struct cli *cli)
 
 int cli_check(struct cli *cli)
 {
+    struct cli_watch watch = {cli, "check"};
+    ragstore_store_check_options options = RAGSTORE_STORE_CHECK_OPTIONS_INIT;
     ragstore_buffer *report = NULL;
     int status = cli_open(cli, CLI_READS);
 
     if (status != CLI_OK) {
         return status;
     }
-    cli_progress(cli, "check", "", 0, 0);
-    if (ragstore_store_check(&report, cli->store) != RAGSTORE_OK) {
+    options.progress = cli_watch;
+    options.progress_user = &watch;
+    if (ragstore_store_check_with(&report, cli->store, &options) != RAGSTORE_OK) {
         return cli_fail(cli, NULL);
     }
     return print_report(cli, report, "checked");

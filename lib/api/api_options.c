@@ -15,6 +15,7 @@
 INIT_FUNCTION(ragstore_model_open_options)
 INIT_FUNCTION(ragstore_model_callback_options)
 INIT_FUNCTION(ragstore_store_open_options)
+INIT_FUNCTION(ragstore_store_check_options)
 INIT_FUNCTION(ragstore_store_compact_options)
 INIT_FUNCTION(ragstore_backup_options)
 INIT_FUNCTION(ragstore_entity_create_options)

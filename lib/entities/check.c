@@ -18,11 +18,26 @@
 
 typedef struct checking {
     rsi_store *store;
-    rsi_finding_visitor *visit;
-    void *user;
+    const rsi_check_watch *watch;
     rsi_check_tally *tally;
     uint64_t epoch;
+    uint64_t total; /* entities */
 } checking;
+
+static int tell(const checking *c, const rsi_finding *finding)
+{
+    return c->watch->visit(c->watch->user, finding);
+}
+
+/* May it go on? */
+static int step(const checking *c)
+{
+    const rsi_check_watch *watch = c->watch;
+    int status = rsi_store_check_interrupt(c->store, c->epoch);
+    if (status == RAGSTORE_OK && watch->step != NULL)
+        status = watch->step(watch->user, c->tally->entities, c->total);
+    return status;
+}
 
 /* ---- uploads ---- */
 
@@ -126,7 +141,7 @@ static int check_upload(const checking *c, const char *entity_id, const upload *
     if (!is_still_named(c, entity_id, one))
         return RAGSTORE_OK;
     rsi_finding finding = {path.text, -1, one->doc_id, problem};
-    return c->visit(c->user, &finding);
+    return tell(c, &finding);
 }
 
 static int check_uploads(const checking *c, const char *entity_id)
@@ -135,7 +150,7 @@ static int check_uploads(const checking *c, const char *entity_id)
     int status = rsi_storage_rows(c->store->storage, RSI_SPACE_ENTITIES, entity_id, 0, UINT64_MAX,
                                   collect_upload, &all);
     for (size_t i = 0; status == RAGSTORE_OK && i < all.count; i++) {
-        status = rsi_store_check_interrupt(c->store, c->epoch);
+        status = step(c);
         if (status == RAGSTORE_OK)
             status = check_upload(c, entity_id, &all.items[i]);
     }
@@ -150,7 +165,7 @@ static int tell_vectors(const checking *c, const char *entity_id, const char *pr
 {
     rsi_path path = rsi_path_in_entity(entity_id, "vector_store");
     rsi_finding finding = {path.text, -1, entity_id, problem};
-    return c->visit(c->user, &finding);
+    return tell(c, &finding);
 }
 
 static int check_rows_locked(const checking *c, const rsi_entity_record *entity,
@@ -202,9 +217,10 @@ static int check_vectors(const checking *c, const char *entity_id)
 
 static int check_entity(const checking *c, const char *entity_id)
 {
-    int status = rsi_store_check_interrupt(c->store, c->epoch);
+    int status = step(c);
     if (status == RAGSTORE_OK)
-        status = rsi_storage_check_entity(c->store->storage, entity_id, c->visit, c->user);
+        status = rsi_storage_check_entity(c->store->storage, entity_id, c->watch->visit,
+                                          c->watch->user);
     if (status == RAGSTORE_OK)
         status = check_uploads(c, entity_id);
     if (status == RAGSTORE_OK)
@@ -215,20 +231,18 @@ static int check_entity(const checking *c, const char *entity_id)
 
 int rsi_store_check(rsi_check_tally *tally, rsi_store *store, const rsi_check_watch *watch)
 {
-    const checking c = {store, watch->visit, watch->user, tally, rsi_store_epoch(store)};
-    const uint64_t total = rsi_storage_count(store->storage, RSI_SPACE_ENTITIES);
+    const checking c = {store, watch, tally, rsi_store_epoch(store),
+                        rsi_storage_count(store->storage, RSI_SPACE_ENTITIES)};
     rsi_bytes ids = {0};
     size_t unreadable = 0; /* told of with their file */
     memset(tally, 0, sizeof *tally);
-    int status = rsi_storage_check(store->storage, watch->visit, watch->user);
+    int status = step(&c);
+    if (status == RAGSTORE_OK)
+        status = rsi_storage_check(store->storage, watch->visit, watch->user);
     if (status == RAGSTORE_OK)
         status = rsi_storage_keys(&ids, &unreadable, store->storage, RSI_SPACE_ENTITIES);
-    for (size_t at = 0; status == RAGSTORE_OK && at < ids.size; at += strlen(ids.data + at) + 1) {
-        if (watch->step != NULL)
-            status = watch->step(watch->user, tally->entities, total);
-        if (status == RAGSTORE_OK)
-            status = check_entity(&c, ids.data + at);
-    }
+    for (size_t at = 0; status == RAGSTORE_OK && at < ids.size; at += strlen(ids.data + at) + 1)
+        status = check_entity(&c, ids.data + at);
     rsi_bytes_free(&ids);
     return status;
 }

@@ -12,7 +12,8 @@ typedef struct rsi_check_tally {
 
 typedef struct rsi_check_watch {
     rsi_finding_visitor *visit;
-    /* Called before each entity; what it returns, unless OK, ends the check. NULL: nobody asks. */
+    /* Called before each entity and each of its uploads, with the entities that are done; what it
+     * returns, unless OK, ends the check. NULL: nobody asks. */
     int (*step)(void *user, uint64_t done, uint64_t total);
     void *user;
 } rsi_check_watch;

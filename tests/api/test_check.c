@@ -274,6 +274,53 @@ static void check__refuses_bad_arguments(void **state)
     assert_ok(ragstore_store_close(store));
 }
 
+/* ---- progress ---- */
+
+typedef struct watch {
+    unsigned calls;
+    unsigned cancels_at; /* the call; 0: never */
+    uint64_t done;
+    uint64_t total;
+} watch;
+
+static int32_t on_progress(void *user, const char *stage, uint64_t done, uint64_t total)
+{
+    watch *seen = user;
+    assert_string_equal(stage, "check");
+    assert_true(done >= seen->done && done <= total);
+    seen->done = done;
+    seen->total = total;
+    return ++seen->calls == seen->cancels_at;
+}
+
+static void check_with__tells_how_far_it_is_and_can_be_cancelled(void **state)
+{
+    watch seen = {0};
+    ragstore_buffer *buffer;
+    ragstore_store_check_options options = RAGSTORE_STORE_CHECK_OPTIONS_INIT;
+    ragstore_store *store = make_store(state);
+    options.progress = on_progress;
+    options.progress_user = &seen;
+    assert_ok(ragstore_store_check_with(&buffer, store, &options));
+    json_t *report = take_json(buffer);
+    assert_member(report, "ok", "true");
+    json_decref(report);
+    const unsigned calls = seen.calls;
+    assert_true(calls >= 4); /* the beginning, two entities, an upload */
+    assert_int_equal(seen.total, 2);
+    for (unsigned at = 1; at <= calls; at++) {
+        seen = (watch){.cancels_at = at};
+        assert_fails(RAGSTORE_E_INTERRUPTED, ragstore_store_check_with(&buffer, store, &options));
+        assert_null(buffer);
+        assert_int_equal(seen.calls, at);
+    }
+    assert_fails(RAGSTORE_E_INVALID_ARGUMENT, ragstore_store_check_with(NULL, store, &options));
+    assert_fails(RAGSTORE_E_INVALID_ARGUMENT, ragstore_store_check_with(&buffer, NULL, &options));
+    options.struct_size = 3;
+    assert_fails(RAGSTORE_E_INVALID_ARGUMENT, ragstore_store_check_with(&buffer, store, &options));
+    assert_ok(ragstore_store_close(store));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -285,6 +332,7 @@ int main(void)
         TEST(check__finds_missing_files),
         TEST(check__finds_damaged_vectors),
         TEST(check__refuses_bad_arguments),
+        TEST(check_with__tells_how_far_it_is_and_can_be_cancelled),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -23,6 +23,7 @@ static void options__are_equal_by_macro_and_by_function(void **state)
     INIT_IS_THE_MACRO(ragstore_model_open_options, RAGSTORE_MODEL_OPEN_OPTIONS_INIT);
     INIT_IS_THE_MACRO(ragstore_model_callback_options, RAGSTORE_MODEL_CALLBACK_OPTIONS_INIT);
     INIT_IS_THE_MACRO(ragstore_store_open_options, RAGSTORE_STORE_OPEN_OPTIONS_INIT);
+    INIT_IS_THE_MACRO(ragstore_store_check_options, RAGSTORE_STORE_CHECK_OPTIONS_INIT);
     INIT_IS_THE_MACRO(ragstore_store_compact_options, RAGSTORE_STORE_COMPACT_OPTIONS_INIT);
     INIT_IS_THE_MACRO(ragstore_backup_options, RAGSTORE_BACKUP_OPTIONS_INIT);
     INIT_IS_THE_MACRO(ragstore_entity_create_options, RAGSTORE_ENTITY_CREATE_OPTIONS_INIT);
@@ -127,6 +128,14 @@ static int call_store_compact(stage *on, const void *options)
     return ragstore_store_compact(NULL, on->store, options);
 }
 
+static int call_store_check(stage *on, const void *options)
+{
+    ragstore_buffer *report;
+    int status = ragstore_store_check_with(&report, on->store, options);
+    ragstore_buffer_free(report);
+    return status;
+}
+
 static int call_store_backup(stage *on, const void *options)
 {
     char path[TEMPORARY_PATH_MAX + 32];
@@ -229,6 +238,12 @@ static int call_session_ask(stage *on, const void *options)
     return ragstore_session_ask(NULL, on->session, "What is a line?", options);
 }
 
+static int call_submit_chunks(stage *on, const void *options)
+{
+    return ragstore_document_submit_chunks(NULL, on->entity, "[{\"text\": \"a line\"}]", NULL, 0,
+                                           options);
+}
+
 static const struct {
     const char *name;
     call_with_options *call;
@@ -236,6 +251,7 @@ static const struct {
 } calls[] = {
     {"ragstore_model_open_with", call_model_open, sizeof(ragstore_model_open_options)},
     {"ragstore_store_open", call_store_open, sizeof(ragstore_store_open_options)},
+    {"ragstore_store_check_with", call_store_check, sizeof(ragstore_store_check_options)},
     {"ragstore_store_compact", call_store_compact, sizeof(ragstore_store_compact_options)},
     {"ragstore_store_backup", call_store_backup, sizeof(ragstore_backup_options)},
     {"ragstore_index_rebuild", call_index_rebuild, sizeof(ragstore_index_rebuild_options)},
@@ -246,6 +262,7 @@ static const struct {
     {"ragstore_document_add", call_document_add, sizeof(ragstore_document_add_options)},
     {"ragstore_document_add_chunks", call_document_add_chunks,
      sizeof(ragstore_document_add_options)},
+    {"ragstore_document_submit_chunks", call_submit_chunks, sizeof(ragstore_document_add_options)},
     {"ragstore_document_update", call_document_update, sizeof(ragstore_document_update_options)},
     {"ragstore_document_list", call_document_list, sizeof(ragstore_list_options)},
     {"ragstore_job_list", call_job_list, sizeof(ragstore_job_list_options)},

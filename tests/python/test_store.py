@@ -208,6 +208,11 @@ def test_check__names_a_changed_upload(store, directory):
     entity = store.create_entity("acme")
     entity.add(b"The keeper climbs 199 steps.", filename="keeper.txt")
     assert store.check()["ok"] is True
+    seen = []
+    assert store.check(progress=lambda *told: seen.append(told))["ok"] is True
+    assert seen[0][:2] == ("check", 0)
+    with pytest.raises(ragstore.CancelledError):
+        store.check(progress=lambda *told: False)
     (upload,) = (path for path in directory.rglob("keeper.txt"))
     upload.write_bytes(b"The keeper climbs 198 steps.")
     (finding,) = store.check()["findings"]

@@ -197,6 +197,10 @@ class store_compact_options(_Options):
     ]
 
 
+class store_check_options(_Options):
+    _fields_ = store_compact_options._fields_
+
+
 class backup_options(_Options):
     _fields_ = [
         ("struct_size", c_size_t),
@@ -425,6 +429,9 @@ TABLE: list[tuple[str, list[Any], Any, Any]] = [
     ("ragstore_store_close", [store_p], c_int, _status),
     ("ragstore_store_describe", [_P(buffer_p), store_p], c_int, _status),
     ("ragstore_store_check", [_P(buffer_p), store_p], c_int, _status),
+    ("ragstore_store_check_options_init", [_P(store_check_options)], None, None),
+    ("ragstore_store_check_with",
+     [_P(buffer_p), store_p, _P(store_check_options)], c_int, _status),
     ("ragstore_store_export", [store_p], c_int, _status),
     ("ragstore_store_compact_options_init", [_P(store_compact_options)], None, None),
     ("ragstore_store_compact", [_P(buffer_p), store_p, _P(store_compact_options)], c_int, _status),

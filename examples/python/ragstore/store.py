@@ -125,11 +125,23 @@ class Store(Handle):
         with self._use() as pointer:
             return _convert.describe("ragstore_store_describe", pointer)
 
-    def check(self) -> dict[str, Any]:
+    def check(self, *, progress: Progress | None = None) -> dict[str, Any]:
         """Read every file again and tell what is wrong: ok, entities, documents, findings, each
-        of which has file, offset, record and problem. Changes nothing."""
-        with self._use() as pointer:
-            return _convert.describe("ragstore_store_check", pointer)
+        of which has file, offset, record and problem. Changes nothing.
+
+        progress  called with (stage, done, total) now and then; False cancels
+        """
+        callbacks = Callbacks()
+
+        def report(stage: bytes | None, done: int, total: int) -> Any:
+            # Called without a progress function too, so that Ctrl-C ends a long call.
+            return progress((stage or b"").decode(), done, total) if progress else None
+
+        options = _ffi.store_check_options(
+            progress=callbacks.wrap(_ffi.progress_callback, report)
+        )
+        with callbacks, self._use() as pointer:
+            return _convert.describe("ragstore_store_check_with", pointer, ctypes.byref(options))
 
     def export(self) -> None:
         """Bring every JSON file and index.faiss up to date with the journal."""
