@@ -4,6 +4,7 @@
  */
 #include "admin_jobs.h"
 
+#include "admin_record.h"
 #include "server_log.h"
 
 #include <errno.h>
@@ -34,6 +35,7 @@ struct job {
     char *message;
     json_t *result;
     char created_at[TIME_SIZE], updated_at[TIME_SIZE];
+    json_t *earlier; /* its description, of an earlier server; otherwise NULL */
 };
 
 struct admin_jobs {
@@ -45,6 +47,7 @@ struct admin_jobs {
     bool stopping;
     struct job *running;
     struct job table[JOBS_MAX];
+    pthread_mutex_t record_lock; /* held while a job is written down; taken before `lock` */
 };
 
 /* As the library writes times. */
@@ -71,7 +74,7 @@ static int32_t on_progress(void *user, const char *stage, uint64_t done, uint64_
     snprintf(job->stage, sizeof job->stage, "%s", stage == NULL ? "" : stage);
     job->done = done;
     job->total = total;
-    is_cancelled = job->is_cancelled;
+    is_cancelled = job->is_cancelled || jobs->stopping;
     pthread_mutex_unlock(&jobs->lock);
     return is_cancelled;
 }
@@ -79,12 +82,15 @@ static int32_t on_progress(void *user, const char *stage, uint64_t done, uint64_
 static int run(struct admin_jobs *jobs, enum admin_kind kind, const char *directory,
                ragstore_buffer **result)
 {
+    ragstore_store_check_options check = RAGSTORE_STORE_CHECK_OPTIONS_INIT;
     ragstore_store_compact_options compact = RAGSTORE_STORE_COMPACT_OPTIONS_INIT;
     ragstore_backup_options backup = RAGSTORE_BACKUP_OPTIONS_INIT;
 
     switch (kind) {
     case ADMIN_CHECK:
-        return ragstore_store_check(result, jobs->store);
+        check.progress = on_progress;
+        check.progress_user = jobs;
+        return ragstore_store_check_with(result, jobs->store, &check);
     case ADMIN_COMPACT:
         compact.progress = on_progress;
         compact.progress_user = jobs;
@@ -106,6 +112,135 @@ static void take_result_locked(struct job *job, const ragstore_buffer *result)
     job->state = DONE;
 }
 
+/* ---- what is kept of them ---- */
+
+static json_t *describe_locked(const struct job *job)
+{
+    json_t *error = NULL;
+
+    if (job->earlier != NULL) {
+        return json_incref(job->earlier);
+    }
+    error = job->message == NULL
+                ? json_null()
+                : json_pack("{s:s, s:i, s:s}", "status", ragstore_status_name(job->status), "code",
+                            job->status, "message", job->message);
+    return json_pack("{s:s, s:s, s:n, s:n, s:s, s:s?, s:I, s:I, s:o, s:n, s:i, s:O?, s:s, s:s}",
+                     "job_id", job->id, "kind", kind_names[job->kind], "entity_id", "filename",
+                     "state", state_names[job->state], "stage",
+                     job->stage[0] == '\0' ? NULL : job->stage, "done", (json_int_t)job->done,
+                     "total", (json_int_t)job->total, "error", error, "next_try_at", "retries", 0,
+                     "result", job->result, "created_at", job->created_at, "updated_at",
+                     job->updated_at);
+}
+
+/* Write down what a job is now: whoever comes last writes what is newest. Called without the lock. */
+static void keep(struct admin_jobs *jobs, const char *id)
+{
+    json_t *description = NULL;
+
+    pthread_mutex_lock(&jobs->record_lock);
+    pthread_mutex_lock(&jobs->lock);
+    for (size_t i = 0; i < JOBS_MAX; i++) {
+        const struct job *job = &jobs->table[i];
+
+        if (job->state != FREE && strcmp(job->id, id) == 0) {
+            description = describe_locked(job);
+            (void)json_object_set_new(description, "directory", json_string(job->directory));
+        }
+    }
+    pthread_mutex_unlock(&jobs->lock);
+    if (description != NULL) {
+        admin_record_put(jobs->store, description);
+    }
+    pthread_mutex_unlock(&jobs->record_lock);
+    json_decref(description);
+}
+
+/* A job that an earlier server did not end. */
+static void note_interruption(json_t *description, enum admin_kind kind)
+{
+    static const char *const advice[] = {
+        [ADMIN_CHECK] = "begin it again; it had changed nothing",
+        [ADMIN_COMPACT] = "begin it again; what it had done is not lost",
+        [ADMIN_BACKUP] = "begin another one, and remove what is there of this"};
+    const char *directory = json_string_value(json_object_get(description, "directory"));
+    char message[ADMIN_DIRECTORY_MAX + 256];
+    char now[TIME_SIZE];
+
+    snprintf(message, sizeof message, "the server ended before this %s did: %s%s%s", kind_names[kind],
+             advice[kind], kind == ADMIN_BACKUP ? ": " : "",
+             kind == ADMIN_BACKUP && directory != NULL ? directory : "");
+    set_time(now);
+    (void)json_object_set_new(description, "state", json_string(state_names[FAILED]));
+    (void)json_object_set_new(description, "stage", json_null());
+    (void)json_object_set_new(description, "updated_at", json_string(now));
+    (void)json_object_set_new(description, "error",
+                              json_pack("{s:s, s:i, s:s}", "status", "INTERRUPTED", "code",
+                                        RAGSTORE_E_INTERRUPTED, "message", message));
+}
+
+/* Take over what an earlier server wrote down of a job; false when it makes no sense. */
+static bool take_over(struct job *job, ragstore_store *store, json_t *description)
+{
+    const char *id = json_string_value(json_object_get(description, "job_id"));
+    const char *kind = json_string_value(json_object_get(description, "kind"));
+    const char *state = json_string_value(json_object_get(description, "state"));
+
+    for (size_t i = 0; i < sizeof kind_names / sizeof *kind_names; i++) {
+        if (id == NULL || strlen(id) >= ADMIN_ID_SIZE || kind == NULL || state == NULL ||
+            strcmp(kind, kind_names[i]) != 0) {
+            continue;
+        }
+        if (strcmp(state, state_names[WAITING]) == 0 || strcmp(state, state_names[RUNNING]) == 0) {
+            note_interruption(description, (enum admin_kind)i);
+            admin_record_put(store, description);
+        }
+        (void)json_object_del(description, "_id");
+        (void)json_object_del(description, "directory");
+        snprintf(job->id, sizeof job->id, "%s", id);
+        job->kind = (enum admin_kind)i;
+        job->state = DONE; /* it has ended: what it came to is in the description */
+        job->earlier = json_incref(description);
+        return true;
+    }
+    return false;
+}
+
+static void take_over_all(struct admin_jobs *jobs)
+{
+    json_t *list = admin_record_load(jobs->store);
+    const size_t count = json_array_size(list);
+
+    for (size_t i = 0; i < count; i++) {
+        json_t *description = json_array_get(list, i);
+        const char *id = json_string_value(json_object_get(description, "job_id"));
+
+        if (count - i > JOBS_MAX) {
+            if (id != NULL) {
+                admin_record_drop(jobs->store, id);
+            }
+        } else if (take_over(&jobs->table[jobs->next_number], jobs->store, description)) {
+            jobs->table[jobs->next_number].number = jobs->next_number;
+            jobs->next_number++;
+        }
+    }
+    json_decref(list);
+}
+
+/* ---- the thread ---- */
+
+/* What a job ended with that was told to stop: by a client, or because the server stops? */
+static void settle_failure_locked(struct admin_jobs *jobs, struct job *job, int status)
+{
+    const bool is_stopped = status == RAGSTORE_E_INTERRUPTED && !job->is_cancelled && jobs->stopping;
+
+    job->state = status == RAGSTORE_E_INTERRUPTED && !is_stopped ? CANCELLED : FAILED;
+    job->status = status;
+    job->message = strdup(is_stopped ? "the server was stopped meanwhile; begin it again"
+                                     : ragstore_error_message());
+}
+
 /* Run one job; the lock is given back meanwhile. */
 static void run_locked(struct admin_jobs *jobs, struct job *job)
 {
@@ -117,6 +252,7 @@ static void run_locked(struct admin_jobs *jobs, struct job *job)
     jobs->running = job;
     pthread_mutex_unlock(&jobs->lock);
     log_line(LOG_LEVEL_INFO, "%s %s begins", job->id, kind_names[job->kind]);
+    keep(jobs, job->id);
     status = run(jobs, job->kind, job->directory, &result);
     pthread_mutex_lock(&jobs->lock);
     jobs->running = NULL;
@@ -125,14 +261,15 @@ static void run_locked(struct admin_jobs *jobs, struct job *job)
     if (status == RAGSTORE_OK) {
         take_result_locked(job, result);
     } else {
-        job->state = status == RAGSTORE_E_INTERRUPTED ? CANCELLED : FAILED;
-        job->status = status;
-        job->message = strdup(ragstore_error_message());
+        settle_failure_locked(jobs, job, status);
     }
     ragstore_buffer_free(result);
     log_line(job->state == FAILED ? LOG_LEVEL_ERROR : LOG_LEVEL_INFO, "%s %s %s%s%s", job->id,
              kind_names[job->kind], state_names[job->state], job->message == NULL ? "" : ": ",
              job->message == NULL ? "" : job->message);
+    pthread_mutex_unlock(&jobs->lock);
+    keep(jobs, job->id);
+    pthread_mutex_lock(&jobs->lock);
 }
 
 static struct job *find_next_locked(struct admin_jobs *jobs)
@@ -167,6 +304,25 @@ static void *work(void *user)
     return NULL;
 }
 
+static void clear(struct job *job)
+{
+    free(job->message);
+    json_decref(job->result);
+    json_decref(job->earlier);
+    *job = (struct job){0};
+}
+
+static void free_all(struct admin_jobs *jobs)
+{
+    for (size_t i = 0; i < JOBS_MAX; i++) {
+        clear(&jobs->table[i]);
+    }
+    pthread_mutex_destroy(&jobs->lock);
+    pthread_mutex_destroy(&jobs->record_lock);
+    pthread_cond_destroy(&jobs->changed);
+    free(jobs);
+}
+
 struct admin_jobs *admin_jobs_start(ragstore_store *store)
 {
     struct admin_jobs *jobs = calloc(1, sizeof *jobs);
@@ -177,20 +333,13 @@ struct admin_jobs *admin_jobs_start(ragstore_store *store)
     jobs->store = store;
     pthread_mutex_init(&jobs->lock, NULL);
     pthread_cond_init(&jobs->changed, NULL);
+    pthread_mutex_init(&jobs->record_lock, NULL);
+    take_over_all(jobs);
     if (pthread_create(&jobs->thread, NULL, work, jobs) != 0) {
-        pthread_mutex_destroy(&jobs->lock);
-        pthread_cond_destroy(&jobs->changed);
-        free(jobs);
+        free_all(jobs);
         return NULL;
     }
     return jobs;
-}
-
-static void clear(struct job *job)
-{
-    free(job->message);
-    json_decref(job->result);
-    *job = (struct job){0};
 }
 
 static bool is_running(struct admin_jobs *jobs)
@@ -207,9 +356,6 @@ void admin_jobs_cancel_all(struct admin_jobs *jobs)
 {
     pthread_mutex_lock(&jobs->lock);
     jobs->stopping = true;
-    for (size_t i = 0; i < JOBS_MAX; i++) {
-        jobs->table[i].is_cancelled = true;
-    }
     pthread_cond_signal(&jobs->changed);
     pthread_mutex_unlock(&jobs->lock);
 }
@@ -223,19 +369,14 @@ bool admin_jobs_stop(struct admin_jobs *jobs, unsigned timeout_ms)
     }
     admin_jobs_cancel_all(jobs);
     if (is_running(jobs)) {
-        (void)ragstore_store_interrupt(jobs->store); /* a check asks nobody */
+        (void)ragstore_store_interrupt(jobs->store); /* it may be at a file that takes long */
     }
     clock_gettime(CLOCK_REALTIME, &until);
     until.tv_sec += timeout_ms / 1000 + 1;
     if (pthread_timedjoin_np(jobs->thread, NULL, &until) != 0) {
         return false;
     }
-    for (size_t i = 0; i < JOBS_MAX; i++) {
-        clear(&jobs->table[i]);
-    }
-    pthread_mutex_destroy(&jobs->lock);
-    pthread_cond_destroy(&jobs->changed);
-    free(jobs);
+    free_all(jobs);
     return true;
 }
 
@@ -251,8 +392,9 @@ static struct job *find_locked(struct admin_jobs *jobs, const char *id)
     return NULL;
 }
 
-/* A free place, or that of the job that ended first; at most one of each kind has not ended. */
-static struct job *find_place_locked(struct admin_jobs *jobs)
+/* A free place, or that of the job that ended first, whose id is given; at most one of each kind has
+ * not ended. */
+static struct job *find_place_locked(struct admin_jobs *jobs, char forgotten[ADMIN_ID_SIZE])
 {
     struct job *place = NULL;
 
@@ -266,6 +408,7 @@ static struct job *find_place_locked(struct admin_jobs *jobs)
             place = job;
         }
     }
+    memcpy(forgotten, place->id, ADMIN_ID_SIZE);
     clear(place);
     return place;
 }
@@ -296,13 +439,14 @@ enum admin_result admin_jobs_begin(struct admin_jobs *jobs, enum admin_kind kind
 {
     const struct job *other = NULL;
     enum admin_result result = ADMIN_BUSY;
+    char forgotten[ADMIN_ID_SIZE] = "";
 
     pthread_mutex_lock(&jobs->lock);
     other = find_unended_locked(jobs, kind);
     if (other != NULL) {
         memcpy(id, other->id, ADMIN_ID_SIZE);
     } else {
-        struct job *job = find_place_locked(jobs);
+        struct job *job = find_place_locked(jobs, forgotten);
 
         make_id(id);
         memcpy(job->id, id, ADMIN_ID_SIZE);
@@ -316,6 +460,12 @@ enum admin_result admin_jobs_begin(struct admin_jobs *jobs, enum admin_kind kind
         result = ADMIN_DONE;
     }
     pthread_mutex_unlock(&jobs->lock);
+    if (forgotten[0] != '\0') {
+        admin_record_drop(jobs->store, forgotten);
+    }
+    if (result == ADMIN_DONE) {
+        keep(jobs, id);
+    }
     return result;
 }
 
@@ -331,28 +481,14 @@ enum admin_result admin_jobs_cancel(struct admin_jobs *jobs, const char *id)
     } else if (job->state == WAITING) {
         job->state = CANCELLED;
         set_time(job->updated_at);
-    } else if (job->state == RUNNING && job->kind == ADMIN_CHECK) {
-        result = ADMIN_NOT_NOW;
     } else {
         job->is_cancelled = true; /* seen at the next piece of work */
     }
     pthread_mutex_unlock(&jobs->lock);
+    if (result == ADMIN_DONE) {
+        keep(jobs, id);
+    }
     return result;
-}
-
-static json_t *describe_locked(const struct job *job)
-{
-    json_t *error = job->message == NULL
-                        ? json_null()
-                        : json_pack("{s:s, s:i, s:s}", "status", ragstore_status_name(job->status),
-                                    "code", job->status, "message", job->message);
-
-    return json_pack("{s:s, s:s, s:n, s:n, s:s, s:s?, s:I, s:I, s:o, s:n, s:i, s:O?, s:s, s:s}", "job_id",
-                     job->id, "kind", kind_names[job->kind], "entity_id", "filename", "state",
-                     state_names[job->state], "stage", job->stage[0] == '\0' ? NULL : job->stage,
-                     "done", (json_int_t)job->done, "total", (json_int_t)job->total, "error", error,
-                     "next_try_at", "retries", 0, "result", job->result, "created_at", job->created_at, "updated_at",
-                     job->updated_at);
 }
 
 json_t *admin_jobs_describe(struct admin_jobs *jobs, const char *id)

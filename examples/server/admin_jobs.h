@@ -4,8 +4,9 @@
  *     waiting ──> running ──> done | failed | cancelled
  *        └──────────────────────────────> cancelled
  *
- * A job looks to clients as those of the library do (ragstore_job_describe()). They are kept in
- * memory, the last 64 of them: what they did is on the disk, and in the log.
+ * A job looks to clients as those of the library do (ragstore_job_describe()). The last 64 are kept,
+ * also in the store (admin_record.h): those that an earlier server did not end have failed, as
+ * INTERRUPTED, and say what to do.
  *
  * Any thread may call these functions.
  */
@@ -24,7 +25,6 @@ enum admin_result {
     ADMIN_DONE,
     ADMIN_MISSING,   /* there is no such job */
     ADMIN_BUSY,      /* one of this kind waits or runs already */
-    ADMIN_NOT_NOW,   /* a check that runs cannot be cancelled */
     ADMIN_NO_MEMORY
 };
 

@@ -111,10 +111,6 @@ enum handled cancel_job(struct request *request)
         }
         json_decref(description);
         break;
-    case ADMIN_NOT_NOW:
-        reply_error(request, MHD_HTTP_CONFLICT, "Conflict",
-                    "A check that runs cannot be cancelled; it changes nothing.");
-        break;
     default:
         cancel_upload(request, id);
         break;

@@ -196,6 +196,45 @@ def test_admin__one_of_each_kind_at_a_time(start):
         assert ok(server.delete(f"/api/jobs/{backup['job_id']}"))["state"] in ("cancelled", "running")
 
 
+def test_check__can_be_cancelled_while_it_runs(start):
+    server = start("--model", "none")
+    server.create_entity("acme")
+    for number in range(5):
+        server.upload("acme", f"{number}.md", paragraphs(f"word{number}", 100))
+    states = []
+    for _ in range(20):
+        job_id = ok(server.post("/api/admin/check"))["job_id"]
+        assert ok(server.delete(f"/api/jobs/{job_id}"))["state"] != "failed"
+        states.append(ended(server, job_id)["state"])
+    assert set(states) <= {"cancelled", "done"} and "cancelled" in states
+
+
+def test_admin__jobs_outlive_the_server(start):
+    server = start("--model", "none")
+    server.create_entity("acme")
+    server.upload("acme", "a.md", FERRIES)
+    checked = ended(server, ok(server.post("/api/admin/check"))["job_id"])
+    for _ in range(10):
+        job_id = ok(server.post("/api/admin/backup"))["job_id"]
+        server.kill()
+        server = start("--model", "none", data_dir=server.data_dir)
+        backup = ok(server.get(f"/api/jobs/{job_id}"))
+        if backup["state"] != "done":
+            break
+    assert list(backup) == MEMBERS and backup["state"] == "failed"
+    assert backup["error"]["status"] == "INTERRUPTED"
+    assert "begin another one" in backup["error"]["message"]
+    assert ".backups/" in backup["error"]["message"]
+    assert ok(server.get(f"/api/jobs/{checked['job_id']}")) == checked
+    listed = [job["job_id"] for job in ok(server.get("/api/jobs"))["jobs"]]
+    assert {checked["job_id"], job_id} <= set(listed)
+    assert ok(server.delete(f"/api/jobs/{job_id}"))["state"] == "failed"
+    server.stop()
+    server = start("--model", "none", data_dir=server.data_dir)
+    assert ok(server.get(f"/api/jobs/{job_id}")) == backup
+    assert ended(server, ok(server.post("/api/admin/backup"))["job_id"])["state"] == "done"
+
+
 def test_admin__jobs_are_for_the_admin_scope(start, tmp_path):
     tokens = {"own": make_token("own", "--entity", "mine"), "all": make_token("all", "--all-entities"),
               "admin": make_token("admin", "--admin")}

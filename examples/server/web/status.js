@@ -31,7 +31,7 @@ function outcome(job) {
 }
 
 function row(job, again) {
-  const open = job.state === "waiting" || (job.state === "running" && job.kind !== "check");
+  const open = job.state === "waiting" || job.state === "running";
   const name = `${kinds[job.kind] ?? job.kind}${job.filename ? `: ${job.filename}` : ""}`;
   return el("li", {},
     el("div", { class: "what" },
