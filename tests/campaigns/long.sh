@@ -28,6 +28,7 @@ campaign() { # campaign NAME CYCLES OPTION…
 mkdir -p "$state"
 campaign kill $((5000 * long))
 campaign kill_turns $((500 * long))
+campaign kill_jobs $((500 * long))
 campaign damage 80 --stride 80
 campaign faiss_files $((20 * long))
 campaign tar $((200 * long))
