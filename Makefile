@@ -323,7 +323,8 @@ PYTHON = $$(tools/setup.sh print-python)
         bench bench-quality format
 
 tsan_tests := unit/vectors/test_quantised $(filter-out unit/storage/test_storage_damage,$(patsubst tests/%.c,%,$(wildcard tests/unit/storage/test_*.c))) \
-              api/test_lifetime api/test_session api/test_collection_store api/test_index_rebuild
+              api/test_lifetime api/test_session api/test_collection_store api/test_index_rebuild \
+              api/test_job api/test_job_chunks api/test_job_waiting api/test_job_work api/test_reembed
 
 check: ## set up what is missing, build, run all tests
 	@tools/setup.sh status check >/dev/null 2>&1 || tools/setup.sh check
