@@ -255,6 +255,7 @@ ROOM_ingest := \
     extract_html_scan.c \
     extract_html_table.c \
     extract_html_write.c \
+    extract_input.c \
     extract_json.c \
     extract_kind.c \
     extract_markdown.c \

@@ -6,6 +6,7 @@
 #include "files/spill.h"
 #include "jobs/jobs.h"
 #include "ingest/document.h"
+#include "ingest/extract_input.h"
 
 /* One chunk on its way in. Texts are borrowed; data NULL: there is none. */
 typedef struct rsi_new_chunk {
@@ -68,8 +69,8 @@ int rsi_settle_own_vectors(rsi_prepared *prepared, const rsi_embedder **embedder
 int rsi_vector_take(float *vector, const rsi_prepared *prepared, size_t i);
 
 /* Extract, chunk and embed a document's bytes. */
-int rsi_prepare_bytes(rsi_prepared *prepared, rsi_store *store, const rsi_entity_record *entity,
-                      const rsi_bytes *bytes, const rsi_document_fields *fields);
+int rsi_prepare_input(rsi_prepared *prepared, rsi_store *store, const rsi_entity_record *entity,
+                      const rsi_input *input, const rsi_document_fields *fields);
 /* Take the caller's chunks, and embed what has no vector. */
 int rsi_prepare_chunks(rsi_prepared *prepared, rsi_store *store, const rsi_entity_record *entity,
                        const char *chunks_json, const float *vectors, size_t dimension,

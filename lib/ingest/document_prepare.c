@@ -47,14 +47,12 @@ int rsi_choose_embedder(const rsi_embedder **use, const rsi_store *store,
                         "the vectors of entity \"%s\" are the caller's own (%s): each chunk needs "
                         "its vector",
                         entity->id, entity->embedder);
-    /* a job waits for a process that has that model */
-    return rsi_for_now(
-        rsi_fail(RAGSTORE_E_EMBEDDER, "ingest",
-                 "entity \"%s\" was made with the model %s, but %s is loaded: open the store "
-                 "with that model, or add the documents to a new entity (an existing one needs "
-                 "reembed)",
-                 entity->id, entity->embedder,
-                 have == NULL ? "none" : rsi_embedder_fingerprint(have)));
+    return rsi_fail(RAGSTORE_E_EMBEDDER, "ingest",
+                    "entity \"%s\" was made with the model %s, but %s is loaded: open the store "
+                    "with that model, or add the documents to a new entity (an existing one needs "
+                    "reembed)",
+                    entity->id, entity->embedder,
+                    have == NULL ? "none" : rsi_embedder_fingerprint(have));
 }
 
 /* The text that stands for a chunk in vector space: its headings, then what it says. */
@@ -208,6 +206,7 @@ typedef struct cutter {
     rsi_store *store;
     uint64_t epoch;
     const rsi_document_fields *fields;
+    const rsi_extracted *view;
     const rsi_bytes *text;
     bool keeps_gaps; /* the chunks are to hold all of the text: see extract_callback.h */
     size_t reached;  /* how far they do */
@@ -249,6 +248,7 @@ static int take_chunk(void *user, const rsi_chunk *chunk)
 {
     cutter *to = user;
     int status = add_last(to, chunk->start);
+    rsi_extracted_forget(to->view, chunk->start);
     if (status == RAGSTORE_OK && to->prepared->count % CHUNKS_BETWEEN_LOOKS == 0) {
         status = rsi_store_check_interrupt(to->store, to->epoch);
         if (status == RAGSTORE_OK)
@@ -262,7 +262,7 @@ static int take_chunk(void *user, const rsi_chunk *chunk)
     return status == RAGSTORE_OK ? rsi_bytes_status(&to->last_heading) : status;
 }
 
-static int cut_into_chunks(rsi_prepared *prepared, rsi_store *store, const rsi_extracted *extracted,
+static int cut_into_chunks(rsi_prepared *prepared, rsi_store *store, const rsi_extracted *view,
                            bool keeps_gaps, const rsi_chunk_sizes *sizes,
                            const rsi_embedder *embedder, const rsi_document_fields *fields)
 {
@@ -271,7 +271,8 @@ static int cut_into_chunks(rsi_prepared *prepared, rsi_store *store, const rsi_e
                  .store = store,
                  .epoch = rsi_store_epoch(store),
                  .fields = fields,
-                 .text = &extracted->text,
+                 .view = view,
+                 .text = &view->text,
                  .keeps_gaps = keeps_gaps};
     if (embedder != NULL) {
         uint32_t limit = rsi_embedder_document_tokens(embedder);
@@ -279,50 +280,94 @@ static int cut_into_chunks(rsi_prepared *prepared, rsi_store *store, const rsi_e
         options.count_tokens = rsi_embedder_has_tokens(embedder) ? count_tokens : NULL;
         options.user = (void *)(uintptr_t)embedder;
     }
-    int status = rsi_chunk_text(extracted, &options, take_chunk, &to);
+    int status = rsi_chunk_text(view, &options, take_chunk, &to);
     if (status == RAGSTORE_OK)
-        status = add_last(&to, extracted->text.size);
+        status = add_last(&to, view->text.size);
     prepared->text_in_chunks = keeps_gaps;
     rsi_bytes_free(&to.last_heading);
     return status;
 }
 
-/* Take the text out: by ourselves, or else by the application's extractor. */
-static int take_text(rsi_extracted *extracted, bool *by_callback, rsi_store *store,
-                     const rsi_bytes *bytes, const rsi_document_fields *fields)
+#define BYTES_BETWEEN_REPORTS ((uint64_t)8 << 20)
+
+/* Who waits for a text to be taken out. */
+typedef struct extracting {
+    rsi_store *store;
+    uint64_t epoch;
+    const rsi_document_fields *fields;
+    uint64_t size;
+    uint64_t reported; /* bytes; they are looked at several times, the report goes on */
+} extracting;
+
+static int look_whether_to_go_on(void *user, uint64_t done)
 {
-    const char *data = bytes->data == NULL ? "" : bytes->data;
-    rsi_saved_error refusal;
-    *by_callback = false;
-    int status = rsi_extract(extracted, data, bytes->size, fields->filename, fields->media_type);
-    if (status != RAGSTORE_E_NOT_EXTRACTABLE || fields->extract == NULL ||
-        !rsi_extract_is_binary(data, bytes->size))
+    extracting *at = user;
+    int status = rsi_store_check_interrupt(at->store, at->epoch);
+    if (status != RAGSTORE_OK || done < at->reported + BYTES_BETWEEN_REPORTS)
         return status;
+    at->reported = done;
+    return rsi_report_progress(at->fields, "extract", done, at->size);
+}
+
+/* Ask the application's extractor, which is given all bytes at once. */
+static int ask_extractor(rsi_extracted *extracted, rsi_store *store, const rsi_input *input,
+                         const rsi_document_fields *fields)
+{
+    rsi_bytes buffer = {0};
+    rsi_slice bytes;
+    rsi_saved_error refusal;
     rsi_error_save(&refusal);
-    status = rsi_extract_by_callback(extracted, store, fields, data, bytes->size);
-    *by_callback = status == RAGSTORE_OK;
+    int status = input->size == 0 ? RAGSTORE_E_UNSUPPORTED
+                                  : rsi_input_peek(&bytes, &buffer, input, 0, (size_t)input->size);
+    if (status == RAGSTORE_OK)
+        status = rsi_extract_is_binary(bytes.data, bytes.size)
+                     ? rsi_extract_by_callback(extracted, store, fields, bytes.data, bytes.size)
+                     : RAGSTORE_E_UNSUPPORTED;
+    rsi_bytes_free(&buffer);
     if (status != RAGSTORE_E_UNSUPPORTED)
         return status;
     rsi_error_restore(&refusal); /* nobody knows the format */
     return RAGSTORE_E_NOT_EXTRACTABLE;
 }
 
-int rsi_prepare_bytes(rsi_prepared *prepared, rsi_store *store, const rsi_entity_record *entity,
-                      const rsi_bytes *bytes, const rsi_document_fields *fields)
+/* Take the text out: by ourselves, or else by the application's extractor. */
+static int take_text(rsi_extracted *extracted, bool *by_callback, rsi_store *store,
+                     const rsi_input *input, const rsi_document_fields *fields)
+{
+    extracting at = {
+        .store = store, .epoch = rsi_store_epoch(store), .fields = fields, .size = input->size};
+    rsi_input looked_at = *input;
+    looked_at.look = look_whether_to_go_on;
+    looked_at.user = &at;
+    *by_callback = false;
+    int status = rsi_extract_input(extracted, rsi_storage_root(store->storage), &looked_at,
+                                   fields->filename, fields->media_type);
+    if (status != RAGSTORE_E_NOT_EXTRACTABLE || fields->extract == NULL)
+        return status;
+    status = ask_extractor(extracted, store, input, fields);
+    *by_callback = status == RAGSTORE_OK;
+    return status;
+}
+
+int rsi_prepare_input(rsi_prepared *prepared, rsi_store *store, const rsi_entity_record *entity,
+                      const rsi_input *input, const rsi_document_fields *fields)
 {
     rsi_extracted extracted = {0};
+    rsi_extracted view;
     const rsi_embedder *embedder;
     bool by_callback = false;
     rsi_prepared_begin(prepared, store);
     int status = rsi_choose_embedder(&embedder, store, entity);
     if (status == RAGSTORE_OK)
-        status = rsi_report_progress(fields, "extract", 0, bytes->size);
+        status = rsi_report_progress(fields, "extract", 0, input->size);
     if (status == RAGSTORE_OK)
-        status = take_text(&extracted, &by_callback, store, bytes, fields);
+        status = take_text(&extracted, &by_callback, store, input, fields);
+    if (status == RAGSTORE_OK)
+        status = rsi_extracted_view(&view, &extracted);
     if (status == RAGSTORE_OK) {
         snprintf(prepared->media_type, sizeof prepared->media_type, "%s", extracted.media_type);
         snprintf(prepared->encoding, sizeof prepared->encoding, "%s", extracted.encoding);
-        status = cut_into_chunks(prepared, store, &extracted, by_callback, &entity->chunk_sizes,
+        status = cut_into_chunks(prepared, store, &view, by_callback, &entity->chunk_sizes,
                                  embedder, fields);
     }
     rsi_extracted_free(&extracted);

@@ -144,13 +144,17 @@ static int flush_incoming(rsi_upload *upload)
 int rsi_prepare_file(rsi_prepared *prepared, rsi_store *store, const rsi_entity_record *entity,
                      const char *incoming, const rsi_document_fields *fields)
 {
-    rsi_bytes bytes = {0};
-    rsi_path path = rsi_path_upload(entity->id, incoming);
-    int status = rsi_file_read_all(rsi_storage_root(store->storage), path.text,
-                                   (size_t)RSI_DOCUMENT_MAX, &bytes);
+    rsi_input input = {.bytes = NULL};
+    int status = rsi_file_open(&input.file, rsi_storage_root(store->storage),
+                               rsi_path_upload(entity->id, incoming).text, RSI_OPEN_READ);
     if (status == RAGSTORE_OK)
-        status = rsi_prepare_bytes(prepared, store, entity, &bytes, fields);
-    rsi_bytes_free(&bytes);
+        status = rsi_file_size(input.file, &input.size);
+    if (status == RAGSTORE_OK)
+        status = rsi_prepare_input(prepared, store, entity, &input, fields);
+    rsi_saved_error error;
+    rsi_error_save(&error);
+    rsi_file_close(input.file);
+    rsi_error_restore(&error);
     return status;
 }
 

@@ -206,6 +206,7 @@ static int add_rows(rsi_extracted *out, rsi_csv_reader *reader, const rsi_csv_re
         status = rsi_add_row(out, &row);
         if (status != RAGSTORE_OK)
             break;
+        rsi_source_passed(out, reader->at);
     }
     rsi_csv_record_free(&record);
     return status;
@@ -233,7 +234,7 @@ int rsi_extract_csv(rsi_extracted *out, rsi_slice source)
         rsi_csv_begin(&reader, source, delimiter);
         status = add_rows(out, &reader, NULL, 0);
     }
-    if (status == RAGSTORE_OK && out->block_count == 0) { /* a head without rows */
+    if (status == RAGSTORE_OK && !rsi_has_blocks(out)) { /* a head without rows */
         rsi_table_row row = {NULL, first.fields, first.count, 0};
         status = rsi_add_row(out, &row);
     }

@@ -8,6 +8,7 @@
  */
 #include "ingest/extract_parts.h"
 
+#include "base/status.h"
 #include "base/utf8.h"
 
 #include <stdio.h>
@@ -125,45 +126,52 @@ static bool declared_encoding(char encoding[RSI_ENCODING_MAX], const char *bytes
     return true;
 }
 
-/* Mostly UTF-8: the broken bytes are few beside the whole characters above ASCII, or only the
- * last character was cut off. */
-static bool nearly_utf8(const char *bytes, size_t size, size_t first_bad)
+/* Is there nothing wrong but that the last character was cut off? */
+static bool is_cut_character(rsi_slice end, uint64_t first_bad)
 {
-    size_t whole = 0;
-    size_t broken = 0;
-    size_t i = 0;
-    if (size - first_bad < 4 && (unsigned char)bytes[first_bad] >= 0xE0) {
-        bool cut = true;
-        for (size_t k = first_bad + 1; k < size; k++)
-            cut = cut && ((unsigned char)bytes[k] & 0xC0) == 0x80;
-        if (cut && (size - first_bad > 1 || first_bad > 64))
-            return true;
-    }
-    while (i < size) {
-        size_t before = i;
-        if ((unsigned char)bytes[i] < 0x80) {
-            i++;
-            continue;
-        }
-        rsi_utf8_next(bytes, size, &i);
-        if (i - before > 1)
-            whole++;
-        else
-            broken++;
-    }
-    return whole >= 20 * broken;
+    if (end.size >= 4 || (unsigned char)end.data[0] < 0xE0)
+        return false;
+    for (size_t k = 1; k < end.size; k++)
+        if (((unsigned char)end.data[k] & 0xC0) != 0x80)
+            return false;
+    return end.size > 1 || first_bad > 64;
 }
 
-/* Begin behind a line end, so that no character of several bytes is cut. */
-static const char *detection_window(size_t *window, const char *bytes, size_t size, size_t middle)
+/* Mostly UTF-8: the broken bytes are few beside the whole characters above ASCII. */
+static int count_characters(bool *few_broken, const rsi_input *input)
 {
-    size_t start = middle > DETECTED / 8 ? middle - DETECTED / 8 : 0;
-    if (start > 0) {
-        const char *line = memchr(bytes + start, '\n', middle - start);
-        start = line != NULL ? (size_t)(line - bytes) + 1 : middle;
+    rsi_input_walk walk = {.input = input};
+    uint64_t whole = 0;
+    uint64_t broken = 0;
+    size_t carried = 0;
+    int found = 0;
+    while ((found = rsi_input_next(&walk, carried)) > 0) {
+        size_t i = 0;
+        while (i < walk.size && (walk.is_last || walk.size - i >= RSI_UTF8_MAX)) {
+            const size_t before = i;
+            if ((unsigned char)walk.data[i] < 0x80) {
+                i++;
+                continue;
+            }
+            rsi_utf8_next(walk.data, walk.size, &i);
+            if (i - before > 1)
+                whole++;
+            else
+                broken++;
+        }
+        carried = walk.size - i;
     }
-    *window = size - start < DETECTED ? size - start : DETECTED;
-    return bytes + start;
+    rsi_input_walk_free(&walk);
+    *few_broken = whole >= 20 * broken;
+    return found;
+}
+
+static int nearly_utf8(bool *nearly, rsi_bytes *buffer, const rsi_input *input, uint64_t first_bad)
+{
+    rsi_slice end;
+    int status = rsi_input_peek(&end, buffer, input, first_bad, RSI_UTF8_MAX);
+    *nearly = status == RAGSTORE_OK && is_cut_character(end, first_bad);
+    return status != RAGSTORE_OK || *nearly ? status : count_characters(nearly, input);
 }
 
 static bool detected_encoding(char encoding[RSI_ENCODING_MAX], const char *bytes, size_t size)
@@ -183,40 +191,116 @@ static bool detected_encoding(char encoding[RSI_ENCODING_MAX], const char *bytes
     return found;
 }
 
-/* ISO-2022-JP is seven bits wide and so looks like ASCII but for its escapes. */
-static const char *find_escape(const char *bytes, size_t size)
+/* What uchardet makes of a window around `middle`, which begins behind a line end, so that no character
+ * of several bytes is cut. */
+static int detect(char encoding[RSI_ENCODING_MAX], rsi_bytes *buffer, const rsi_input *input,
+                  uint64_t middle)
 {
-    const char *escape = memmem(bytes, size, "\x1B$B", 3);
-    return escape != NULL ? escape : memmem(bytes, size, "\x1B$@", 3);
+    const uint64_t before = middle > DETECTED / 8 ? DETECTED / 8 : middle;
+    rsi_slice window;
+    int status =
+        rsi_input_peek(&window, buffer, input, middle - before, (size_t)before + DETECTED);
+    if (status != RAGSTORE_OK)
+        return status;
+    if (before < middle) {
+        const char *line = memchr(window.data, '\n', (size_t)before);
+        const size_t skipped = line != NULL ? (size_t)(line - window.data) + 1 : (size_t)before;
+        window.data += skipped;
+        window.size -= skipped;
+    }
+    detected_encoding(encoding, window.data, window.size < DETECTED ? window.size : DETECTED);
+    return RAGSTORE_OK;
 }
 
-void rsi_guess_encoding(char encoding[RSI_ENCODING_MAX], size_t *bom_size, const char *bytes,
-                        size_t size, bool believe_document)
+/* What all bytes say. */
+typedef struct survey {
+    bool is_utf8;
+    uint64_t first_bad;  /* when it is not */
+    uint64_t escapes[2]; /* the first of each kind; UINT64_MAX: none */
+} survey;
+
+/* ISO-2022-JP is seven bits wide and so looks like ASCII but for its escapes. */
+static void note_escapes(survey *found, const rsi_input_walk *window)
 {
-    size_t bad = 0;
-    *bom_size = 0;
-    const char *name = byte_order_mark(bom_size, bytes, size);
-    if (name == NULL)
-        name = encoding_of_zeros(bytes, size);
-    if (name != NULL) {
-        set_encoding(encoding, name);
+    static const char *const escapes[] = {"\x1B$B", "\x1B$@"};
+    if (memchr(window->data, 0x1B, window->size) == NULL)
         return;
+    for (size_t i = 0; i < 2; i++) {
+        const char *at = memmem(window->data, window->size, escapes[i], 3);
+        if (at != NULL && found->escapes[i] == UINT64_MAX)
+            found->escapes[i] = window->end - window->size + (uint64_t)(at - window->data);
     }
-    if (rsi_utf8_valid(bytes, size, &bad)) {
-        const char *escape = find_escape(bytes, size);
-        set_encoding(encoding, "utf-8");
-        if (escape == NULL)
-            return;
-        bad = (size_t)(escape - bytes);
-    } else {
-        if (believe_document && declared_encoding(encoding, bytes, size))
-            return;
-        set_encoding(encoding, "utf-8");
-        if (nearly_utf8(bytes, size, bad))
-            return;
-        set_encoding(encoding, "windows-1252");
+}
+
+/* Validity is looked at up to the end of each window, but for a character that may go on behind it. */
+static int look_at_all(survey *found, const rsi_input *input)
+{
+    rsi_input_walk walk = {.input = input};
+    uint64_t valid_to = 0;
+    size_t carried = 0;
+    int more = 0;
+    *found = (survey){.is_utf8 = true, .escapes = {UINT64_MAX, UINT64_MAX}};
+    while (found->is_utf8 && (more = rsi_input_next(&walk, carried)) > 0) {
+        const size_t from = (size_t)(valid_to - (walk.end - walk.size));
+        size_t bad = walk.size - from;
+        if (!rsi_utf8_valid(walk.data + from, walk.size - from, &bad) &&
+            (walk.is_last || walk.size - from - bad >= RSI_UTF8_MAX)) {
+            found->is_utf8 = false;
+            found->first_bad = valid_to + bad;
+        }
+        valid_to += bad;
+        note_escapes(found, &walk);
+        carried = (size_t)(walk.end - valid_to);
+        if (carried < 2) /* an escape may go on behind the window */
+            carried = walk.size < 2 ? walk.size : 2;
     }
-    size_t window;
-    const char *start = detection_window(&window, bytes, size, bad);
-    detected_encoding(encoding, start, window);
+    rsi_input_walk_free(&walk);
+    return found->is_utf8 && more < 0 ? more : RAGSTORE_OK;
+}
+
+/* Of bytes without a mark. */
+static int guess_by_all(char encoding[RSI_ENCODING_MAX], rsi_bytes *buffer, const rsi_input *input,
+                        bool believe_document)
+{
+    survey found;
+    rsi_slice start;
+    bool nearly;
+    int status = look_at_all(&found, input);
+    if (status != RAGSTORE_OK)
+        return status;
+    if (found.is_utf8) {
+        const uint64_t escape = found.escapes[found.escapes[0] == UINT64_MAX];
+        set_encoding(encoding, "utf-8");
+        return escape == UINT64_MAX ? RAGSTORE_OK : detect(encoding, buffer, input, escape);
+    }
+    status = rsi_input_peek(&start, buffer, input, 0, DECLARED);
+    if (status != RAGSTORE_OK ||
+        (believe_document && declared_encoding(encoding, start.data, start.size)))
+        return status;
+    set_encoding(encoding, "utf-8");
+    status = nearly_utf8(&nearly, buffer, input, found.first_bad);
+    if (status != RAGSTORE_OK || nearly)
+        return status;
+    set_encoding(encoding, "windows-1252");
+    return detect(encoding, buffer, input, found.first_bad);
+}
+
+int rsi_guess_encoding(char encoding[RSI_ENCODING_MAX], size_t *bom_size, const rsi_input *input,
+                       bool believe_document)
+{
+    rsi_bytes buffer = {0};
+    rsi_slice start;
+    *bom_size = 0;
+    int status = rsi_input_peek(&start, &buffer, input, 0, SAMPLE);
+    const char *name = NULL;
+    if (status == RAGSTORE_OK)
+        name = byte_order_mark(bom_size, start.data, start.size);
+    if (status == RAGSTORE_OK && name == NULL)
+        name = encoding_of_zeros(start.data, start.size);
+    if (name != NULL)
+        set_encoding(encoding, name);
+    else if (status == RAGSTORE_OK)
+        status = guess_by_all(encoding, &buffer, input, believe_document);
+    rsi_bytes_free(&buffer);
+    return status;
 }

@@ -203,6 +203,7 @@ int rsi_extract_json_lines(rsi_extracted *out, rsi_slice source)
         if (status == RAGSTORE_OK)
             status = end_record(&f);
         rsi_json_free(value);
+        rsi_source_passed(out, offset);
     }
     rsi_bytes_free(&f.path);
     return status;

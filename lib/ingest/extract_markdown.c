@@ -230,13 +230,9 @@ static void read_front_matter(markdown *state, size_t *offset)
     }
 }
 
-int rsi_extract_markdown(rsi_extracted *out, rsi_bytes *source)
+int rsi_extract_markdown(rsi_extracted *out, rsi_slice source)
 {
-    rsi_bytes_free(&out->text);
-    out->text = *source;
-    rsi_bytes_init(source);
-    markdown state = {.out = out, .start = SIZE_MAX};
-    state.text = (rsi_slice){out->text.data, out->text.size};
+    markdown state = {.out = out, .text = source, .start = SIZE_MAX};
     rsi_slice line;
     size_t offset = 0;
     read_front_matter(&state, &offset);

@@ -10,7 +10,9 @@
 #ifndef RSI_INGEST_EXTRACT_PARTS_H
 #define RSI_INGEST_EXTRACT_PARTS_H
 
+#include "files/spill.h"
 #include "ingest/extract.h"
+#include "ingest/extract_input.h"
 
 #include <stdbool.h>
 
@@ -32,24 +34,24 @@ int rsi_refuse_binary(const char *bytes, size_t size);
  * is UTF-8 but for a few bytes; *bom_size bytes at the start are not text. What HTML and XML say
  * about themselves counts when believe_document. */
 #define RSI_ENCODING_MAX 32
-void rsi_guess_encoding(char encoding[RSI_ENCODING_MAX], size_t *bom_size, const char *bytes,
-                        size_t size, bool believe_document);
+int rsi_guess_encoding(char encoding[RSI_ENCODING_MAX], size_t *bom_size, const rsi_input *input,
+                       bool believe_document);
 
 /* extract_decode.c: bytes to UTF-8 with "\n" line ends and without control characters.
  * NOT_EXTRACTABLE when too little of it is text. */
-int rsi_decode(rsi_bytes *text, char encoding[RSI_ENCODING_MAX], const char *bytes, size_t size);
+int rsi_decode(rsi_spill *text, char encoding[RSI_ENCODING_MAX], const rsi_input *input);
 
 /* extract_kind.c */
 int rsi_text_kind_of(rsi_text_kind *kind, char media_type[64], rsi_slice text, const char *filename,
                      const char *hint);
 
 /*
- * One extractor for each kind. `source` is decoded text; those that keep it as it is take it over
- * and leave `source` empty.
+ * One extractor for each kind. `source` is decoded text; the first three keep it as it is: blocks lie
+ * in it.
  */
-int rsi_extract_plain(rsi_extracted *out, rsi_bytes *source);
-int rsi_extract_code(rsi_extracted *out, rsi_bytes *source);
-int rsi_extract_markdown(rsi_extracted *out, rsi_bytes *source);
+int rsi_extract_plain(rsi_extracted *out, rsi_slice source);
+int rsi_extract_code(rsi_extracted *out, rsi_slice source);
+int rsi_extract_markdown(rsi_extracted *out, rsi_slice source);
 int rsi_extract_html(rsi_extracted *out, rsi_slice source);
 int rsi_extract_csv(rsi_extracted *out, rsi_slice source);
 /* INVALID_DATA: not JSON after all, or more than the parser is given. */
@@ -61,6 +63,9 @@ int rsi_extract_json_lines(rsi_extracted *out, rsi_slice source);
 /* A block of text[start..end) without the white space around it; nothing when that is empty. */
 int rsi_add_block(rsi_extracted *out, rsi_block_kind kind, uint32_t level, size_t start,
                   size_t end);
+bool rsi_has_blocks(const rsi_extracted *out);
+/* An extractor that writes a text of its own has passed this place of its source. */
+void rsi_source_passed(rsi_extracted *out, size_t offset);
 /* End what stands in the text with a blank line, so that a block can begin behind it. */
 void rsi_blank_line(rsi_bytes *text);
 /* Append text with runs of white space as one space. */

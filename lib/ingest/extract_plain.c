@@ -146,20 +146,11 @@ static int read_paragraph(plain *state, rsi_slice first, size_t *offset)
     return add_paragraph(state, start, end);
 }
 
-static void take_over(rsi_extracted *out, rsi_bytes *source)
+int rsi_extract_plain(rsi_extracted *out, rsi_slice source)
 {
-    rsi_bytes_free(&out->text);
-    out->text = *source;
-    rsi_bytes_init(source);
-}
-
-int rsi_extract_plain(rsi_extracted *out, rsi_bytes *source)
-{
-    plain state = {.out = out};
+    plain state = {.out = out, .text = source};
     rsi_slice line;
     size_t offset = 0;
-    take_over(out, source);
-    state.text = (rsi_slice){out->text.data, out->text.size};
     int status = read_title(&state, &offset);
     while (status == RAGSTORE_OK && rsi_next_line(state.text, &offset, &line))
         if (!is_blank(line) && !read_heading(&state, line, &offset, &status))
@@ -167,13 +158,11 @@ int rsi_extract_plain(rsi_extracted *out, rsi_bytes *source)
     return status;
 }
 
-int rsi_extract_code(rsi_extracted *out, rsi_bytes *source)
+int rsi_extract_code(rsi_extracted *out, rsi_slice text)
 {
     rsi_slice line;
     size_t offset = 0;
     int status = RAGSTORE_OK;
-    take_over(out, source);
-    rsi_slice text = {out->text.data, out->text.size};
     size_t start = 0;
     while (status == RAGSTORE_OK && rsi_next_line(text, &offset, &line)) {
         if (is_blank(line)) {

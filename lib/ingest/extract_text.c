@@ -12,9 +12,49 @@
 #include <string.h>
 #include <utf8proc.h>
 
+#define BLOCKS_HELD 4096
+#define TEXT_HELD ((size_t)1 << 20)
+
+/* The written text goes to the disk but for what may still be changed: white space at its end. */
+static int keep_text(rsi_extracted *out)
+{
+    rsi_bytes *text = &out->text;
+    size_t size = text->size;
+    while (size > 0 && rsi_is_space(text->data[size - 1]))
+        size--;
+    if (size > 0)
+        size--; /* that something stands before it shows */
+    int status = size == 0 ? RAGSTORE_OK : rsi_spill_append(&out->large->text, text->data, size);
+    if (status != RAGSTORE_OK || size == 0)
+        return status;
+    memmove(text->data, text->data + size, text->size - size);
+    text->size -= size;
+    text->data[text->size] = '\0';
+    return RAGSTORE_OK;
+}
+
+/* A block was added that begins at `start`: let go of what came before. */
+static int keep_large(rsi_extracted *out, size_t start)
+{
+    rsi_large_text *large = out->large;
+    int status = RAGSTORE_OK;
+    if (out->kept.data != NULL)
+        rsi_spill_forget(&large->source, start);
+    else if (out->text.size >= TEXT_HELD)
+        status = keep_text(out);
+    if (status != RAGSTORE_OK || out->block_count < BLOCKS_HELD)
+        return status;
+    status =
+        rsi_spill_append(&large->blocks, out->blocks, out->block_count * sizeof *out->blocks);
+    out->block_count = 0;
+    if (status == RAGSTORE_OK && large->input->look != NULL)
+        status = large->input->look(large->input->user, large->input->size);
+    return status;
+}
+
 int rsi_add_block(rsi_extracted *out, rsi_block_kind kind, uint32_t level, size_t start, size_t end)
 {
-    const char *text = out->text.data;
+    const char *text = out->kept.data != NULL ? out->kept.data : out->text.data;
     while (start < end && rsi_is_space(text[start]))
         start++;
     while (end > start && rsi_is_space(text[end - 1]))
@@ -24,8 +64,21 @@ int rsi_add_block(rsi_extracted *out, rsi_block_kind kind, uint32_t level, size_
     if (!rsi_grow((void **)&out->blocks, &out->block_capacity, out->block_count + 1,
                   sizeof *out->blocks))
         return RAGSTORE_E_NO_MEMORY;
-    out->blocks[out->block_count++] = (rsi_block){start, end, kind, level, 0};
-    return RAGSTORE_OK;
+    const size_t before = out->large == NULL ? 0 : (size_t)rsi_spill_size(&out->large->text);
+    out->blocks[out->block_count++] = (rsi_block){before + start, before + end, kind, level, 0};
+    return out->large == NULL ? RAGSTORE_OK : keep_large(out, start);
+}
+
+bool rsi_has_blocks(const rsi_extracted *out)
+{
+    return out->block_count > 0 ||
+           (out->large != NULL && rsi_spill_size(&out->large->blocks) > 0);
+}
+
+void rsi_source_passed(rsi_extracted *out, size_t offset)
+{
+    if (out->large != NULL)
+        rsi_spill_forget(&out->large->source, offset);
 }
 
 void rsi_blank_line(rsi_bytes *text)

@@ -63,8 +63,9 @@ static void ingest_document_prepare__embeds_each_chunk_within_the_models_limit(v
     const rsi_document_fields fields = {.filename = "a.txt"};
     with_model_begin(&w, state);
     rsi_bytes_append_text(&bytes, long_text);
+    const rsi_input input = {.bytes = bytes.data, .size = bytes.size};
     assert_int_equal(rsi_entity_read(&entity, w.s.store, ACME, w.s.incarnation), 0);
-    assert_int_equal(rsi_prepare_bytes(&prepared, w.s.store, &entity, &bytes, &fields), 0);
+    assert_int_equal(rsi_prepare_input(&prepared, w.s.store, &entity, &input, &fields), 0);
     assert_true(prepared.count > 1);
     assert_int_equal(prepared.dimension, 24);
     assert_string_equal(prepared.embedder, rsi_embedder_fingerprint(w.embedder));
@@ -164,7 +165,8 @@ static int prepare_bytes_once(void *user)
     preparing *p = user;
     rsi_prepared prepared;
     const rsi_document_fields fields = {.filename = "a.txt"};
-    int status = rsi_prepare_bytes(&prepared, p->w->s.store, p->entity, p->bytes, &fields);
+    const rsi_input input = {.bytes = p->bytes->data, .size = p->bytes->size};
+    int status = rsi_prepare_input(&prepared, p->w->s.store, p->entity, &input, &fields);
     assert_true(status == RAGSTORE_OK || is_empty(&prepared));
     rsi_prepared_free(&prepared);
     return status;
@@ -192,8 +194,9 @@ static int prepare_by_callback_once(void *user)
     rsi_bytes_append_text(&pdf, "%PDF-1.4 a wing lifts");
     int status = rsi_bytes_status(&pdf);
     memset(&prepared, 0, sizeof prepared);
+    const rsi_input input = {.bytes = pdf.data, .size = pdf.size};
     if (status == RAGSTORE_OK)
-        status = rsi_prepare_bytes(&prepared, p->w->s.store, p->entity, &pdf, &fields);
+        status = rsi_prepare_input(&prepared, p->w->s.store, p->entity, &input, &fields);
     assert_true(status == RAGSTORE_OK || is_empty(&prepared));
     assert_true(status != RAGSTORE_OK || (prepared.text_in_chunks && prepared.count == 2));
     rsi_prepared_free(&prepared);
