@@ -214,8 +214,12 @@ static void add(ragstore_entity *entity, stages *s)
     enter(s, "write");
     for (uint64_t i = 0; i < s->megabytes; i++) {
         write_piece(&w);
-        check(ragstore_upload_write(upload, w.piece, PIECE));
+        check(ragstore_upload_write(upload, w.piece, w.size));
     }
+    w.size = 0;
+    if (w.words > 0)
+        end_paragraph(&w);
+    check(ragstore_upload_write(upload, w.piece, w.size));
     free(w.piece);
     check(ragstore_upload_commit(&document, upload));
     ragstore_document_free(document);
