@@ -155,8 +155,10 @@ class Chroma:
 
     def __init__(self, folder: Path, rows: int) -> None:
         import chromadb
+        from chromadb.api.shared_system_client import SharedSystemClient
         from chromadb.config import Settings
 
+        SharedSystemClient.clear_system_cache()  # it keeps what a folder had in the round before
         client = chromadb.PersistentClient(path=str(folder),
                                            settings=Settings(anonymized_telemetry=False))
         self.items = client.create_collection("bench", metadata={"hnsw:space": "ip"},

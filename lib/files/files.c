@@ -332,6 +332,12 @@ void rsi_file_forget(rsi_file *file, const void *bytes, size_t size)
         file->table->forget(file->table->self, bytes, size);
 }
 
+bool rsi_root_view_reaches(const rsi_root *root, size_t viewed, size_t size)
+{
+    const size_t step = root->table->view_step;
+    return step > 0 && viewed > 0 && size >= viewed && (size - 1) / step == (viewed - 1) / step;
+}
+
 void rsi_root_unview(rsi_root *root, const void *bytes, size_t size)
 {
     if (bytes != NULL)

@@ -82,6 +82,8 @@ typedef struct rsi_file_table {
     void (*unview)(void *self, const void *bytes, size_t size);
     /* These bytes of a view will hardly be looked at again. NULL: it makes no difference. */
     void (*forget)(void *self, const void *bytes, size_t size);
+    size_t view_step; /* a view reaches to the next multiple of this, and shows what is written there
+                         when the file grows; unview takes any size in the same step. 0: none does */
     void *self;
 } rsi_file_table;
 
@@ -164,6 +166,9 @@ void rsi_file_unview(rsi_file *file, const void *bytes, size_t size);
 void rsi_file_forget(rsi_file *file, const void *bytes, size_t size);
 /* The same for a file that is closed: a view outlives it. */
 void rsi_root_unview(rsi_root *root, const void *bytes, size_t size);
+/* Does a view of `viewed` bytes show `size` bytes of its file, which has them by now? Then it is one of
+ * `size` bytes from now on. */
+bool rsi_root_view_reaches(const rsi_root *root, size_t viewed, size_t size);
 
 /* ---- directories ---- */
 

@@ -244,6 +244,14 @@ static int posix_lock(void *self, int handle, uint64_t start, uint64_t size, int
     return errno == EACCES ? -EAGAIN : -errno;
 }
 
+#define VIEW_STEP ((size_t)1 << 20)
+
+/* More is mapped than there is, so that a file that grows needs no new mapping each time. */
+static size_t mapped_size(size_t size)
+{
+    return size > SIZE_MAX - VIEW_STEP ? size : (size + VIEW_STEP - 1) / VIEW_STEP * VIEW_STEP;
+}
+
 static int posix_view(void *self, int handle, size_t size, const void **bytes)
 {
     static const char nothing[1];
@@ -253,7 +261,7 @@ static int posix_view(void *self, int handle, size_t size, const void **bytes)
         *bytes = nothing;
         return 0;
     }
-    void *mapped = mmap(NULL, size, PROT_READ, MAP_SHARED, handle, 0);
+    void *mapped = mmap(NULL, mapped_size(size), PROT_READ, MAP_SHARED, handle, 0);
     if (mapped == MAP_FAILED)
         return -errno;
     *bytes = mapped;
@@ -264,7 +272,7 @@ static void posix_unview(void *self, const void *bytes, size_t size)
 {
     (void)self;
     if (size > 0)
-        munmap((void *)(uintptr_t)bytes, size);
+        munmap((void *)(uintptr_t)bytes, mapped_size(size));
 }
 
 /* Whole pages inside of the bytes; a mapping of a file gets them back from it. */
@@ -297,5 +305,6 @@ const rsi_file_table rsi_files_posix = {
     .view = posix_view,
     .unview = posix_unview,
     .forget = posix_forget,
+    .view_step = VIEW_STEP,
     .self = NULL,
 };

@@ -9,7 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#define FILES_OPEN_MAX 16
+#define FILES_OPEN_MAX 4
 
 static rsi_path path_of(const char *entity_id, uint32_t number)
 {

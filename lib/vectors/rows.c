@@ -164,6 +164,10 @@ int rsi_rows_view(rsi_rows *rows, rsi_rows_segment *segment, uint64_t size)
 {
     if (size == segment->viewed)
         return RAGSTORE_OK;
+    if (rsi_root_view_reaches(rows->root, segment->viewed, (size_t)size)) {
+        segment->viewed = (size_t)size;
+        return RAGSTORE_OK;
+    }
     const void *view = NULL;
     if (size > 0) {
         int status = rsi_file_view(segment->file, (size_t)size, &view);

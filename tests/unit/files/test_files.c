@@ -332,6 +332,35 @@ static void files_file__reserve_holds_blocks_and_no_bytes(void **state)
     rsi_root_close(root);
 }
 
+static void files_file__views_show_what_a_growing_file_gets(void **state)
+{
+    static char many[3 << 20];
+    const void *view;
+    rsi_file *file;
+    rsi_root *root = open_root(state);
+    const size_t step = rsi_root_table(root)->view_step;
+    for (size_t i = 0; i < sizeof many; i++)
+        many[i] = (char)(i % 251);
+    assert_true(step > 1 && step < sizeof many);
+    write_below(state, "f", "");
+    assert_int_equal(rsi_file_open(&file, root, "f", RSI_OPEN_WRITE), RAGSTORE_OK);
+    assert_int_equal(rsi_file_write_at(file, many, 7, 0), RAGSTORE_OK);
+    assert_int_equal(rsi_file_view(file, 7, &view), RAGSTORE_OK);
+    assert_int_equal(rsi_file_write_at(file, many, sizeof many, 0), RAGSTORE_OK);
+    assert_true(rsi_root_view_reaches(root, 7, step));
+    assert_false(rsi_root_view_reaches(root, 7, step + 1));
+    assert_true(rsi_root_view_reaches(root, step + 1, 2 * step));
+    assert_false(rsi_root_view_reaches(root, 0, 7));
+    assert_false(rsi_root_view_reaches(root, 8, 7));
+    assert_memory_equal(view, many, step);
+    rsi_file_unview(file, view, step); /* all of it */
+    assert_int_equal(rsi_file_view(file, step, &view), RAGSTORE_OK);
+    assert_memory_equal(view, many, step);
+    rsi_file_unview(file, view, step);
+    assert_int_equal(rsi_file_close(file), RAGSTORE_OK);
+    rsi_root_close(root);
+}
+
 static void files_file__views_no_byte_behind_the_end(void **state)
 {
     const void *bytes;
@@ -725,6 +754,7 @@ int main(void)
         IN_TEMPORARY(files_file__exclusive_creation_finds_what_is_there),
         IN_TEMPORARY(files_file__read_only_handles_cannot_write),
         IN_TEMPORARY(files_file__reserve_holds_blocks_and_no_bytes),
+        IN_TEMPORARY(files_file__views_show_what_a_growing_file_gets),
         IN_TEMPORARY(files_file__views_no_byte_behind_the_end),
         IN_TEMPORARY(files_file__locks_exclude_other_handles),
         IN_TEMPORARY(files_file__never_uses_standard_descriptors),

@@ -294,8 +294,8 @@ static void storage_journal_vectors__keep_few_files_open(void **state)
         assert_int_equal(rsi_row_files_note(files, root, ENTITY, n, n), 0);
     }
     assert_int_equal(files->count, 300);
-    assert_int_equal(files->open, 16);
-    assert_int_equal(power_disk_open_handles(disk), handles + 16);
+    assert_int_equal(files->open, 4);
+    assert_int_equal(power_disk_open_handles(disk), handles + 4);
     assert_int_equal(rsi_row_files_flush(files, root), 0);
     rsi_row_files_forget(files, 290);
     assert_int_equal(files->count, 10);

@@ -419,9 +419,33 @@ static void vectors_rows_append__first_append_makes_the_directory_or_fails_clean
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, temporary_setup, temporary_teardown)
 
+/* Small appends need no new mapping each time. */
+static void vectors_rows_append__maps_again_when_a_step_is_full(void **state)
+{
+    const uint32_t dimension = 1024; /* 4 KiB a row */
+    fixture f;
+    fixture_begin(&f, state);
+    f.faults.table.view_step = rsi_files_posix.view_step;
+    rsi_rows *rows = open_rows(&f, dimension);
+    fault_files_reset_counts(&f.faults);
+    for (int64_t chunk = 0; chunk < 600; chunk++) {
+        assert_int_equal(append(rows, chunk, 1, NULL, NULL), 0);
+        assert_row(rows, chunk);
+    }
+    assert_row(rows, 0);
+    assert_in_range(fault_files_count(&f.faults, FAULT_VIEW), 2, 4); /* of 1 MiB, for 2.4 MiB */
+    rsi_rows_close(rows);
+    rows = open_rows(&f, dimension);
+    for (int64_t chunk = 0; chunk < 600; chunk++)
+        assert_row(rows, chunk);
+    rsi_rows_close(rows);
+    fixture_end(&f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        TEST(vectors_rows_append__maps_again_when_a_step_is_full),
         TEST(vectors_rows_append__rolls_over_to_new_blocks_and_segments),
         TEST(vectors_rows_append__keeps_files_and_blocks_within_their_limits),
         TEST(vectors_rows_append__takes_a_row_larger_than_the_limits),
