@@ -128,6 +128,7 @@ ROOM_vectors := \
     faiss_layout.c \
     faiss_pieces.c \
     faiss_processor.c \
+    faiss_sum.c \
     index_faiss.c \
     kernel.c \
     kernel_avx2.c \
