@@ -2889,7 +2889,8 @@ RAGSTORE_API int ragstore_index_vector(float *vector, ragstore_index *index, int
 
 /**
  * Write vector_store/index.faiss anew from the rows, so that it is exact now. Entities of up to
- * 20,000 vectors have it without being asked, a moment after a checkpoint.
+ * 20,000 vectors have it without being asked, a moment after a checkpoint. For a kind of index of
+ * FAISS's it is that index, and the next start reads it instead of making it again.
  *
  * @param index  not NULL
  *

@@ -121,6 +121,7 @@ ROOM_vectors := \
     code_scan.c \
     code_scan_avx2.c \
     code_scan_avx512.c \
+    faiss_blocks.c \
     faiss_factory.c \
     faiss_file.c \
     faiss_index.c \
@@ -128,7 +129,13 @@ ROOM_vectors := \
     faiss_layout.c \
     faiss_pieces.c \
     faiss_processor.c \
+    faiss_saved.c \
     faiss_sum.c \
+    faiss_walk.c \
+    faiss_walk_codes.c \
+    faiss_walk_graph.c \
+    faiss_walk_lists.c \
+    faiss_walk_transform.c \
     index_faiss.c \
     kernel.c \
     kernel_avx2.c \
@@ -213,6 +220,7 @@ ROOM_entities := \
     entity.c \
     entity_describe.c \
     export.c \
+    export_faiss.c \
     index_plan.c \
     index_settings.c \
     open_stores.c \

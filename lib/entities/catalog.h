@@ -24,7 +24,7 @@
 #include "entities/entity.h"
 #include "lexical/lexical.h"
 #include "vectors/byte_codes.h"
-#include "vectors/faiss_index.h"
+#include "vectors/faiss_saved.h"
 #include "vectors/quantised.h"
 #include "vectors/vectors.h"
 
@@ -70,6 +70,7 @@ typedef struct rsi_catalog {
     bool wants_codes;          /* atomic: there is something to do for them, or for FAISS's */
     rsi_faiss_index *faiss;    /* of an entity that asks for it (catalog_faiss.c); or NULL */
     rsi_faiss_index *next_faiss; /* being made, to take its place */
+    bool faiss_sheds_dead;       /* it is made again without those that were deleted */
     size_t faiss_failed_at;      /* how many chunks there were when it could not be made; or 0 */
     char *index_problem;         /* why; or NULL */
 } rsi_catalog;
@@ -175,6 +176,10 @@ bool rsi_catalog_faiss_wants_work_locked(const rsi_catalog *catalog);
 void rsi_catalog_drop_faiss_locked(rsi_catalog *catalog);
 /* Do a piece of its work. Takes the lock. */
 int rsi_catalog_do_faiss(rsi_store *store, rsi_catalog *catalog);
+
+/* Add to the one that is searched whatever it lacks; nothing when that is another one by now. Takes the
+ * lock, under the store's codes_mutex. */
+int rsi_catalog_complete_faiss(rsi_catalog *catalog, const rsi_faiss_index *index);
 
 /* rsi_catalog_rebuild() of an entity that asks for FAISS. */
 int rsi_catalog_rebuild_faiss(rsi_store *store, rsi_catalog *catalog, const rsi_rebuild *rebuild);

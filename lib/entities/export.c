@@ -10,22 +10,22 @@
 #include <stdio.h>
 #include <string.h>
 
-/* What an index file is made from: the incarnation, and which chunks are alive. */
-static void stamp_of(char stamp[96], const rsi_catalog *catalog)
+void rsi_export_stamp_locked(char stamp[RSI_EXPORT_STAMP_MAX], const rsi_catalog *catalog)
 {
     uint32_t crc = 0;
     for (int64_t chunk = rsi_bitset_next(&catalog->alive, 0); chunk >= 0;
          chunk = rsi_bitset_next(&catalog->alive, chunk + 1))
         crc = rsi_crc32c(crc, &chunk, sizeof chunk);
-    snprintf(stamp, 96, "%s-%zu-%08" PRIx32, catalog->incarnation, catalog->alive.count, crc);
+    snprintf(stamp, RSI_EXPORT_STAMP_MAX, "%s-%zu-%08" PRIx32, catalog->incarnation,
+             catalog->alive.count, crc);
 }
 
 static int write_index_locked(rsi_store *store, rsi_catalog *catalog, const rsi_path *path)
 {
-    char stamp[96];
+    char stamp[RSI_EXPORT_STAMP_MAX];
     rsi_faiss_state state;
     rsi_root *root = rsi_storage_root(store->storage);
-    stamp_of(stamp, catalog);
+    rsi_export_stamp_locked(stamp, catalog);
     int status = rsi_faiss_check(&state, root, path->text, catalog->rows, &catalog->alive, stamp);
     if (status == RAGSTORE_OK && state == RSI_FAISS_DAMAGED)
         rsi_storage_log(store->storage, RAGSTORE_LOG_WARNING,
@@ -38,12 +38,12 @@ static int write_index_locked(rsi_store *store, rsi_catalog *catalog, const rsi_
 /* A file that was asked for once and has vectors of then: nobody should take it for today's. */
 static int drop_stale_index_locked(rsi_store *store, rsi_catalog *catalog, const rsi_path *path)
 {
-    char stamp[96];
+    char stamp[RSI_EXPORT_STAMP_MAX];
     rsi_faiss_state state;
     rsi_root *root = rsi_storage_root(store->storage);
     if (!rsi_file_exists(root, path->text))
         return RAGSTORE_OK;
-    stamp_of(stamp, catalog);
+    rsi_export_stamp_locked(stamp, catalog);
     int status = rsi_faiss_look(&state, root, path->text, stamp);
     if (status == RAGSTORE_OK && state != RSI_FAISS_CURRENT)
         status = rsi_faiss_remove(root, path->text);
@@ -60,7 +60,10 @@ static int export_index_locked(rsi_store *store, rsi_catalog *catalog, rsi_expor
 
 int rsi_export_index(rsi_store *store, rsi_catalog *catalog)
 {
-    int status;
+    bool handled;
+    int status = rsi_export_faiss(&handled, store, catalog, RSI_EXPORT_ALL);
+    if (status != RAGSTORE_OK || handled)
+        return rsi_wrap(status, "write index.faiss of \"%s\"", catalog->entity_id);
     pthread_rwlock_rdlock(&catalog->lock);
     if (catalog->rows == NULL)
         status = rsi_fail(RAGSTORE_E_EMBEDDER, "entities", "entity \"%s\" has no vectors",
@@ -73,9 +76,10 @@ int rsi_export_index(rsi_store *store, rsi_catalog *catalog)
 
 static int export_index_if_any(rsi_store *store, rsi_catalog *catalog, rsi_export_scope scope)
 {
-    int status = RAGSTORE_OK;
+    bool handled;
+    int status = rsi_export_faiss(&handled, store, catalog, scope);
     pthread_rwlock_rdlock(&catalog->lock);
-    if (catalog->rows != NULL)
+    if (status == RAGSTORE_OK && !handled && catalog->rows != NULL)
         status = export_index_locked(store, catalog, scope);
     pthread_rwlock_unlock(&catalog->lock);
     return rsi_wrap(status, "write index.faiss of \"%s\"", catalog->entity_id);

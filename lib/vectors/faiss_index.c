@@ -50,6 +50,7 @@ int rsi_faiss_index_wrap(rsi_faiss_index **out, FaissIndex *inside, const char *
     index->dimension = dimension;
     index->metric = metric;
     index->inside = inside;
+    index->holders = 1;
     *out = index;
     return RAGSTORE_OK;
 }
@@ -79,9 +80,15 @@ int rsi_faiss_index_new(rsi_faiss_index **out, const char *factory, uint32_t dim
                                  : rsi_faiss_index_wrap(out, inside, factory, dimension, metric);
 }
 
+rsi_faiss_index *rsi_faiss_index_hold(rsi_faiss_index *index)
+{
+    __atomic_add_fetch(&index->holders, 1, __ATOMIC_RELAXED);
+    return index;
+}
+
 void rsi_faiss_index_free(rsi_faiss_index *index)
 {
-    if (index == NULL)
+    if (index == NULL || __atomic_sub_fetch(&index->holders, 1, __ATOMIC_ACQ_REL) > 0)
         return;
     faiss_Index_free(index->inside);
     pthread_rwlock_destroy(&index->lock);

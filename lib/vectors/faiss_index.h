@@ -26,6 +26,8 @@ typedef struct rsi_faiss_index rsi_faiss_index;
 /* Without rows. INVALID_ARGUMENT names a factory string that FAISS does not know. */
 int rsi_faiss_index_new(rsi_faiss_index **out, const char *factory, uint32_t dimension,
                         rsi_metric metric);
+/* Another holder: it is there until each has freed it. */
+rsi_faiss_index *rsi_faiss_index_hold(rsi_faiss_index *index);
 void rsi_faiss_index_free(rsi_faiss_index *index); /* NULL is fine */
 
 bool rsi_faiss_index_is_trained(const rsi_faiss_index *index);

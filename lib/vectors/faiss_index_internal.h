@@ -6,8 +6,10 @@
 
 #if __has_include(<faiss/c_api/Index_c.h>)
 #include <faiss/c_api/Index_c.h>
+#include <faiss/c_api/MetaIndexes_c.h>
 #else
 #include <c_api/Index_c.h>
+#include <c_api/MetaIndexes_c.h>
 #endif
 
 #include <pthread.h>
@@ -21,6 +23,8 @@ struct rsi_faiss_index {
     size_t count;
     int64_t covered; /* chunks below are in it, if they have a row */
     size_t probes;   /* that FAISS was told; 0: not told yet */
+    unsigned holders; /* atomic */
+    bool is_not_saved; /* atomic: its kind is not read back from a file */
 };
 
 /* What FAISS answered: its message is copied at once. */
@@ -28,5 +32,9 @@ int rsi_faiss_result(int code, const char *doing);
 /* An index around what FAISS made, which is taken. */
 int rsi_faiss_index_wrap(rsi_faiss_index **out, FaissIndex *inside, const char *factory,
                          uint32_t dimension, rsi_metric metric);
+
+/* What FAISS finds, by the ids that are in it; -1 behind the last. Takes the lock. */
+int rsi_faiss_index_fetch(idx_t *ids, float *distances, rsi_faiss_index *index, const float *query,
+                          size_t wanted);
 
 #endif

@@ -15,11 +15,9 @@
 #if __has_include(<faiss/c_api/Index_c.h>)
 #include <faiss/c_api/IndexIVF_c.h>
 #include <faiss/c_api/IndexPreTransform_c.h>
-#include <faiss/c_api/MetaIndexes_c.h>
 #else
 #include <c_api/IndexIVF_c.h>
 #include <c_api/IndexPreTransform_c.h>
-#include <c_api/MetaIndexes_c.h>
 #endif
 
 #include <math.h>
@@ -65,6 +63,18 @@ static void settle_probes(rsi_faiss_index *index, size_t probes)
     faiss_IndexIVF_set_nprobe(lists, wanted);
     index->probes = wanted;
     pthread_rwlock_unlock(&index->lock);
+}
+
+int rsi_faiss_index_fetch(idx_t *ids, float *distances, rsi_faiss_index *index, const float *query,
+                          size_t wanted)
+{
+    settle_probes(index, 0);
+    pthread_rwlock_rdlock(&index->lock);
+    int status = rsi_faiss_result(
+        faiss_Index_search(index->inside, 1, query, (idx_t)wanted, distances, ids),
+        "search that index");
+    pthread_rwlock_unlock(&index->lock);
+    return status;
 }
 
 /* ---- candidates ---- */

@@ -1,0 +1,72 @@
+/* What the faiss_walk_….c files share: see faiss_walk.h. */
+#ifndef RSI_VECTORS_FAISS_WALK_INTERNAL_H
+#define RSI_VECTORS_FAISS_WALK_INTERNAL_H
+
+#include "vectors/faiss_walk.h"
+
+#define RSI_FAISS_CODE(a, b, c, d)                                                                 \
+    ((uint32_t)(a) | (uint32_t)(b) << 8 | (uint32_t)(c) << 16 | (uint32_t)(d) << 24)
+
+typedef struct rsi_faiss_walker {
+    rsi_faiss_blocks *blocks;
+    uint64_t offset; /* of what is read next */
+    bool
+        in_graph; /* FAISS makes a table of the squared number of a product quantiser's centroids */
+} rsi_faiss_walker;
+
+/* What an index says in its header. */
+typedef struct rsi_faiss_head {
+    uint32_t dimension;
+    uint64_t count;
+    enum rsi_faiss_metric metric;
+} rsi_faiss_head;
+
+/* Which kinds may lie where an index is expected. */
+enum {
+    RSI_FAISS_IS_FLAT = 1,
+    RSI_FAISS_IS_CODES = 2, /* SQ, PQ */
+    RSI_FAISS_IS_GRAPH = 4,
+    RSI_FAISS_IS_LISTS = 8,
+    RSI_FAISS_IS_TRANSFORMED = 16,
+};
+
+enum rsi_faiss_lists_kind {
+    RSI_FAISS_LISTS_FLAT,
+    RSI_FAISS_LISTS_SCALAR,
+    RSI_FAISS_LISTS_PRODUCT,
+};
+
+/* ---- faiss_walk.c ---- */
+
+int rsi_faiss_walk_fail(const rsi_faiss_walker *walker, const char *what);
+int rsi_faiss_walk_take(rsi_faiss_walker *walker, void *out, size_t size);
+/* The length of an array of elements of that size, which the file has room for. */
+int rsi_faiss_walk_length(uint64_t *count, rsi_faiss_walker *walker, size_t element_size);
+/* The same, which has to be `expected`. */
+int rsi_faiss_walk_expect_length(rsi_faiss_walker *walker, uint64_t expected, size_t element_size,
+                                 const char *what);
+int rsi_faiss_walk_flag(bool *out, rsi_faiss_walker *walker); /* 0 or 1 */
+/* Pass over numbers that are all finite, and short enough; over bytes of any value. */
+int rsi_faiss_walk_floats(rsi_faiss_walker *walker, uint64_t count);
+int rsi_faiss_walk_bytes(rsi_faiss_walker *walker, uint64_t count);
+
+int rsi_faiss_walk_head(rsi_faiss_head *out, rsi_faiss_walker *walker);
+/* An index of one of these kinds, with so many vectors of that dimension. */
+int rsi_faiss_walk_index(rsi_faiss_walker *walker, unsigned kinds, uint32_t dimension,
+                         uint64_t count);
+
+/* ---- the other files: what lies behind the header ---- */
+
+/* Bytes of a code. */
+int rsi_faiss_walk_scalar_quantiser(uint64_t *code_size, rsi_faiss_walker *walker,
+                                    uint32_t dimension);
+int rsi_faiss_walk_product_quantiser(uint64_t *code_size, rsi_faiss_walker *walker,
+                                     uint32_t dimension);
+int rsi_faiss_walk_scalar_codes(rsi_faiss_walker *walker, const rsi_faiss_head *head);
+int rsi_faiss_walk_product_codes(rsi_faiss_walker *walker, const rsi_faiss_head *head);
+int rsi_faiss_walk_graph(rsi_faiss_walker *walker, const rsi_faiss_head *head);
+int rsi_faiss_walk_lists(rsi_faiss_walker *walker, const rsi_faiss_head *head,
+                         enum rsi_faiss_lists_kind kind);
+int rsi_faiss_walk_transforms(rsi_faiss_walker *walker, const rsi_faiss_head *head);
+
+#endif
