@@ -129,6 +129,7 @@ ROOM_vectors := \
     faiss_layout.c \
     faiss_pieces.c \
     faiss_processor.c \
+    faiss_query.c \
     faiss_saved.c \
     faiss_sum.c \
     faiss_walk.c \

@@ -7,7 +7,8 @@
  *
  * Derived from the rows, which never change: a chunk number that is in it stays right. Whether a
  * chunk is alive, or may be found, is asked of the set that a search is given; when that leaves too
- * few of the candidates, more are fetched, and at last the rows are searched exactly.
+ * few of the candidates, more are fetched, and at last the rows are searched exactly. A FAISS with search
+ * parameters (1.7.4 and later) is told the set, and gives none but allowed candidates.
  *
  * FAISS is called with arguments that were checked, on the threads that OpenMP is set to by the
  * host. Where rsi_faiss_available() says no, everything here answers UNSUPPORTED.

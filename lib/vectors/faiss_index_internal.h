@@ -24,6 +24,7 @@ struct rsi_faiss_index {
     int64_t covered; /* chunks below are in it, if they have a row */
     size_t probes;   /* that FAISS was told; 0: not told yet */
     unsigned holders; /* atomic */
+    bool takes_no_filter; /* atomic */
     bool is_not_saved; /* atomic: its kind is not read back from a file */
 };
 
@@ -33,8 +34,20 @@ int rsi_faiss_result(int code, const char *doing);
 int rsi_faiss_index_wrap(rsi_faiss_index **out, FaissIndex *inside, const char *factory,
                          uint32_t dimension, rsi_metric metric);
 
-/* What FAISS finds, by the ids that are in it; -1 behind the last. Takes the lock. */
-int rsi_faiss_index_fetch(idx_t *ids, float *distances, rsi_faiss_index *index, const float *query,
-                          size_t wanted);
+/* ---- faiss_query.c ---- */
+
+typedef struct rsi_faiss_query {
+    const float *vector;
+    size_t wanted;
+    size_t probes;             /* 0: the default */
+    const rsi_bitset *allowed; /* NULL: all. What is found may not be, where it cannot be told */
+    float *distances;          /* room for so many as are wanted */
+    idx_t *ids;                /* as they are in the index; -1 behind the last */
+} rsi_faiss_query;
+
+/* Takes the lock. */
+int rsi_faiss_query_ask(rsi_faiss_index *index, const rsi_faiss_query *query);
+/* Does it look for allowed rows only, as far as is known? */
+bool rsi_faiss_query_can_filter(const rsi_faiss_index *index);
 
 #endif

@@ -12,14 +12,6 @@
 #include "base/status.h"
 #include "vectors/kernel.h"
 
-#if __has_include(<faiss/c_api/Index_c.h>)
-#include <faiss/c_api/IndexIVF_c.h>
-#include <faiss/c_api/IndexPreTransform_c.h>
-#else
-#include <c_api/IndexIVF_c.h>
-#include <c_api/IndexPreTransform_c.h>
-#endif
-
 #include <math.h>
 #include <string.h>
 
@@ -29,53 +21,6 @@
 #define EXACT_SHARE 10  /* or one in so many of those in the index */
 #define FETCH_MAX 131072
 #define FETCH_STEP 4
-
-/* ---- how much FAISS looks at ---- */
-
-/* The lists below IDMap and transformations, or NULL. */
-static FaissIndexIVF *lists_of(FaissIndex *inside)
-{
-    FaissIndexIDMap *map = faiss_IndexIDMap_cast(inside);
-    FaissIndex *index = map == NULL ? inside : faiss_IndexIDMap_sub_index(map);
-    FaissIndexPreTransform *transform = faiss_IndexPreTransform_cast(index);
-    if (transform != NULL)
-        index = faiss_IndexPreTransform_index(transform);
-    return faiss_IndexIVF_cast(index);
-}
-
-static size_t default_probes(size_t lists)
-{
-    return (size_t)(sqrt((double)lists) * 1.5) + 1;
-}
-
-/* Parameters of FAISS are not to be changed while it searches. */
-static void settle_probes(rsi_faiss_index *index, size_t probes)
-{
-    pthread_rwlock_rdlock(&index->lock);
-    FaissIndexIVF *lists = lists_of(index->inside);
-    const size_t all = lists == NULL ? 1 : faiss_IndexIVF_nlist(lists);
-    const size_t wanted = probes == 0 ? default_probes(all) : probes < all ? probes : all;
-    const bool is_settled = lists == NULL || index->probes == wanted;
-    pthread_rwlock_unlock(&index->lock);
-    if (is_settled)
-        return;
-    pthread_rwlock_wrlock(&index->lock);
-    faiss_IndexIVF_set_nprobe(lists, wanted);
-    index->probes = wanted;
-    pthread_rwlock_unlock(&index->lock);
-}
-
-int rsi_faiss_index_fetch(idx_t *ids, float *distances, rsi_faiss_index *index, const float *query,
-                          size_t wanted)
-{
-    settle_probes(index, 0);
-    pthread_rwlock_rdlock(&index->lock);
-    int status = rsi_faiss_result(
-        faiss_Index_search(index->inside, 1, query, (idx_t)wanted, distances, ids),
-        "search that index");
-    pthread_rwlock_unlock(&index->lock);
-    return status;
-}
 
 /* ---- candidates ---- */
 
@@ -112,39 +57,51 @@ static int make_room(candidates *found, size_t room)
 }
 
 /* An id that is no chunk number at all is not in the set. */
-static int fetch(candidates *found, rsi_faiss_index *index, const float *query, size_t wanted,
+static int fetch(candidates *found, rsi_faiss_index *index, rsi_faiss_query *query,
                  const rsi_bitset *allowed, int64_t *covered)
 {
-    int status = make_room(found, wanted);
+    int status = make_room(found, query->wanted);
     if (status != RAGSTORE_OK)
         return status;
-    pthread_rwlock_rdlock(&index->lock);
-    *covered = index->covered;
-    status = rsi_faiss_result(
-        faiss_Index_search(index->inside, 1, query, (idx_t)wanted, found->distances, found->ids),
-        "search that index");
-    pthread_rwlock_unlock(&index->lock);
-    for (size_t i = 0; status == RAGSTORE_OK && i < wanted; i++)
+    query->distances = found->distances;
+    query->ids = found->ids;
+    *covered = rsi_faiss_index_covered(index); /* what is added meanwhile is searched as a row */
+    status = rsi_faiss_query_ask(index, query);
+    for (size_t i = 0; status == RAGSTORE_OK && i < query->wanted; i++)
         if (found->ids[i] >= 0 && found->ids[i] < *covered &&
             rsi_bitset_has(allowed, found->ids[i]))
             found->ids[found->count++] = found->ids[i];
     return status;
 }
 
+/* How many to ask for: so many more as others are not allowed, where FAISS cannot be told. */
+static size_t first_number(const rsi_faiss_index *index, const rsi_bitset *allowed, size_t total,
+                           size_t wanted, size_t most)
+{
+    const double share = (double)allowed->count / (double)total;
+    const double ask =
+        (double)wanted / (share < 1 && !rsi_faiss_query_can_filter(index) ? share : 1);
+    return ask < (double)most ? (size_t)ask : most;
+}
+
 /* As many as are wanted, or what FETCH_MAX gives. */
-static int fetch_enough(candidates *found, rsi_faiss_index *index, const float *query, size_t k,
-                        const rsi_bitset *allowed, size_t candidates_wanted, int64_t *covered)
+static int fetch_enough(candidates *found, rsi_faiss_index *index, const float *vector, size_t k,
+                        const rsi_bitset *allowed, const rsi_quantised_effort *effort,
+                        int64_t *covered)
 {
     const size_t total = rsi_faiss_index_count(index);
-    const double share = (double)allowed->count / (double)total;
-    const double wanted = (double)candidates_wanted / (share < 1 ? share : 1);
     const size_t most = total < FETCH_MAX ? total : FETCH_MAX;
-    size_t ask = wanted < (double)most ? (size_t)wanted : most;
+    rsi_faiss_query query = {
+        .vector = vector,
+        .probes = effort->probes,
+        .allowed = allowed->count < total ? allowed : NULL,
+        .wanted = first_number(index, allowed, total, effort->candidates, most),
+    };
     for (;;) {
-        int status = fetch(found, index, query, ask, allowed, covered);
-        if (status != RAGSTORE_OK || found->count >= k || ask == most)
+        int status = fetch(found, index, &query, allowed, covered);
+        if (status != RAGSTORE_OK || found->count >= k || query.wanted == most)
             return status;
-        ask = ask < most / FETCH_STEP ? ask * FETCH_STEP : most;
+        query.wanted = query.wanted < most / FETCH_STEP ? query.wanted * FETCH_STEP : most;
     }
 }
 
@@ -203,18 +160,21 @@ int rsi_faiss_index_search(rsi_hit *hits, size_t *count, rsi_faiss_index *index,
                            const rsi_quantised_effort *effort)
 {
     candidates found = {0};
+    rsi_quantised_effort how = {0};
     int64_t covered = 0;
     rsi_top top;
     *count = 0;
     if (query == NULL || allowed == NULL || hits == NULL ||
         is_searched_exactly(index, rows, query, k, allowed))
         return rsi_rows_search(hits, count, rows, query, k, allowed);
-    size_t wanted = effort == NULL ? 0 : effort->candidates;
-    if (wanted == 0)
-        wanted = CANDIDATES_MIN + CANDIDATES_PER_HIT * k;
-    settle_probes(index, effort == NULL ? 0 : effort->probes);
+    if (effort != NULL)
+        how = *effort;
+    if (how.candidates == 0)
+        how.candidates = CANDIDATES_MIN + CANDIDATES_PER_HIT * k;
+    if (how.candidates < k)
+        how.candidates = k;
     rsi_top_init(&top, hits, k);
-    int status = fetch_enough(&found, index, query, k, allowed, wanted < k ? k : wanted, &covered);
+    int status = fetch_enough(&found, index, query, k, allowed, &how, &covered);
     if (status == RAGSTORE_OK)
         status = score(&top, &found, rows, query);
     if (status == RAGSTORE_OK)

@@ -410,7 +410,10 @@ static int probe_one(rsi_faiss_probe *out, rsi_faiss_index *index, rsi_rows *row
     if (status == RAGSTORE_E_NOT_FOUND)
         return RAGSTORE_OK;
     if (status == RAGSTORE_OK)
-        status = rsi_faiss_index_fetch(found, distances, index, row, PROBE_DEPTH);
+        status = rsi_faiss_query_ask(index, &(rsi_faiss_query){.vector = row,
+                                                               .wanted = PROBE_DEPTH,
+                                                               .distances = distances,
+                                                               .ids = found});
     if (status != RAGSTORE_OK)
         return status;
     out->of++;

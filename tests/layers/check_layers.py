@@ -44,7 +44,7 @@ LEVEL_OF = {room: level for level, rooms in enumerate(LEVELS) for room in rooms}
 # Headers of other libraries, and the rooms that may see them.
 WRAPPED = {
     r"jansson\.h": {"json", "storage"},
-    r"(faiss/)?(c_api/)?\w+_c\.h|faiss/.*": {"vectors"},
+    r"(faiss/)?(c_api/)?(impl/)?\w+_c\.h|faiss/.*": {"vectors"},
     r"(openblas/)?cblas.*\.h|openblas_config\.h|lapacke?\.h": {"vectors"},
     r"immintrin\.h|arm_neon\.h|cpuid\.h": {"vectors", "embed", "json", "base"},
     r"libstemmer\.h": {"lexical"},

@@ -1,7 +1,7 @@
 /* Indexes of FAISS's: factory strings, the rows they need, search beside the rows, failures. */
 #include "rows_fixture.h"
 
-#include "vectors/faiss_index.h"
+#include "vectors/faiss_index_internal.h"
 
 #include <math.h>
 
@@ -170,6 +170,103 @@ static void vectors_faiss_index__is_trained_on_enough(void **state)
     rsi_faiss_index_free(NULL);
 }
 
+/* ---- queries ---- */
+
+enum { ASKED = 50 };
+
+static size_t ask(idx_t ids[ASKED], rsi_faiss_index *index, const float *vector, size_t probes,
+                  const rsi_bitset *allowed)
+{
+    float distances[ASKED];
+    size_t right = 0;
+    const rsi_faiss_query query = {.vector = vector,
+                                   .wanted = ASKED,
+                                   .probes = probes,
+                                   .allowed = allowed,
+                                   .distances = distances,
+                                   .ids = ids};
+    assert_int_equal(rsi_faiss_query_ask(index, &query), 0);
+    for (size_t i = 0; i < ASKED; i++)
+        right += ids[i] >= 0 && (allowed == NULL || rsi_bitset_has(allowed, ids[i]));
+    return right;
+}
+
+static rsi_faiss_index *make_whole(const char *factory, rsi_rows *rows, const rsi_bitset *all)
+{
+    rsi_faiss_index *index;
+    float *sample = malloc(COUNT_OF_ROWS * DIMENSION * sizeof *sample);
+    uint32_t seed = 3;
+    assert_non_null(sample);
+    for (size_t i = 0; i < COUNT_OF_ROWS * DIMENSION; i++)
+        sample[i] = random_number(&seed);
+    assert_int_equal(rsi_faiss_index_new(&index, factory, DIMENSION, RSI_METRIC_L2), 0);
+    if (!rsi_faiss_index_is_trained(index))
+        assert_int_equal(rsi_faiss_index_train(index, sample, COUNT_OF_ROWS), 0);
+    absorb_all(index, rows, all);
+    free(sample);
+    return index;
+}
+
+/* With search parameters FAISS finds none but allowed rows; without, or of a kind that takes no filter,
+ * it finds what there is. */
+static void vectors_faiss_query__leaves_out_what_is_not_allowed_where_it_can(void **state)
+{
+    static const char *const factories[] = {"HNSW16", "SQ8", "IVF16,Flat", "PQ4x4"};
+    fixture f;
+    skip_without_faiss();
+    fixture_begin(&f, state);
+    rsi_rows *rows = make_rows(&f, RSI_METRIC_L2);
+    rsi_bitset all = set_of(0, COUNT_OF_ROWS);
+    rsi_bitset some = {0};
+    for (int64_t chunk = 0; chunk < COUNT_OF_ROWS; chunk += 7)
+        assert_int_equal(rsi_bitset_add(&some, chunk), 0);
+    for (size_t i = 0; i < 4; i++) {
+        idx_t ids[ASKED];
+        const float query[DIMENSION] = {0.1f, -0.2f, 0.3f};
+        rsi_faiss_index *index = make_whole(factories[i], rows, &all);
+        const size_t right = ask(ids, index, query, 8, &some);
+        if (rsi_faiss_query_can_filter(index))
+            assert_int_equal(right, ASKED);
+        else
+            assert_true(right > 0 && right < ASKED);
+        if (i == 3)
+            assert_false(rsi_faiss_query_can_filter(index));
+        assert_int_equal(ask(ids, index, query, 8, NULL), ASKED);
+        rsi_faiss_index_free(index);
+    }
+    rsi_bitset_free(&all);
+    rsi_bitset_free(&some);
+    rsi_rows_close(rows);
+    fixture_end(&f);
+}
+
+/* A query that looks into fewer lists changes no other. */
+static void vectors_faiss_query__looks_into_as_many_lists_as_it_says(void **state)
+{
+    fixture f;
+    skip_without_faiss();
+    fixture_begin(&f, state);
+    rsi_rows *rows = make_rows(&f, RSI_METRIC_L2);
+    rsi_bitset all = set_of(0, COUNT_OF_ROWS);
+    rsi_faiss_index *index = make_whole("IVF64,Flat", rows, &all);
+    idx_t by_one[ASKED], by_all[ASKED], again[ASKED];
+    rsi_hit hits[ASKED];
+    size_t count;
+    const float query[DIMENSION] = {0.1f, -0.2f, 0.3f};
+    ask(by_all, index, query, 64, NULL);
+    ask(by_one, index, query, 1, NULL);
+    ask(again, index, query, 1000, NULL);
+    assert_memory_equal(by_all, again, sizeof again);
+    assert_memory_not_equal(by_all, by_one, sizeof by_one);
+    assert_int_equal(rsi_rows_search(hits, &count, rows, query, ASKED, &all), 0);
+    for (size_t i = 0; i < ASKED; i++)
+        assert_int_equal(hits[i].chunk, by_all[i]);
+    rsi_faiss_index_free(index);
+    rsi_bitset_free(&all);
+    rsi_rows_close(rows);
+    fixture_end(&f);
+}
+
 /* ---- faults ---- */
 
 typedef struct job {
@@ -266,6 +363,8 @@ int main(void)
         TEST(vectors_faiss_factory__bounds_each_number),
         TEST(vectors_faiss_index__finds_what_the_rows_do),
         TEST(vectors_faiss_index__is_trained_on_enough),
+        TEST(vectors_faiss_query__leaves_out_what_is_not_allowed_where_it_can),
+        TEST(vectors_faiss_query__looks_into_as_many_lists_as_it_says),
         TEST(vectors_faiss_index__survives_each_failing_allocation),
         TEST(vectors_faiss_index__refuses_queries_that_are_not_finite),
     };

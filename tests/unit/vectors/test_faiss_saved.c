@@ -111,7 +111,9 @@ static void find(idx_t found[FOUND], float distances[FOUND], rsi_faiss_index *in
     float query[DIMENSION];
     for (size_t i = 0; i < DIMENSION; i++)
         query[i] = random_number(&seed);
-    assert_int_equal(rsi_faiss_index_fetch(found, distances, index, query, FOUND), 0);
+    const rsi_faiss_query ask = {
+        .vector = query, .wanted = FOUND, .distances = distances, .ids = found};
+    assert_int_equal(rsi_faiss_query_ask(index, &ask), 0);
 }
 
 static void expect_same_answers(rsi_faiss_index *left, rsi_faiss_index *right)
