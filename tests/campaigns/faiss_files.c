@@ -23,6 +23,7 @@
  *
  * FAISS makes the files and never reads one. Where this processor cannot run it, "NOT RUN" says so.
  */
+#include "faiss_damage.h"
 #include "harness/temporary.h"
 
 #include "base/digest.h"
@@ -47,23 +48,17 @@
 
 #include <ragstore.h>
 
-#define DIMENSION 8
+#define DIMENSION DAMAGE_DIMENSION
 #define BEFORE 5 /* chunks that were deleted, so that ids do not begin with 0 */
-#define COUNT 60
+#define COUNT DAMAGE_COUNT
 #define QUERIES 3
 #define NEAREST 100 /* more than there are */
 #define KINDS 6
 #define REOPEN_EACH 49 /* shares no factor with 6, 4 and 2 */
 #define MAINTAIN_MAX 20
-#define HEAD_BYTES 160 /* where damage hurts most: half of it lies there */
 
 static const char *const kinds[KINDS] = {"Flat",  "IDMap,Flat", "IDMap2,Flat",
                                          "HNSW8", "IVF4,Flat",  "SQ8"};
-
-typedef struct blob {
-    char *bytes;
-    size_t size;
-} blob;
 
 typedef struct answers {
     int64_t chunks[QUERIES * NEAREST];
@@ -105,28 +100,6 @@ static void must(int status, const char *what)
 {
     if (status != RAGSTORE_OK)
         wrong("%s: %s: %s", what, ragstore_status_name(status), ragstore_error_message());
-}
-
-/* ---- chance ---- */
-
-static uint64_t chance_state;
-
-static uint64_t chance(void) /* SplitMix64 */
-{
-    uint64_t z = chance_state += UINT64_C(0x9E3779B97F4A7C15);
-    z = (z ^ (z >> 30)) * UINT64_C(0xBF58476D1CE4E5B9);
-    z = (z ^ (z >> 27)) * UINT64_C(0x94D049BB133111EB);
-    return z ^ (z >> 31);
-}
-
-static size_t below(size_t limit)
-{
-    return (size_t)(chance() % limit);
-}
-
-static float number_between(float low, float high)
-{
-    return low + (high - low) * (float)(chance() >> 40) / (float)(1 << 24);
 }
 
 /* ---- the store ---- */
@@ -302,77 +275,6 @@ static blob make_file(const char *kind)
     return out;
 }
 
-static size_t choose_place(size_t size)
-{
-    return below(chance() % 2 == 0 && size > HEAD_BYTES ? HEAD_BYTES : size);
-}
-
-static void put_word(blob *file, uint64_t value)
-{
-    const size_t width = chance() % 2 == 0 ? 4 : 8;
-    const size_t place = choose_place(file->size - width + 1);
-    memcpy(file->bytes + place, &value, width);
-}
-
-static void flip_bits(blob *file)
-{
-    for (size_t i = below(8) + 1; i > 0; i--)
-        file->bytes[choose_place(file->size)] ^= (char)(1u << below(8));
-}
-
-static void change_length(blob *file)
-{
-    const size_t more = below(5) == 0 ? below(64) + 1 : 0;
-    for (size_t i = 0; i < more; i++)
-        file->bytes[file->size + i] = (char)chance();
-    file->size = more > 0 ? file->size + more : choose_place(file->size);
-}
-
-static void put_boundary(blob *file)
-{
-    static const uint64_t boundaries[] = {0,
-                                          1,
-                                          COUNT - 1,
-                                          COUNT + 1,
-                                          DIMENSION + 1,
-                                          INT8_MAX,
-                                          UINT16_MAX,
-                                          INT32_MAX,
-                                          (uint64_t)INT32_MAX + 1,
-                                          UINT32_MAX,
-                                          (uint64_t)UINT32_MAX + 1,
-                                          (uint64_t)1 << 40,
-                                          (uint64_t)1 << 61,
-                                          (uint64_t)1 << 62,
-                                          INT64_MAX,
-                                          (uint64_t)1 << 63,
-                                          UINT64_MAX - 1,
-                                          UINT64_MAX};
-    put_word(file, boundaries[below(sizeof boundaries / sizeof *boundaries)]);
-}
-
-static void put_random(blob *file)
-{
-    for (size_t i = below(16) + 1; i > 0; i--)
-        put_word(file, chance());
-}
-
-/* Damage number `all.number` of a file; never none. */
-static blob damage(const blob *whole)
-{
-    static void (*const ways[])(blob * file) = {flip_bits, change_length, put_boundary, put_random};
-    void (*way)(blob * file) = ways[all.number / KINDS % 4];
-    blob file = {malloc(whole->size + 64), 0};
-    if (file.bytes == NULL)
-        wrong("no memory");
-    do {
-        memcpy(file.bytes, whole->bytes, whole->size);
-        file.size = whole->size;
-        way(&file);
-    } while (file.size == whole->size && memcmp(file.bytes, whole->bytes, file.size) == 0);
-    return file;
-}
-
 /* A checksum that is right for these bytes, with today's stamp. */
 static void write_sum(const blob *file)
 {
@@ -508,7 +410,9 @@ static void try_one(uint64_t seed, uint64_t number)
     all.number = number;
     fprintf(stderr, "%" PRIu64 "\n", number);
     chance_state = seed * UINT64_C(0x2545F4914F6CDD1D) + number;
-    blob file = damage(whole);
+    blob file = damage(whole, number / KINDS);
+    if (file.bytes == NULL)
+        wrong("no memory");
     try_in_place(whole, &file);
     try_import(&file);
     free(file.bytes);

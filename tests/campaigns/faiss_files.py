@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
-"""Damaged FAISS files in the place of an index, and given to be imported.
+"""Damaged FAISS files in the place of an index, and given to be imported; and damaged indexes of
+FAISS's kinds, which are read back.
 
-How they are made and what must come of it is written in faiss_files.c. A cycle tries 9,000 files, other
-ones than the cycles before, in a few seconds.
+How they are made and what must come of it is written in faiss_files.c and faiss_saved.c. A cycle tries
+9,000 files and 9,000 indexes, other ones than the cycles before, in some seconds.
 
     make check-campaigns                           one cycle
     tests/campaigns/faiss_files.py --cycles 20     180,000 files
@@ -24,30 +25,35 @@ FILES = 9000  # in a cycle
 SECONDS = 300  # a cycle that takes longer hangs
 
 
-def cycle(options, chance: random.Random, directory: Path, totals: dict) -> None:
+def try_files(program: str, options, directory: Path, totals: dict) -> None:
     offset = totals.get("slices", 0)
     memory = Path("/dev/shm")
     place = (memory if os.access(memory, os.W_OK) else directory.parent) / (directory.name + "-store")
     shutil.rmtree(place, ignore_errors=True)
     place.mkdir()
-    command = [str(WORKER.with_name("faiss_files")), str(place), str(options.seed), str(offset * FILES),
+    command = [str(WORKER.with_name(program)), str(place), str(options.seed), str(offset * FILES),
                str(FILES)]
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=SECONDS,
                               env={**os.environ, "OMP_NUM_THREADS": "1"})
     except subprocess.TimeoutExpired as error:
         last = (error.stderr or b"").decode(errors="replace").splitlines()[-1:]
-        raise Wrong(f"it took over {SECONDS} s; the last file was {last}") from error
+        raise Wrong(f"{program} took over {SECONDS} s; the last file was {last}") from error
     if done.returncode != 0:
-        raise Wrong(f"it ended with {done.returncode}; {' '.join(done.stderr.splitlines()[-2:])}; "
-                    f"its store is in {place}")
+        raise Wrong(f"{program} ended with {done.returncode}; "
+                    f"{' '.join(done.stderr.splitlines()[-2:])}; its store is in {place}")
     shutil.rmtree(place)
-    count(totals, "slices")
     if done.stdout.startswith("NOT RUN"):
         print(done.stdout, end="")
         return
     for what, number in json.loads(done.stdout).items():
         count(totals, what, number)
+
+
+def cycle(options, chance: random.Random, directory: Path, totals: dict) -> None:
+    try_files("faiss_files", options, directory, totals)
+    try_files("faiss_saved", options, directory, totals)
+    count(totals, "slices")
 
 
 if __name__ == "__main__":
