@@ -128,9 +128,11 @@ int rsi_faiss_walk_head(rsi_faiss_head *out, rsi_faiss_walker *walker)
         return status;
     if (dimension < 1 || (uint32_t)dimension > RSI_DIMENSION_MAX)
         return rsi_faiss_walk_fail(walker, "is a dimension that no index has");
-    /* what stands for a vector takes a byte at least; and FAISS's graphs number them with 31 bits */
-    if (count < 0 || (uint64_t)count > walker->blocks->size || count > INT32_MAX)
+    if (count < 0 || (uint64_t)count > walker->blocks->size) /* each takes a byte at least */
         return rsi_faiss_walk_fail(walker, "is a number of vectors that the file has no room for");
+    if (count > INT32_MAX) /* as FAISS numbers the vectors of a graph */
+        return rsi_fail(RAGSTORE_E_UNSUPPORTED, "vectors", "%s: an index of %" PRId64 " vectors",
+                        rsi_file_path(walker->blocks->file), count);
     if (!is_trained)
         return rsi_faiss_walk_fail(walker, "is an index that is not trained");
     out->dimension = (uint32_t)dimension;
