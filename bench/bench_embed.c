@@ -3,7 +3,8 @@
  * its start to its first vector.
  *
  *   bench_embed                                   all figures, one JSON object a line
- *   bench_embed start [--precision float32|int8]  open the model, embed the query, end: what
+ *   bench_embed start [--precision float32|int16|int8]
+ *                                                 open the model, embed the query, end: what
  *                                                 rivals_embed.py takes the time of
  *
  * Texts are questions, titles, halves and wholes of abstracts of the Cranfield collection in turn.
@@ -50,9 +51,13 @@ static int compare_numbers(const void *a, const void *b)
     return (left > right) - (left < right);
 }
 
+static const char *const precision_names[] = {[RAGSTORE_PRECISION_FLOAT32] = "float32",
+                                              [RAGSTORE_PRECISION_INT8] = "int8",
+                                              [RAGSTORE_PRECISION_INT16] = "int16"};
+
 static const char *precision_name(uint32_t precision)
 {
-    return precision == RAGSTORE_PRECISION_INT8 ? "int8" : "float32";
+    return precision_names[precision];
 }
 
 /* One figure; sorts the times. */
@@ -174,18 +179,30 @@ static void measure_start(const char *program, uint32_t precision)
     say("start", precision, 1, 0, ms, START_ROUNDS);
 }
 
+/* What "start [--precision NAME]" asks for; 0: it is something else. */
+static uint32_t start_precision(int count, char **arguments)
+{
+    if (strcmp(arguments[1], "start") != 0 || (count != 2 && count != 4))
+        return 0;
+    if (count == 2)
+        return RAGSTORE_PRECISION_FLOAT32;
+    for (uint32_t i = RAGSTORE_PRECISION_FLOAT32; i <= RAGSTORE_PRECISION_INT16; i++)
+        if (strcmp(arguments[2], "--precision") == 0 && strcmp(arguments[3], precision_names[i]) == 0)
+            return i;
+    return 0;
+}
+
 int main(int count, char **arguments)
 {
-    static const uint32_t precisions[] = {RAGSTORE_PRECISION_FLOAT32, RAGSTORE_PRECISION_INT8};
+    static const uint32_t precisions[] = {RAGSTORE_PRECISION_FLOAT32, RAGSTORE_PRECISION_INT16,
+                                          RAGSTORE_PRECISION_INT8};
     if (count > 1) {
-        const bool int8 = count == 4 && strcmp(arguments[3], "int8") == 0;
-        const bool known =
-            int8 || count == 2 || (count == 4 && strcmp(arguments[3], "float32") == 0);
-        if (strcmp(arguments[1], "start") != 0 || !known) {
-            fprintf(stderr, "usage: bench_embed [start [--precision float32|int8]]\n");
+        const uint32_t precision = start_precision(count, arguments);
+        if (precision == 0) {
+            fprintf(stderr, "usage: bench_embed [start [--precision float32|int16|int8]]\n");
             return 2;
         }
-        start_and_embed(int8 ? RAGSTORE_PRECISION_INT8 : RAGSTORE_PRECISION_FLOAT32);
+        start_and_embed(precision);
         return 0;
     }
     ragstore_buffer *path = NULL;
@@ -203,7 +220,7 @@ int main(int count, char **arguments)
     else
         taken = take_texts(texts, collection);
     cranfield_free(collection);
-    for (size_t p = 0; p < 2; p++) {
+    for (size_t p = 0; p < sizeof precisions / sizeof precisions[0]; p++) {
         for (uint32_t threads = 1; threads <= 2; threads++)
             measure(texts, taken, precisions[p], threads);
         measure_start(arguments[0], precisions[p]);

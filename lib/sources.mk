@@ -182,9 +182,12 @@ ROOM_embed := \
     embedder_callback.c \
     embedder_hashing.c \
     encoder.c \
-    int8_product.c \
+    int16_product_avx2.c \
+    int16_product_vnni.c \
     int8_product_avx2.c \
     int8_product_vnni.c \
+    integer_pack.c \
+    integer_product.c \
     kernels.c \
     model_file.c \
     model_locate.c \

@@ -29,6 +29,12 @@ int ragstore_model_locate(ragstore_buffer **out)
 static int convert(rsi_model_options *out, const ragstore_model_open_options *options,
                    const char *function)
 {
+    static const rsi_precision precisions[] = {
+        [0] = RSI_PRECISION_FLOAT32,
+        [RAGSTORE_PRECISION_FLOAT32] = RSI_PRECISION_FLOAT32,
+        [RAGSTORE_PRECISION_INT8] = RSI_PRECISION_INT8,
+        [RAGSTORE_PRECISION_INT16] = RSI_PRECISION_INT16,
+    };
     ragstore_model_open_options given;
     int status = rsi_take_options(&given, sizeof given, options, function);
     if (status != RAGSTORE_OK)
@@ -36,12 +42,11 @@ static int convert(rsi_model_options *out, const ragstore_model_open_options *op
     if (given.threads > RAGSTORE_MODEL_THREADS_MAX)
         return rsi_fail(RAGSTORE_E_INVALID_ARGUMENT, "api", "%s: %u threads; at most %u", function,
                         given.threads, RAGSTORE_MODEL_THREADS_MAX);
-    if (given.precision > RAGSTORE_PRECISION_INT8)
+    if (given.precision >= sizeof precisions / sizeof precisions[0])
         return rsi_fail(RAGSTORE_E_INVALID_ARGUMENT, "api", "%s: precision %u is unknown", function,
                         given.precision);
     out->threads = given.threads;
-    out->precision =
-        given.precision == RAGSTORE_PRECISION_INT8 ? RSI_PRECISION_INT8 : RSI_PRECISION_FLOAT32;
+    out->precision = precisions[given.precision];
     out->query_prompt = given.query_prompt;
     out->document_prompt = given.document_prompt;
     return RAGSTORE_OK;

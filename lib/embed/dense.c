@@ -49,10 +49,16 @@ static bool whole_lines(size_t *bytes)
     return true;
 }
 
+/* Inputs that lie together in whole numbers. */
+static size_t group_of(rsi_precision precision)
+{
+    return precision == RSI_PRECISION_INT16 ? RSI_INT16_GROUP : RSI_INT8_GROUP;
+}
+
 /* Bytes of the packed weight alone; 0 when that is too much. */
 static size_t packed_bytes(size_t outputs, size_t inputs, rsi_precision precision)
 {
-    size_t bytes = rsi_int8_packed_size(outputs, inputs);
+    size_t bytes = rsi_integer_packed_size(outputs, inputs, group_of(precision));
     if (precision == RSI_PRECISION_FLOAT32 &&
         !rsi_mul_size(rsi_product_packed_size(outputs, inputs), sizeof(float), &bytes))
         return 0;
@@ -75,22 +81,27 @@ static void divide(rsi_dense *out, void *place, rsi_precision precision)
     if (precision == RSI_PRECISION_FLOAT32)
         out->packed = place;
     else
-        out->packed_int8 = place;
+        out->packed_integers = place;
     out->bias = (const float *)(void *)((char *)place +
                                         packed_bytes(out->outputs, out->inputs, precision));
     out->scales = out->bias + out->outputs;
     out->sums = (const int32_t *)(const void *)(out->scales + out->outputs);
 }
 
-static void fill(rsi_dense *out, const float *weight, const rsi_dense_part *parts, size_t count)
+static void fill(rsi_dense *out, const float *weight, const rsi_dense_part *parts, size_t count,
+                 rsi_precision precision)
 {
     /* everything lies in the place that we were given to write */
-    if (out->packed != NULL)
+    void *integers = (void *)(uintptr_t)out->packed_integers;
+    float *scales = (float *)(uintptr_t)out->scales;
+    int32_t *sums = (int32_t *)(uintptr_t)out->sums;
+    if (precision == RSI_PRECISION_INT8)
+        rsi_int8_pack(integers, scales, sums, weight, out->outputs, out->inputs);
+    else if (precision == RSI_PRECISION_INT16)
+        rsi_int16_pack(integers, scales, sums, weight, out->outputs, out->inputs);
+    else
         rsi_product_pack((float *)(uintptr_t)out->packed, weight, out->outputs, out->inputs,
                          out->inputs);
-    else
-        rsi_int8_pack((int8_t *)(uintptr_t)out->packed_int8, (float *)(uintptr_t)out->scales,
-                      (int32_t *)(uintptr_t)out->sums, weight, out->outputs, out->inputs);
     gather_bias((float *)(uintptr_t)out->bias, parts, count);
 }
 
@@ -111,25 +122,25 @@ int rsi_dense_make(rsi_dense *out, void *place, const rsi_dense_part *parts, siz
     }
     divide(out, place, precision);
     const void *lying = parts[0].linear->weight.data;
-    fill(out, ready ? lying : copy, parts, count);
+    fill(out, ready ? lying : copy, parts, count, precision);
     rsi_free(copy);
     return RAGSTORE_OK;
 }
 
 size_t rsi_dense_scratch(size_t inputs)
 {
-    const size_t int8 = rsi_int8_scratch_size(inputs) / sizeof(float) + 1;
-    return int8 > RSI_PRODUCT_SCRATCH ? int8 : RSI_PRODUCT_SCRATCH;
+    const size_t floats = rsi_integer_scratch_size(inputs, RSI_INT16_GROUP) / sizeof(float) + 1;
+    return floats > RSI_PRODUCT_SCRATCH ? floats : RSI_PRODUCT_SCRATCH;
 }
 
 void rsi_dense_apply(const rsi_dense *dense, const rsi_dense_kernels *kernels, float *scratch,
                      float *out, const float *in, size_t rows, const float *bias)
 {
-    const rsi_int8_outputs outputs = {dense->scales, dense->sums, bias};
+    const rsi_integer_outputs outputs = {dense->scales, dense->sums, bias};
     if (dense->packed != NULL)
         rsi_product(kernels->products, scratch, out, dense->outputs, in, dense->inputs, rows,
                     dense->packed, bias, dense->outputs, dense->inputs);
     else
-        rsi_int8_product(kernels->int8_products, kernels->steps, scratch, out, in, rows,
-                         dense->packed_int8, &outputs, dense->outputs, dense->inputs);
+        rsi_integer_product(kernels->integer_products, kernels->steps, scratch, out, in, rows,
+                            dense->packed_integers, &outputs, dense->outputs, dense->inputs);
 }

@@ -7,7 +7,7 @@
 #ifndef RSI_EMBED_DENSE_H
 #define RSI_EMBED_DENSE_H
 
-#include "embed/int8_product.h"
+#include "embed/integer_product.h"
 #include "embed/kernels.h"
 #include "embed/precision.h"
 #include "embed/product.h"
@@ -29,9 +29,9 @@ typedef struct rsi_dense_part {
 
 typedef struct rsi_dense {
     const float *bias;   /* of all parts, one behind the other */
-    const float *packed; /* NULL: in 8-bit integers */
-    const int8_t *packed_int8;
-    const float *scales; /* of 8-bit integers, by output */
+    const float *packed; /* NULL: in whole numbers */
+    const void *packed_integers;
+    const float *scales; /* of whole numbers, by output */
     const int32_t *sums;
     size_t outputs;
     size_t inputs;
@@ -40,7 +40,7 @@ typedef struct rsi_dense {
 /* What a processor does dense steps with. */
 typedef struct rsi_dense_kernels {
     const rsi_product_kernel *products;
-    const rsi_int8_kernel *int8_products;
+    const rsi_integer_kernel *integer_products; /* of the precision; NULL: in floats */
     const rsi_kernels *steps;
 } rsi_dense_kernels;
 

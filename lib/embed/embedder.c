@@ -10,7 +10,7 @@
  *   │                │   └ pooling
  *   directory's name └ dimension
  *
- * and ends in "/int8" where that is what the weights are multiplied in.
+ * and ends in "/int8" or "/int16" where that is what the weights are multiplied in.
  *
  * The digest of the weights takes longer than all the rest of opening (about 1 ms per megabyte
  * with the processor's help, 4 without), so it is made when somebody first asks for the name.
@@ -127,6 +127,13 @@ static void digest_settings(const model_embedder *embedder, char hex[RSI_SHA256_
     rsi_sha256_end_hex(&sha, hex);
 }
 
+static const char *precision_suffix(rsi_precision precision)
+{
+    return precision == RSI_PRECISION_INT8    ? "/int8"
+           : precision == RSI_PRECISION_INT16 ? "/int16"
+                                              : "";
+}
+
 static int begin_fingerprint(model_embedder *embedder, const char *directory)
 {
     const rsi_bert_config *config = &embedder->encoder.config;
@@ -141,7 +148,7 @@ static int begin_fingerprint(model_embedder *embedder, const char *directory)
                      config->pooling == RSI_POOLING_CLS ? "cls" : "mean");
     embedder->weights_digits_at = text.size;
     rsi_bytes_printf(&text, "%*s/%.*s%s", WEIGHTS_DIGITS, "", SETTINGS_DIGITS, settings,
-                     embedder->encoder.precision == RSI_PRECISION_INT8 ? "/int8" : "");
+                     precision_suffix(embedder->encoder.precision));
     status = rsi_bytes_status(&text);
     embedder->fingerprint = rsi_bytes_take(&text, NULL);
     rsi_free(name);

@@ -18,8 +18,8 @@
  * The scores' division by sqrt(head size) is in Wq. What a row becomes depends on its sequence
  * alone: a text has the same vector, to the last bit, in any batch and at any place of it.
  *
- * With RSI_PRECISION_INT8 the weights, and what they are multiplied with, are 8-bit integers
- * (int8_product.h); all else is the same, in 32-bit floats.
+ * With RSI_PRECISION_INT8 or _INT16 the weights, and what they are multiplied with, are whole numbers
+ * of 8 or 16 bits (integer_product.h); all else is the same, in 32-bit floats.
  *
  * The weights are packed for the processor (dense.h) by the first run, not when the model is
  * opened: a program that only counts tokens does not wait for it.
@@ -57,13 +57,26 @@ typedef struct pass {
     float *scratch; /* of products */
 } pass;
 
+static const rsi_integer_kernel *integer_kernel(rsi_precision precision)
+{
+    switch (precision) {
+    case RSI_PRECISION_INT8:
+        return rsi_int8_kernel_best();
+    case RSI_PRECISION_INT16:
+        return rsi_int16_kernel_best();
+    case RSI_PRECISION_FLOAT32:
+        break;
+    }
+    return NULL;
+}
+
 int rsi_encoder_open(rsi_encoder *out, const char *directory, rsi_precision precision)
 {
     memset(out, 0, sizeof *out);
     pthread_mutex_init(&out->packing, NULL); /* cannot fail with default attributes */
     atomic_init(&out->packed, false);
     out->precision = precision;
-    out->kernels = (rsi_dense_kernels){rsi_product_kernel_best(), rsi_int8_kernel_best(),
+    out->kernels = (rsi_dense_kernels){rsi_product_kernel_best(), integer_kernel(precision),
                                        rsi_kernels_choose()};
     int status = rsi_bert_config_read(&out->config, directory);
     if (status == RAGSTORE_OK)

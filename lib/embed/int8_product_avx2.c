@@ -1,9 +1,9 @@
 /*
- * Products in 8-bit integers with AVX2: see int8_product.h. Its own instruction for 8-bit numbers
+ * Products in 8-bit integers with AVX2: see integer_product.h. Its own instruction for 8-bit numbers
  * cuts sums off at 16 bits, so they are widened to 16 bits first: exact, and about as fast as
  * products of floats, with a quarter of their memory. A tile is three rows.
  */
-#include "embed/int8_product.h"
+#include "embed/integer_product.h"
 
 #if defined(__x86_64__)
 
@@ -22,7 +22,7 @@ INLINE __m256i join(__m256i first, __m256i second)
 }
 
 /* Eight outputs of a row, scaled. */
-INLINE __m256 scale(__m256i sums, const rsi_int8_row *row, const rsi_int8_outputs *outputs,
+INLINE __m256 scale(__m256i sums, const rsi_integer_row *row, const rsi_integer_outputs *outputs,
                     size_t at)
 {
     const __m256i weight_sums = _mm256_loadu_si256((const __m256i *)(outputs->sums + at));
@@ -37,8 +37,8 @@ INLINE __m256 scale(__m256i sums, const rsi_int8_row *row, const rsi_int8_output
 
 /* rows is known when compiled; all sixteen outputs. */
 INLINE void tile(const size_t row_count, float *out, size_t out_stride, const uint8_t *in,
-                 const rsi_int8_row *rows, const int8_t *panel, size_t groups,
-                 const rsi_int8_outputs *outputs)
+                 const rsi_integer_row *rows, const int8_t *panel, size_t groups,
+                 const rsi_integer_outputs *outputs)
 {
     __m256i sums[TILE][QUARTERS];
 #pragma GCC unroll 3
@@ -47,12 +47,12 @@ INLINE void tile(const size_t row_count, float *out, size_t out_stride, const ui
         for (size_t q = 0; q < QUARTERS; q++)
             sums[r][q] = _mm256_setzero_si256();
     for (size_t g = 0; g < groups; g++) {
-        const int8_t *weights = panel + g * RSI_INT8_GROUP * RSI_PANEL;
+        const int8_t *weights = panel + g * RSI_GROUP_BYTES * RSI_PANEL;
         __m256i x[TILE];
 #pragma GCC unroll 3
         for (size_t r = 0; r < row_count; r++) {
             int32_t four;
-            memcpy(&four, in + (g * row_count + r) * RSI_INT8_GROUP, sizeof four);
+            memcpy(&four, in + (g * row_count + r) * RSI_GROUP_BYTES, sizeof four);
             x[r] = _mm256_cvtepu8_epi16(_mm_set1_epi32(four));
         }
 #pragma GCC unroll 4
@@ -73,9 +73,9 @@ INLINE void tile(const size_t row_count, float *out, size_t out_stride, const ui
                 scale(join(sums[r][2 * h], sums[r][2 * h + 1]), &rows[r], outputs, h * 8));
 }
 
-INLINE void tile_of(float *out, size_t out_stride, const uint8_t *in, const rsi_int8_row *rows,
+INLINE void tile_of(float *out, size_t out_stride, const uint8_t *in, const rsi_integer_row *rows,
                     size_t row_count, const int8_t *panel, size_t groups,
-                    const rsi_int8_outputs *outputs)
+                    const rsi_integer_outputs *outputs)
 {
     if (row_count == 3)
         tile(3, out, out_stride, in, rows, panel, groups, outputs);
@@ -86,8 +86,8 @@ INLINE void tile_of(float *out, size_t out_stride, const uint8_t *in, const rsi_
 }
 
 WITH_AVX2 static void multiply(float *out, size_t out_stride, const uint8_t *in,
-                               const rsi_int8_row *rows, size_t row_count, const int8_t *panel,
-                               size_t groups, const rsi_int8_outputs *outputs, size_t width)
+                               const rsi_integer_row *rows, size_t row_count, const int8_t *panel,
+                               size_t groups, const rsi_integer_outputs *outputs, size_t width)
 {
     if (width == RSI_PANEL) {
         tile_of(out, out_stride, in, rows, row_count, panel, groups, outputs);
@@ -101,21 +101,21 @@ WITH_AVX2 static void multiply(float *out, size_t out_stride, const uint8_t *in,
     memcpy(sums, outputs->sums, width * sizeof *sums);
     if (outputs->bias != NULL)
         memcpy(bias, outputs->bias, bytes);
-    const rsi_int8_outputs whole = {scales, sums, outputs->bias == NULL ? NULL : bias};
+    const rsi_integer_outputs whole = {scales, sums, outputs->bias == NULL ? NULL : bias};
     tile_of(part, RSI_PANEL, in, rows, row_count, panel, groups, &whole);
     for (size_t r = 0; r < row_count; r++)
         memcpy(out + r * out_stride, part + r * RSI_PANEL, bytes);
 }
 
-const rsi_int8_kernel *rsi_int8_kernel_avx2(void)
+const rsi_integer_kernel *rsi_int8_kernel_avx2(void)
 {
-    static const rsi_int8_kernel kernel = {"avx2", TILE, multiply};
+    static const rsi_integer_kernel kernel = {"avx2", RSI_INT8_GROUP, TILE, multiply};
     return __builtin_cpu_supports("avx2") ? &kernel : NULL;
 }
 
 #else
 
-const rsi_int8_kernel *rsi_int8_kernel_avx2(void)
+const rsi_integer_kernel *rsi_int8_kernel_avx2(void)
 {
     return NULL;
 }

@@ -1,8 +1,8 @@
 /*
- * Products in 8-bit integers with AVX-512 VNNI: see int8_product.h. One instruction multiplies four
+ * Products in 8-bit integers with AVX-512 VNNI: see integer_product.h. One instruction multiplies four
  * inputs of a row with those of sixteen outputs and adds up. A tile is twelve rows.
  */
-#include "embed/int8_product.h"
+#include "embed/integer_product.h"
 
 #if defined(__x86_64__)
 
@@ -15,8 +15,8 @@
 
 /* rows is known when compiled. */
 INLINE void tile(const size_t row_count, float *out, size_t out_stride, const uint8_t *in,
-                 const rsi_int8_row *rows, const int8_t *panel, size_t groups,
-                 const rsi_int8_outputs *outputs, size_t width)
+                 const rsi_integer_row *rows, const int8_t *panel, size_t groups,
+                 const rsi_integer_outputs *outputs, size_t width)
 {
     const __mmask16 columns = (__mmask16)((1u << width) - 1);
     __m512i sums[TILE];
@@ -24,14 +24,14 @@ INLINE void tile(const size_t row_count, float *out, size_t out_stride, const ui
     for (size_t r = 0; r < row_count; r++)
         sums[r] = _mm512_setzero_si512();
     for (size_t g = 0; g < groups; g++) {
-        const __m512i weights = _mm512_loadu_si512(panel + g * RSI_INT8_GROUP * RSI_PANEL);
+        const __m512i weights = _mm512_loadu_si512(panel + g * RSI_GROUP_BYTES * RSI_PANEL);
         /* The next panel comes from memory meanwhile. */
-        _mm_prefetch((const char *)(panel + (groups + g) * RSI_INT8_GROUP * RSI_PANEL),
+        _mm_prefetch((const char *)(panel + (groups + g) * RSI_GROUP_BYTES * RSI_PANEL),
                      _MM_HINT_T1);
 #pragma GCC unroll 12
         for (size_t r = 0; r < row_count; r++) {
             int32_t four;
-            memcpy(&four, in + (g * row_count + r) * RSI_INT8_GROUP, sizeof four);
+            memcpy(&four, in + (g * row_count + r) * RSI_GROUP_BYTES, sizeof four);
             sums[r] = _mm512_dpbusd_epi32(sums[r], _mm512_set1_epi32(four), weights);
         }
     }
@@ -50,8 +50,8 @@ INLINE void tile(const size_t row_count, float *out, size_t out_stride, const ui
 }
 
 WITH_VNNI static void multiply(float *out, size_t out_stride, const uint8_t *in,
-                               const rsi_int8_row *rows, size_t row_count, const int8_t *panel,
-                               size_t groups, const rsi_int8_outputs *outputs, size_t width)
+                               const rsi_integer_row *rows, size_t row_count, const int8_t *panel,
+                               size_t groups, const rsi_integer_outputs *outputs, size_t width)
 {
     switch (row_count) {
 #define ROWS(n)                                                                                    \
@@ -74,16 +74,16 @@ WITH_VNNI static void multiply(float *out, size_t out_stride, const uint8_t *in,
     }
 }
 
-const rsi_int8_kernel *rsi_int8_kernel_vnni(void)
+const rsi_integer_kernel *rsi_int8_kernel_vnni(void)
 {
-    static const rsi_int8_kernel kernel = {"avx512-vnni", TILE, multiply};
+    static const rsi_integer_kernel kernel = {"avx512-vnni", RSI_INT8_GROUP, TILE, multiply};
     return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vnni") ? &kernel
                                                                                      : NULL;
 }
 
 #else
 
-const rsi_int8_kernel *rsi_int8_kernel_vnni(void)
+const rsi_integer_kernel *rsi_int8_kernel_vnni(void)
 {
     return NULL;
 }

@@ -20,9 +20,11 @@
 #include <string.h>
 
 #define LANES 8
+#define LARGEST_INT16 32767.0f
 
 typedef float lanes __attribute__((vector_size(4 * LANES)));
 typedef uint8_t lane_bytes __attribute__((vector_size(LANES)));
+typedef uint16_t lane_words __attribute__((vector_size(2 * LANES)));
 typedef uint32_t lane_bits __attribute__((vector_size(4 * LANES)));
 
 /* Vectors go by pointer: by value they would cross a boundary of calling conventions. */
@@ -296,7 +298,35 @@ INLINE void quantise_body(uint8_t *out, float *scale, int32_t *zero, const float
     *zero = usable ? (int32_t)shift : 0;
 }
 
-/* One set of the four functions for an instruction set. */
+/* Whole numbers from -32767 to 32767, rounded to the nearest; 0 for what is not finite. */
+INLINE void words_of(lane_words *out, const lanes *in, float factor)
+{
+    const lanes shifter = (lanes){0} + 12582912.0f; /* 1.5 × 2^23: the number is in the lowest bits */
+    lanes x = *in * factor + shifter;
+    *out = __builtin_convertvector((lane_bits)x & 0xFFFFu, lane_words);
+}
+
+INLINE void quantise_int16_body(int16_t *out, float *scale, const float *row, size_t columns)
+{
+    const size_t whole = columns / LANES * LANES;
+    float least, largest;
+    const float trouble = range_of(&least, &largest, row, columns);
+    const float reach = largest > -least ? largest : -least;
+    const float factor = LARGEST_INT16 / reach; /* infinite for next to nothing, which becomes 0 */
+    lanes x;
+    lane_words words;
+    for (size_t i = 0; i < whole; i += LANES) {
+        load(&x, row + i);
+        words_of(&words, &x, factor);
+        memcpy(out + i, &words, sizeof words);
+    }
+    load_part(&x, row + whole, columns - whole, 0);
+    words_of(&words, &x, factor);
+    memcpy(out + whole, &words, (columns - whole) * sizeof *out);
+    *scale = reach / LARGEST_INT16 + trouble;
+}
+
+/* One set of the five functions for an instruction set. */
 #define KERNELS(set, attributes)                                                                   \
     attributes static void softmax_##set(float *matrix, size_t rows, size_t columns,               \
                                          size_t stride)                                            \
@@ -318,12 +348,17 @@ INLINE void quantise_body(uint8_t *out, float *scale, int32_t *zero, const float
                                           const float *row, size_t columns)                        \
     {                                                                                              \
         quantise_body(out, scale, zero, row, columns);                                             \
+    }                                                                                              \
+    attributes static void quantise_int16_##set(int16_t *out, float *scale, const float *row,      \
+                                                size_t columns)                                    \
+    {                                                                                              \
+        quantise_int16_body(out, scale, row, columns);                                             \
     }
 
 KERNELS(plain, )
 
 const rsi_kernels rsi_kernels_plain = {"plain", softmax_plain, bias_gelu_plain, add_norm_plain,
-                                       quantise_plain};
+                                       quantise_plain, quantise_int16_plain};
 
 #if defined(__x86_64__)
 
@@ -332,7 +367,7 @@ KERNELS(avx2, __attribute__((target("avx2,fma"))))
 const rsi_kernels *rsi_kernels_choose(void)
 {
     static const rsi_kernels with_avx2 = {"avx2", softmax_avx2, bias_gelu_avx2, add_norm_avx2,
-                                          quantise_avx2};
+                                          quantise_avx2, quantise_int16_avx2};
     return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") ? &with_avx2
                                                                            : &rsi_kernels_plain;
 }

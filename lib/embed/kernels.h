@@ -18,6 +18,8 @@ typedef struct rsi_kernels {
     /* A row as 8-bit numbers: x ≈ (out - zero) × scale, as exactly as 256 of them can. A row of
      * numbers that are not finite gets a scale that is not finite. */
     void (*quantise)(uint8_t *out, float *scale, int32_t *zero, const float *row, size_t columns);
+    /* A row as 16-bit numbers: x ≈ out × scale, the largest of either sign being ±32767. */
+    void (*quantise_int16)(int16_t *out, float *scale, const float *row, size_t columns);
 } rsi_kernels;
 
 /* The best for this processor. Static. */

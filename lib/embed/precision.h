@@ -4,7 +4,8 @@
 
 typedef enum rsi_precision {
     RSI_PRECISION_FLOAT32,
-    RSI_PRECISION_INT8, /* a quarter of the memory, faster, and not quite the same vectors */
+    RSI_PRECISION_INT8,  /* a quarter of the memory, faster, and not quite the same vectors */
+    RSI_PRECISION_INT16, /* half the memory, faster, and almost the same vectors */
 } rsi_precision;
 
 #endif

@@ -323,7 +323,7 @@ static void model_open_with__any_number_of_threads_gives_the_same_vectors(void *
     make_texts(texts);
     float *expected = embed((const char *const *)texts, MANY);
     float *got = malloc(MANY * dimension * sizeof *got);
-    for (uint32_t precision = 1; precision <= 2; precision++)
+    for (uint32_t precision = 1; precision <= RAGSTORE_PRECISION_INT16; precision++)
         for (uint32_t threads = 1; threads <= RAGSTORE_MODEL_THREADS_MAX; threads *= 8) {
             ragstore_model_open_options options = RAGSTORE_MODEL_OPEN_OPTIONS_INIT;
             options.threads = threads;
@@ -331,7 +331,7 @@ static void model_open_with__any_number_of_threads_gives_the_same_vectors(void *
             ragstore_model *model = open_with(&options);
             memset(got, 0, MANY * dimension * sizeof *got);
             assert_ok(ragstore_model_embed(got, model, (const char *const *)texts, MANY));
-            if (precision == RAGSTORE_PRECISION_INT8 && threads == 1)
+            if (precision != RAGSTORE_PRECISION_FLOAT32 && threads == 1)
                 memcpy(expected, got, MANY * dimension * sizeof *got);
             assert_memory_equal(got, expected, MANY * dimension * sizeof *got);
             ragstore_model_free(model);
@@ -342,15 +342,14 @@ static void model_open_with__any_number_of_threads_gives_the_same_vectors(void *
     free(got);
 }
 
-static void model_open_with__in_8_bits_is_nearly_the_same(void **state)
+static void check_precision(uint32_t precision, const char *suffix, float cosine)
 {
-    (void)state;
     const size_t dimension = ragstore_model_dimension(the_model());
     ragstore_model_open_options options = RAGSTORE_MODEL_OPEN_OPTIONS_INIT;
-    options.precision = RAGSTORE_PRECISION_INT8;
+    options.precision = precision;
     ragstore_model *model = open_with(&options);
     char *texts[MANY], expected[512];
-    snprintf(expected, sizeof expected, "%s/int8", ragstore_model_fingerprint(the_model()));
+    snprintf(expected, sizeof expected, "%s/%s", ragstore_model_fingerprint(the_model()), suffix);
     assert_string_equal(ragstore_model_fingerprint(model), expected);
     make_texts(texts);
     float *exact = embed((const char *const *)texts, MANY);
@@ -358,12 +357,24 @@ static void model_open_with__in_8_bits_is_nearly_the_same(void **state)
     assert_ok(ragstore_model_embed(got, model, (const char *const *)texts, MANY));
     assert_memory_not_equal(got, exact, MANY * dimension * sizeof *got);
     for (size_t i = 0; i < MANY; i++) {
-        assert_true(dot(got + i * dimension, exact + i * dimension, dimension) >= 0.985);
+        assert_true(dot(got + i * dimension, exact + i * dimension, dimension) >= cosine);
         free(texts[i]);
     }
     ragstore_model_free(model);
     free(exact);
     free(got);
+}
+
+static void model_open_with__in_8_bits_is_nearly_the_same(void **state)
+{
+    (void)state;
+    check_precision(RAGSTORE_PRECISION_INT8, "int8", 0.985f);
+}
+
+static void model_open_with__in_16_bits_has_the_same_direction(void **state)
+{
+    (void)state;
+    check_precision(RAGSTORE_PRECISION_INT16, "int16", 0.99999f);
 }
 
 static void model_open_with__prompts_tell_queries_from_documents(void **state)
@@ -404,7 +415,7 @@ static void model_open_with__refuses_what_it_does_not_know(void **state)
         ragstore_model_open_options_init(&wrong[i]);
     wrong[0].threads = RAGSTORE_MODEL_THREADS_MAX + 1;
     wrong[1].threads = UINT32_MAX;
-    wrong[2].precision = 3;
+    wrong[2].precision = RAGSTORE_PRECISION_INT16 + 1;
     wrong[3].query_prompt = "caf\xe9";
     wrong[4].document_prompt = longest;
     wrong[5].struct_size = 3;
@@ -440,6 +451,7 @@ int main(void)
         TEST(model__does_not_depend_on_the_locale),
         cmocka_unit_test(model_open_with__any_number_of_threads_gives_the_same_vectors),
         cmocka_unit_test(model_open_with__in_8_bits_is_nearly_the_same),
+        cmocka_unit_test(model_open_with__in_16_bits_has_the_same_direction),
         cmocka_unit_test(model_open_with__prompts_tell_queries_from_documents),
         cmocka_unit_test(model_open_with__refuses_what_it_does_not_know),
     };

@@ -158,10 +158,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     temporary_write(path, data + 1, size - 1);
     open_and_embed(RSI_PRECISION_FLOAT32);
     const int first = last_status;
-    open_and_embed(RSI_PRECISION_INT8);
-    if (first == RAGSTORE_OK && last_status != RAGSTORE_OK &&
-        last_status != RAGSTORE_E_INVALID_DATA)
-        fail("int8 differs from float32 in what it opens");
+    for (rsi_precision other = RSI_PRECISION_INT8; other <= RSI_PRECISION_INT16; other++) {
+        open_and_embed(other);
+        if (first == RAGSTORE_OK && last_status != RAGSTORE_OK &&
+            last_status != RAGSTORE_E_INVALID_DATA)
+            fail("whole numbers differ from floats in what they open");
+    }
     for (size_t i = 0; i < sizeof files / sizeof files[0]; i++)
         if (files[i].selector == (char)data[0]) {
             if (originals[i].data != NULL)

@@ -150,12 +150,13 @@ def test_model__embeds_unit_vectors(model):
     assert model.embed([]) == []
 
 
-def test_model__in_8_bits__is_nearly_the_same(model):
-    small = ragstore.Model(precision="int8", threads=1)
-    assert small.fingerprint == model.fingerprint + "/int8"
+@pytest.mark.parametrize(("precision", "cosine"), [("int16", 0.99999), ("int8", 0.99)])
+def test_model__in_whole_numbers__is_nearly_the_same(model, precision, cosine):
+    small = ragstore.Model(precision=precision, threads=1)
+    assert small.fingerprint == f"{model.fingerprint}/{precision}"
     for mine, theirs in zip(small.embed(["a cat"]), model.embed(["a cat"]), strict=True):
         assert mine != theirs
-        assert math.fsum(a * b for a, b in zip(mine, theirs, strict=True)) > 0.99
+        assert math.fsum(a * b for a, b in zip(mine, theirs, strict=True)) > cosine
 
 
 def test_model__with_prompts__tells_queries_from_documents(model):

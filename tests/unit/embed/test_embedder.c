@@ -158,7 +158,8 @@ static void embed_embedder__survives_each_failing_allocation(void **state)
     } forms[] = {{"F32", {0}},
                  {"F16", {0}}, /* is converted: more allocations */
                  {"F32", {.precision = RSI_PRECISION_INT8, .query_prompt = "a"}},
-                 {"F16", {.precision = RSI_PRECISION_INT8, .document_prompt = "the "}}};
+                 {"F16", {.precision = RSI_PRECISION_INT8, .document_prompt = "the "}},
+                 {"F32", {.precision = RSI_PRECISION_INT16}}};
     rsi_slice texts[2] = {{"wing", 4}, {"the unable wing, lifting", 24}};
     float vectors[2 * 24];
     for (size_t f = 0; f < sizeof forms / sizeof forms[0]; f++) {
@@ -191,7 +192,7 @@ static void embed_embedder__goes_on_after_memory_ran_out(void **state)
 {
     rsi_slice text = {"the unable wing, lifting", 24};
     float expected[24], vector[24];
-    for (int precision = RSI_PRECISION_FLOAT32; precision <= RSI_PRECISION_INT8; precision++) {
+    for (int precision = RSI_PRECISION_FLOAT32; precision <= RSI_PRECISION_INT16; precision++) {
         const rsi_model_options options = {.precision = precision};
         small_model model = small_model_defaults();
         small_model_write(&model, temporary_path(state));
@@ -232,7 +233,7 @@ static void embed_embedder__reports_a_failure_of_any_thread(void **state)
     for (size_t i = 0; i < COUNT; i++)
         texts[i] = rsi_slice_of(i + 1 < COUNT ? "wing lifting the a b c d unable" : "fly");
     for (size_t threads = 1; threads <= 8; threads *= 2)
-        for (int precision = RSI_PRECISION_FLOAT32; precision <= RSI_PRECISION_INT8; precision++) {
+        for (int precision = RSI_PRECISION_FLOAT32; precision <= RSI_PRECISION_INT16; precision++) {
             const rsi_model_options options = {.threads = threads, .precision = precision};
             rsi_embedder *embedder;
             assert_int_equal(rsi_embedder_open_model(&embedder, directory, &options), 0);
