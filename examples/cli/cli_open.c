@@ -15,20 +15,49 @@ const char *cli_directory(const struct cli *cli)
     return variable != NULL && variable[0] != '\0' ? variable : "data";
 }
 
+/* What the model computes in; false after a message. */
+static bool read_precision(struct cli *cli, uint32_t *precision)
+{
+    static const char *const names[] = {[RAGSTORE_PRECISION_FLOAT32] = "float32",
+                                        [RAGSTORE_PRECISION_INT8] = "int8",
+                                        [RAGSTORE_PRECISION_INT16] = "int16"};
+    const char *given = cli_option(cli, "precision");
+    const char *variable = getenv("RAGSTORE_PRECISION");
+    const char *name = given != NULL ? given : variable;
+
+    if (name == NULL || (given == NULL && name[0] == '\0')) {
+        return true;
+    }
+    for (uint32_t i = RAGSTORE_PRECISION_FLOAT32; i < sizeof names / sizeof names[0]; i++) {
+        if (strcmp(names[i], name) == 0) {
+            *precision = i;
+            return true;
+        }
+    }
+    cli_say(cli, "%s is float32, int16 or int8, not \"%s\"",
+            given != NULL ? "--precision" : "RAGSTORE_PRECISION", name);
+    return false;
+}
+
 /* One that the user named must be there; otherwise search is by keyword, and says so. */
 static int open_model(struct cli *cli)
 {
+    ragstore_model_open_options options = RAGSTORE_MODEL_OPEN_OPTIONS_INIT;
     const char *named = cli_option(cli, "model");
     ragstore_buffer *found = NULL;
     int status = RAGSTORE_OK;
 
+    if (!read_precision(cli, &options.precision)) {
+        return CLI_USAGE;
+    }
     if (named != NULL && strcmp(named, "none") == 0) {
         return CLI_OK;
     }
     if (named == NULL && ragstore_model_locate(&found) != RAGSTORE_OK) {
         return CLI_OK;
     }
-    status = ragstore_model_open(&cli->model, named != NULL ? named : ragstore_buffer_data(found));
+    status = ragstore_model_open_with(
+        &cli->model, named != NULL ? named : ragstore_buffer_data(found), &options);
     ragstore_buffer_free(found);
     if (status != RAGSTORE_OK && named != NULL) {
         return cli_fail(cli, "the model %s", named);

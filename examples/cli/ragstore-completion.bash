@@ -13,7 +13,7 @@ _ragstore_words() { # the ids that a command lists, one a line
 _ragstore() {
     local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]}
     local commands='create list add show search chat sessions delete backup restore check compact export stats'
-    local takes=' -d --data-dir --model --extractor --busy-timeout --color -n --limit --offset -m --match'
+    local takes=' -d --data-dir --model --precision --extractor --busy-timeout --color -n --limit --offset -m --match'
     takes+=' --name --description --metadata --filename --type --source --key --mode --neighbors'
     takes+=' --min-score --document -f --filter -s --session --llm-url --llm-model --search --rename '
     local command='' entity='' i
@@ -33,6 +33,7 @@ _ragstore() {
         return
         ;;
     --color) mapfile -t COMPREPLY < <(compgen -W 'always never auto' -- "$word"); return ;;
+    --precision) mapfile -t COMPREPLY < <(compgen -W 'float32 int16 int8' -- "$word"); return ;;
     --mode) mapfile -t COMPREPLY < <(compgen -W 'hybrid vector keyword' -- "$word"); return ;;
     -s | --session)
         [ -z "$entity" ] || mapfile -t COMPREPLY < <(compgen -W "$(_ragstore_words sessions "$entity")" -- "$word")

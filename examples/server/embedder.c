@@ -169,12 +169,20 @@ void embedder_free(struct embedder *embedder)
 
 /* ---- any model ---- */
 
-static bool open_directory(ragstore_model **model, const char *named)
+static int open_in(ragstore_model **model, const char *directory, uint32_t precision)
 {
-    int status = ragstore_model_open(model, named);
+    ragstore_model_open_options options = RAGSTORE_MODEL_OPEN_OPTIONS_INIT;
+
+    options.precision = precision;
+    return ragstore_model_open_with(model, directory, &options);
+}
+
+static bool open_directory(ragstore_model **model, const struct settings *settings)
+{
+    int status = open_in(model, settings->model, settings->precision);
 
     if (status != RAGSTORE_OK) {
-        fprintf(stderr, "ragstore-server: cannot use the model %s: %s\n", named,
+        fprintf(stderr, "ragstore-server: cannot use the model %s: %s\n", settings->model,
                 ragstore_error_message());
     }
     return status == RAGSTORE_OK;
@@ -186,7 +194,7 @@ static void open_located(struct server *server, ragstore_model **model)
     ragstore_buffer *found = NULL;
 
     if (ragstore_model_locate(&found) == RAGSTORE_OK &&
-        ragstore_model_open(model, ragstore_buffer_data(found)) != RAGSTORE_OK) {
+        open_in(model, ragstore_buffer_data(found), server->settings.precision) != RAGSTORE_OK) {
         snprintf(server->problem, sizeof server->problem,
                  "Search is by keyword only: the embedding model cannot be used: %.900s",
                  ragstore_error_message());
@@ -207,7 +215,7 @@ bool embedder_load(struct server *server, ragstore_model **model)
         return open_endpoint(server, model);
     }
     if (settings->model != NULL) {
-        return strcmp(settings->model, "none") == 0 || open_directory(model, settings->model);
+        return strcmp(settings->model, "none") == 0 || open_directory(model, settings);
     }
     open_located(server, model);
     return true;

@@ -12,7 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum kind { TEXT, NUMBER, SWITCH, LEVEL, FORMAT };
+enum kind { TEXT, NUMBER, SWITCH, LEVEL, FORMAT, PRECISION };
 
 struct option {
     const char *name;
@@ -27,6 +27,7 @@ static const struct option options[] = {
     {"host", "HOST", TEXT, 0, 0},
     {"port", "PORT", NUMBER, 0, 65535},
     {"model", NULL, TEXT, 0, 0}, /* RAGSTORE_MODEL is read by ragstore_model_locate() */
+    {"precision", "RAGSTORE_PRECISION", PRECISION, 0, 0},
     {"embedder", NULL, TEXT, 0, 0},
     {"embedder-url", NULL, TEXT, 0, 0},
     {"no-reembed", NULL, SWITCH, 0, 0},
@@ -59,6 +60,7 @@ static const char help[] =
     "  --port N             the port; 0 picks a free one (8000)\n"
     "  --model DIR          the embedding model; none for keyword search only\n"
     "                       (RAGSTORE_MODEL, or where the set-up put it)\n"
+    "  --precision KIND     what that model computes in: float32, int16 or int8 (float32)\n"
     "  --embedder NAME      have texts embedded by this model of the endpoint at --llm-url\n"
     "                       instead; hashing: by their words only, for tests\n"
     "  --embedder-url URL   another endpoint for that\n"
@@ -87,8 +89,8 @@ static const char help[] =
     "                       print a fresh token and its line for the token file, and end\n"
     "  --version, --help\n"
     "\n"
-    "The environment variables DATA_DIR, HOST, PORT and LOG_LEVEL come before the\n"
-    "configuration file and after the command line.\n"
+    "The environment variables DATA_DIR, HOST, PORT, LOG_LEVEL and RAGSTORE_PRECISION\n"
+    "come before the configuration file and after the command line.\n"
     "\n"
     "exit status: 0 stopped by SIGTERM or SIGINT, 1 could not start or stop cleanly,\n"
     "2 wrong usage\n";
@@ -142,6 +144,21 @@ static bool parse_level(enum log_level *level, const char *value)
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
         if (strcasecmp(names[i], value) == 0) {
             *level = (enum log_level)(i + 1);
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool parse_precision(uint32_t *precision, const char *value)
+{
+    static const char *const names[] = {[RAGSTORE_PRECISION_FLOAT32] = "float32",
+                                        [RAGSTORE_PRECISION_INT8] = "int8",
+                                        [RAGSTORE_PRECISION_INT16] = "int16"};
+
+    for (uint32_t i = RAGSTORE_PRECISION_FLOAT32; i < sizeof names / sizeof names[0]; i++) {
+        if (strcmp(names[i], value) == 0) {
+            *precision = i;
             return true;
         }
     }
@@ -219,6 +236,9 @@ static bool wrong_value(const struct option *option, const char *value, const ch
     case FORMAT:
         fputs("use text or json\n", stderr);
         break;
+    case PRECISION:
+        fputs("use float32, int16 or int8\n", stderr);
+        break;
     case TEXT:
         fputs("it must not be empty\n", stderr);
         break;
@@ -262,6 +282,8 @@ bool settings_set(struct settings *settings, const char *name, const char *value
                wrong_value(option, value, origin);
     case LEVEL:
         return parse_level(&settings->log_level, value) || wrong_value(option, value, origin);
+    case PRECISION:
+        return parse_precision(&settings->precision, value) || wrong_value(option, value, origin);
     case FORMAT:
         settings->log_json = strcmp(value, "json") == 0;
         return settings->log_json || strcmp(value, "text") == 0 ||

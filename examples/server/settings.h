@@ -20,6 +20,7 @@ struct settings {
     char *data_dir;
     char *host;
     char *model;       /* NULL: where the set-up put it; "none": keyword search only */
+    uint32_t precision; /* of that model, RAGSTORE_PRECISION_…; 0: the library's default */
     char *embedder;    /* NULL: model embeds; "hashing", or a model of an endpoint */
     char *embedder_url; /* NULL: llm_url */
     char *extractor;   /* NULL: beside the server; "none": text files only */

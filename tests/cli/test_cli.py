@@ -20,6 +20,7 @@ from fake_llm import FakeLlm
 
 COMMANDS = ["create", "list", "add", "show", "search", "chat", "sessions", "delete", "backup",
             "restore", "check", "compact", "export", "stats"]  # fmt: skip
+MODEL = os.environ.get("RAGSTORE_MODEL", "")
 
 
 # ---- help and the command line ----
@@ -60,6 +61,7 @@ def test_version__is_that_of_the_library(tool):
     (["search", "acme", "x", "--min-score", "2"], "--min-score is"),
     (["search", "acme", "x", "--min-score", "nan"], "--min-score is"),
     (["search", "acme", "x", "-n", "201"], "--limit is"),
+    (["search", "acme", "x", "--precision", "float16"], "--precision is"),
     (["chat", "acme", "x", "--llm-model", "m"], "--llm-url"),
     (["chat", "acme", "x", "--llm-url", "http://localhost"], "--llm-model"),
     (["chat", "acme", "x", "--llm-url", "ftp://localhost", "--llm-model", "m"], "ftp"),
@@ -193,6 +195,20 @@ def test_search__prints_hits_for_people_and_programs(filled):
     assert filled.run("search", "acme", "zeppelin") == b"" and "nothing was found" in filled.said
     assert filled.json("search", "acme", "lighthouse", "--document", hit["doc_id"])
     filled.run("search", "acme", "lighthouse", "--mode", "vector", "--model", "none", status=5)
+
+
+def test_precision__is_the_models_in_every_command(tool):
+    if not os.path.isdir(MODEL):
+        pytest.skip("no embedding model: RAGSTORE_MODEL names none")
+    asked = ["search", "acme", "lighthouse", "--mode", "vector", "--model", MODEL]
+    tool.run("add", "-c", "acme", "--filename", "keeper.txt", "--model", MODEL, "--precision", "int16",
+             given=b"The lighthouse keeper climbs 199 steps every evening.")
+    assert "199 steps" in tool.json(*asked, "--precision", "int16")[0]["content"]
+    assert "199 steps" in tool.json(*asked, RAGSTORE_PRECISION="int16")[0]["content"]
+    for other in ("float32", "int8"):  # which has other vectors
+        tool.run(*asked, "--precision", other, status=5)
+    tool.run(*asked, status=2, RAGSTORE_PRECISION="double")
+    assert "RAGSTORE_PRECISION is float32, int16 or int8" in tool.said
 
 
 def test_documents__cannot_drive_the_terminal(tool):

@@ -214,7 +214,7 @@ def check_references(page: Path) -> None:
         for name in re.findall(r"\bRAGSTORE_\w+", text):
             macros = name.endswith(("_INIT", "_"))
             others = ("RAGSTORE_MODEL", "RAGSTORE_LLM_API_KEY", "RAGSTORE_LLM_URL", "RAGSTORE_LLM_MODEL",
-                      "RAGSTORE_DATA_DIR", "RAGSTORE_0", "RAGSTORE_VERSION_STRING")
+                      "RAGSTORE_DATA_DIR", "RAGSTORE_PRECISION", "RAGSTORE_0", "RAGSTORE_VERSION_STRING")
             is_title = text.startswith(".Dt ")
             if name not in constants and not macros and name not in others and not is_title:
                 problem(page, line, f"{name} is not in the header")

@@ -252,7 +252,7 @@ def test_model__named_but_not_there_is_an_error(start, tmp_path):
 
 @pytest.mark.parametrize("options, words", [
     (["--colour", "blue"], "--colour"), (["--port", "70000"], "65535"), (["--port"], "--port"),
-    (["--log-level", "loud"], "warning"), (["stray"], "stray"), (["--threads=0"], "threads"),
+    (["--log-level", "loud"], "warning"), (["--precision", "float16"], "int16"), (["stray"], "stray"), (["--threads=0"], "threads"),
     (["--host", "0.0.0.0"], "--allow-anonymous"), (["--config", "/nonexistent"], "/nonexistent")])
 def test_usage__wrong_is_status_2(start, tmp_path, options, words):
     server = start(*options, wait=False)

@@ -79,6 +79,16 @@ def test_search__vector_mode_finds_other_words(server, entity, documents, has_mo
     assert reply["results"][0]["scores"]["vector"] is not None
 
 
+@pytest.mark.parametrize("precision", ["int16", "int8"])
+def test_search__in_whole_numbers(start, has_model, precision):
+    server = start("--precision", precision)
+    assert ok(server.get("/health"))["embedder"].endswith(f"/{precision}")
+    server.create_entity("plain")
+    server.upload("plain", "report.md", FERRIES)
+    reply = server.search("plain", "boats", mode="vector", k=1)
+    assert reply["mode"] == "vector" and reply["total"] >= 1
+
+
 def test_search__vector_mode_without_a_model_is_an_error(start):
     server = start("--model", "none")
     server.create_entity("plain")
