@@ -2,12 +2,12 @@
  * Vector search by tier: all rows, exact with byte codes, a scan over 1-bit codes, and partitions of
  * them, with recall against the exact answer.
  *
- *   bench_vectors [rows [dimension [directory [threads]]]]
+ *   bench_vectors [rows [dimension [directory [threads [tiers]]]]]
  *
  * Rows are clustered as embeddings are: clusters in a space of 48 dimensions, mapped into all of
  * them, with noise, of length 1. With a directory ("-": none) the rows and queries are also written
  * there as raw float32 (rows.f32, queries.f32) for bench/rivals_vectors.py, which searches the same
- * with other libraries.
+ * with other libraries; or read from there, when they are there. Tiers: "exact", or all of them.
  *
  * Prints one JSON object a line. With one thread a time is the median of single queries; with more,
  * so many threads ask their own queries one by one, and it is the time that has passed for each query
@@ -28,6 +28,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -117,13 +118,20 @@ static void make_vector(float *vector, uint32_t dimension)
         vector[d] = (float)(vector[d] / sqrt(length));
 }
 
-static FILE *open_copy(const char *directory, const char *name)
+/* A file of `count` vectors: to be read when it is there and has them, otherwise to be written.
+ * NULL: there is no directory. */
+static FILE *open_copy(const char *directory, const char *name, size_t count, uint32_t dimension,
+                       bool *is_there)
 {
     char path[1200];
+    struct stat info;
+    *is_there = false;
     if (directory == NULL || strcmp(directory, "-") == 0)
         return NULL;
     snprintf(path, sizeof path, "%s/%s", directory, name);
-    FILE *file = fopen(path, "wb");
+    *is_there = stat(path, &info) == 0 &&
+                (uint64_t)info.st_size == (uint64_t)count * dimension * sizeof(float);
+    FILE *file = fopen(path, *is_there ? "rb" : "wb");
     if (file == NULL) {
         fprintf(stderr, "bench_vectors: %s: %s\n", path, strerror(errno));
         exit(1);
@@ -131,23 +139,47 @@ static FILE *open_copy(const char *directory, const char *name)
     return file;
 }
 
-static void fill_rows(rsi_rows *rows, size_t count, FILE *copy)
+/* Make vectors and write them to the copy, or read them from there. */
+static void get_vectors(float *vectors, size_t count, uint32_t dimension, FILE *copy, bool is_there)
 {
+    const size_t bytes = dimension * sizeof *vectors;
+    for (size_t i = 0; !is_there && i < count; i++)
+        make_vector(vectors + i * dimension, dimension);
+    if (copy == NULL)
+        return;
+    if ((is_there ? fread(vectors, bytes, count, copy) : fwrite(vectors, bytes, count, copy)) !=
+        count)
+        fail("read or write the copy");
+}
+
+static void fill_rows(rsi_rows *rows, size_t count, const char *directory)
+{
+    bool is_there;
+    FILE *copy =
+        open_copy(directory, "rows.f32", count, rsi_rows_dimension(rows), &is_there);
     const uint32_t dimension = rsi_rows_dimension(rows);
     float *vectors = rsi_alloc_array((size_t)SLICE * dimension, sizeof *vectors);
     rsi_rows_extent extents[4096];
     size_t extents_count;
     for (size_t done = 0; vectors != NULL && done < count;) {
         const size_t slice = count - done < SLICE ? count - done : SLICE;
-        for (size_t i = 0; i < slice; i++)
-            make_vector(vectors + i * dimension, dimension);
+        get_vectors(vectors, slice, dimension, copy, is_there);
         check(rsi_rows_append(rows, (int64_t)done, vectors, slice, extents, 4096, &extents_count),
               "append");
-        if (copy != NULL && fwrite(vectors, sizeof *vectors * dimension, slice, copy) != slice)
-            fail("write the copy");
         done += slice;
     }
     rsi_free(vectors);
+    if (copy != NULL)
+        fclose(copy);
+}
+
+static void fill_queries(float *queries, uint32_t dimension, const char *directory)
+{
+    bool is_there;
+    FILE *copy = open_copy(directory, "queries.f32", QUERIES, dimension, &is_there);
+    get_vectors(queries, QUERIES, dimension, copy, is_there);
+    if (copy != NULL)
+        fclose(copy);
 }
 
 /* ---- measuring ---- */
@@ -330,12 +362,14 @@ static rsi_quantised *build(const stage *s, size_t lists)
     return index;
 }
 
-static void measure(stage *s)
+static void measure(stage *s, bool is_exact_only)
 {
     static const size_t candidates[] = {50, 100, 200, 400};
     static const size_t probes[] = {4, 8, 16, 32, 64};
     search_rows(s);
     search_byte_codes(s);
+    if (is_exact_only)
+        return;
     rsi_quantised *index = build(s, 1);
     for (size_t i = 0; i < 4; i++)
         search_codes(s, index, 1, candidates[i]);
@@ -363,7 +397,7 @@ int main(int count, char **arguments)
     rsi_root *root;
     if (rows < 1000 || dimension == 0 || threads == 0 || threads > THREADS_MAX ||
         mkdtemp(path) == NULL) {
-        fprintf(stderr, "usage: bench_vectors [rows [dimension [directory [threads]]]]\n");
+        fprintf(stderr, "usage: bench_vectors [rows [dimension [directory [threads [tiers]]]]]\n");
         return 2;
     }
     make_clusters(dimension);
@@ -373,20 +407,11 @@ int main(int count, char **arguments)
     check(rsi_root_open(&root, NULL, path, true), "open a directory");
     check(rsi_directory_make(root, "vector_store"), "make a directory");
     check(rsi_rows_open(&s.rows, root, "vector_store", INCARNATION, dimension), "open rows");
-    FILE *copy = open_copy(copies, "rows.f32");
-    fill_rows(s.rows, rows, copy);
-    if (copy != NULL)
-        fclose(copy);
+    fill_rows(s.rows, rows, copies);
     for (size_t i = rows; i-- > 0;)
         check(rsi_bitset_add(&s.all, (int64_t)i), "make a set");
-    for (size_t q = 0; q < QUERIES; q++)
-        make_vector(s.queries + q * dimension, dimension);
-    copy = open_copy(copies, "queries.f32");
-    if (copy != NULL) {
-        fwrite(s.queries, sizeof *s.queries, (size_t)QUERIES * dimension, copy);
-        fclose(copy);
-    }
-    measure(&s);
+    fill_queries(s.queries, dimension, copies);
+    measure(&s, count > 5 && strcmp(arguments[5], "exact") == 0);
     rsi_rows_close(s.rows);
     check(rsi_directory_remove(root, "vector_store"), "clean up");
     rsi_root_close(root);

@@ -3,15 +3,17 @@
 
     pip install numpy faiss-cpu hnswlib usearch
     build/release/bench/bench_vectors 100000 384 /tmp/rows > ours.json
-    bench/rivals_vectors.py /tmp/rows [--threads N] [--only NAME,NAME] [--build]
+    bench/rivals_vectors.py /tmp/rows [--threads N] [--only NAME,NAME] [--rounds N] [--build]
                             [--ours build/release/bench/bench_vectors]
 
 The folder has rows.f32 and queries.f32 as bench_vectors writes them, unit vectors of 384 numbers. One
 JSON object a line: the time of a query in milliseconds, recall of the ten nearest against exact truth in
 float64, and rows a second while building. With one thread the time is the median of single queries;
 with more, so many threads ask their own queries one by one, and it is the time that has passed for each
-query answered. Libraries that are not installed are named and left out. With --ours, ragstore is
-measured before and after them, so that a machine that changed its speed shows.
+query answered; cpu_ms is the median of what a query took of its thread, which others on the machine disturb
+less. Libraries that are not installed are named and left out. With --ours, ragstore is measured before
+and after them in each round, so that a machine that changed its speed shows; with --only flat, exact
+search alone.
 
 Graphs take long to build. They are kept in $XDG_CACHE_HOME/ragstore/rivals, under the digest of the
 rows, the library's version and the parameters, and read from there the next time; the rate is that of
@@ -36,7 +38,7 @@ import numpy as np
 
 K = 10
 DIMENSION = 384
-NAMES = ("faiss", "hnswlib", "usearch")
+NAMES = ("flat", "faiss", "hnswlib", "usearch")
 
 
 def say(**figures: object) -> None:
@@ -97,38 +99,54 @@ class Bench:
         self.cache = Cache(folder / "rows.f32")
         self.least = None if only_builds else truth_of(self.rows, self.queries)
 
-    def time_queries(self, search: Callable) -> tuple[float, list]:
-        """Milliseconds a query, and what was found."""
+    def time_queries(self, search: Callable) -> tuple[float, float, list]:
+        """Milliseconds a query, those of its thread, and what was found."""
         found: list = [None] * len(self.queries)
         times = [0.0] * len(self.queries)
+        own = [0.0] * len(self.queries)
 
         def ask(first: int) -> None:
             for i in range(first, len(self.queries), self.threads):
-                start = time.perf_counter()
+                start, own_start = time.perf_counter(), time.thread_time()
                 found[i] = search(self.queries[i])
+                own[i] = (time.thread_time() - own_start) * 1e3
                 times[i] = (time.perf_counter() - start) * 1e3
 
         if self.threads == 1:
             ask(0)
-            return statistics.median(times), found
+            return statistics.median(times), statistics.median(own), found
         askers = [threading.Thread(target=ask, args=(i,)) for i in range(self.threads)]
         start = time.perf_counter()
         for asker in askers:
             asker.start()
         for asker in askers:
             asker.join()
-        return (time.perf_counter() - start) * 1e3 / len(self.queries), found
+        passed = (time.perf_counter() - start) * 1e3 / len(self.queries)
+        return passed, statistics.median(own), found
 
     def searched(self, name: str, search: Callable, build_seconds: float, **more: object) -> None:
         if self.only_builds:
             return
         self.time_queries(search)  # what is read for the first time
-        ms, found = self.time_queries(search)
+        ms, cpu_ms, found = self.time_queries(search)
         recall = sum(recall_of(self.rows, q, ids, least)
                      for q, ids, least in zip(self.queries, found, self.least)) / len(self.queries)
         rate = len(self.rows) / build_seconds if build_seconds > 0 else None
         say(way=name, rows=len(self.rows), threads=self.threads, ms=round(ms, 4),
-            recall=round(recall, 4), rows_per_s=rate and round(rate), **more)
+            cpu_ms=round(cpu_ms, 4), recall=round(recall, 4), rows_per_s=rate and round(rate), **more)
+
+    def flat(self) -> None:
+        import faiss
+
+        if self.only_builds:
+            return
+        faiss.omp_set_num_threads(1)
+        start = time.perf_counter()
+        index = faiss.IndexFlatIP(DIMENSION)
+        index.add(self.rows)
+        seconds = time.perf_counter() - start
+        self.searched("faiss-cpu Flat", lambda q: index.search(q[None], K)[1][0], seconds,
+                      version=faiss.__version__)
 
     def faiss(self) -> None:
         import faiss
@@ -141,14 +159,6 @@ class Bench:
             index.add(self.rows)
             return index
 
-        if not self.only_builds:
-            start = time.perf_counter()
-            flat = faiss.IndexFlatIP(DIMENSION)
-            flat.add(self.rows)
-            seconds = time.perf_counter() - start
-            self.searched("faiss-cpu Flat", lambda q: flat.search(q[None], K)[1][0], seconds,
-                          version=version)
-            del flat
         graph, seconds = self.cache.get(f"faiss {version} HNSW32", build, faiss.write_index,
                                         faiss.read_index)
         for effort in (16, 32, 64, 128, 256, 512):
@@ -207,18 +217,21 @@ def main() -> int:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--only", default=",".join(NAMES))
+    parser.add_argument("--rounds", type=int, default=1)
     parser.add_argument("--build", action="store_true")
     parser.add_argument("--ours")
     asked = parser.parse_args()
     bench = Bench(asked.folder, asked.threads, asked.build)
-    ourselves = [asked.ours, str(len(bench.rows)), str(DIMENSION), "-", str(asked.threads)]
-    if asked.ours:
-        subprocess.run(ourselves, check=True)
-    for name in asked.only.split(","):
-        try:
-            getattr(bench, name)()
-        except ImportError as error:
-            say(way=name, left_out=str(error))
+    ourselves = [asked.ours, str(len(bench.rows)), str(DIMENSION), str(asked.folder),
+                 str(asked.threads), "exact" if asked.only == "flat" else "all"]
+    for _ in range(asked.rounds):
+        if asked.ours:
+            subprocess.run(ourselves, check=True)
+        for name in asked.only.split(","):
+            try:
+                getattr(bench, name)()
+            except ImportError as error:
+                say(way=name, left_out=str(error))
     if asked.ours:
         subprocess.run(ourselves, check=True)
     return 0
