@@ -26,7 +26,8 @@ void rsi_catalogs_free(rsi_store *store)
     rsi_map_free(&store->catalogs, free_catalog_value);
 }
 
-static rsi_catalog *make_catalog(const char *entity_id, const char *incarnation)
+static rsi_catalog *make_catalog(const rsi_store *store, const char *entity_id,
+                                 const char *incarnation)
 {
     rsi_catalog *catalog = rsi_alloc_zeroed(sizeof *catalog);
     if (catalog == NULL)
@@ -37,6 +38,7 @@ static rsi_catalog *make_catalog(const char *entity_id, const char *incarnation)
         return NULL;
     }
     snprintf(catalog->incarnation, sizeof catalog->incarnation, "%s", incarnation);
+    catalog->memory_limit = store->memory_limit_bytes;
     pthread_rwlock_init(&catalog->lock, NULL);
     return catalog;
 }
@@ -112,7 +114,7 @@ static rsi_catalog *reference_catalog(rsi_store *store, const char *entity_id,
         catalog = NULL;
     }
     if (catalog == NULL) {
-        catalog = make_catalog(entity_id, incarnation);
+        catalog = make_catalog(store, entity_id, incarnation);
         if (catalog != NULL && rsi_map_put(&store->catalogs, entity_id, strlen(entity_id), catalog,
                                            NULL) != RAGSTORE_OK) {
             free_catalog(catalog);
@@ -120,7 +122,6 @@ static rsi_catalog *reference_catalog(rsi_store *store, const char *entity_id,
         }
     }
     if (catalog != NULL) {
-        catalog->memory_limit = store->memory_limit_bytes;
         catalog->references++;
         rsi_catalog_count_locked(store, catalog);
         catalog->last_use = ++store->clock;

@@ -45,7 +45,7 @@ typedef struct rsi_catalog {
     bool is_stale;       /* out of the map; goes with the last reference */
     uint64_t last_use;
     size_t counted; /* its part of the store's catalog_bytes */
-    uint64_t memory_limit; /* the store's */
+    uint64_t memory_limit; /* the store's; never changes */
 
     pthread_rwlock_t lock; /* guards everything below */
     bool is_loaded;
