@@ -221,6 +221,7 @@ typedef struct way {
     rsi_byte_codes *bytes;
     rsi_quantised *index;
     rsi_quantised_effort effort;
+    size_t threads; /* of one search by byte codes */
     double ms[QUERIES];
     double cpu_ms[QUERIES];
     rsi_hit hits[QUERIES][K];
@@ -239,7 +240,8 @@ static void search_once(way *by, size_t q)
         status = rsi_quantised_search(hits, &count, by->index, s->rows, query, K, &s->all,
                                       &by->effort);
     else if (by->bytes != NULL)
-        status = rsi_byte_codes_search(hits, &count, by->bytes, s->rows, query, 1, K, &s->all);
+        status = rsi_byte_codes_search(hits, &count, by->bytes, s->rows, query, 1, K, &s->all,
+                                       by->threads);
     else
         status = rsi_rows_search(hits, &count, s->rows, query, K, &s->all);
     by->cpu_ms[q] = now_cpu_ms() - cpu_begin;
@@ -339,6 +341,10 @@ static void search_byte_codes(const stage *s)
         check(rsi_byte_codes_absorb(by.bytes, &done, s->rows, &s->all, 100000), "code the rows");
     say_built(s, "build exact", 0, 0, now_ms() - begin, rsi_byte_codes_memory(by.bytes));
     say(&by, ask_all(&by), rsi_byte_scanner_best()->name);
+    by.tier = "exact, two threads a query";
+    by.threads = 2;
+    if (s->threads == 1)
+        say(&by, ask_all(&by), rsi_byte_scanner_best()->name);
     rsi_byte_codes_free(by.bytes);
 }
 

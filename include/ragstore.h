@@ -2770,6 +2770,7 @@ RAGSTORE_API int ragstore_index_describe(ragstore_buffer **out, ragstore_index *
  *   probes       how many lists of a partition, or of FAISS's, a search looks into; "0" (the
  *                default): by their number
  *   candidates   how many vectors a search by codes or FAISS compares; "0" (the default): by k
+ *   threads      how many share one exact search of many vectors; "0" (the default): one
  *
  * @param index  not NULL
  * @param key  one of those above

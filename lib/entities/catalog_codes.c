@@ -137,7 +137,7 @@ int rsi_catalog_search_locked(rsi_hit *hits, size_t *count, rsi_catalog *catalog
                                       &effort);
     if (catalog->codes == NULL || settings->kind == RSI_INDEX_EXACT)
         return rsi_byte_codes_search(hits, count, catalog->bytes, catalog->rows, query, 1, k,
-                                     allowed);
+                                     allowed, settings->threads);
     return rsi_quantised_search(hits, count, catalog->codes, catalog->rows, query, k, allowed,
                                 &effort);
 }
@@ -152,7 +152,7 @@ int rsi_catalog_search_many_locked(rsi_hit *hits, size_t *counts, rsi_catalog *c
     int status = RAGSTORE_OK;
     if (is_exact)
         return rsi_byte_codes_search(hits, counts, catalog->bytes, catalog->rows, queries, count, k,
-                                     allowed);
+                                     allowed, catalog->settings.threads);
     for (size_t q = 0; status == RAGSTORE_OK && q < count; q++)
         status = rsi_catalog_search_locked(hits + q * k, &counts[q], catalog,
                                            queries + q * dimension, k, allowed);

@@ -2,6 +2,7 @@
 #include "entities/index_settings.h"
 
 #include "base/status.h"
+#include "vectors/byte_codes.h"
 #include "vectors/quantised.h"
 
 #include <inttypes.h>
@@ -63,8 +64,8 @@ static int set_number(uint32_t *number, const char *key, const char *value, uint
 static int no_key(const char *key)
 {
     return rsi_fail(RAGSTORE_E_INVALID_ARGUMENT, "entities",
-                    "an index has no setting \"%.100s\"; it has \"kind\", \"probes\" and "
-                    "\"candidates\"",
+                    "an index has no setting \"%.100s\"; it has \"kind\", \"probes\", "
+                    "\"candidates\" and \"threads\"",
                     key);
 }
 
@@ -77,6 +78,9 @@ int rsi_index_settings_set(rsi_index_settings *settings, const char *key, const 
                           RSI_QUANTISED_LISTS_MAX);
     if (strcmp(key, "candidates") == 0)
         return set_number(&settings->candidates, key, value == NULL ? "0" : value, CANDIDATES_MAX);
+    if (strcmp(key, "threads") == 0)
+        return set_number(&settings->threads, key, value == NULL ? "0" : value,
+                          RSI_BYTE_THREADS_MAX);
     return no_key(key);
 }
 
@@ -88,6 +92,8 @@ int rsi_index_settings_get(rsi_bytes *out, const rsi_index_settings *settings, c
         rsi_bytes_printf(out, "%" PRIu32, settings->probes);
     else if (strcmp(key, "candidates") == 0)
         rsi_bytes_printf(out, "%" PRIu32, settings->candidates);
+    else if (strcmp(key, "threads") == 0)
+        rsi_bytes_printf(out, "%" PRIu32, settings->threads);
     else
         return no_key(key);
     return rsi_bytes_status(out);
@@ -101,6 +107,7 @@ void rsi_index_settings_read(rsi_index_settings *out, const rsi_json *record)
     const char *kind = rsi_json_get_text(members, "kind");
     const int64_t probes = rsi_json_get_integer(members, "probes", 0);
     const int64_t candidates = rsi_json_get_integer(members, "candidates", 0);
+    const int64_t threads = rsi_json_get_integer(members, "threads", 0);
     memset(out, 0, sizeof *out);
     if (kind != NULL && set_kind(out, kind) != RAGSTORE_OK)
         memset(out, 0, sizeof *out);
@@ -108,6 +115,8 @@ void rsi_index_settings_read(rsi_index_settings *out, const rsi_json *record)
         out->probes = (uint32_t)probes;
     if (candidates > 0 && candidates <= CANDIDATES_MAX)
         out->candidates = (uint32_t)candidates;
+    if (threads > 0 && threads <= (int64_t)RSI_BYTE_THREADS_MAX)
+        out->threads = (uint32_t)threads;
 }
 
 void rsi_index_settings_put(rsi_json_writer *writer, const rsi_index_settings *settings)
@@ -119,5 +128,6 @@ void rsi_index_settings_put(rsi_json_writer *writer, const rsi_index_settings *s
     rsi_json_put_text(writer, "kind", kind);
     rsi_json_put_integer(writer, "probes", settings->probes);
     rsi_json_put_integer(writer, "candidates", settings->candidates);
+    rsi_json_put_integer(writer, "threads", settings->threads);
     rsi_json_end_object(writer);
 }

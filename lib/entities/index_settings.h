@@ -8,6 +8,7 @@
  *   probes       lists looked into                    0: by the number of lists
  *   candidates   rows whose exact scores a search     0: by the number of results
  *                by codes or FAISS computes
+ *   threads      that share one exact search          0: one
  *
  * index_plan.h says what follows from them. No state, no locks.
  */
@@ -31,6 +32,7 @@ typedef struct rsi_index_settings { /* all zero: the defaults */
     rsi_index_kind kind;
     uint32_t probes;
     uint32_t candidates;
+    uint32_t threads;
     char factory[RSI_FAISS_FACTORY_MAX]; /* of FAISS; "" for the other kinds */
 } rsi_index_settings;
 

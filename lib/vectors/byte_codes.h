@@ -26,6 +26,8 @@
 #include "base/hits.h"
 #include "vectors/vectors.h"
 
+#define RSI_BYTE_THREADS_MAX 64u
+
 typedef struct rsi_byte_codes rsi_byte_codes;
 
 int rsi_byte_codes_new(rsi_byte_codes **out, uint32_t dimension); /* without rows */
@@ -44,8 +46,10 @@ uint64_t rsi_byte_codes_bytes(uint32_t dimension, uint64_t rows);
 int rsi_byte_codes_absorb(rsi_byte_codes *codes, bool *done, rsi_rows *rows,
                           const rsi_bitset *wanted, size_t limit);
 
-/* As rsi_rows_search_many(), and finds the same. `codes` NULL: no row is coded. */
+/* As rsi_rows_search_many(), and finds the same. `codes` NULL: no row is coded. With more `threads`
+ * than one, so many share the work where it is worth it: this one, and others that last as long. */
 int rsi_byte_codes_search(rsi_hit *hits, size_t *counts, rsi_byte_codes *codes, rsi_rows *rows,
-                          const float *queries, size_t count, size_t k, const rsi_bitset *allowed);
+                          const float *queries, size_t count, size_t k, const rsi_bitset *allowed,
+                          size_t threads);
 
 #endif

@@ -26,6 +26,7 @@
 #define QUERIES 16     /* at once: a block is read from memory for all of them */
 #define KEPT_MIN 1024  /* rows that are kept before they are looked through */
 #define KEPT_PER_HIT 4
+#define THREAD_BYTES ((size_t)4 << 20) /* of codes: fewer are not worth a thread */
 #define SCORED 32      /* rows at a time */
 #define HITS_SHARE 8   /* when more of the rows are wanted, all of them are scored */
 #define FEW_SHARE 4    /* likewise when fewer than that are allowed: codes are a quarter of rows */
@@ -227,68 +228,172 @@ static int scan_block(search *s, const group *in, const rsi_byte_scanner *scanne
     return RAGSTORE_OK;
 }
 
-static int scan_blocks(group *in, const rsi_byte_piece *piece, size_t blocks)
+/* ---- a part of the blocks, on a thread ---- */
+
+typedef struct part {
+    group in;
+    const rsi_byte_piece *piece;
+    size_t number; /* of the first block, in its piece */
+    size_t blocks;
+    rsi_hit *hits; /* its own; NULL: the caller's */
+    int status;
+    rsi_saved_error error;
+} part;
+
+static int scan_blocks(part *of)
 {
-    const rsi_byte_codes *codes = in->codes;
+    const rsi_byte_codes *codes = of->in.codes;
     const rsi_byte_scanner *scanner = rsi_byte_scanner_best();
-    size_t number = 0; /* in its piece */
     int status = RAGSTORE_OK;
-    for (size_t done = 0; status == RAGSTORE_OK && done < blocks; done++, number++) {
-        if (number == piece->room) {
-            piece = piece->next;
-            number = 0;
+    for (size_t done = 0; status == RAGSTORE_OK && done < of->blocks; done++, of->number++) {
+        while (of->number >= of->piece->room) {
+            of->number -= of->piece->room;
+            of->piece = of->piece->next;
         }
-        for (size_t q = 0; status == RAGSTORE_OK && q < in->count; q++)
-            status = scan_block(&in->searches[q], in, scanner,
-                                piece->blocks + number * codes->block_bytes,
-                                piece->chunks + number * RSI_BYTE_BLOCK);
+        for (size_t q = 0; status == RAGSTORE_OK && q < of->in.count; q++)
+            status = scan_block(&of->in.searches[q], &of->in, scanner,
+                                of->piece->blocks + of->number * codes->block_bytes,
+                                of->piece->chunks + of->number * RSI_BYTE_BLOCK);
     }
+    return status;
+}
+
+static void *search_part(void *own)
+{
+    part *of = own;
+    of->status = scan_blocks(of);
+    for (size_t q = 0; of->status == RAGSTORE_OK && q < of->in.count; q++)
+        of->status = score_kept(&of->in.searches[q], &of->in);
+    if (of->status != RAGSTORE_OK)
+        rsi_error_save(&of->error);
+    return NULL;
+}
+
+/* All parts, the first on this thread; the others, too, where there can be no thread. */
+static int search_parts(part *parts, size_t count)
+{
+    pthread_t threads[RSI_BYTE_THREADS_MAX];
+    bool is_running[RSI_BYTE_THREADS_MAX] = {false};
+    int status = RAGSTORE_OK;
+    for (size_t i = 1; i < count; i++)
+        is_running[i] = pthread_create(&threads[i], NULL, search_part, &parts[i]) == 0;
+    for (size_t i = 0; i < count; i++)
+        if (!is_running[i])
+            search_part(&parts[i]);
+    for (size_t i = 0; i < count; i++) {
+        if (is_running[i])
+            pthread_join(threads[i], NULL);
+        if (status == RAGSTORE_OK && parts[i].status != RAGSTORE_OK) {
+            status = parts[i].status;
+            rsi_error_restore(&parts[i].error);
+        }
+    }
+    return status;
+}
+
+/* ---- a group of queries ---- */
+
+typedef struct shape {
+    const float *queries;
+    size_t count;
+    size_t k;
+    const rsi_bitset *allowed;
+    size_t threads;
+} shape;
+
+/* How many parts are worth a thread each. */
+static size_t count_parts(const rsi_byte_codes *codes, size_t blocks, size_t threads)
+{
+    const size_t most = blocks / (THREAD_BYTES / codes->block_bytes + 1);
+    size_t parts = threads < RSI_BYTE_THREADS_MAX ? threads : RSI_BYTE_THREADS_MAX;
+    parts = parts < most ? parts : most;
+    return parts > 0 ? parts : 1;
+}
+
+static int begin_part(part *of, const shape *as, rsi_hit *hits)
+{
+    int status = RAGSTORE_OK;
+    if (hits == NULL) {
+        of->hits = rsi_alloc_array(as->count * as->k, sizeof *hits);
+        if (of->hits == NULL)
+            return RAGSTORE_E_NO_MEMORY;
+        hits = of->hits;
+    }
+    while (status == RAGSTORE_OK && of->in.count < as->count) {
+        const size_t q = of->in.count++;
+        status = search_begin(&of->in.searches[q], &of->in,
+                              as->queries + q * of->in.codes->dimension, hits + q * as->k, as->k,
+                              as->allowed);
+    }
+    return status;
+}
+
+static void end_part(part *of)
+{
+    for (size_t q = 0; q < of->in.count; q++)
+        search_end(&of->in.searches[q]);
+    rsi_free(of->hits);
+}
+
+/* Rows that are not coded yet. */
+static int score_rest(part *of, const shape *as, int64_t covered)
+{
+    int status = RAGSTORE_OK;
+    for (size_t q = 0; status == RAGSTORE_OK && q < of->in.count; q++) {
+        search *s = &of->in.searches[q];
+        status = rsi_rows_offer(&s->top, of->in.rows, s->query, as->allowed, covered);
+        raise_least(s);
+    }
+    return status;
+}
+
+/* What all parts found, by query. */
+static void collect(size_t *counts, part *parts, size_t part_count)
+{
+    for (size_t q = 0; q < parts[0].in.count; q++) {
+        rsi_top *top = &parts[0].in.searches[q].top;
+        for (size_t i = 1; i < part_count; i++) {
+            const rsi_top *other = &parts[i].in.searches[q].top;
+            for (size_t hit = 0; hit < other->count; hit++)
+                rsi_top_offer(top, other->hits[hit]);
+        }
+        rsi_top_sort(top);
+        counts[q] = top->count;
+    }
+}
+
+static int search_group(rsi_hit *hits, size_t *counts, const group *of, const shape *as)
+{
+    pthread_mutex_t *mutex = (pthread_mutex_t *)(uintptr_t)&of->codes->mutex;
+    pthread_mutex_lock(mutex);
+    const rsi_byte_piece *first = of->codes->first;
+    const size_t blocks = of->codes->blocks;
+    const int64_t covered = of->codes->covered;
+    pthread_mutex_unlock(mutex);
+    const size_t count = count_parts(of->codes, blocks, as->threads);
+    part *parts = rsi_alloc_array(count, sizeof *parts);
+    int status = parts == NULL ? RAGSTORE_E_NO_MEMORY : RAGSTORE_OK;
+    for (size_t i = 0; status == RAGSTORE_OK && i < count; i++) {
+        const size_t from = blocks * i / count;
+        parts[i].in = *of;
+        parts[i].piece = first;
+        parts[i].number = from;
+        parts[i].blocks = blocks * (i + 1) / count - from;
+        status = begin_part(&parts[i], as, i == 0 ? hits : NULL);
+    }
+    if (status == RAGSTORE_OK)
+        status = score_rest(&parts[0], as, covered);
+    if (status == RAGSTORE_OK)
+        status = search_parts(parts, count);
+    if (status == RAGSTORE_OK)
+        collect(counts, parts, count);
+    for (size_t i = 0; parts != NULL && i < count; i++)
+        end_part(&parts[i]);
+    rsi_free(parts);
     return status;
 }
 
 /* ---- all of it ---- */
-
-static int search_group(group *in, const rsi_bitset *allowed)
-{
-    pthread_mutex_t *mutex = (pthread_mutex_t *)(uintptr_t)&in->codes->mutex;
-    pthread_mutex_lock(mutex);
-    const rsi_byte_piece *first = in->codes->first;
-    const size_t blocks = in->codes->blocks;
-    const int64_t covered = in->codes->covered;
-    pthread_mutex_unlock(mutex);
-    int status = RAGSTORE_OK;
-    for (size_t q = 0; status == RAGSTORE_OK && q < in->count; q++) {
-        search *s = &in->searches[q];
-        status = rsi_rows_offer(&s->top, in->rows, s->query, allowed, covered);
-        raise_least(s);
-    }
-    if (status == RAGSTORE_OK)
-        status = scan_blocks(in, first, blocks);
-    for (size_t q = 0; status == RAGSTORE_OK && q < in->count; q++) {
-        status = score_kept(&in->searches[q], in);
-        rsi_top_sort(&in->searches[q].top);
-    }
-    return status;
-}
-
-static int search_some(rsi_hit *hits, size_t *counts, group *in, const float *queries, size_t k,
-                       const rsi_bitset *allowed)
-{
-    int status = RAGSTORE_OK;
-    size_t begun = 0;
-    while (status == RAGSTORE_OK && begun < in->count) {
-        status = search_begin(&in->searches[begun], in, queries + begun * in->codes->dimension,
-                              hits + begun * k, k, allowed);
-        begun++;
-    }
-    if (status == RAGSTORE_OK)
-        status = search_group(in, allowed);
-    for (size_t q = 0; q < begun; q++) {
-        counts[q] = status == RAGSTORE_OK ? in->searches[q].top.count : 0;
-        search_end(&in->searches[q]);
-    }
-    return status;
-}
 
 /* Queries that have bounds. */
 static bool are_bounded(const float *queries, size_t count, size_t dimension)
@@ -304,7 +409,8 @@ static bool are_bounded(const float *queries, size_t count, size_t dimension)
 }
 
 int rsi_byte_codes_search(rsi_hit *hits, size_t *counts, rsi_byte_codes *codes, rsi_rows *rows,
-                          const float *queries, size_t count, size_t k, const rsi_bitset *allowed)
+                          const float *queries, size_t count, size_t k, const rsi_bitset *allowed,
+                          size_t threads)
 {
     const uint32_t dimension = rsi_rows_dimension(rows);
     if (codes == NULL || codes->dimension != dimension || hits == NULL || queries == NULL ||
@@ -312,14 +418,15 @@ int rsi_byte_codes_search(rsi_hit *hits, size_t *counts, rsi_byte_codes *codes, 
         allowed->count < rsi_byte_codes_count(codes) / FEW_SHARE ||
         !are_bounded(queries, count, dimension))
         return rsi_rows_search_many(hits, counts, rows, queries, count, k, allowed);
-    group in = {.rows = rows, .codes = codes, .kernel = rsi_kernel_of(rsi_rows_metric(rows))};
+    const group of = {.rows = rows, .codes = codes, .kernel = rsi_kernel_of(rsi_rows_metric(rows))};
+    shape as = {.k = k, .allowed = allowed, .threads = threads};
     int status = RAGSTORE_OK;
     for (size_t q = 0; q < count; q++)
         counts[q] = 0;
     for (size_t done = 0; status == RAGSTORE_OK && done < count; done += QUERIES) {
-        in.count = count - done < QUERIES ? count - done : QUERIES;
-        status = search_some(hits + done * k, counts + done, &in, queries + done * dimension, k,
-                             allowed);
+        as.queries = queries + done * dimension;
+        as.count = count - done < QUERIES ? count - done : QUERIES;
+        status = search_group(hits + done * k, counts + done, &of, &as);
     }
     for (size_t q = 0; status != RAGSTORE_OK && q < count; q++)
         counts[q] = 0;

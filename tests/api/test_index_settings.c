@@ -42,12 +42,16 @@ static void index_settings__are_kept_with_the_entity(void **state)
     assert_ok(ragstore_index_set(on.index, "kind", "partition"));
     assert_ok(ragstore_index_set(on.index, "probes", "40"));
     assert_ok(ragstore_index_set(on.index, "candidates", "1000000"));
+    assert_ok(ragstore_index_set(on.index, "threads", "2"));
     add_part(on.entity, PART, NULL); /* writes the record, too */
     close_stage(&on);
     open_stage(&on, state);
     expect_setting(on.index, "kind", "partition");
     expect_setting(on.index, "probes", "40");
     expect_setting(on.index, "candidates", "1000000");
+    expect_setting(on.index, "threads", "2");
+    assert_ok(ragstore_index_set(on.index, "threads", NULL));
+    expect_setting(on.index, "threads", "0");
     assert_ok(ragstore_index_set(on.index, "probes", NULL));
     assert_ok(ragstore_index_set(on.index, "kind", NULL));
     expect_setting(on.index, "probes", "0");
@@ -70,6 +74,7 @@ static void index_settings__refuse_what_there_is_not_and_list_what_there_is(void
         {"probes", "1e3", "whole number"},
         {"probes", "", "whole number"},
         {"candidates", "1000001", "1000000"},
+        {"threads", "65", "64"},
         {"probes", "99999999999999999999", "65536"},
     };
     stage on;

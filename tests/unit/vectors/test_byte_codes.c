@@ -36,6 +36,7 @@ typedef struct ground {
     rsi_bitset all;
     uint32_t dimension;
     make_row *make;
+    size_t threads; /* 0: one */
 } ground;
 
 static void append_rows(ground *at, size_t count)
@@ -136,7 +137,7 @@ static void expect_same(ground *at, const float *queries, size_t count, size_t k
     size_t *counts = calloc(count, sizeof *counts);
     size_t expected_count;
     assert_int_equal(
-        rsi_byte_codes_search(found, counts, at->codes, at->rows, queries, count, k, allowed), 0);
+        rsi_byte_codes_search(found, counts, at->codes, at->rows, queries, count, k, allowed, at->threads), 0);
     for (size_t q = 0; q < count; q++) {
         const float *query = queries + q * at->dimension;
         assert_int_equal(
@@ -304,7 +305,7 @@ static void expect_every_third(void **state, make_row *make, const float *query)
         ground_begin(&at, state, make, 64, 640, metrics[m]);
         expect_same_for_many_k(&at, query);
         assert_int_equal(
-            rsi_byte_codes_search(&hit, &count, at.codes, at.rows, query, 1, 1, &at.all), 0);
+            rsi_byte_codes_search(&hit, &count, at.codes, at.rows, query, 1, 1, &at.all, 1), 0);
         assert_int_equal(hit.chunk % 3, 0);
         ground_end(&at);
         temporary_remove_all(temporary_join(path, state, "entity"));
@@ -349,6 +350,21 @@ static void vectors_byte_codes__allow_for_rounding(void **state)
         ground_end(&at);
         temporary_remove_all(temporary_join(path, state, "entity"));
     }
+}
+
+/* Enough codes for three threads; the rest of the rows is scored by the first of them. */
+static void vectors_byte_codes__find_the_same_by_threads(void **state)
+{
+    ground at;
+    float *queries = malloc(5 * 512 * sizeof *queries);
+    ground_begin(&at, state, make_clustered, 512, 24000, RSI_METRIC_L2);
+    append_rows(&at, 100);
+    for (size_t q = 0; q < 5; q++)
+        make_clustered(queries + q * 512, 512, q * 13);
+    for (at.threads = 1; at.threads <= 100; at.threads = at.threads * 3 + 1)
+        expect_same(&at, queries, 5, 20, &at.all);
+    free(queries);
+    ground_end(&at);
 }
 
 /* ---- which rows ---- */
@@ -416,7 +432,7 @@ static void vectors_byte_codes__pass_over_chunks_without_a_row(void **state)
     rsi_hit found[10], expected[10];
     size_t count, expected_count;
     assert_int_equal(
-        rsi_byte_codes_search(found, &count, at.codes, at.rows, query, 1, 10, &at.all), 0);
+        rsi_byte_codes_search(found, &count, at.codes, at.rows, query, 1, 10, &at.all, 1), 0);
     assert_int_equal(rsi_rows_search(expected, &expected_count, at.rows, query, 10, &at.all), 0);
     assert_int_equal(count, 10);
     assert_memory_equal(found, expected, sizeof found);
@@ -435,23 +451,23 @@ static void vectors_byte_codes__answer_odd_questions(void **state)
     bool done;
     rsi_byte_codes *other;
     ground_begin(&at, state, make_random, 24, 2000, RSI_METRIC_COSINE);
-    assert_int_equal(rsi_byte_codes_search(hits, &count, at.codes, at.rows, query, 1, 0, &at.all),
+    assert_int_equal(rsi_byte_codes_search(hits, &count, at.codes, at.rows, query, 1, 0, &at.all, 1),
                      0);
     assert_int_equal(count, 0);
     const float odd[] = {NAN, INFINITY, -INFINITY};
     for (size_t i = 0; i < 3; i++) {
         query[17] = odd[i];
         assert_int_equal(
-            rsi_byte_codes_search(hits, &count, at.codes, at.rows, query, 1, 5, &at.all),
+            rsi_byte_codes_search(hits, &count, at.codes, at.rows, query, 1, 5, &at.all, 1),
             RAGSTORE_E_INVALID_ARGUMENT);
         assert_int_equal(count, 0);
     }
     query[17] = 1e25f; /* longer than a query may be */
     expect_same(&at, query, 1, 5, &at.all);
-    assert_int_equal(rsi_byte_codes_search(hits, &count, at.codes, at.rows, NULL, 1, 5, &at.all),
+    assert_int_equal(rsi_byte_codes_search(hits, &count, at.codes, at.rows, NULL, 1, 5, &at.all, 1),
                      RAGSTORE_E_INVALID_ARGUMENT);
     query[17] = 0;
-    assert_int_equal(rsi_byte_codes_search(hits, &count, NULL, at.rows, query, 1, 5, &at.all), 0);
+    assert_int_equal(rsi_byte_codes_search(hits, &count, NULL, at.rows, query, 1, 5, &at.all, 1), 0);
     assert_int_equal(count, 5);
     assert_int_equal(rsi_byte_codes_new(&other, 0), RAGSTORE_E_INVALID_ARGUMENT);
     assert_null(other);
@@ -513,7 +529,7 @@ static void vectors_byte_codes__survive_each_allocation_that_fails(void **state)
             status = rsi_byte_codes_absorb(codes, &done, at.rows, &at.all, 5000);
         if (status == 0)
             status =
-                rsi_byte_codes_search(hits, &count, codes, at.rows, query, 1, 5, &at.all);
+                rsi_byte_codes_search(hits, &count, codes, at.rows, query, 1, 5, &at.all, 1);
         const bool failed = fault_memory_failed();
         fault_memory_disarm();
         rsi_byte_codes_free(codes);
@@ -541,7 +557,7 @@ static void *search_again_and_again(void *argument)
         rsi_hit hits[10];
         size_t count;
         int status = rsi_byte_codes_search(hits, &count, in->at->codes, in->at->rows, in->query, 1,
-                                           10, &in->at->all);
+                                           10, &in->at->all, 1);
         if (status != 0 || count != 10 || memcmp(hits, in->expected, sizeof hits) != 0)
             return argument;
     }
@@ -583,6 +599,7 @@ int main(void)
         TEST(vectors_byte_codes__are_not_misled_by_what_rows_lose),
         TEST(vectors_byte_codes__are_not_misled_by_what_the_query_loses),
         TEST(vectors_byte_codes__allow_for_rounding),
+        TEST(vectors_byte_codes__find_the_same_by_threads),
         TEST(vectors_byte_codes__obey_filters_and_deletes),
         TEST(vectors_byte_codes__find_rows_that_came_since),
         TEST(vectors_byte_codes__pass_over_chunks_without_a_row),
