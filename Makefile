@@ -322,7 +322,8 @@ PYTHON = $$(tools/setup.sh print-python)
         check-layers check-install check-asan check-tsan check-long setup setup-check quickstart install uninstall clean help \
         bench bench-quality format
 
-tsan_tests := unit/vectors/test_quantised unit/vectors/test_faiss_threads $(filter-out unit/storage/test_storage_damage,$(patsubst tests/%.c,%,$(wildcard tests/unit/storage/test_*.c))) \
+tsan_tests := unit/embed/test_embedder unit/vectors/test_quantised unit/vectors/test_faiss_threads \
+              $(filter-out unit/storage/test_storage_damage,$(patsubst tests/%.c,%,$(wildcard tests/unit/storage/test_*.c))) \
               api/test_lifetime api/test_session api/test_collection_store api/test_index_rebuild \
               api/test_job api/test_job_chunks api/test_job_waiting api/test_job_work api/test_reembed
 
@@ -395,15 +396,15 @@ check-install: all ## install, build the examples against the copy, uninstall
 check-long: tests ## the campaigns for hours, in slices that go on where the last one ended (LONG, MINUTES, SEED)
 	@tests/campaigns/long.sh
 
-check-tsan: ## storage and the threads of the public calls under the thread sanitizer
+check-tsan: ## storage, embedding and the threads of the public calls under the thread sanitizer
 	@$(MAKE) --no-print-directory -j2 VARIANT=tsan $(tsan_tests:%=build/tsan/tests/%)
 	@for test in $(tsan_tests); do echo "  $$test"; \
 	    OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 TSAN_OPTIONS="halt_on_error=1 $$TSAN_OPTIONS" \
 	    timeout 900 build/tsan/tests/$$test >build/tsan/log 2>&1 || { tail -n 60 build/tsan/log; exit 1; }; done
 
-check-asan: ## unit and API tests under the address and undefined-behaviour sanitizers
+check-asan: ## unit, fuzz and API tests under the address and undefined-behaviour sanitizers
 	@$(MAKE) --no-print-directory -j2 VARIANT=asan tests
-	@VARIANT=asan tests/run.sh unit api
+	@VARIANT=asan tests/run.sh unit fuzz api
 
 bench-quality: $(BUILD)/bench/bench_quality ## nDCG@10 and recall on the test collections
 	@$(TEST_ENVIRONMENT) $(BUILD)/bench/bench_quality
