@@ -39,11 +39,22 @@ static bool make_room(struct json_out *out, size_t size)
     return true;
 }
 
+/* Append where room was made for it. */
+static void put_byte(struct json_out *out, char byte)
+{
+    out->text[out->size++] = byte;
+}
+
+static void put_bytes(struct json_out *out, const char *bytes, size_t size)
+{
+    memcpy(out->text + out->size, bytes, size);
+    out->size += size;
+}
+
 void out_bytes(struct json_out *out, const char *bytes, size_t size)
 {
     if (size > 0 && make_room(out, size)) {
-        memcpy(out->text + out->size, bytes, size);
-        out->size += size;
+        put_bytes(out, bytes, size);
     }
 }
 
@@ -54,8 +65,8 @@ static void put_text(struct json_out *out, const char *text)
 
 static void before_value(struct json_out *out)
 {
-    if (out->comma) {
-        out_bytes(out, ",", 1);
+    if (out->comma && make_room(out, 1)) {
+        put_byte(out, ',');
     }
     out->comma = true;
 }
@@ -142,10 +153,10 @@ static size_t count_plain(const char *text, size_t size)
     return count;
 }
 
-static void put_string(struct json_out *out, const char *text, size_t size)
+/* A string from the place on where something has to be escaped, or may have to. */
+static void put_rest(struct json_out *out, const char *text, size_t size, size_t at)
 {
     size_t plain = 0; /* the bytes from here to `at` still have to be copied */
-    size_t at = count_plain(text, size);
 
     out_bytes(out, "\"", 1);
     while (at < size) {
@@ -168,11 +179,34 @@ static void put_string(struct json_out *out, const char *text, size_t size)
     out_bytes(out, "\"", 1);
 }
 
+static bool is_plain(char byte)
+{
+    return (unsigned char)byte >= 0x20 && (unsigned char)byte < 0x80 && byte != '"' && byte != '\\';
+}
+
+static void put_string(struct json_out *out, const char *text, size_t size)
+{
+    size_t at = count_plain(text, size);
+
+    while (at < size && is_plain(text[at])) {
+        at++;
+    }
+    if (at < size || !make_room(out, size + 2)) {
+        put_rest(out, text, size, at);
+        return;
+    }
+    put_byte(out, '"');
+    put_bytes(out, text, size);
+    put_byte(out, '"');
+}
+
 void out_key(struct json_out *out, const char *key)
 {
     before_value(out);
     put_string(out, key, strlen(key));
-    out_bytes(out, ":", 1);
+    if (make_room(out, 1)) {
+        put_byte(out, ':');
+    }
     out->comma = false;
 }
 
@@ -195,6 +229,12 @@ void out_whole(struct json_out *out, json_int_t number)
 {
     char digits[32];
 
+    if (number >= 0 && number < 10) {
+        before_value(out);
+        digits[0] = (char)('0' + number);
+        out_bytes(out, digits, 1);
+        return;
+    }
     snprintf(digits, sizeof digits, "%lld", (long long)number);
     out_raw(out, digits);
 }

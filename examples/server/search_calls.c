@@ -3,6 +3,7 @@
  */
 #include "calls.h"
 #include "failures.h"
+#include "kept_entity.h"
 #include "pace.h"
 #include "reply.h"
 #include "results.h"
@@ -77,28 +78,50 @@ static bool is_quick(const struct request *request, const char *entity_id)
             (embedder == NULL || strcmp(embedder, "hashing") == 0));
 }
 
+/* Search the entity of that id; NOT_FOUND with the reply made when the client does not see one. */
+static int search_kept(ragstore_result **result, struct request *request, const char *entity_id,
+                       const char *query, const ragstore_entity_search_options *options)
+{
+    ragstore_entity *entity = kept_entity(request, entity_id);
+    int status = RAGSTORE_E_NOT_FOUND;
+
+    for (int attempt = 0; attempt < 2 && entity != NULL; attempt++) {
+        status = search_timed(result, entity, entity_id, query, options);
+        if (status != RAGSTORE_E_NOT_FOUND) {
+            return status;
+        }
+        kept_entity_forget(); /* it was deleted, and there may be another one */
+        entity = attempt == 0 ? kept_entity(request, entity_id) : NULL;
+    }
+    if (request->response == NULL) {
+        reply_missing(request, "Entity", entity_id);
+    }
+    return status;
+}
+
+/* No document may be searched, so nothing is found, if only the entity is there. */
+static int search_nothing(struct request *request, const char *entity_id)
+{
+    ragstore_entity *entity = open_entity(request, entity_id);
+
+    ragstore_entity_free(entity);
+    return entity == NULL ? RAGSTORE_E_NOT_FOUND : RAGSTORE_OK;
+}
+
 static void search_in(struct request *request, const char *entity_id, const char *query,
                       const ragstore_entity_search_options *options)
 {
-    ragstore_entity *entity = open_entity(request, entity_id);
+    bool nothing = options->doc_ids != NULL && options->doc_ids_count == 0;
     ragstore_result *result = NULL;
-    int status = RAGSTORE_OK;
+    int status = nothing ? search_nothing(request, entity_id)
+                         : search_kept(&result, request, entity_id, query, options);
 
-    if (entity == NULL) {
-        return;
-    }
-    status = options->doc_ids != NULL && options->doc_ids_count == 0
-                 ? RAGSTORE_OK /* no document may be searched, so nothing is found */
-                 : search_timed(&result, entity, entity_id, query, options);
     if (status == RAGSTORE_OK) {
         reply_results(request, entity_id, query, result, options->mode);
-    } else if (status == RAGSTORE_E_NOT_FOUND) {
-        reply_missing(request, "Entity", entity_id);
-    } else {
+    } else if (status != RAGSTORE_E_NOT_FOUND) {
         reply_failure(request, status, status == RAGSTORE_E_QUERY ? "filter" : "query");
     }
     ragstore_result_free(result);
-    ragstore_entity_free(entity);
 }
 
 enum handled search(struct request *request)

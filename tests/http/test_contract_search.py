@@ -138,6 +138,34 @@ def test_search__unknown_entity_is_404(server):
     assert response.status_code == 404
 
 
+def test_search__of_an_entity_that_went_and_came_again_finds_what_is_there(server):
+    """Also for a server that has just searched the old one, on whichever of its threads."""
+    def search(**fields):
+        return server.post("/api/search", json={"entity_id": "again", "query": "oboe", **fields})
+
+    for text, asks_between in ("An oboe.", False), ("Another oboe.", True), ("The third oboe.", True):
+        server.create_entity("again")
+        ok(server.post("/api/entities/again/chunks", json={"chunks": [{"text": text}]}))
+        for _ in range(40):
+            assert [hit["content"] for hit in ok(search())["results"]] == [text]
+        assert ok(search(doc_ids=[]))["results"] == []
+        ok(server.delete("/api/entities/again"))
+        for _ in range(5 if asks_between else 0):
+            assert search().status_code == 404
+            assert search(doc_ids=[]).status_code == 404
+            assert search().json()["error"] == "Entity not found"
+
+
+def test_search__gives_back_every_character(server, entity):
+    """Wherever it stands: what needs an escape, and what does not."""
+    odd = ["\n", "\t", '"', "\\", "\x01", "\x1f", "\x7f", "é", "€", "😀", "\u2028", "/", "\ufffd"]
+    texts = ["oboe " + "a" * before + one + "b" * (9 - before) + one * 2 for before in range(9) for one in odd]
+    ok(server.post(f"/api/entities/{entity}/chunks",
+                   json={"chunks": [{"text": text} for text in texts]}))
+    found = server.search(entity, "oboe", limit=200)["results"]
+    assert sorted(hit["content"] for hit in found) == sorted(texts)
+
+
 def test_unknown_fields__are_ignored_but_named(server, entity):
     response = server.post("/api/search", json={
         "entity_id": entity, "query": "x", "top_n": 3, "ev il\r\n": 1})
