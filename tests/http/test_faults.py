@@ -82,6 +82,39 @@ def places(found):
                   for hit in found["results"])
 
 
+def test_04__two_processes_keep_all_that_both_write(start):
+    servers = [start("--model", "none") for _ in range(2)]
+    in_parallel([lambda server=server, name=name: server.create_entity(name)
+                 for number in range(100) for server, name in
+                 ((servers[0], f"first_{number}"), (servers[1], f"second_{number}"))])
+    expected = {f"{which}_{number}" for which in ("first", "second") for number in range(100)}
+    for server in servers:
+        assert {one["entity_id"] for one in ok(server.get("/api/entities"))["entities"]} == expected
+    for server in servers:
+        server.kill()
+    assert {one["entity_id"] for one in ok(start().get("/api/entities"))["entities"]} == expected
+
+
+def test_05__a_message_costs_the_same_however_many_sessions_there_are(start):
+    server = start("--model", "none", "--log-level", "error")
+    server.create_entity("e")
+
+    def written():
+        with open(f"/proc/{server.process.pid}/io", encoding="ascii") as file:
+            return int(next(line for line in file if line.startswith("wchar")).split()[1])
+
+    def bytes_of_a_message():
+        session = server.create_session("e")["session_id"]
+        before = written()
+        for number in range(10):
+            server.ask(session, f"Question {number}? " + "x" * 500)
+        return (written() - before) / 10
+
+    few = bytes_of_a_message()
+    in_parallel([lambda: server.create_session("e", metadata={"pad": "y" * 1000}) for _ in range(600)])
+    assert bytes_of_a_message() < 2 * few + 4096  # the sessions have 600 KB
+
+
 def test_06__after_a_restart_doc_ids_and_counts_and_positions_are_right(start):
     server = start()
     server.create_entity("acme")

@@ -3,6 +3,7 @@ campaigns/http_load.py."""
 
 import json
 import os
+import select
 import socket
 import time
 
@@ -224,6 +225,45 @@ def test_connections__of_one_address_have_a_limit(start):
         client.close()
     assert answered == 20
     assert eventually(lambda: server.get("/health").status_code == 200)
+
+
+def test_connections__of_all_addresses_have_a_limit(start):
+    server = start("--model", "none", "--max-connections", "20", "--max-connections-per-address", "200")
+    clients = [connect(server) for _ in range(40)]
+    try:
+        for client in clients:
+            client.sendall(GET + b"\r\n")
+        answered = set()
+        until = time.monotonic() + 3
+        while time.monotonic() < until:
+            answered |= set(select.select(clients, [], [], 0.1)[0])
+            time.sleep(0.1)
+        assert len(answered) == 20
+    finally:
+        for client in clients:
+            client.close()
+    assert eventually(lambda: server.get("/health").status_code == 200)
+
+
+def test_connections__that_say_nothing_are_closed(server):
+    """10 s before the first request, 30 s behind a reply."""
+    fresh, kept, begun = connect(server), connect(server), time.monotonic()
+    with fresh, kept:
+        kept.sendall(GET + b"\r\n")
+        assert kept.recv(4096).startswith(b"HTTP/1.1 200")
+        for client, least, most in ((fresh, 8, 20), (kept, 25, 50)):
+            client.settimeout(60)
+            while client.recv(4096):
+                pass
+            assert least < time.monotonic() - begun < most
+
+
+def test_cors__is_off_unless_configured(server):
+    for method, path in (("GET", "/api/entities"), ("OPTIONS", "/api/entities"), ("GET", "/openapi.json")):
+        response = server.request(method, path, headers={
+            "Origin": "https://app.example", "Access-Control-Request-Method": "POST"})
+        assert not [name for name in response.headers if name.lower().startswith("access-control")]
+        assert (response.status_code == 200) == (method == "GET")
 
 
 @pytest.mark.parametrize("path", ["/", "/docs", "/api/entities", "/nothing", "/openapi.json"])
