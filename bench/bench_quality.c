@@ -165,7 +165,7 @@ typedef struct cutting {
     char name[32]; /* "whole", "default" or "TOKENS/OVERLAP" */
     bool whole;
     uint32_t tokens; /* 0: the default */
-    int32_t overlap; /* 0: the default, -1: none */
+    uint32_t overlap;
 } cutting;
 
 static cutting read_cutting(const char *name)
@@ -176,11 +176,10 @@ static cutting read_cutting(const char *name)
     if (how.whole || strcmp(name, "default") == 0)
         return how;
     how.tokens = (uint32_t)strtoul(name, &end, 10);
-    how.overlap = *end == '/' ? (int32_t)strtol(end + 1, &end, 10) : -1;
-    if (how.tokens == 0 || how.overlap < 0 || *end != '\0')
+    const bool has_overlap = *end == '/';
+    how.overlap = has_overlap ? (uint32_t)strtoul(end + 1, &end, 10) : 0;
+    if (how.tokens == 0 || !has_overlap || *end != '\0')
         die("--chunks is whole, default or TOKENS/OVERLAP, such as 200/30");
-    if (how.overlap == 0)
-        how.overlap = -1;
     return how;
 }
 

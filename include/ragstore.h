@@ -1004,11 +1004,11 @@ typedef struct ragstore_entity_create_options {
     const char *language;      /* how words are reduced for keyword search, for good: "auto" (the
                                 * default: English, Russian, others as they are), "none", or a
                                 * Snowball name such as "german"; see ragstore_entity(3) */
-    uint32_t chunk_tokens;     /* how long the chunks of its documents are at most, for good: 16 to
-                                * 8,192, and no longer than the model takes; default: 200 */
-    int32_t chunk_overlap;     /* tokens that a chunk repeats of the one before where a paragraph had
-                                * to be cut, for good: at most half of chunk_tokens, -1 for none;
-                                * default: 15 % of chunk_tokens */
+    uint32_t chunk_tokens;     /* how long the chunks of its documents are, for good: 16 to 8,192
+                                * tokens; the last of a section may be a quarter longer, and none is
+                                * longer than the model takes; default: 200 */
+    uint32_t chunk_overlap;    /* tokens that a chunk repeats of the one before where a paragraph had
+                                * to be cut, for good: at most half of chunk_tokens; default: none */
 } ragstore_entity_create_options;
 
 #define RAGSTORE_ENTITY_CREATE_OPTIONS_INIT                                                        \

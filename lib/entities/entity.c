@@ -13,15 +13,14 @@
 #include <inttypes.h>
 #include <string.h>
 
-#define CHUNKER "structure/1"
+#define CHUNKER "structure/2"
+#define CHUNKER_BEFORE "structure/1" /* of records that do not tell */
 #define LANGUAGE "auto"
 
 /* Of new entities: bench/README.md tells how they were measured. */
 #define CHUNK_TOKENS 200
-#define CHUNK_OVERLAP_PERCENT 15
 #define CHUNK_TOKENS_MIN 16
 #define CHUNK_TOKENS_MAX 8192
-#define NO_OVERLAP (-1)
 /* Of entities whose record does not tell: what it was when they were made. */
 #define CHUNK_TOKENS_BEFORE 200
 #define CHUNK_OVERLAP_BEFORE 30
@@ -125,7 +124,7 @@ int rsi_entity_read(rsi_entity_record *record, rsi_store *store, const char *id,
     record->incarnation = text_or(json, "incarnation", "");
     record->name = text_or(json, "entity_name", id);
     record->embedder = rsi_json_get_text(json, "embedder");
-    record->chunker = text_or(json, "chunker", CHUNKER);
+    record->chunker = text_or(json, "chunker", CHUNKER_BEFORE);
     record->language = text_or(json, "language", LANGUAGE);
     int64_t dimension = rsi_json_get_integer(json, "dimension", 0);
     record->dimension = dimension < 0 || dimension > 65536 ? 0 : (uint32_t)dimension;
@@ -235,15 +234,13 @@ static int choose_chunk_sizes(rsi_chunk_sizes *sizes, const rsi_entity_fields *f
         return rsi_fail(RAGSTORE_E_INVALID_ARGUMENT, "entities",
                         "chunks of %" PRIu32 " tokens; there can be %d to %d", tokens,
                         CHUNK_TOKENS_MIN, CHUNK_TOKENS_MAX);
-    if (fields->chunk_overlap < NO_OVERLAP || fields->chunk_overlap > (int32_t)(tokens / 2))
+    if (fields->chunk_overlap > tokens / 2)
         return rsi_fail(RAGSTORE_E_INVALID_ARGUMENT, "entities",
-                        "chunks of %" PRIu32 " tokens that repeat %" PRId32
-                        "; they can repeat up to half of them, or none (-1)",
+                        "chunks of %" PRIu32 " tokens that repeat %" PRIu32
+                        "; they can repeat up to half of them",
                         tokens, fields->chunk_overlap);
     sizes->tokens = tokens;
-    sizes->overlap = tokens * CHUNK_OVERLAP_PERCENT / 100;
-    if (fields->chunk_overlap != 0)
-        sizes->overlap = fields->chunk_overlap < 0 ? 0 : (uint32_t)fields->chunk_overlap;
+    sizes->overlap = fields->chunk_overlap;
     return RAGSTORE_OK;
 }
 

@@ -19,7 +19,7 @@
 
 /* How long the chunks of an entity's documents are, in the embedder's tokens. */
 typedef struct rsi_chunk_sizes {
-    uint32_t tokens;  /* of one chunk, at most */
+    uint32_t tokens;  /* of one chunk, about */
     uint32_t overlap; /* of them repeated where a paragraph had to be cut */
 } rsi_chunk_sizes;
 
@@ -47,7 +47,7 @@ typedef struct rsi_entity_fields {
     const char *index_kind; /* likewise */
     const char *language;   /* likewise */
     uint32_t chunk_tokens;  /* likewise; 0: the default */
-    int32_t chunk_overlap;  /* likewise; 0: the default, -1: none */
+    uint32_t chunk_overlap; /* likewise */
 } rsi_entity_fields;
 
 /* incarnation NULL: whichever lives now. NOT_FOUND. */

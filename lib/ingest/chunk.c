@@ -1,5 +1,5 @@
 /*
- * The chunker "structure/1": packs blocks into chunks.
+ * The chunker "structure/2": packs blocks into chunks.
  *
  *   # Guide                 ┐
  *   ## Install              │ one chunk: headings stay with what follows them; its path is what
@@ -10,6 +10,10 @@
  * Blocks under the same headings go into one chunk while they fit; one that does not fit begins a
  * new chunk; one too long for any chunk is cut into sentences (code into lines), those into
  * words, those into characters. Every character that a reader would miss is in a chunk.
+ *
+ * What is left at the end of a section, a page or the text goes to the chunk before it when the two
+ * are not much too long together: a few words alone say little, and a text that is about one thing is
+ * found best as one.
  *
  * A chunk's tokens are added up from its parts, which are parted by white space; so the counter
  * must be additive there. Called by the ingestion of documents; keeps nothing, locks nothing.
@@ -34,10 +38,16 @@ typedef struct packer {
     size_t size;
     const rsi_chunker_options *options;
     size_t max_tokens;
+    size_t limit_tokens; /* of a chunk that took a rest in */
     rsi_chunk_visitor *visit;
     void *user;
-    size_t count;      /* chunks so far */
-    size_t last_start; /* of the last of them */
+    size_t count;         /* chunks so far, the last one included */
+    rsi_chunk last;       /* of them, not told yet: it may take a rest in */
+    char *last_heading;   /* its own; owned */
+    bool has_last;        /* not told yet */
+    size_t last_start;    /* of it, also when it has been told */
+    size_t last_tokens;   /* of it, with its heading path */
+    size_t section_first; /* number of the section's first chunk */
     rsi_heading_stack headings;
     /* The open chunk. */
     bool open;
@@ -81,18 +91,66 @@ static int open_chunk(packer *p, size_t start)
     return RAGSTORE_OK;
 }
 
+/* Nothing more comes to the last chunk. */
+static int tell_last(packer *p)
+{
+    if (!p->has_last)
+        return RAGSTORE_OK;
+    int status = p->visit(p->user, &p->last);
+    rsi_free(p->last_heading);
+    p->last_heading = NULL;
+    p->has_last = false;
+    return status;
+}
+
 /* The open chunk is done. */
 static int close_chunk(packer *p)
 {
     if (!p->open || p->start == p->end)
         return RAGSTORE_OK;
-    const rsi_chunk chunk = {p->start, p->end, p->page, p->path};
-    int status = p->visit(p->user, &chunk);
-    rsi_free(p->path);
+    int status = tell_last(p);
+    p->last = (rsi_chunk){p->start, p->end, p->page, p->path};
+    p->last_heading = p->path;
+    p->has_last = true;
+    p->last_tokens = p->tokens + p->max_tokens - p->budget;
     p->path = NULL;
     p->open = false;
     p->count++;
-    p->last_start = chunk.start;
+    p->last_start = p->last.start;
+    return status;
+}
+
+/* Is the open chunk a rest that the chunk before it can take in? */
+static int is_rest(const packer *p, bool *rest)
+{
+    size_t tokens;
+    *rest = false;
+    if (!p->open || p->start == p->end || !p->has_last ||
+        p->count <= p->section_first)
+        return RAGSTORE_OK;
+    const rsi_chunk *last = &p->last;
+    if (p->last_tokens >= p->limit_tokens ||
+        p->end - last->start > p->limit_tokens * RSI_CHUNK_BYTES_PER_TOKEN)
+        return RAGSTORE_OK;
+    int status = count(p, &tokens, last->end, p->end);
+    *rest = status == RAGSTORE_OK && p->last_tokens + tokens <= p->limit_tokens;
+    return status;
+}
+
+/* The open chunk is done, and with it a section. */
+static int close_section(packer *p)
+{
+    bool rest;
+    int status = is_rest(p, &rest);
+    if (status == RAGSTORE_OK && rest) {
+        p->last.end = p->end;
+        rsi_free(p->path);
+        p->path = NULL;
+        p->open = false;
+    } else if (status == RAGSTORE_OK) {
+        status = close_chunk(p);
+    }
+    p->section_first = p->count;
     return status;
 }
 
@@ -306,10 +364,15 @@ static int add_heading(packer *p, const rsi_block *block)
     int status = RAGSTORE_OK;
     p->recent_count = 0;
     p->lead_size = 0;
-    if (p->open && !p->only_headings && p->tokens >= p->max_tokens / 16)
-        status = close_chunk(p);
+    bool rest = false;
+    if (p->open && !p->only_headings)
+        status = is_rest(p, &rest);
+    if (status == RAGSTORE_OK && p->open && !p->only_headings &&
+        (rest || p->tokens >= p->max_tokens / 16))
+        status = close_section(p);
     if (status != RAGSTORE_OK)
         return status;
+    p->section_first = p->count;
     rsi_heading_leave(&p->headings, block->level);
     if (!p->open) {
         status = open_chunk(p, block->start);
@@ -351,7 +414,7 @@ static int add_block(packer *p, const rsi_block *block)
     if (block->page != p->block_page && p->open) { /* so that a chunk's page is where it stands */
         p->lead_size = 0;
         p->recent_count = 0;
-        int status = close_chunk(p);
+        int status = close_section(p);
         if (status != RAGSTORE_OK)
             return status;
     }
@@ -376,6 +439,7 @@ int rsi_chunk_text(const rsi_extracted *extracted, const rsi_chunker_options *op
                 .size = extracted->text.size,
                 .options = options,
                 .max_tokens = options->max_tokens > 0 ? options->max_tokens : DEFAULT_MAX_TOKENS,
+                .limit_tokens = options->limit_tokens,
                 .visit = visit,
                 .user = user};
     int status = RAGSTORE_OK;
@@ -398,7 +462,10 @@ int rsi_chunk_text(const rsi_extracted *extracted, const rsi_chunker_options *op
     if (status == RAGSTORE_OK)
         status = add_wordless(&p);
     if (status == RAGSTORE_OK)
-        status = close_chunk(&p);
+        status = close_section(&p);
+    if (status == RAGSTORE_OK)
+        status = tell_last(&p);
+    rsi_free(p.last_heading);
     rsi_free(p.path);
     return status;
 }

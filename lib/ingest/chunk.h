@@ -1,8 +1,8 @@
 /*
  * From text to chunks: along headings, paragraphs and sentences, within the embedder's limit.
  *
- * The chunker is pinned per entity by name and version ("structure/1"): a better one gets a
- * new version and changes new entities only. Chunks are slices of the extracted text, so
+ * The chunker is pinned per entity by name and version ("structure/2"; "structure/1" joined no rests):
+ * a better one gets a new version and changes new entities only. Chunks are slices of the extracted text, so
  * text[start..end) is exactly the chunk's content.
  */
 #ifndef RSI_INGEST_CHUNK_H
@@ -12,10 +12,11 @@
 
 #include <stdbool.h>
 
-#define RSI_CHUNKER_NAME "structure/1"
+#define RSI_CHUNKER_NAME "structure/2"
 
 typedef struct rsi_chunker_options {
     uint32_t max_tokens;     /* of one chunk, heading path included; 0: 200 */
+    uint32_t limit_tokens;   /* the rest of a section may make its last chunk so long; 0: none may */
     uint32_t overlap_tokens; /* repeated from the end of the chunk before, at sentence borders */
     /* Count tokens as the embedder does, without special ones; additive over texts that are split
      * at white space. A failure is passed on. NULL: an estimate from the bytes. */

@@ -16,6 +16,7 @@
 #include <string.h>
 
 #define DIMENSION_MAX 65536
+#define REST_SHARE 4 /* of a chunk: so much longer it may be for the rest of a section */
 
 int rsi_report_progress(const rsi_document_fields *fields, const char *stage, uint64_t done,
                         uint64_t total)
@@ -262,11 +263,32 @@ static int take_chunk(void *user, const rsi_chunk *chunk)
     return status == RAGSTORE_OK ? rsi_bytes_status(&to->last_heading) : status;
 }
 
+static uint32_t least(uint32_t a, uint32_t b)
+{
+    return a < b ? a : b;
+}
+
+static rsi_chunker_options options_of_chunker(const rsi_entity_record *entity,
+                                              const rsi_embedder *embedder)
+{
+    const rsi_chunk_sizes *sizes = &entity->chunk_sizes;
+    const uint32_t model = embedder == NULL ? UINT32_MAX : rsi_embedder_document_tokens(embedder);
+    rsi_chunker_options options = {.max_tokens = least(sizes->tokens, model),
+                                   .overlap_tokens = sizes->overlap};
+    if (strcmp(entity->chunker, RSI_CHUNKER_NAME) == 0)
+        options.limit_tokens = least(sizes->tokens + sizes->tokens / REST_SHARE, model);
+    if (embedder != NULL) {
+        options.count_tokens = rsi_embedder_has_tokens(embedder) ? count_tokens : NULL;
+        options.user = (void *)(uintptr_t)embedder;
+    }
+    return options;
+}
+
 static int cut_into_chunks(rsi_prepared *prepared, rsi_store *store, const rsi_extracted *view,
-                           bool keeps_gaps, const rsi_chunk_sizes *sizes,
+                           bool keeps_gaps, const rsi_entity_record *entity,
                            const rsi_embedder *embedder, const rsi_document_fields *fields)
 {
-    rsi_chunker_options options = {.max_tokens = sizes->tokens, .overlap_tokens = sizes->overlap};
+    const rsi_chunker_options options = options_of_chunker(entity, embedder);
     cutter to = {.prepared = prepared,
                  .store = store,
                  .epoch = rsi_store_epoch(store),
@@ -274,12 +296,6 @@ static int cut_into_chunks(rsi_prepared *prepared, rsi_store *store, const rsi_e
                  .view = view,
                  .text = &view->text,
                  .keeps_gaps = keeps_gaps};
-    if (embedder != NULL) {
-        uint32_t limit = rsi_embedder_document_tokens(embedder);
-        options.max_tokens = limit < sizes->tokens ? limit : sizes->tokens;
-        options.count_tokens = rsi_embedder_has_tokens(embedder) ? count_tokens : NULL;
-        options.user = (void *)(uintptr_t)embedder;
-    }
     int status = rsi_chunk_text(view, &options, take_chunk, &to);
     if (status == RAGSTORE_OK)
         status = add_last(&to, view->text.size);
@@ -367,8 +383,7 @@ int rsi_prepare_input(rsi_prepared *prepared, rsi_store *store, const rsi_entity
     if (status == RAGSTORE_OK) {
         snprintf(prepared->media_type, sizeof prepared->media_type, "%s", extracted.media_type);
         snprintf(prepared->encoding, sizeof prepared->encoding, "%s", extracted.encoding);
-        status = cut_into_chunks(prepared, store, &view, by_callback, &entity->chunk_sizes,
-                                 embedder, fields);
+        status = cut_into_chunks(prepared, store, &view, by_callback, entity, embedder, fields);
     }
     rsi_extracted_free(&extracted);
     if (status == RAGSTORE_OK && embedder != NULL)

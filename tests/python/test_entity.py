@@ -35,7 +35,7 @@ def test_entity_chunk_sizes__are_taken_for_good(store):
     text = "".join(f"Stone number {i} is made of hard grey granite. " for i in range(40))
     counts = []
     for tokens in (0, 50):
-        entity = store.create_entity(f"cut {tokens}", chunk_tokens=tokens, chunk_overlap=-1)
+        entity = store.create_entity(f"cut {tokens}", chunk_tokens=tokens)
         entity.add(text.encode(), filename="stones.txt")
         counts.append(entity.describe()["total_chunks"])
     assert counts[1] >= 3 * counts[0]

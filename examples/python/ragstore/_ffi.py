@@ -226,7 +226,7 @@ class entity_create_options(_Options):
         ("index_kind", c_char_p),
         ("language", c_char_p),
         ("chunk_tokens", c_uint32),
-        ("chunk_overlap", c_int32),
+        ("chunk_overlap", c_uint32),
     ]
 
 

@@ -229,9 +229,8 @@ class Store(Handle):
         index   the kind of its index, "auto" by default: see Index.set()
         language  how words are reduced for keyword search, for good: "auto" (the default), "none",
                   or one of Snowball's, such as "german"
-        chunk_tokens   how long the chunks of its documents are at most, for good; 0: the default
-        chunk_overlap  tokens that a chunk repeats of the one before where a paragraph had to be
-                       cut; 0: the default, -1: none
+        chunk_tokens   how long the chunks of its documents are, for good; 0: the default
+        chunk_overlap  tokens that a chunk repeats of the one before where a paragraph had to be cut
         """
         options = _ffi.entity_create_options(
             name=_convert.optional_text(name, "name"),
@@ -241,7 +240,7 @@ class Store(Handle):
             index_kind=_convert.optional_text(index, "index"),
             language=_convert.optional_text(language, "language"),
             chunk_tokens=_convert.number(chunk_tokens, "chunk_tokens", 0, 2**32 - 1),
-            chunk_overlap=_convert.number(chunk_overlap, "chunk_overlap", -(2**31), 2**31 - 1),
+            chunk_overlap=_convert.number(chunk_overlap, "chunk_overlap", 0, 2**32 - 1),
         )
         out = _ffi.entity_p()
         with self._use() as pointer:

@@ -20,7 +20,7 @@ static void entities_entity__is_read_as_it_was_made(void **state)
         assert_string_equal(record.id, "Acme Corp");
         assert_string_equal(record.name, fields.name);
         assert_string_equal(record.incarnation, incarnation);
-        assert_string_equal(record.chunker, "structure/1");
+        assert_string_equal(record.chunker, "structure/2");
         assert_null(record.embedder);
         assert_int_equal(record.dimension, 0);
         assert_int_equal(record.next_chunk, 0);

@@ -22,7 +22,8 @@ static int count_words(size_t *count, void *user, const char *text, size_t size)
 
 static rsi_chunker_options words(uint32_t max_tokens, uint32_t overlap)
 {
-    return (rsi_chunker_options){max_tokens, overlap, count_words, NULL};
+    return (rsi_chunker_options){
+        .max_tokens = max_tokens, .overlap_tokens = overlap, .count_tokens = count_words};
 }
 
 /* ---- all chunks of a text ---- */
@@ -92,7 +93,9 @@ static void assert_sound(const chunk_list *chunks, const rsi_extracted *extracte
         count_words(&body, NULL, text->data + chunk->start, chunk->end - chunk->start);
         if (chunk->heading != NULL)
             count_words(&path, NULL, chunk->heading, strlen(chunk->heading));
-        if (body + path > options->max_tokens && body > 1)
+        const size_t most =
+            options->limit_tokens > 0 ? options->limit_tokens : options->max_tokens;
+        if (body + path > most && body > 1)
             fail_msg("chunk %zu has %zu + %zu tokens", i, path, body);
     }
     size_t at = 0;
@@ -155,6 +158,55 @@ static void ingest_chunk__tells_the_headings_above(void **state)
         "a.md", words(15, 0),
         "<a id='x'></a>The [link](http://a.b) `code` **bold**\n\none two three four five "
         "six seven.|{The link code bold}eight nine.");
+}
+
+static rsi_chunker_options words_with_rests(uint32_t max_tokens, uint32_t limit_tokens)
+{
+    rsi_chunker_options options = words(max_tokens, 0);
+    options.limit_tokens = limit_tokens;
+    return options;
+}
+
+static void ingest_chunk__joins_the_rest_of_a_section_to_the_chunk_before(void **state)
+{
+    static const char paragraph[] = "One two. Three four. Five six. Seven eight. Nine.\n";
+    static const char sections[] = "# A\n\none two three\n\nfour\n\n# B\n\nfive\n";
+    (void)state;
+    assert_chunks(paragraph, "a.txt", words(4, 0), "One two. Three four.|Five six. Seven eight.|Nine.");
+    assert_chunks(paragraph, "a.txt", words_with_rests(4, 5),
+                  "One two. Three four.|Five six. Seven eight. Nine.");
+    assert_chunks(paragraph, "a.txt", words_with_rests(8, 9),
+                  "One two. Three four. Five six. Seven eight. Nine.");
+    assert_chunks(paragraph, "a.txt", words_with_rests(7, 7),
+                  "One two. Three four. Five six.|Seven eight. Nine.");
+    /* a whole section is no rest, and of what another one begins with nothing is */
+    assert_chunks(sections, "a.md", words_with_rests(4, 5), "A\n\none two three\n\nfour|B\n\nfive");
+    assert_chunks(sections, "a.md", words(4, 0), "A\n\none two three|{A}four|B\n\nfive");
+    assert_chunks("# A\n\none two three\n\n# B\n\nfour\n", "a.md", words_with_rests(4, 100),
+                  "A\n\none two three|B\n\nfour");
+    assert_chunks("Title of it\n\nOne two three. Four five six.\n", "a.txt", words_with_rests(8, 10),
+                  "Title of it\n\nOne two three. Four five six.");
+}
+
+static void ingest_chunk__joins_no_rest_to_a_chunk_of_another_page(void **state)
+{
+    rsi_extracted extracted;
+    chunk_list chunks;
+    const rsi_chunker_options options = words_with_rests(4, 100);
+    (void)state;
+    assert_int_equal(rsi_extract(&extracted, BYTES("one two three\n\nfour five\n\nsix seven\n"),
+                                 "a.txt", NULL),
+                     RAGSTORE_OK);
+    assert_int_equal(extracted.block_count, 3);
+    for (size_t i = 0; i < 3; i++)
+        extracted.blocks[i].page = i < 1 ? 1 : 2;
+    assert_int_equal(collect(&chunks, &extracted, &options), RAGSTORE_OK);
+    assert_int_equal(chunks.count, 2);
+    assert_int_equal(chunks.items[0].page, 1);
+    assert_int_equal(chunks.items[1].page, 2);
+    assert_sound(&chunks, &extracted, &options);
+    free_chunks(&chunks);
+    rsi_extracted_free(&extracted);
 }
 
 static void ingest_chunk__packs_blocks_while_they_fit(void **state)
@@ -373,7 +425,11 @@ static void ingest_chunk__passes_the_counters_failure_on(void **state)
     for (unsigned allowed = 0;; allowed++) {
         unsigned left = allowed;
         chunk_list chunks;
-        rsi_chunker_options options = {6, 2, refuse_to_count, &left};
+        rsi_chunker_options options = {.max_tokens = 6,
+                                       .limit_tokens = 8,
+                                       .overlap_tokens = 2,
+                                       .count_tokens = refuse_to_count,
+                                       .user = &left};
         int status = collect(&chunks, &extracted, &options);
         if (status == RAGSTORE_OK) {
             assert_true(allowed > 10);
@@ -422,6 +478,8 @@ int main(void)
         cmocka_unit_test(ingest_chunk__keeps_headings_with_what_follows),
         cmocka_unit_test(ingest_chunk__gives_no_chunk_to_next_to_nothing_before_a_heading),
         cmocka_unit_test(ingest_chunk__tells_the_headings_above),
+        cmocka_unit_test(ingest_chunk__joins_the_rest_of_a_section_to_the_chunk_before),
+        cmocka_unit_test(ingest_chunk__joins_no_rest_to_a_chunk_of_another_page),
         cmocka_unit_test(ingest_chunk__packs_blocks_while_they_fit),
         cmocka_unit_test(ingest_chunk__cuts_long_paragraphs_at_sentences),
         cmocka_unit_test(ingest_chunk__repeats_sentences_only_within_a_paragraph),
