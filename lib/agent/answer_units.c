@@ -15,7 +15,7 @@
 #include <string.h>
 
 #define UNITS_MAX 1024
-#define UNIT_MAX 2000     /* bytes: longer stretches without an end are cut into pieces */
+#define UNIT_MAX 380      /* bytes: what is longer is cut into pieces, which an answer has room for */
 #define TITLE_MAX 60      /* bytes of a heading or label */
 #define LIKE_PERCENT 90   /* of the words of two near-identical sentences */
 
@@ -40,13 +40,26 @@ static bool add_unit(cutting *c, size_t start, size_t end)
     return true;
 }
 
+/* Where to cut: behind the last white space in the second half, or else at a character. */
+static size_t cut_of(const char *text, size_t start, size_t end)
+{
+    const size_t most = rsi_utf8_floor(text, end, start + UNIT_MAX);
+    for (size_t at = most; at > start + UNIT_MAX / 2; at--)
+        if (text[at - 1] == ' ' || text[at - 1] == '\n' || text[at - 1] == '\t')
+            return at;
+    return most;
+}
+
 static bool add_sentence(void *user, size_t start, size_t end)
 {
     cutting *c = user;
     const char *text = c->material->passages[c->passage].found->content;
     while (end - start > UNIT_MAX) {
-        size_t cut = rsi_utf8_floor(text, end, start + UNIT_MAX);
-        if (!add_unit(c, start, cut))
+        const size_t cut = cut_of(text, start, end);
+        size_t last = cut;
+        while (last > start && (text[last - 1] == ' ' || text[last - 1] == '\n'))
+            last--;
+        if (last > start && !add_unit(c, start, last))
             return false;
         start = cut;
     }
