@@ -90,8 +90,10 @@ bool rsi_unit_is_like(const rsi_unit *a, const rsi_unit *b);
 /* ---- answer_score.c ---- */
 
 /* Score the units and order them best first: by words, and where the search went by vector, by how
- * similar their passages are in the entity's metric. */
-int rsi_units_judge(rsi_material *material, const rsi_asked *asked, rsi_metric metric);
+ * similar their passages are in the entity's metric. embedder NULL: that of a few sentences is not asked
+ * for where nothing would answer. */
+int rsi_units_judge(rsi_material *material, const rsi_asked *asked, rsi_metric metric,
+                    const rsi_embedder *embedder, rsi_slice question);
 /* Does a judged unit answer the question, or a part of it? */
 bool rsi_unit_answers(const rsi_unit *unit);
 

@@ -7,7 +7,8 @@
  * only its heading holds counts in part. Similarity is the cosine of the question and the passage that
  * the sentence stands in, which the search has computed. Vectors of the sentences themselves would
  * cost ten times what the whole rest of an answer does, and chose no better sentences: see
- * bench/README.md.
+ * bench/README.md. Only when nothing would answer, a few of them are asked: a question of several parts
+ * is like a sentence that answers one of them, and hardly like its passage.
  */
 #include "agent/answer_parts.h"
 
@@ -20,6 +21,9 @@
 #define COVERAGE_SHARE 0.5f
 #define SIMILARITY_SHARE 0.4f
 #define HEADING_SHARE 0.4f    /* of a word that only the heading holds */
+#define SENTENCE_SHARE 0.5f   /* of each of the two, where a sentence has a vector of its own */
+#define EMBEDDED_MAX 4        /* sentences */
+#define EMBEDDED_MIN_BYTES 12 /* shorter ones mean nothing alone */
 #define TITLE_SHARE 0.5f      /* of the score of a sentence that is only a title */
 #define ENOUGH_SCORE 0.27f    /* what is quoted has at least this */
 #define ENOUGH_COVERAGE 0.34f /* by words alone, when there are no vectors */
@@ -88,7 +92,56 @@ static void score(rsi_material *material, rsi_metric metric)
     }
 }
 
-int rsi_units_judge(rsi_material *material, const rsi_asked *asked, rsi_metric metric)
+/* The best sentences that a vector can say something of; returns how many. */
+static size_t take_best(rsi_unit **best, const rsi_material *material)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < material->ranked && count < EMBEDDED_MAX; i++) {
+        rsi_unit *unit = &material->units[material->ranking[i]];
+        if (!unit->is_title && unit->end - unit->start >= EMBEDDED_MIN_BYTES)
+            best[count++] = unit;
+    }
+    return count;
+}
+
+static float cosine_of(const float *a, const float *b, size_t dimension)
+{
+    float cosine = 0;
+    for (size_t d = 0; d < dimension; d++)
+        cosine += a[d] * b[d];
+    return cosine > 0 ? cosine : 0;
+}
+
+/* Score the best sentences by their own vectors. */
+static int look_closer(rsi_material *material, const rsi_embedder *embedder, rsi_slice question)
+{
+    const size_t dimension = rsi_embedder_dimension(embedder);
+    rsi_unit *best[EMBEDDED_MAX];
+    rsi_slice texts[EMBEDDED_MAX];
+    const size_t count = take_best(best, material);
+    if (count == 0)
+        return RAGSTORE_OK;
+    for (size_t i = 0; i < count; i++)
+        texts[i] = rsi_unit_text(material, best[i]);
+    float *vectors = rsi_alloc_array((count + 1) * dimension, sizeof *vectors);
+    if (vectors == NULL)
+        return RAGSTORE_E_NO_MEMORY;
+    const float *asked = vectors + count * dimension;
+    int status = rsi_embedder_embed(vectors, embedder, RSI_EMBED_DOCUMENT, texts, count);
+    if (status == RAGSTORE_OK)
+        status = rsi_embedder_embed(vectors + count * dimension, embedder, RSI_EMBED_QUERY,
+                                    &question, 1);
+    for (size_t i = 0; status == RAGSTORE_OK && i < count; i++) {
+        const float cosine = cosine_of(asked, vectors + i * dimension, dimension);
+        const float closer = SENTENCE_SHARE * (best[i]->coverage + cosine);
+        best[i]->score = closer > best[i]->score ? closer : best[i]->score;
+    }
+    rsi_free(vectors);
+    return status == RAGSTORE_E_EMBEDDER ? RAGSTORE_OK : status; /* as good as none */
+}
+
+int rsi_units_judge(rsi_material *material, const rsi_asked *asked, rsi_metric metric,
+                    const rsi_embedder *embedder, rsi_slice question)
 {
     material->ranking = rsi_alloc_array(material->unit_count + 1, sizeof *material->ranking);
     if (material->ranking == NULL)
@@ -99,7 +152,12 @@ int rsi_units_judge(rsi_material *material, const rsi_asked *asked, rsi_metric m
     cover(material, asked);
     score(material, metric);
     rank(material);
-    return RAGSTORE_OK;
+    if (embedder == NULL || question.size == 0 || material->ranked == 0 ||
+        rsi_unit_answers(&material->units[material->ranking[0]]))
+        return RAGSTORE_OK;
+    int status = look_closer(material, embedder, question);
+    rank(material);
+    return status;
 }
 
 bool rsi_unit_answers(const rsi_unit *unit)

@@ -73,6 +73,8 @@ static size_t choose(quote quotes[QUOTES_MAX], const rsi_material *material)
         const size_t room = ANSWER_BYTES_MAX - bytes - MARK_BYTES;
         if (unit->end - unit->start > room || is_quoted(quoted, count, unit))
             continue;
+        if (unit->is_title && count > 0) /* adds nothing to a sentence */
+            continue;
         size_t end = quote_end(material, unit, room, false);
         bytes += end - unit->start + MARK_BYTES;
         quoted[count] = unit;
@@ -264,7 +266,8 @@ static int answer_extractively(rsi_agent_answer *answer, rsi_store *store, const
         status = rsi_material_make(&material, &asked, answer->sources->items,
                                    answer->sources->count);
     if (status == RAGSTORE_OK)
-        status = rsi_units_judge(&material, &asked, entity.metric);
+        status = rsi_units_judge(&material, &asked, entity.metric, store->embedder,
+                                 (rsi_slice){searched.data, searched.size});
     if (status == RAGSTORE_OK) {
         quote quotes[QUOTES_MAX];
         size_t count = choose(quotes, &material);
