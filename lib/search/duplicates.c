@@ -23,15 +23,25 @@ static bool has_digit(const char *word, size_t size)
     return has;
 }
 
+/* How many of the kept hashes are smaller. */
+static size_t place_of(const rsi_sketch *sketch, uint64_t hash)
+{
+    size_t from = 0;
+    size_t count = sketch->count;
+    while (count > 0) {
+        const size_t half = count / 2;
+        const bool is_behind = sketch->hashes[from + half] < hash;
+        from = is_behind ? from + half + 1 : from;
+        count = is_behind ? count - half - 1 : half;
+    }
+    return from;
+}
+
 /* Keep a hash if it is among the smallest so far. */
 static void keep(rsi_sketch *sketch, uint64_t hash)
 {
-    size_t at = sketch->count;
-    if (at == RSI_SKETCH_HASHES && hash >= sketch->hashes[at - 1])
-        return;
-    while (at > 0 && sketch->hashes[at - 1] > hash)
-        at--;
-    if (at > 0 && sketch->hashes[at - 1] == hash)
+    const size_t at = place_of(sketch, hash);
+    if (at == RSI_SKETCH_HASHES || (at < sketch->count && sketch->hashes[at] == hash))
         return;
     const size_t kept =
         sketch->count == RSI_SKETCH_HASHES ? RSI_SKETCH_HASHES - 1 : sketch->count;
