@@ -48,12 +48,14 @@ int rsi_choose_embedder(const rsi_embedder **use, const rsi_store *store,
                         "the vectors of entity \"%s\" are the caller's own (%s): each chunk needs "
                         "its vector",
                         entity->id, entity->embedder);
-    return rsi_fail(RAGSTORE_E_EMBEDDER, "ingest",
-                    "entity \"%s\" was made with the model %s, but %s is loaded: open the store "
-                    "with that model, or add the documents to a new entity (an existing one needs "
-                    "reembed)",
-                    entity->id, entity->embedder,
-                    have == NULL ? "none" : rsi_embedder_fingerprint(have));
+    /* a job waits for a process that has that model */
+    return rsi_for_now(
+        rsi_fail(RAGSTORE_E_EMBEDDER, "ingest",
+                 "entity \"%s\" was made with the model %s, but %s is loaded: open the store "
+                 "with that model, or add the documents to a new entity (an existing one needs "
+                 "reembed)",
+                 entity->id, entity->embedder,
+                 have == NULL ? "none" : rsi_embedder_fingerprint(have)));
 }
 
 /* The text that stands for a chunk in vector space: its headings, then what it says. */

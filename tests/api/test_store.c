@@ -152,7 +152,7 @@ static void store_open__of_a_store_that_must_be_new_exists(void **state)
 static void store_open__refuses_flags_that_make_no_sense(void **state)
 {
     static const uint32_t flags[] = {
-        0x20,
+        0x40,
         0x80000000u,
         UINT32_MAX,
         RAGSTORE_OPEN_MUST_CREATE | RAGSTORE_OPEN_MUST_EXIST,
