@@ -15,6 +15,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -322,6 +325,15 @@ static bool read_tokens(struct server *server)
     return server->tokens != NULL;
 }
 
+/* Between two requests much is freed that the next one asks for again. Where it waits in glibc's bins for
+ * quick reuse, each larger request first merges all that is in them: a twentieth of a search. */
+static void tune_memory(void)
+{
+#ifdef __GLIBC__
+    mallopt(M_MXFAST, 0);
+#endif
+}
+
 int main(int argc, char **argv)
 {
     static struct server server = {.tokens_lock = PTHREAD_MUTEX_INITIALIZER,
@@ -331,6 +343,7 @@ int main(int argc, char **argv)
     enum listen_result listening = LISTEN_FAILED;
     int listener = -1;
 
+    tune_memory();
     for (int i = 1; i < argc; i++) {
         if (strcmp(argv[i], "--make-token") == 0) {
             return tokens_make(argc, argv);
