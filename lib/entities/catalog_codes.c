@@ -4,8 +4,8 @@
  *
  * index_plan.h says in how many lists. It is made in the background, a slice at a time, while
  * searches go on with what there is, and made again when more lists are wanted, or without the dead
- * when they are most. Byte codes serve from their first slice on. Slices hold the catalog's lock shared for milliseconds; training holds none. One
- * slice at a time in a store.
+ * when they are most. Byte codes serve from their first slice on. Slices hold the catalog's lock shared
+ * for milliseconds; training holds none. One slice at a time in a store.
  */
 #include "entities/catalog.h"
 

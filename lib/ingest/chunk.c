@@ -125,8 +125,7 @@ static int is_rest(const packer *p, bool *rest)
 {
     size_t tokens;
     *rest = false;
-    if (!p->open || p->start == p->end || !p->has_last ||
-        p->count <= p->section_first)
+    if (!p->open || p->start == p->end || !p->has_last || p->count <= p->section_first)
         return RAGSTORE_OK;
     const rsi_chunk *last = &p->last;
     if (p->last_tokens >= p->limit_tokens ||

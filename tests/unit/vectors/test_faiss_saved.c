@@ -348,6 +348,45 @@ static void free_pair(pair *it)
     free(it->sum);
 }
 
+/* An index that was made of the first rows and saved, to be damaged. */
+typedef struct saved_index {
+    fixture f;
+    rsi_bitset some; /* what it holds */
+    rsi_rows *rows;
+    rsi_faiss_about about;
+    rsi_faiss_index *index;
+    pair whole; /* as it was saved */
+} saved_index;
+
+static void saved_begin(saved_index *s, void **state, const char *kind, int64_t count)
+{
+    skip_without_faiss();
+    fixture_begin(&s->f, state);
+    s->some = set_of(0, count);
+    s->rows = make_rows(&s->f, RSI_METRIC_L2);
+    s->about = about_of(kind, RSI_METRIC_L2);
+    s->index = make_index(&s->about, s->rows, &s->some);
+    assert_int_equal(save(&s->f, s->index, &s->about, s->rows, &s->some), 0);
+    s->whole = read_pair(state);
+}
+
+static void saved_end(saved_index *s)
+{
+    rsi_faiss_index_free(s->index);
+    free_pair(&s->whole);
+    rsi_bitset_free(&s->some);
+    rsi_rows_close(s->rows);
+    fixture_end(&s->f);
+}
+
+static int saved_load(saved_index *s)
+{
+    rsi_faiss_index *read;
+    const int status = load(&read, &s->f, &s->about, s->rows, &s->some);
+    rsi_faiss_index_free(read);
+    return status;
+}
+
 static void write_pair(const pair *it)
 {
     temporary_write(it->path, it->bytes, it->size);
@@ -522,6 +561,22 @@ typedef struct forgery {
     size_t size;
 } forgery;
 
+/* Each is found, and named, though the digest fits. */
+static void expect_refused(saved_index *s, const forgery *forgeries, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        char *bytes = malloc(s->whole.size);
+        assert_non_null(bytes);
+        memcpy(bytes, s->whole.bytes, s->whole.size);
+        memcpy(bytes + forgeries[i].at, &forgeries[i].value, forgeries[i].size);
+        write_resealed(&s->whole, bytes, s->whole.size);
+        const int status = saved_load(s);
+        if (status != RAGSTORE_E_DAMAGED || strstr(rsi_error_message(), forgeries[i].what) == NULL)
+            fail_msg("%zu %s: %d %s", i, forgeries[i].what, status, rsi_error_message());
+        free(bytes);
+    }
+}
+
 /* Where the parts of an IDMap over HNSW8 over Flat with 200 vectors lie. */
 enum {
     HEAD = 37, /* a kind, and a header */
@@ -537,28 +592,20 @@ static size_t behind_array(const char *bytes, size_t at, size_t element)
 
 static void vectors_faiss_saved__each_number_of_a_graph_is_checked(void **state)
 {
-    fixture f;
-    rsi_faiss_index *read;
-    skip_without_faiss();
-    fixture_begin(&f, state);
-    rsi_bitset some = set_of(0, 200);
-    rsi_rows *rows = make_rows(&f, RSI_METRIC_L2);
-    const rsi_faiss_about about = about_of("HNSW8", RSI_METRIC_L2);
-    rsi_faiss_index *index = make_index(&about, rows, &some);
-    assert_int_equal(save(&f, index, &about, rows, &some), 0);
-    pair whole = read_pair(state);
-    const size_t room = behind_array(whole.bytes, GRAPH, 8);
-    const size_t levels = behind_array(whole.bytes, room, 4);
-    const size_t offsets = behind_array(whole.bytes, levels, 4);
-    const size_t neighbours = behind_array(whole.bytes, offsets, 8);
-    const size_t entry = behind_array(whole.bytes, neighbours, 4);
+    saved_index s;
+    saved_begin(&s, state, "HNSW8", 200);
+    const size_t room = behind_array(s.whole.bytes, GRAPH, 8);
+    const size_t levels = behind_array(s.whole.bytes, room, 4);
+    const size_t offsets = behind_array(s.whole.bytes, levels, 4);
+    const size_t neighbours = behind_array(s.whole.bytes, offsets, 8);
+    const size_t entry = behind_array(s.whole.bytes, neighbours, 4);
     const size_t flat = entry + 20;
-    const size_t ids = behind_array(whole.bytes, flat + HEAD, 4);
+    const size_t ids = behind_array(s.whole.bytes, flat + HEAD, 4);
     uint32_t level_of_first;
-    memcpy(&level_of_first, whole.bytes + levels + 8, 4);
+    memcpy(&level_of_first, s.whole.bytes + levels + 8, 4);
     size_t first_low = 0; /* a vector on the lowest level alone */
     while (level_of_first != 1 || first_low == 0)
-        memcpy(&level_of_first, whole.bytes + levels + 8 + 4 * ++first_low, 4);
+        memcpy(&level_of_first, s.whole.bytes + levels + 8 + 4 * ++first_low, 4);
     const forgery forgeries[] = {
         {"dimension", 4, 0, 4},
         {"dimension", 4, 65537, 4},
@@ -607,120 +654,73 @@ static void vectors_faiss_saved__each_number_of_a_graph_is_checked(void **state)
         {"none of its chunks", ids + 8, (uint64_t)-2, 8},
         {"lacks", ids + 8, (uint64_t)-1, 8},
     };
-    for (size_t i = 0; i < sizeof forgeries / sizeof *forgeries; i++) {
-        char *bytes = malloc(whole.size);
-        assert_non_null(bytes);
-        memcpy(bytes, whole.bytes, whole.size);
-        memcpy(bytes + forgeries[i].at, &forgeries[i].value, forgeries[i].size);
-        write_resealed(&whole, bytes, whole.size);
-        const int status = load(&read, &f, &about, rows, &some);
-        if (status != RAGSTORE_E_DAMAGED || strstr(rsi_error_message(), forgeries[i].what) == NULL)
-            fail_msg("%zu %s: %d %s", i, forgeries[i].what, status, rsi_error_message());
-        free(bytes);
-    }
-    write_resealed(&whole, whole.bytes, whole.size - 1);
-    assert_int_equal(load(&read, &f, &about, rows, &some), RAGSTORE_E_DAMAGED);
-    write_resealed(&whole, whole.bytes, whole.size);
-    assert_int_equal(load(&read, &f, &about, rows, &some), 0);
-    rsi_faiss_index_free(read);
-    rsi_faiss_index_free(index);
-    free_pair(&whole);
-    rsi_bitset_free(&some);
-    rsi_rows_close(rows);
-    fixture_end(&f);
+    expect_refused(&s, forgeries, sizeof forgeries / sizeof *forgeries);
+    write_resealed(&s.whole, s.whole.bytes, s.whole.size - 1);
+    assert_int_equal(saved_load(&s), RAGSTORE_E_DAMAGED);
+    write_resealed(&s.whole, s.whole.bytes, s.whole.size);
+    assert_int_equal(saved_load(&s), 0);
+    saved_end(&s);
 }
 
 /* A neighbour on a level where it is not: FAISS would read the neighbours of others, or none at all. */
 static void vectors_faiss_saved__neighbours_are_on_the_level_that_they_are_named_on(void **state)
 {
-    fixture f;
-    rsi_faiss_index *read;
-    skip_without_faiss();
-    fixture_begin(&f, state);
-    rsi_bitset some = set_of(0, 200);
-    rsi_rows *rows = make_rows(&f, RSI_METRIC_L2);
-    const rsi_faiss_about about = about_of("HNSW8", RSI_METRIC_L2);
-    rsi_faiss_index *index = make_index(&about, rows, &some);
-    assert_int_equal(save(&f, index, &about, rows, &some), 0);
-    pair whole = read_pair(state);
-    const size_t room = behind_array(whole.bytes, GRAPH, 8);
-    const size_t levels = behind_array(whole.bytes, room, 4);
-    const size_t offsets = behind_array(whole.bytes, levels, 4);
-    const size_t neighbours = behind_array(whole.bytes, offsets, 8);
+    saved_index s;
+    saved_begin(&s, state, "HNSW8", 200);
+    const size_t room = behind_array(s.whole.bytes, GRAPH, 8);
+    const size_t levels = behind_array(s.whole.bytes, room, 4);
+    const size_t offsets = behind_array(s.whole.bytes, levels, 4);
+    const size_t neighbours = behind_array(s.whole.bytes, offsets, 8);
     int32_t level[200];
-    memcpy(level, whole.bytes + levels + 8, sizeof level);
+    memcpy(level, s.whole.bytes + levels + 8, sizeof level);
     int32_t high = 0, low = 0;
     while (level[high] < 2)
         high++;
     while (level[low] > 1)
         low++;
     uint64_t begin;
-    memcpy(&begin, whole.bytes + offsets + 8 + 8 * (size_t)high, sizeof begin);
-    memcpy(whole.bytes + neighbours + 8 + 4 * (begin + 16), &low, 4); /* its first on level 1 */
-    write_resealed(&whole, whole.bytes, whole.size);
-    assert_int_equal(load(&read, &f, &about, rows, &some), RAGSTORE_E_DAMAGED);
+    memcpy(&begin, s.whole.bytes + offsets + 8 + 8 * (size_t)high, sizeof begin);
+    memcpy(s.whole.bytes + neighbours + 8 + 4 * (begin + 16), &low, 4); /* its first on level 1 */
+    write_resealed(&s.whole, s.whole.bytes, s.whole.size);
+    assert_int_equal(saved_load(&s), RAGSTORE_E_DAMAGED);
     assert_non_null(strstr(rsi_error_message(), "neighbour that"));
-    rsi_faiss_index_free(index);
-    free_pair(&whole);
-    rsi_bitset_free(&some);
-    rsi_rows_close(rows);
-    fixture_end(&f);
+    saved_end(&s);
 }
 
 /* A graph that is whole and leads nowhere: rows are not found as they were. */
 static void vectors_faiss_saved__has_to_find_rows_as_before(void **state)
 {
-    fixture f;
-    rsi_faiss_index *read;
-    skip_without_faiss();
-    fixture_begin(&f, state);
-    rsi_bitset some = set_of(0, 3000);
-    rsi_rows *rows = make_rows(&f, RSI_METRIC_L2);
-    const rsi_faiss_about about = about_of("HNSW8", RSI_METRIC_L2);
-    rsi_faiss_index *index = make_index(&about, rows, &some);
-    assert_int_equal(save(&f, index, &about, rows, &some), 0);
-    pair whole = read_pair(state);
-    const size_t room = behind_array(whole.bytes, GRAPH, 8);
-    const size_t levels = behind_array(whole.bytes, room, 4);
-    const size_t offsets = behind_array(whole.bytes, levels, 4);
-    const size_t neighbours = behind_array(whole.bytes, offsets, 8);
-    const size_t entry = behind_array(whole.bytes, neighbours, 4);
-    memset(whole.bytes + neighbours + 8, 0xFF, entry - neighbours - 8);
-    write_resealed(&whole, whole.bytes, whole.size);
-    assert_int_equal(load(&read, &f, &about, rows, &some), RAGSTORE_E_DAMAGED);
+    saved_index s;
+    saved_begin(&s, state, "HNSW8", 3000);
+    const size_t room = behind_array(s.whole.bytes, GRAPH, 8);
+    const size_t levels = behind_array(s.whole.bytes, room, 4);
+    const size_t offsets = behind_array(s.whole.bytes, levels, 4);
+    const size_t neighbours = behind_array(s.whole.bytes, offsets, 8);
+    const size_t entry = behind_array(s.whole.bytes, neighbours, 4);
+    memset(s.whole.bytes + neighbours + 8, 0xFF, entry - neighbours - 8);
+    write_resealed(&s.whole, s.whole.bytes, s.whole.size);
+    assert_int_equal(saved_load(&s), RAGSTORE_E_DAMAGED);
     assert_non_null(strstr(rsi_error_message(), "find"));
-    rsi_faiss_index_free(index);
-    free_pair(&whole);
-    rsi_bitset_free(&some);
-    rsi_rows_close(rows);
-    fixture_end(&f);
+    saved_end(&s);
 }
 
 static void vectors_faiss_saved__each_number_of_lists_is_checked(void **state)
 {
-    fixture f;
-    rsi_faiss_index *read;
-    skip_without_faiss();
-    fixture_begin(&f, state);
-    rsi_bitset some = set_of(0, 200);
-    rsi_rows *rows = make_rows(&f, RSI_METRIC_L2);
-    const rsi_faiss_about about = about_of("IVF16,SQ8", RSI_METRIC_L2);
-    rsi_faiss_index *index = make_index(&about, rows, &some);
-    assert_int_equal(save(&f, index, &about, rows, &some), 0);
-    pair whole = read_pair(state);
+    saved_index s;
+    saved_begin(&s, state, "IVF16,SQ8", 200);
     const size_t lists = 2 * HEAD; /* number, probes */
-    const size_t map = behind_array(whole.bytes, lists + 16 + HEAD, 4);
+    const size_t map = behind_array(s.whole.bytes, lists + 16 + HEAD, 4);
     const size_t quantiser = map + 9;
-    const size_t code = behind_array(whole.bytes, quantiser + 28, 4);
+    const size_t code = behind_array(s.whole.bytes, quantiser + 28, 4);
     const size_t inverted = code + 9; /* kind, lists, code size, kind of sizes, sizes */
     const size_t sizes = inverted + 24;
     uint64_t size_of_first;
-    memcpy(&size_of_first, whole.bytes + sizes + 8, 8);
+    memcpy(&size_of_first, s.whole.bytes + sizes + 8, 8);
     assert_true(size_of_first > 1);
-    const size_t first = behind_array(whole.bytes, sizes, 8);
+    const size_t first = behind_array(s.whole.bytes, sizes, 8);
     const size_t numbers = first + (size_t)size_of_first * DIMENSION;
     uint64_t second;
-    memcpy(&second, whole.bytes + numbers + 8, 8);
+    memcpy(&second, s.whole.bytes + numbers + 8, 8);
     const forgery forgeries[] = {
         {"number of lists", lists, 0, 8},
         {"number of lists", lists, 65537, 8},
@@ -747,22 +747,8 @@ static void vectors_faiss_saved__each_number_of_lists_is_checked(void **state)
         {"list that", numbers, UINT64_MAX, 8},
         {"list that", numbers, second, 8},
     };
-    for (size_t i = 0; i < sizeof forgeries / sizeof *forgeries; i++) {
-        char *bytes = malloc(whole.size);
-        assert_non_null(bytes);
-        memcpy(bytes, whole.bytes, whole.size);
-        memcpy(bytes + forgeries[i].at, &forgeries[i].value, forgeries[i].size);
-        write_resealed(&whole, bytes, whole.size);
-        const int status = load(&read, &f, &about, rows, &some);
-        if (status != RAGSTORE_E_DAMAGED || strstr(rsi_error_message(), forgeries[i].what) == NULL)
-            fail_msg("%zu %s: %d %s", i, forgeries[i].what, status, rsi_error_message());
-        free(bytes);
-    }
-    rsi_faiss_index_free(index);
-    free_pair(&whole);
-    rsi_bitset_free(&some);
-    rsi_rows_close(rows);
-    fixture_end(&f);
+    expect_refused(&s, forgeries, sizeof forgeries / sizeof *forgeries);
+    saved_end(&s);
 }
 
 /* ---- faults ---- */
