@@ -50,7 +50,11 @@ json_t *json_read(const char *text, size_t size, struct json_fault *fault)
     value = json_loadb(text, size, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &error);
     if (value == NULL) {
         fault->position = error.position < 0 ? 0 : (size_t)error.position;
-        snprintf(fault->text, sizeof fault->text, "%.150s", error.text);
+        /* what jansson says of it names one of its own flags */
+        if (json_error_code(&error) == json_error_null_character)
+            snprintf(fault->text, sizeof fault->text, "a text cannot hold \\u0000");
+        else
+            snprintf(fault->text, sizeof fault->text, "%.150s", error.text);
     }
     return value;
 }
