@@ -182,16 +182,22 @@ static int count_entry(void *user, const char *name, rsi_file_kind kind)
     return RAGSTORE_OK;
 }
 
-/* Is this a store, an empty place for one, or something else that must be left alone? */
+static bool has_store(const rsi_storage *storage)
+{
+    return rsi_file_exists(storage->root, RSI_PATH_MANIFEST) ||
+           rsi_file_exists(storage->root, RSI_PATH_API_STORAGE) ||
+           rsi_file_exists(storage->root, RSI_PATH_ENTITY_ROOT);
+}
+
+/* Is this a store, an empty place for one, or something else that must be left alone? While nobody
+ * has the lock, another process may be making a store: it begins with a directory that tells one
+ * (create.c), so whoever found entries and no store looks again before saying so. */
 static int look_at_directory(rsi_storage *storage, bool *is_new)
 {
     const uint32_t flags = storage->options.flags;
     size_t entries = 0;
     *is_new = false;
-    bool is_store = rsi_file_exists(storage->root, RSI_PATH_MANIFEST) ||
-                    rsi_file_exists(storage->root, RSI_PATH_API_STORAGE) ||
-                    rsi_file_exists(storage->root, RSI_PATH_ENTITY_ROOT);
-    if (is_store)
+    if (has_store(storage))
         return (flags & RAGSTORE_OPEN_MUST_CREATE) == 0
                    ? RAGSTORE_OK
                    : rsi_fail(RAGSTORE_E_EXISTS, "storage", "there is a store already");
@@ -200,10 +206,10 @@ static int look_at_directory(rsi_storage *storage, bool *is_new)
     int status = rsi_directory_list(storage->root, "", count_entry, &entries);
     if (status != RAGSTORE_OK)
         return status;
-    if (entries > 0)
+    if (entries > 0 && !has_store(storage))
         return rsi_fail(RAGSTORE_E_EXISTS, "storage",
                         "the directory is neither empty nor a store; name an empty or new one");
-    *is_new = true;
+    *is_new = entries == 0;
     return RAGSTORE_OK;
 }
 

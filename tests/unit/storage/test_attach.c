@@ -1,4 +1,5 @@
 /* Who has a store open: the text of LOCK, what a crash beside others leaves, and the last one. */
+#include "harness/fault_files.h"
 #include "storage_fixture.h"
 
 static void close_and_free(rsi_storage *storage)
@@ -132,6 +133,41 @@ static void storage_attach__one_at_a_time_claims_the_jobs(void **state)
     power_disk_free(disk);
 }
 
+/* A table under which another process makes the store just before the directory is first listed. */
+typedef struct overtaken {
+    fault_files files; /* first: a pointer to it is one to this */
+    power_disk *disk;
+    rsi_storage *other;
+} overtaken;
+
+static int list_overtaken(void *self, int handle, int (*each)(void *user, const char *name),
+                          void *user)
+{
+    overtaken *this = self;
+    if (this->other == NULL)
+        this->other = storage_open_good(this->disk);
+    return this->files.real->list(this->files.real->self, handle, each, user);
+}
+
+static void storage_attach__two_that_make_a_store_at_once_both_have_it(void **state)
+{
+    (void)state;
+    for (int must_create = 0; must_create < 2; must_create++) {
+        rsi_storage *storage = NULL;
+        overtaken this = {.disk = power_disk_new()};
+        fault_files_init(&this.files, power_disk_table(this.disk));
+        this.files.table.list = list_overtaken;
+        int status = storage_open_on(&storage, &this.files.table,
+                                     must_create ? RAGSTORE_OPEN_MUST_CREATE : 0);
+        assert_int_equal(status, must_create ? RAGSTORE_E_EXISTS : RAGSTORE_OK);
+        assert_non_null(this.other);
+        if (storage != NULL)
+            close_and_free(storage);
+        close_and_free(this.other);
+        power_disk_free(this.disk);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -140,6 +176,7 @@ int main(void)
         cmocka_unit_test(storage_attach__the_first_after_a_crash_of_all_recovers),
         cmocka_unit_test(storage_attach__who_comes_and_goes_takes_nothing_away),
         cmocka_unit_test(storage_attach__one_at_a_time_claims_the_jobs),
+        cmocka_unit_test(storage_attach__two_that_make_a_store_at_once_both_have_it),
     };
     return cmocka_run_group_tests_name("attach", tests, NULL, NULL);
 }
