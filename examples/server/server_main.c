@@ -117,7 +117,8 @@ static void open_log(const struct server *server)
     }
 }
 
-/* The one line on standard output: scripts wait for it and take the address from it. */
+/* The one line on standard output: scripts wait for it and take the address from it. The log has its
+ * line before, ahead of every request's. */
 static void announce(const struct server *server, const ragstore_model *model)
 {
     const char *fingerprint = ragstore_model_fingerprint(model);
@@ -132,11 +133,11 @@ static void announce(const struct server *server, const ragstore_model *model)
                  "search: keyword only, there is no embedding model; run make quickstart or set "
                  "RAGSTORE_MODEL");
     }
+    log_line(LOG_LEVEL_INFO, "ragstore-server %s listening on http://%s:%u (%s)",
+             ragstore_version_text(), server->address, (unsigned)server->port, search);
     printf("ragstore-server %s listening on http://%s:%u (data: %s, %s)\n", ragstore_version_text(),
            server->address, (unsigned)server->port, server->settings.data_dir, search);
     fflush(stdout);
-    log_line(LOG_LEVEL_INFO, "ragstore-server %s listening on http://%s:%u (%s)",
-             ragstore_version_text(), server->address, (unsigned)server->port, search);
 }
 
 /* Signals reach main() through a handler and a pipe. Blocking them and waiting would not do: a
