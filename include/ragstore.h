@@ -1274,8 +1274,9 @@ RAGSTORE_API void ragstore_document_update_options_init(ragstore_document_update
  * Add a document from bytes: text, Markdown, HTML, CSV or JSON, and whatever else the store's extract
  * callback knows. File, chunks, vectors and record become
  * visible in one commit.
- * Bytes that the entity already holds change nothing: the document that has them is returned, and
- * its file and index are mended if need be.
+ * Bytes that the entity already holds change nothing: the document that has them is returned, with
+ * the key, metadata and names that it has, and its file and index are mended if need be. With a key
+ * only the document of that key is looked at: another one may have the same bytes.
  *
  * @param out  NULL, or set to the document, to NULL on failure
  * @param entity  not NULL

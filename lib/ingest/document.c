@@ -199,15 +199,17 @@ static void copy_id(rsi_added *added, const char *doc_id)
     snprintf(added->doc_id, sizeof added->doc_id, "%s", doc_id);
 }
 
-/* Under the writer lock: is everything still as it was when the document was prepared? */
+/* Under the writer lock: is everything still as it was when the document was prepared? *mend: the
+ * entity had it then, though not whole. */
 static int add_in_tx(rsi_added *added, bool *again, rsi_store *store, const char *entity_id,
                      const char *incarnation, const rsi_origin *origin,
-                     const rsi_document_fields *fields, rsi_prepared *prepared, bool mend,
+                     const rsi_document_fields *fields, rsi_prepared *prepared, bool *mend,
                      rsi_tx *tx)
 {
     rsi_entity_record entity = {0};
     rsi_stored_document earlier = {0};
     bool same = false;
+    bool whole = true;
     int status = rsi_entity_read(&entity, store, entity_id, incarnation);
     *again = status == RAGSTORE_OK && entity.next_row > 0 &&
              (entity.embedder == NULL) != (prepared->embedder == NULL);
@@ -223,7 +225,10 @@ static int add_in_tx(rsi_added *added, bool *again, rsi_store *store, const char
                           prepared->embedder);
     if (status == RAGSTORE_OK)
         status = find_earlier(&earlier, &same, store, entity_id, origin, fields->key);
-    if (status == RAGSTORE_OK && same && !mend) { /* somebody was faster */
+    if (status == RAGSTORE_OK && same && *mend)
+        status = rsi_document_is_whole(&whole, store, &entity, &earlier);
+    *mend = !whole;
+    if (status == RAGSTORE_OK && same && whole) { /* somebody was faster */
         copy_id(added, earlier.doc_id);
         added->is_duplicate = true;
     } else if (status == RAGSTORE_OK) {
@@ -301,8 +306,8 @@ static int add_once(rsi_added *added, bool *again, rsi_store *store, const char 
         status = rsi_tx_begin(&tx, store->storage);
     if (status != RAGSTORE_OK)
         goto cleanup;
-    status =
-        add_in_tx(added, again, store, entity_id, incarnation, origin, fields, &prepared, mend, tx);
+    status = add_in_tx(added, again, store, entity_id, incarnation, origin, fields, &prepared,
+                       &mend, tx);
     if (mend)
         added->notice = "parts of it were missing or damaged and have been made again";
     else if (prepared.embedder == NULL)

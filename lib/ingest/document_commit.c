@@ -1,6 +1,7 @@
 /*
  * The commit of a document. Vector rows are written first, then one transaction names them, the
- * chunks, the file and the record; few rows are flushed with it, many before. Runs under the writer lock, inside the caller's transaction.
+ * chunks, the file and the record; few rows are flushed with it, many before. Runs under the writer
+ * lock, inside the caller's transaction.
  */
 #include "ingest/document_internal.h"
 
@@ -104,6 +105,7 @@ static int put_chunk(rsi_tx *tx, const char *entity_id, const char *doc_id, size
 typedef struct document_row {
     const char *doc_id;
     const char *stored_name; /* or NULL */
+    const char *uploaded_at; /* NULL: now */
     int64_t first_chunk;
     uint64_t row;
 } document_row;
@@ -133,7 +135,7 @@ static int encode_row(rsi_bytes *out, const document_row *row, const char *entit
                           ? NULL
                           : rsi_path_upload(entity_id, row->stored_name).text);
     rsi_json_put_text(&writer, "stored_name", row->stored_name);
-    rsi_json_put_text(&writer, "uploaded_at", now);
+    rsi_json_put_text(&writer, "uploaded_at", row->uploaded_at == NULL ? now : row->uploaded_at);
     rsi_json_put_text(&writer, "source", fields->source);
     rsi_json_put_text(&writer, "description", fields->description);
     rsi_json_put_text(&writer, "key", fields->key);
@@ -281,10 +283,24 @@ static int put_document(const rsi_added *added, rsi_store *store, const rsi_enti
     return status;
 }
 
-int rsi_document_commit(rsi_added *added, rsi_store *store, const rsi_entity_record *entity,
-                        rsi_prepared *prepared, const rsi_origin *origin,
-                        const rsi_document_fields *fields, const rsi_stored_document *old,
-                        rsi_tx *tx)
+/* What is mended is known as it was: who sent the same bytes again has said nothing new. */
+static int keep_fields(rsi_document_fields *kept, rsi_bytes *metadata, const rsi_json *row)
+{
+    const rsi_json *known = rsi_json_get(row, "metadata");
+    kept->filename = rsi_json_get_text(row, "filename");
+    kept->source = rsi_json_get_text(row, "source");
+    kept->description = rsi_json_get_text(row, "description");
+    kept->key = rsi_json_get_text(row, "key");
+    if (rsi_json_is_object(known))
+        rsi_json_dump(metadata, known);
+    kept->metadata_json = metadata->data;
+    return rsi_bytes_status(metadata);
+}
+
+static int commit_fields(rsi_added *added, rsi_store *store, const rsi_entity_record *entity,
+                         rsi_prepared *prepared, const rsi_origin *origin,
+                         const rsi_document_fields *fields, const rsi_stored_document *old,
+                         rsi_tx *tx)
 {
     char name[256] = "";
     uint64_t next = 0;
@@ -302,8 +318,10 @@ int rsi_document_commit(rsi_added *added, rsi_store *store, const rsi_entity_rec
     int64_t recorded = entity->next_chunk > (int64_t)next ? entity->next_chunk : (int64_t)next;
     if (prepared->embedder != NULL)
         status = rsi_catalog_prepare_rows(catalog, store, prepared->dimension, recorded);
+    const char *since = added->is_duplicate ? rsi_json_get_text(old->json, "uploaded_at") : NULL;
     document_row row = {.doc_id = added->doc_id,
                         .stored_name = name[0] == '\0' ? NULL : name,
+                        .uploaded_at = since,
                         .first_chunk = rsi_catalog_next_chunk(catalog, recorded),
                         .row = old == NULL ? entity->next_row : old->row};
     if (status == RAGSTORE_OK)
@@ -320,6 +338,21 @@ int rsi_document_commit(rsi_added *added, rsi_store *store, const rsi_entity_rec
     if (status == RAGSTORE_OK)
         status = rsi_catalog_add_on_commit(tx, store, entity->id, row.row);
     rsi_catalog_release(store, catalog);
+    return status;
+}
+
+int rsi_document_commit(rsi_added *added, rsi_store *store, const rsi_entity_record *entity,
+                        rsi_prepared *prepared, const rsi_origin *origin,
+                        const rsi_document_fields *fields, const rsi_stored_document *old,
+                        rsi_tx *tx)
+{
+    rsi_document_fields recorded = *fields;
+    rsi_bytes metadata = {0};
+    int status =
+        added->is_duplicate ? keep_fields(&recorded, &metadata, old->json) : RAGSTORE_OK;
+    if (status == RAGSTORE_OK)
+        status = commit_fields(added, store, entity, prepared, origin, &recorded, old, tx);
+    rsi_bytes_free(&metadata);
     return status;
 }
 
@@ -360,6 +393,32 @@ static int check_file(bool *good, rsi_store *store, const char *entity_id,
     return status;
 }
 
+typedef struct row_search {
+    uint64_t number;
+    bool found;
+} row_search;
+
+static int compare_number(void *user, uint64_t number, const char *json, size_t size)
+{
+    row_search *search = user;
+    (void)json;
+    (void)size;
+    search->found = search->found || number == search->number;
+    return RAGSTORE_OK;
+}
+
+/* Did this thread's transaction make it? Then no catalog knows its chunks, and its file does not
+ * have its name, before the commit. */
+static int is_of_this_tx(bool *is, rsi_store *store, const char *entity_id,
+                         const rsi_stored_document *document)
+{
+    row_search search = {(uint64_t)document->first_chunk, false};
+    int status = rsi_storage_own_rows(store->storage, RSI_SPACE_CHUNKS, entity_id, compare_number,
+                                      &search);
+    *is = search.found;
+    return status;
+}
+
 int rsi_document_is_whole(bool *whole, rsi_store *store, const rsi_entity_record *entity,
                           const rsi_stored_document *document)
 {
@@ -367,8 +426,10 @@ int rsi_document_is_whole(bool *whole, rsi_store *store, const rsi_entity_record
     rsi_bitset wanted = {0};
     rsi_bitset missing = {0};
     bool has_file;
-    *whole = false;
-    int status = check_file(&has_file, store, entity->id, document);
+    int status = is_of_this_tx(whole, store, entity->id, document);
+    if (status != RAGSTORE_OK || *whole)
+        return status;
+    status = check_file(&has_file, store, entity->id, document);
     if (status == RAGSTORE_OK)
         status = rsi_catalog_acquire(&catalog, store, entity->id, entity->incarnation);
     if (status != RAGSTORE_OK)

@@ -115,7 +115,8 @@ typedef struct rsi_origin {
     rsi_job *job;       /* that ends with the commit, and keeps the file until then; or NULL */
 } rsi_origin;
 
-/* Commit a prepared document: as a new one, or in the place of `old` (may be NULL). */
+/* Commit a prepared document: as a new one, or in the place of `old` (may be NULL). With
+ * added->is_duplicate `old` is mended, and `fields` say nothing of it. */
 int rsi_document_commit(rsi_added *added, rsi_store *store, const rsi_entity_record *entity,
                         rsi_prepared *prepared, const rsi_origin *origin,
                         const rsi_document_fields *fields, const rsi_stored_document *old,
@@ -123,7 +124,8 @@ int rsi_document_commit(rsi_added *added, rsi_store *store, const rsi_entity_rec
 /* Put the removal of a document's chunks and file into a transaction. */
 int rsi_document_drop_parts(rsi_tx *tx, rsi_store *store, const rsi_entity_record *entity,
                             const rsi_stored_document *document);
-/* Is everything of a stored document there: chunks, vectors, file? */
+/* Is everything of a stored document there: chunks, vectors, file? Without the writer's lock, what
+ * others have just committed may seem not to be. */
 int rsi_document_is_whole(bool *whole, rsi_store *store, const rsi_entity_record *entity,
                           const rsi_stored_document *document);
 

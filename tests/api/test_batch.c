@@ -3,6 +3,9 @@
 
 #include <pthread.h>
 
+#define KEYWORD_ONLY                                                                               \
+    "\"it can be found by keyword only: there is no embedding model for it\""
+
 static ragstore_batch *begin(ragstore_store *store)
 {
     ragstore_batch *batch;
@@ -115,6 +118,86 @@ static void batch__a_failed_change_in_it_leaves_the_others(void **state)
     assert_ok(ragstore_store_close(store));
 }
 
+/* ---- the same bytes twice in one batch ---- */
+
+static void add_granite(ragstore_entity *entity, const char *filename, const char *key,
+                        const char *metadata, bool is_duplicate)
+{
+    static const char text[] = "All about granite.";
+    ragstore_document *document;
+    ragstore_document_add_options options = RAGSTORE_DOCUMENT_ADD_OPTIONS_INIT;
+    options.filename = filename;
+    options.key = key;
+    options.metadata_json = metadata;
+    assert_ok(ragstore_document_add(&document, entity, text, strlen(text), &options));
+    json_t *description = describe_document(document);
+    assert_member(description, "is_duplicate", is_duplicate ? "true" : "false");
+    assert_member(description, "notice", is_duplicate ? "null" : KEYWORD_ONLY);
+    json_decref(description);
+    ragstore_document_free(document);
+}
+
+static void assert_document(const json_t *document, const char *filename, const char *key,
+                            const char *metadata)
+{
+    assert_text(document, "filename", filename);
+    if (key == NULL)
+        assert_null_member(document, "key");
+    else
+        assert_text(document, "key", key);
+    assert_member(document, "metadata", metadata);
+}
+
+static void batch__bytes_of_a_keyed_document_again_change_nothing(void **state)
+{
+    char path[TEMPORARY_PATH_MAX];
+    ragstore_store *store = open_store(state);
+    ragstore_entity *entity = make_entity(store, "acme");
+    ragstore_batch *batch = begin(store);
+    add_granite(entity, "keyed.txt", "k", "{\"v\": 1}", false);
+    add_granite(entity, "other.txt", NULL, "{\"v\": 2}", true);
+    add_granite(entity, "keyed.txt", "k", "{\"v\": 3}", true);
+    assert_ok(ragstore_batch_commit(batch));
+    for (int round = 0; round < 2; round++) {
+        json_t *list = list_documents(entity, NULL);
+        assert_int_equal(json_array_size(list), 1);
+        assert_document(json_array_get(list, 0), "keyed.txt", "k", "{\"v\": 1}");
+        json_decref(list);
+        assert_int_equal(count_hits(entity, "granite"), 1);
+        assert_int_equal(temporary_count(temporary_join(path, state, "store/uploads/acme")), 1);
+        ragstore_entity_free(entity);
+        store = reopen_store(store, state);
+        entity = open_entity(store, "acme");
+    }
+    ragstore_entity_free(entity);
+    assert_ok(ragstore_store_close(store));
+}
+
+/* A key names a document of its own, whatever others hold. */
+static void batch__a_key_for_bytes_that_are_there_makes_another_document(void **state)
+{
+    ragstore_store *store = open_store(state);
+    ragstore_entity *entity = make_entity(store, "acme");
+    ragstore_batch *batch = begin(store);
+    add_granite(entity, "plain.txt", NULL, "{\"v\": 1}", false);
+    add_granite(entity, "keyed.txt", "k", "{\"v\": 2}", false);
+    add_granite(entity, "third.txt", NULL, "{\"v\": 3}", true);
+    assert_ok(ragstore_batch_commit(batch));
+    for (int round = 0; round < 2; round++) {
+        json_t *list = list_documents(entity, NULL);
+        assert_int_equal(json_array_size(list), 2);
+        assert_document(json_array_get(list, 0), "plain.txt", NULL, "{\"v\": 1}");
+        assert_document(json_array_get(list, 1), "keyed.txt", "k", "{\"v\": 2}");
+        json_decref(list);
+        assert_int_equal(count_hits(entity, "granite"), 2);
+        ragstore_entity_free(entity);
+        store = reopen_store(store, state);
+        entity = open_entity(store, "acme");
+    }
+    ragstore_entity_free(entity);
+    assert_ok(ragstore_store_close(store));
+}
+
 static void batch_begin__twice_in_one_thread_is_refused(void **state)
 {
     ragstore_batch *second = (ragstore_batch *)(uintptr_t)1;
@@ -209,6 +292,8 @@ int main(void)
         TEST(batch_abort__brings_back_what_was_deleted),
         TEST(batch__of_nothing_is_fine),
         TEST(batch__a_failed_change_in_it_leaves_the_others),
+        TEST(batch__bytes_of_a_keyed_document_again_change_nothing),
+        TEST(batch__a_key_for_bytes_that_are_there_makes_another_document),
         TEST(batch_begin__twice_in_one_thread_is_refused),
         TEST(batch_calls__refuse_null),
         TEST(batch__is_forgotten_when_its_store_closes),

@@ -90,6 +90,40 @@ static void job__of_the_same_bytes_is_a_duplicate(void **state)
     assert_ok(ragstore_store_close(store));
 }
 
+/* The unkeyed job of each pair finds the keyed one's document, or is there before it; never does it
+ * take its place. */
+static void job__of_a_keyed_documents_bytes_leaves_the_key(void **state)
+{
+    enum { PAIRS = 24 };
+    char text[64];
+    char key[32];
+    ragstore_job *jobs[2 * PAIRS];
+    ragstore_batch *batch;
+    ragstore_store *store = open_store(state);
+    ragstore_entity *entity = make_entity(store, "acme");
+    assert_ok(ragstore_batch_begin(&batch, store));
+    for (int i = 0; i < PAIRS; i++) {
+        const int size = snprintf(text, sizeof text, "Quarry %d has granite.", i);
+        snprintf(key, sizeof key, "quarry/%d", i);
+        const int keyed = i % 2;
+        jobs[2 * i + keyed] = submit_as(entity, "keyed.txt", key, text, (size_t)size);
+        jobs[2 * i + 1 - keyed] = submit_as(entity, "other.txt", NULL, text, (size_t)size);
+    }
+    assert_ok(ragstore_batch_commit(batch));
+    for (int i = 0; i < 2 * PAIRS; i++) {
+        assert_ok(ragstore_job_wait(jobs[i], LONG_MS));
+        ragstore_job_free(jobs[i]);
+    }
+    json_t *list = list_documents(entity, NULL);
+    size_t keyed = 0;
+    for (size_t i = 0; i < json_array_size(list); i++)
+        keyed += json_is_string(json_object_get(json_array_get(list, i), "key"));
+    assert_int_equal(keyed, PAIRS);
+    json_decref(list);
+    ragstore_entity_free(entity);
+    assert_ok(ragstore_store_close(store));
+}
+
 static void job__of_the_same_key_replaces_and_keeps_the_id(void **state)
 {
     ragstore_store *store = open_quietly(state);
@@ -393,6 +427,7 @@ int main(void)
         TEST(job__waits_for_maintain_without_a_background),
         TEST(job__is_found_by_its_id_in_a_later_process),
         TEST(job__of_the_same_bytes_is_a_duplicate),
+        TEST(job__of_a_keyed_documents_bytes_leaves_the_key),
         TEST(job__of_the_same_key_replaces_and_keeps_the_id),
         TEST(job__may_run_beside_others_and_synchronous_adds),
         TEST(job__that_is_done_can_be_found),

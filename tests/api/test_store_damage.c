@@ -190,6 +190,45 @@ static void store_damage__of_vectors_is_told_and_keywords_still_serve(void **sta
     assert_ok(ragstore_store_close(store));
 }
 
+/* Whoever sends the bytes again may know nothing of the key and the rest. */
+static void store_damage__mended_by_the_same_bytes_keeps_what_is_known_of_it(void **state)
+{
+    static const char text[] = "All about granite.";
+    static const char *const kept[] = {"doc_id",      "filename", "key",        "source",
+                                       "description", "metadata", "uploaded_at"};
+    char path[TEMPORARY_PATH_MAX];
+    ragstore_document *document;
+    ragstore_document_add_options options = RAGSTORE_DOCUMENT_ADD_OPTIONS_INIT;
+    options.filename = "rocks.txt";
+    options.key = "k";
+    options.source = "the quarry";
+    options.description = "what it is made of";
+    options.metadata_json = "{\"v\": 1}";
+    ragstore_store *store = open_store(state);
+    ragstore_entity *entity = make_entity(store, "acme");
+    assert_ok(ragstore_document_add(&document, entity, text, strlen(text), &options));
+    json_t *before = describe_document(document);
+    ragstore_document_free(document);
+    temporary_remove_all(temporary_join(path, state, "store/uploads/acme"));
+
+    options = (ragstore_document_add_options)RAGSTORE_DOCUMENT_ADD_OPTIONS_INIT;
+    options.filename = "again.txt";
+    options.metadata_json = "{\"v\": 2}";
+    assert_ok(ragstore_document_add(&document, entity, text, strlen(text), &options));
+    json_t *after = describe_document(document);
+    assert_member(after, "is_duplicate", "true");
+    assert_true(json_is_string(json_object_get(after, "notice")));
+    for (size_t i = 0; i < COUNT(kept); i++)
+        if (!json_equal(json_object_get(before, kept[i]), json_object_get(after, kept[i])))
+            fail_msg("\"%s\" has changed", kept[i]);
+    assert_int_equal(temporary_count(path), 1);
+    json_decref(before);
+    json_decref(after);
+    ragstore_document_free(document);
+    ragstore_entity_free(entity);
+    assert_ok(ragstore_store_close(store));
+}
+
 /* A backup of api_storage/ alone: the records are there, the folder of the entity is not. */
 static void store_damage__a_missing_folder_is_no_entity_without_hits(void **state)
 {
@@ -285,6 +324,7 @@ int main(void)
         TEST(store_version__of_a_newer_library_is_refused_and_untouched),
         TEST(store_damage__of_one_entitys_chunks_leaves_the_others),
         TEST(store_damage__of_vectors_is_told_and_keywords_still_serve),
+        TEST(store_damage__mended_by_the_same_bytes_keeps_what_is_known_of_it),
         TEST(store_damage__a_missing_folder_is_no_entity_without_hits),
         TEST(store_damage__a_lost_index_file_comes_back),
         TEST(store_damage__a_changed_upload_is_told_and_mended_by_its_bytes),
