@@ -1,6 +1,7 @@
 /*
  * Sweeping: files under names of ours that an unfinished run left. What a job stands for, an upload
- * that waits for its turn, is no such file: its record names it.
+ * that waits for its turn, is no such file: its record names it. Nor is a committed upload that a
+ * full disk has kept from its name: it is all that there is of the document's bytes.
  */
 #include "storage/storage_internal.h"
 
@@ -38,6 +39,17 @@ static int spare_file(void *user, const char *key, const char *json, size_t size
 int rsi_work_spared(rsi_map *spared, rsi_storage *storage)
 {
     return rsi_storage_each(storage, RSI_SPACE_JOBS, spare_file, spared);
+}
+
+/* What waits to get its name; nobody else uses the list while a store is opened, or closed last. */
+static int spare_waiting(rsi_map *spared, const rsi_work_list *list)
+{
+    int status = RAGSTORE_OK;
+    for (size_t i = 0; status == RAGSTORE_OK && i < list->count; i++)
+        if (list->items[i].kind == RSI_WORK_FILE)
+            status = rsi_map_put(spared, list->items[i].first, strlen(list->items[i].first),
+                                 spared, NULL);
+    return status;
 }
 
 /* ---- the files ---- */
@@ -80,7 +92,9 @@ int rsi_work_sweep(rsi_storage *storage)
                   {RSI_PATH_UPLOADS, 1},
                   {RSI_PATH_ENTITY_ROOT, 2}};
     rsi_map spared = {0};
-    int status = rsi_work_spared(&spared, storage);
+    int status = spare_waiting(&spared, &storage->work);
+    if (status == RAGSTORE_OK)
+        status = rsi_work_spared(&spared, storage);
     if (status == RAGSTORE_E_DAMAGED || status == RAGSTORE_E_INVALID_DATA) {
         /* which files are needed is not known: better too many of them than too few */
         rsi_storage_log(storage, RAGSTORE_LOG_WARNING, "files of an unfinished run stay: %s",

@@ -371,6 +371,34 @@ static void storage_recover__takes_no_failed_look_for_a_no(void **state)
     power_disk_free(disk);
 }
 
+/* A directory may need a block for a name: what cannot get one yet is no leftover. */
+static void storage_recover__keeps_an_upload_that_a_full_disk_leaves_unnamed(void **state)
+{
+    (void)state;
+    power_disk *disk = make_unnamed_upload();
+    bool struck = true;
+    int64_t n;
+    for (n = 1; struck; n++) {
+        fault_files faults;
+        rsi_storage *storage;
+        rsi_path path;
+        power_disk *copy = power_disk_cut(disk, POWER_KEEP_ALL);
+        fault_files_init(&faults, power_disk_table(copy));
+        fault_files_fail(&faults, FAULT_RENAME, n, ENOSPC, true);
+        assert_int_equal(storage_open_on(&storage, &faults.table, 0), RAGSTORE_OK);
+        struck = fault_files_struck(&faults);
+        const bool waits = rsi_storage_upload_waits(&path, storage, ENTITY, "a.txt");
+        assert_true(is_there(copy, waits ? path.text : UPLOAD));
+        assert_true(waits || n > 1);
+        rsi_storage_free(storage);
+        close_and_free(storage_open_good(copy));
+        assert_true(is_there(copy, UPLOAD));
+        power_disk_free(copy);
+    }
+    assert_true(n > 2);
+    power_disk_free(disk);
+}
+
 typedef struct cuts {
     power_disk *left[64];
     size_t count;
@@ -531,6 +559,7 @@ int main(void)
         cmocka_unit_test(storage_recover__changes_no_file_for_a_commit_that_failed),
         cmocka_unit_test(storage_recover__tells_readers_where_an_unnamed_upload_is),
         cmocka_unit_test(storage_recover__takes_no_failed_look_for_a_no),
+        cmocka_unit_test(storage_recover__keeps_an_upload_that_a_full_disk_leaves_unnamed),
         cmocka_unit_test(storage_recover__makes_the_folders_of_an_entity_that_came),
         cmocka_unit_test(storage_recover__removes_no_upload_that_has_the_name_again),
         cmocka_unit_test(storage_recover__a_new_entity_takes_no_old_folder),
