@@ -3,13 +3,15 @@
  *
  *   submit    entity: keyword only (vectors of another model count no more), job   one commit
  *   clear     rows of whatever kind go; the job notes which model it embeds for    one commit
- *   embed     chunk by chunk, ascending; rows are flushed and do not count yet     no lock
+ *   embed     chunk by chunk, ascending                                            no lock
+ *             their rows are flushed, and do not count yet                         writer
  *   switch    what came meanwhile, then entity: the model; job: done               one commit
  *
  * Searches go by keyword until the switch. What is embedded when the process dies is found again by
  * the next: rows on disk reach up to some chunk number, and all below is done. Documents that are added
  * meanwhile have no vectors and larger numbers. Nobody else writes rows of such an entity, and one
- * process at a time works on jobs.
+ * process at a time works on jobs. But the entity may go while its chunks are embedded, and another of
+ * the same id come: rows are written to its folder only where the writer's lock keeps it from going.
  */
 #include "ingest/document_internal.h"
 
@@ -179,6 +181,36 @@ static int append_piece(rsi_rows *rows, const piece *chunks, const float *vector
     return status;
 }
 
+/* Is the entity still as it was submitted: without vectors? */
+static int check_entity(const rsi_job *job)
+{
+    rsi_entity_record entity;
+    int status =
+        rsi_entity_read(&entity, job->store, job->record.entity_id, job->record.incarnation);
+    if (status == RAGSTORE_OK && entity.embedder != NULL)
+        status = rsi_fail(RAGSTORE_E_CONFLICT, "ingest",
+                          "entity \"%s\" got vectors of %s meanwhile", entity.id, entity.embedder);
+    rsi_entity_record_free(&entity);
+    return status;
+}
+
+/* Append them while no other commit can take the entity away; nothing is put into a transaction. */
+static int append_if_it_stands(rsi_rows *rows, const piece *chunks, const float *vectors,
+                               const rsi_job *job)
+{
+    rsi_tx *tx;
+    int status = rsi_tx_begin(&tx, job->store->storage);
+    if (status != RAGSTORE_OK)
+        return status;
+    status = check_entity(job);
+    if (status == RAGSTORE_OK)
+        status = append_piece(rows, chunks, vectors);
+    if (status == RAGSTORE_OK)
+        return rsi_tx_commit(tx);
+    rsi_tx_abort(tx);
+    return status;
+}
+
 /* Embed the next chunks, at most so many; *count tells how many there were. */
 static int embed_next(size_t *count, rsi_rows *rows, rsi_job *job, size_t most)
 {
@@ -194,7 +226,7 @@ static int embed_next(size_t *count, rsi_rows *rows, rsi_job *job, size_t most)
         vectors = rsi_alloc_array(chunks->count * rsi_rows_dimension(rows), sizeof *vectors);
         status = vectors == NULL ? RAGSTORE_E_NO_MEMORY : embed_piece(vectors, chunks, job);
         if (status == RAGSTORE_OK)
-            status = append_piece(rows, chunks, vectors);
+            status = append_if_it_stands(rows, chunks, vectors, job);
         if (status == RAGSTORE_OK)
             *count = chunks->count;
     }
@@ -204,19 +236,6 @@ static int embed_next(size_t *count, rsi_rows *rows, rsi_job *job, size_t most)
 }
 
 /* ---- the steps ---- */
-
-/* Is the entity still as it was submitted: without vectors? */
-static int check_entity(const rsi_job *job)
-{
-    rsi_entity_record entity;
-    int status =
-        rsi_entity_read(&entity, job->store, job->record.entity_id, job->record.incarnation);
-    if (status == RAGSTORE_OK && entity.embedder != NULL)
-        status = rsi_fail(RAGSTORE_E_CONFLICT, "ingest",
-                          "entity \"%s\" got vectors of %s meanwhile", entity.id, entity.embedder);
-    rsi_entity_record_free(&entity);
-    return status;
-}
 
 /* Rows that are there are of another model, or of a first document that failed: they go, once. */
 static int clear(rsi_job *job)

@@ -138,7 +138,8 @@ typedef struct behaviour {
     unsigned texts;        /* documents only; like calls and fails to be read and set by atomics */
     unsigned calls;
     int32_t fails; /* what it returns instead; 0: nothing */
-    bool waits;    /* at the gate */
+    bool waits;    /* at the gate, */
+    unsigned waits_after; /* when it has had so many texts */
     gate gate;
 } behaviour;
 
@@ -156,7 +157,7 @@ static inline void count_texts(behaviour *how, size_t count)
 static inline int32_t behave(behaviour *how, size_t count, char *reason, size_t reason_size)
 {
     __atomic_add_fetch(&how->calls, 1, __ATOMIC_RELAXED);
-    if (how->waits)
+    if (how->waits && __atomic_load_n(&how->texts, __ATOMIC_RELAXED) >= how->waits_after)
         gate_pass(&how->gate);
     const int32_t fails = __atomic_load_n(&how->fails, __ATOMIC_RELAXED);
     if (fails != 0) {

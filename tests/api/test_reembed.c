@@ -124,6 +124,78 @@ static void reembed__lets_others_search_add_and_delete_meanwhile(void **state)
     assert_ok(ragstore_store_close(store));
 }
 
+/* ---- an entity goes, or another one comes in its place ---- */
+
+#define MANY 300 /* chunks: more than are embedded at once */
+
+/* Chunks with the texts "Number 0.", "Number 1." … */
+static void add_many(ragstore_entity *entity, const float *vectors)
+{
+    json_t *chunks = json_array();
+    for (int i = 0; i < MANY; i++) {
+        char text[32];
+        snprintf(text, sizeof text, "Number %d.", i);
+        json_array_append_new(chunks, json_pack("{s:s}", "text", text));
+    }
+    char *json = json_dumps(chunks, 0);
+    assert_ok(ragstore_document_add_chunks(NULL, entity, json, vectors,
+                                           vectors == NULL ? 0 : DIMENSION, NULL));
+    free(json);
+    json_decref(chunks);
+}
+
+static void make_many_keyword_only(void **state)
+{
+    ragstore_store *store = open_store(state);
+    ragstore_entity *entity = make_entity(store, "acme");
+    add_many(entity, NULL);
+    ragstore_entity_free(entity);
+    assert_ok(ragstore_store_close(store));
+}
+
+/* The rows of the job are in a file already, and another entity of the same id has a file of that name. */
+static void reembed__writes_nothing_into_an_entity_that_came_instead(void **state)
+{
+    static float vectors[MANY * DIMENSION];
+    behaviour how = {.waits = true, .waits_after = 256};
+    make_many_keyword_only(state);
+    ragstore_store *store = open_with(state, &how, "rocks/1");
+    ragstore_entity *entity = open_entity(store, "acme");
+    assert_ok(ragstore_entity_reembed(NULL, entity));
+    gate_wait(&how.gate);
+    assert_ok(ragstore_entity_delete(NULL, store, "acme"));
+    ragstore_entity *next = make_entity(store, "acme");
+    for (size_t i = 0; i < MANY; i++)
+        vectors[i * DIMENSION + i % DIMENSION] = 1;
+    add_many(next, vectors);
+    gate_open(&how.gate);
+    ragstore_entity_free(entity);
+    ragstore_entity_free(next);
+    assert_ok(ragstore_store_close(store)); /* the job has left */
+    how.waits = false;
+    store = open_with(state, &how, "rocks/1");
+    next = open_entity(store, "acme");
+    assert_checks(store);
+    ragstore_entity_free(next);
+    assert_ok(ragstore_store_close(store));
+}
+
+static void reembed__leaves_nothing_of_an_entity_that_goes(void **state)
+{
+    char path[TEMPORARY_PATH_MAX];
+    behaviour how = {.waits = true};
+    make_keyword_only(state);
+    ragstore_store *store = open_with(state, &how, "rocks/1");
+    ragstore_entity *entity = open_entity(store, "acme");
+    assert_ok(ragstore_entity_reembed(NULL, entity));
+    gate_wait(&how.gate);
+    assert_ok(ragstore_entity_delete(NULL, store, "acme"));
+    gate_open(&how.gate);
+    ragstore_entity_free(entity);
+    assert_ok(ragstore_store_close(store));
+    assert_false(temporary_exists(temporary_join(path, state, "store/entity_scoped/entities/acme")));
+}
+
 /* ---- killed ---- */
 
 static int reembed_and_die(void *user)
@@ -302,6 +374,8 @@ int main(void)
         TEST(reembed__gives_vectors_to_an_entity_made_without_a_model),
         TEST(reembed__changes_to_another_model_of_any_dimension),
         TEST(reembed__lets_others_search_add_and_delete_meanwhile),
+        TEST(reembed__writes_nothing_into_an_entity_that_came_instead),
+        TEST(reembed__leaves_nothing_of_an_entity_that_goes),
         TEST(reembed__that_is_killed_goes_on_where_it_was),
         TEST(reembed__that_fails_or_is_cancelled_leaves_keyword_search),
         TEST(reembed__of_an_entity_that_goes_is_cancelled),
