@@ -40,9 +40,15 @@ bool rsi_bytes_reserve(rsi_bytes *bytes, size_t more)
     return true;
 }
 
+/* Is there room for `more` and the NUL behind it? */
+static bool has_room(const rsi_bytes *bytes, size_t more)
+{
+    return more < bytes->capacity - bytes->size; /* capacity 0: nothing is less than 0 */
+}
+
 void rsi_bytes_append(rsi_bytes *bytes, const void *data, size_t size)
 {
-    if (bytes->status != RAGSTORE_OK || !rsi_bytes_reserve(bytes, size))
+    if (bytes->status != RAGSTORE_OK || !(has_room(bytes, size) || rsi_bytes_reserve(bytes, size)))
         return;
     if (size > 0)
         memcpy(bytes->data + bytes->size, data, size);
@@ -57,7 +63,24 @@ void rsi_bytes_append_text(rsi_bytes *bytes, const char *text)
 
 void rsi_bytes_append_char(rsi_bytes *bytes, char c)
 {
-    rsi_bytes_append(bytes, &c, 1);
+    if (bytes->status != RAGSTORE_OK || !(has_room(bytes, 1) || rsi_bytes_reserve(bytes, 1)))
+        return;
+    bytes->data[bytes->size++] = c;
+    bytes->data[bytes->size] = '\0';
+}
+
+void rsi_bytes_append_integer(rsi_bytes *bytes, int64_t value)
+{
+    char digits[20]; /* of the least of all: 19 and its sign */
+    size_t at = sizeof digits;
+    uint64_t left = value < 0 ? 0 - (uint64_t)value : (uint64_t)value;
+    do {
+        digits[--at] = (char)('0' + left % 10);
+        left /= 10;
+    } while (left > 0);
+    if (value < 0)
+        digits[--at] = '-';
+    rsi_bytes_append(bytes, digits + at, sizeof digits - at);
 }
 
 void rsi_bytes_printf(rsi_bytes *bytes, const char *format, ...)

@@ -35,6 +35,7 @@ bool rsi_bytes_reserve(rsi_bytes *bytes, size_t more);
 void rsi_bytes_append(rsi_bytes *bytes, const void *data, size_t size);
 void rsi_bytes_append_text(rsi_bytes *bytes, const char *text);
 void rsi_bytes_append_char(rsi_bytes *bytes, char c);
+void rsi_bytes_append_integer(rsi_bytes *bytes, int64_t value); /* in decimal digits */
 void rsi_bytes_printf(rsi_bytes *bytes, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 int rsi_bytes_status(const rsi_bytes *bytes);

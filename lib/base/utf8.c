@@ -1,6 +1,8 @@
 /* UTF-8: see utf8.h. */
 #include "base/utf8.h"
 
+#include <string.h>
+
 /* How many bytes the character at text[0..size) takes; 0 when it is not valid. */
 static size_t character_size(const unsigned char *text, size_t size)
 {
@@ -24,6 +26,14 @@ bool rsi_utf8_valid(const char *text, size_t size, size_t *bad)
     const unsigned char *bytes = (const unsigned char *)text;
     size_t i = 0;
     while (i < size) {
+        uint64_t next;
+        if (size - i >= sizeof next) {
+            memcpy(&next, bytes + i, sizeof next);
+            if ((next & UINT64_C(0x8080808080808080)) == 0) { /* most texts are mostly ASCII */
+                i += sizeof next;
+                continue;
+            }
+        }
         size_t step = bytes[i] < 0x80 ? 1 : character_size(bytes + i, size - i);
         if (step == 0) {
             if (bad != NULL)

@@ -18,6 +18,7 @@
 #include "base/status.h"
 #include "base/utf8.h"
 #include "json/json.h"
+#include "json/json_scan.h"
 
 #include <jansson.h>
 
@@ -36,6 +37,9 @@ typedef struct parser {
     json_t *root;                         /* owned */
     rsi_bytes decoded;                    /* room for strings with escapes, and long numbers */
     locale_t c_locale;                    /* made for the first real */
+    rsi_json_member_visitor *see;         /* takes the members of the root, or NULL */
+    void *user;
+    size_t seen;
 } parser;
 
 /* INVALID_DATA for the character at `offset`; columns count characters from 1. */
@@ -150,6 +154,11 @@ static int read_escape(parser *p)
 static size_t plain_run(const parser *p)
 {
     size_t end = p->at;
+    for (uint64_t next; p->size - end >= sizeof next; end += sizeof next) {
+        memcpy(&next, p->text + end, sizeof next);
+        if (rsi_json_may_be_special(next))
+            break;
+    }
     while (end < p->size && p->text[end] != '"' && p->text[end] != '\\' &&
            (unsigned char)p->text[end] >= 0x20)
         end++;
@@ -420,7 +429,7 @@ static int read_member(parser *p)
         p->depth--;
         return RAGSTORE_OK;
     }
-    if (rsi_json_count(container) > 0) {
+    if (rsi_json_count(container) > 0 || (p->depth == 1 && p->seen > 0)) {
         if (peek(p) != ',')
             return fail_at(p, p->at, is_object ? "expected ',' or '}'" : "expected ',' or ']'");
         p->at++;
@@ -428,13 +437,26 @@ static int read_member(parser *p)
     return is_object ? read_object_member(p, container) : read_array_member(p, container);
 }
 
+/* Show the member of the root that has just become whole, and let it go. */
+static int show_member(parser *p)
+{
+    if (p->see == NULL || p->depth > 1 || json_array_size(p->root) == 0)
+        return RAGSTORE_OK;
+    int status = p->see(p->user, json_array_get(p->root, 0), p->seen++);
+    json_array_clear(p->root);
+    return status;
+}
+
 static int read_document(parser *p)
 {
     int status = read_value(p, &p->root);
     if (status == RAGSTORE_OK)
         push_if_container(p, p->root);
-    while (status == RAGSTORE_OK && p->depth > 0)
+    while (status == RAGSTORE_OK && p->depth > 0) {
         status = read_member(p);
+        if (status == RAGSTORE_OK)
+            status = show_member(p);
+    }
     if (status != RAGSTORE_OK)
         return status;
 
@@ -444,30 +466,38 @@ static int read_document(parser *p)
     return RAGSTORE_OK;
 }
 
+/* On failure p->root is NULL. */
+static int parse_with(parser *p)
+{
+    size_t bad;
+    if (p->max_depth > RSI_JSON_DEPTH_STORED)
+        p->max_depth = RSI_JSON_DEPTH_STORED;
+    int status = rsi_utf8_valid(p->text, p->size, &bad) ? read_document(p)
+                                                        : fail_at(p, bad, "not valid UTF-8");
+    if (status != RAGSTORE_OK) {
+        json_decref(p->root);
+        p->root = NULL;
+    }
+    rsi_bytes_free(&p->decoded);
+    if (p->c_locale != (locale_t)0)
+        freelocale(p->c_locale);
+    return status;
+}
+
 int rsi_json_parse(rsi_json **out, const char *text, size_t size, unsigned max_depth)
 {
     parser p = {.text = text, .size = size, .max_depth = max_depth};
-    size_t bad;
-    int status;
-
-    *out = NULL;
-    if (p.max_depth > RSI_JSON_DEPTH_STORED)
-        p.max_depth = RSI_JSON_DEPTH_STORED;
-
-    if (!rsi_utf8_valid(text, size, &bad)) {
-        status = fail_at(&p, bad, "not valid UTF-8");
-        goto cleanup;
-    }
-    status = read_document(&p);
-    if (status != RAGSTORE_OK)
-        goto cleanup;
+    int status = parse_with(&p);
     *out = p.root;
-    p.root = NULL;
+    return status;
+}
 
-cleanup:
+int rsi_json_parse_members(bool *is_array, const char *text, size_t size, unsigned max_depth,
+                           rsi_json_member_visitor *see, void *user)
+{
+    parser p = {.text = text, .size = size, .max_depth = max_depth, .see = see, .user = user};
+    int status = parse_with(&p);
+    *is_array = p.seen > 0 || json_is_array(p.root);
     json_decref(p.root);
-    rsi_bytes_free(&p.decoded);
-    if (p.c_locale != (locale_t)0)
-        freelocale(p.c_locale);
     return status;
 }

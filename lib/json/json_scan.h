@@ -14,7 +14,7 @@
  * is compared backwards from there.
  *
  * One mask-maker for each instruction set stands behind these; this header has what is short enough
- * to be inlined. Called by the views only.
+ * to be inlined. Called by this room only: the views, and whoever reads or writes texts.
  */
 #ifndef RSI_JSON_SCAN_H
 #define RSI_JSON_SCAN_H
@@ -28,6 +28,23 @@
 #ifdef __SSE2__
 #include <immintrin.h>
 #endif
+
+/* Has any of eight bytes the value `wanted`? Perhaps it has when the answer is not 0. */
+static inline uint64_t rsi_json_bytes_equal(uint64_t bytes, unsigned char wanted)
+{
+    const uint64_t ones = UINT64_C(0x0101010101010101);
+    const uint64_t zero_where_equal = bytes ^ ones * wanted;
+    return (zero_where_equal - ones) & ~zero_where_equal & ones * 0x80;
+}
+
+/* Is there a quote, a backslash or a control character among eight bytes? Perhaps there is when it
+ * says so; surely there is none when it does not. */
+static inline bool rsi_json_may_be_special(uint64_t bytes)
+{
+    const uint64_t ones = UINT64_C(0x0101010101010101);
+    return (rsi_json_bytes_equal(bytes, '"') | rsi_json_bytes_equal(bytes, '\\') |
+            ((bytes - ones * 0x20) & ~bytes & ones * 0x80)) != 0;
+}
 
 /* 64 bytes of text, one bit each. */
 typedef struct rsi_json_masks {

@@ -10,6 +10,7 @@
  * Called by every room that writes JSON. Not locked: a writer belongs to one thread.
  */
 #include "json/json.h"
+#include "json/json_scan.h"
 
 #include <inttypes.h>
 #include <math.h>
@@ -91,6 +92,13 @@ static void append_quoted(rsi_bytes *out, const char *text, size_t size)
 
     rsi_bytes_append_char(out, '"');
     for (size_t at = 0; at < size; at++) {
+        for (uint64_t next; size - at >= sizeof next; at += sizeof next) {
+            memcpy(&next, text + at, sizeof next);
+            if (rsi_json_may_be_special(next) || rsi_json_bytes_equal(next, 0xE2) != 0)
+                break;
+        }
+        if (at == size)
+            break;
         unsigned char c = (unsigned char)text[at];
         size_t escaped = 1;
         if (c == 0xE2 && is_line_separator(text, size, at))
@@ -129,7 +137,7 @@ void rsi_json_text_value(rsi_json_writer *writer, const char *text, size_t size)
 void rsi_json_integer_value(rsi_json_writer *writer, int64_t value)
 {
     begin_value(writer);
-    rsi_bytes_printf(writer->out, "%" PRId64, value);
+    rsi_bytes_append_integer(writer->out, value);
 }
 
 #define REAL_TEXT 40

@@ -12,6 +12,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -467,9 +468,104 @@ static void json_parse__does_not_depend_on_the_locale(void **state)
     }
 }
 
+/* ---- members, one by one ---- */
+
+typedef struct watched {
+    rsi_bytes text; /* of all that was seen */
+    size_t stop_at;
+} watched;
+
+static int watch(void *user, const rsi_json *member, size_t position)
+{
+    watched *seen = user;
+    if (position == seen->stop_at)
+        return rsi_fail(RAGSTORE_E_TOO_LARGE, "test", "enough");
+    rsi_bytes_append_integer(&seen->text, (int64_t)position);
+    rsi_bytes_append_char(&seen->text, '=');
+    rsi_json_dump(&seen->text, member);
+    rsi_bytes_append_char(&seen->text, ';');
+    return rsi_bytes_status(&seen->text);
+}
+
+static int watch_members(watched *seen, bool *is_array, const char *text)
+{
+    return rsi_json_parse_members(is_array, text, strlen(text), RSI_JSON_DEPTH_REQUEST, watch, seen);
+}
+
+static void json_parse__shows_the_members_of_an_array_one_by_one(void **state)
+{
+    watched seen = {.stop_at = 9};
+    bool is_array = false;
+    (void)state;
+    assert_int_equal(watch_members(&seen, &is_array, " [1, {\"a\": [2, 3]}, [[]], null] "), 0);
+    assert_true(is_array);
+    assert_string_equal(seen.text.data, "0=1;1={\"a\":[2,3]};2=[[]];3=null;");
+    rsi_bytes_clear(&seen.text);
+    assert_int_equal(watch_members(&seen, &is_array, "[]"), 0);
+    assert_true(is_array);
+    assert_int_equal(watch_members(&seen, &is_array, "{\"a\": [1, 2]}"), 0);
+    assert_false(is_array);
+    assert_int_equal(watch_members(&seen, &is_array, "7"), 0);
+    assert_false(is_array);
+    assert_int_equal(seen.text.size, 0);
+    rsi_bytes_free(&seen.text);
+}
+
+static void json_parse__stops_showing_members_at_the_first_fault(void **state)
+{
+    static const char *const faulty[] = {"[1, 2 3]", "[1, 2, ]", "[1, 2,, 3]", "[1, 2, 3",
+                                         "[1, 2]]", "[1, 2}"};
+    bool is_array;
+    (void)state;
+    for (size_t i = 0; i < sizeof faulty / sizeof *faulty; i++) {
+        watched seen = {.stop_at = 9};
+        assert_int_equal(watch_members(&seen, &is_array, faulty[i]), RAGSTORE_E_INVALID_DATA);
+        assert_non_null(strstr(rsi_error_message(), "line 1, column "));
+        assert_memory_equal(seen.text.data, "0=1;1=2;", 8);
+        rsi_bytes_free(&seen.text);
+    }
+    watched seen = {.stop_at = 1};
+    assert_int_equal(watch_members(&seen, &is_array, "[1, 2, nonsense"), RAGSTORE_E_TOO_LARGE);
+    assert_string_equal(seen.text.data, "0=1;");
+    rsi_bytes_free(&seen.text);
+}
+
+/* Quotes, escapes and control characters at each place of the words that are looked at together. */
+static void json_parse__finds_what_ends_a_plain_text_wherever_it_stands(void **state)
+{
+    (void)state;
+    for (size_t before = 0; before < 20; before++) {
+        char text[160];
+        char content[32];
+        memset(content, 'a', before);
+        content[before] = '\0';
+        snprintf(text, sizeof text, "[\"%s\", \"%s\\n%s\", \"\xC3\xA4%s\"]", content, content,
+                 content, content);
+        rsi_json *value = parsed(text);
+        assert_string_equal(rsi_json_text(rsi_json_at(value, 0)), content);
+        assert_int_equal(rsi_json_text_size(rsi_json_at(value, 1)), 2 * before + 1);
+        assert_int_equal(rsi_json_text(rsi_json_at(value, 1))[before], '\n');
+        assert_int_equal(rsi_json_text_size(rsi_json_at(value, 2)), before + 2);
+        rsi_bytes again = {0};
+        assert_int_equal(rsi_json_dump(&again, value), 0);
+        snprintf(text, sizeof text, "[\"%s\",\"%s\\n%s\",\"\xC3\xA4%s\"]", content, content,
+                 content, content);
+        assert_string_equal(again.data, text);
+        rsi_bytes_free(&again);
+        rsi_json_free(value);
+        snprintf(text, sizeof text, "\"%s\x1F%s\"", content, content);
+        assert_refused(text, "control character");
+        snprintf(text, sizeof text, "\"%s\xFF%s\"", content, content);
+        assert_refused(text, "not valid UTF-8");
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(json_parse__shows_the_members_of_an_array_one_by_one),
+        cmocka_unit_test(json_parse__stops_showing_members_at_the_first_fault),
+        cmocka_unit_test(json_parse__finds_what_ends_a_plain_text_wherever_it_stands),
         cmocka_unit_test(json_parse__reads_every_kind_of_value),
         cmocka_unit_test(json_parse__accepts_scalars_at_the_top),
         cmocka_unit_test(json_parse__decodes_escapes),
