@@ -7,6 +7,7 @@
 #include "base/memory.h"
 #include "base/status.h"
 #include "files/paths.h"
+#include "json/json_view.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -163,19 +164,28 @@ const rsi_catalog_document *rsi_catalog_find_document(const rsi_catalog *catalog
 /* ---- chunks ---- */
 
 /* The text that a chunk is found by: its headings, then what it says. */
-static int add_chunk_text(rsi_catalog *catalog, int64_t chunk, const rsi_json *value)
+static int add_chunk_text(rsi_catalog *catalog, int64_t chunk, const rsi_json_view *value)
 {
-    const char *heading = rsi_json_get_text(value, "heading");
-    const char *content = rsi_json_get_text(value, "content");
+    rsi_json_view heading;
+    rsi_json_view content;
     rsi_bytes text = {0};
-    if (heading != NULL) {
-        rsi_bytes_append_text(&text, heading);
+    int found = rsi_json_view_get(&heading, value, rsi_slice_of("heading"));
+    if (found >= 0)
+        found = rsi_json_view_get(&content, value, rsi_slice_of("content"));
+    if (found < 0)
+        return found;
+    if (heading.kind != RSI_JSON_TEXT && content.kind == RSI_JSON_TEXT && !content.escaped)
+        return rsi_lexical_add(catalog->lexical, chunk, content.text,
+                               (size_t)(content.end - content.text));
+    if (heading.kind == RSI_JSON_TEXT) {
+        rsi_json_view_append_text(&text, &heading);
         rsi_bytes_append_char(&text, '\n');
     }
-    rsi_bytes_append_text(&text, content == NULL ? "" : content);
+    if (content.kind == RSI_JSON_TEXT)
+        rsi_json_view_append_text(&text, &content);
     int status = rsi_bytes_status(&text);
     if (status == RAGSTORE_OK)
-        status = rsi_lexical_add(catalog->lexical, chunk, text.data, text.size);
+        status = rsi_lexical_add(catalog->lexical, chunk, text.size == 0 ? "" : text.data, text.size);
     rsi_bytes_free(&text);
     return status;
 }
@@ -195,17 +205,19 @@ static bool is_indexed(rsi_catalog *catalog, int64_t chunk, uint32_t mark)
 static int index_chunk(bool *belongs, rsi_catalog *catalog, const rsi_catalog_document *document,
                        int64_t chunk, const char *json, size_t size)
 {
-    rsi_json *value;
+    rsi_json_view value;
+    rsi_json_view doc_id;
     *belongs = false;
-    int status = rsi_json_parse(&value, json, size, RSI_JSON_DEPTH_STORED);
+    int status = rsi_json_view_of_text(&value, json, size);
     if (status != RAGSTORE_OK)
         return status;
-    const char *doc_id = rsi_json_get_text(value, "doc_id");
-    *belongs = doc_id != NULL && strcmp(doc_id, document->doc_id) == 0;
-    if (*belongs)
-        status = add_chunk_text(catalog, chunk, value);
-    rsi_json_free(value);
-    return status;
+    int found = rsi_json_view_get(&doc_id, &value, rsi_slice_of("doc_id"));
+    if (found < 0)
+        return found;
+    const rsi_json_view wanted =
+        rsi_json_view_of_string(document->doc_id, strlen(document->doc_id));
+    *belongs = doc_id.kind == RSI_JSON_TEXT && rsi_json_view_compare_texts(&doc_id, &wanted) == 0;
+    return *belongs ? add_chunk_text(catalog, chunk, &value) : RAGSTORE_OK;
 }
 
 /* A chunk that is in the keyword index becomes alive. A quotation mark in a text is escaped, so only

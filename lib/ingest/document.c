@@ -342,6 +342,7 @@ int rsi_document_add(rsi_added *added, rsi_store *store, const char *entity_id,
 /* ---- the caller's chunks ---- */
 
 typedef struct given_chunks {
+    rsi_prepared read; /* the chunks, if they were read for their number; taken by who prepares */
     const char *json;
     const float *vectors;
     size_t dimension;
@@ -351,23 +352,42 @@ typedef struct given_chunks {
 static int prepare_given(rsi_prepared *prepared, rsi_store *store,
                          const rsi_entity_record *entity, void *user)
 {
-    const given_chunks *given = user;
+    given_chunks *given = user;
+    if (given->vectors != NULL) {
+        int status = RAGSTORE_OK;
+        if (given->read.count == 0) /* not the first time */
+            status = rsi_chunks_read(&given->read, store, given->json);
+        *prepared = given->read;
+        memset(&given->read, 0, sizeof given->read);
+        return status != RAGSTORE_OK ? status
+                                     : rsi_prepare_rows(prepared, store, entity, given->vectors,
+                                                        given->dimension);
+    }
     return rsi_prepare_chunks(prepared, store, entity, given->json, given->vectors,
                               given->dimension, given->fields);
 }
 
+static int count_chunk(void *user, const rsi_json *chunk, size_t position)
+{
+    size_t *count = user;
+    (void)chunk;
+    *count = position + 1;
+    return RAGSTORE_OK;
+}
+
 int rsi_vectors_size(size_t *size, const char *chunks_json, size_t dimension)
 {
-    rsi_json *list = NULL;
+    size_t count = 0;
+    bool is_array;
     *size = 0;
     if (dimension == 0)
         return RAGSTORE_OK;
-    int status = rsi_json_parse(&list, chunks_json, strlen(chunks_json), RSI_JSON_DEPTH_REQUEST);
+    int status = rsi_json_parse_members(&is_array, chunks_json, strlen(chunks_json),
+                                        RSI_JSON_DEPTH_REQUEST, count_chunk, &count);
     if (status == RAGSTORE_OK)
-        status = rsi_chunk_list_check(list, dimension);
+        status = rsi_chunk_count_check(count, dimension);
     if (status == RAGSTORE_OK)
-        *size = rsi_json_count(list) * dimension * sizeof(float);
-    rsi_json_free(list);
+        *size = count * dimension * sizeof(float);
     return rsi_wrap(status, "add chunks");
 }
 
@@ -399,18 +419,23 @@ int rsi_document_add_chunks(rsi_added *added, rsi_store *store, const char *enti
                             const rsi_document_fields *fields)
 {
     char sha256[RSI_SHA256_HEX];
-    size_t vectors_size;
-    given_chunks given = {chunks_json, vectors, dimension, fields};
+    given_chunks given = {
+        .json = chunks_json, .vectors = vectors, .dimension = dimension, .fields = fields};
     memset(added, 0, sizeof *added);
     int status = rsi_chunks_json_check(store, chunks_json, fields);
-    if (status == RAGSTORE_OK)
-        status = rsi_vectors_size(&vectors_size, chunks_json, dimension);
-    if (status != RAGSTORE_OK)
-        return status;
-    rsi_chunks_digest(sha256, chunks_json, vectors, vectors_size);
-    rsi_origin origin = {NULL, NULL, strlen(chunks_json), sha256, NULL};
-    return rsi_document_add(added, store, entity_id, incarnation, &origin, fields, prepare_given,
-                            &given);
+    if (status == RAGSTORE_OK && vectors != NULL) /* how many these are is known from the chunks */
+        status = rsi_chunks_read(&given.read, store, chunks_json);
+    if (status == RAGSTORE_OK && vectors != NULL)
+        status = rsi_chunk_count_check(given.read.count, dimension);
+    if (status == RAGSTORE_OK) {
+        rsi_chunks_digest(sha256, chunks_json, vectors,
+                          given.read.count * dimension * sizeof *vectors);
+        rsi_origin origin = {NULL, NULL, strlen(chunks_json), sha256, NULL};
+        status = rsi_document_add(added, store, entity_id, incarnation, &origin, fields,
+                                  prepare_given, &given);
+    }
+    rsi_prepared_free(&given.read);
+    return status;
 }
 
 /* ---- deleting ---- */

@@ -25,6 +25,7 @@ typedef struct rsi_prepared {
     rsi_spill chunks;
     size_t count;
     rsi_spill vectors; /* count × dimension numbers; none when there is no embedder */
+    const float *rows; /* in the place of `vectors`: the caller's, as they came; NULL: there are none */
     uint32_t dimension;
     rsi_metric metric; /* of the caller's own vectors */
     char *embedder;    /* owned: what the vectors are of; NULL: keyword only */
@@ -39,6 +40,7 @@ void rsi_prepared_free(rsi_prepared *prepared); /* leaves it empty */
 int rsi_prepared_add(rsi_prepared *prepared, const rsi_new_chunk *chunk);
 /* The vectors of the next `count` chunks. */
 int rsi_prepared_add_vectors(rsi_prepared *prepared, const float *vectors, size_t count);
+/* Vectors as the metric compares them. */
 int rsi_prepared_read_vectors(float *vectors, rsi_prepared *prepared, size_t from, size_t count);
 
 /* A walk through the chunks. */
@@ -52,8 +54,8 @@ void rsi_prepared_reader_free(rsi_prepared_reader *reader);
 /* 1, 0 at the end, or an error. The texts, each with a NUL behind it, live until the next call. */
 int rsi_prepared_next(rsi_new_chunk *chunk, rsi_prepared_reader *reader);
 
-/* May a call bring these chunks, with vectors of that many numbers beside them (0: none)? */
-int rsi_chunk_list_check(const rsi_json *list, size_t dimension);
+/* May a call bring so many chunks, with vectors of that many numbers (0: none)? */
+int rsi_chunk_count_check(size_t count, size_t dimension);
 
 /* Read them: texts and what belongs to them, without vectors. `amend` (may be NULL) may look at each and
  * change its metadata, which is JSON text, or empty. */
@@ -71,14 +73,19 @@ int rsi_vector_take(float *vector, const rsi_prepared *prepared, size_t i);
 /* Extract, chunk and embed a document's bytes. */
 int rsi_prepare_input(rsi_prepared *prepared, rsi_store *store, const rsi_entity_record *entity,
                       const rsi_input *input, const rsi_document_fields *fields);
-/* Take the caller's chunks, and embed what has no vector. */
+/* Read the caller's chunks whose vectors lie beside them: they are checked when these are. */
+int rsi_chunks_read(rsi_prepared *prepared, const rsi_store *store, const char *chunks_json);
+/* Look at the vectors of chunks that were read, and leave them where they are until the commit. */
+int rsi_prepare_rows(rsi_prepared *prepared, rsi_store *store, const rsi_entity_record *entity,
+                     const float *vectors, size_t dimension);
+/* Take the caller's chunks, and embed what has no vector. Nothing is borrowed. */
 int rsi_prepare_chunks(rsi_prepared *prepared, rsi_store *store, const rsi_entity_record *entity,
                        const char *chunks_json, const float *vectors, size_t dimension,
                        const rsi_document_fields *fields);
 
 /* Could they be taken, as the entity is now? */
-int rsi_check_chunks(const rsi_store *store, const rsi_entity_record *entity,
-                     const char *chunks_json, const float *vectors, size_t dimension);
+int rsi_check_chunks(rsi_store *store, const rsi_entity_record *entity, const char *chunks_json,
+                     const float *vectors, size_t dimension);
 /* May a call bring this text as chunks, with those fields? */
 int rsi_chunks_json_check(const rsi_store *store, const char *chunks_json,
                           const rsi_document_fields *fields);

@@ -70,13 +70,7 @@ static int text_to_embed(rsi_bytes *out, const rsi_new_chunk *chunk)
     return rsi_bytes_status(out);
 }
 
-/* The vectors that a caller brings: in a list of chunks, or one behind the other. */
-typedef struct given_vectors {
-    const rsi_json *list;
-    const float *rows; /* or NULL */
-} given_vectors;
-
-static int give_vector(bool *given, float *vector, const given_vectors *from,
+static int give_vector(bool *given, float *vector, const rsi_json *list,
                        const rsi_prepared *prepared, size_t i);
 
 /* Neighbouring chunks on their way to vectors. */
@@ -100,13 +94,16 @@ static void free_batch(batch *chunks)
     rsi_free(chunks);
 }
 
-static batch *make_batch(size_t at_once, size_t dimension)
+/* Room for `at_once` chunks of a document. */
+static batch *make_batch(size_t at_once, const rsi_prepared *prepared)
 {
+    const size_t count = at_once < prepared->count ? at_once : prepared->count;
+    const size_t size = count * prepared->dimension * sizeof(float);
     batch *chunks = rsi_alloc_zeroed(sizeof *chunks);
     if (chunks == NULL)
         return NULL;
-    chunks->vectors = rsi_alloc_array(at_once * dimension, sizeof *chunks->vectors);
-    chunks->made = rsi_alloc_array(at_once * dimension, sizeof *chunks->made);
+    chunks->vectors = rsi_alloc(size);
+    chunks->made = rsi_alloc(size);
     if (chunks->vectors == NULL || chunks->made == NULL) {
         free_batch(chunks);
         return NULL;
@@ -136,14 +133,14 @@ static int end_batch(batch *chunks, rsi_prepared *prepared, rsi_store *store,
     return status;
 }
 
-static int add_to_batch(batch *chunks, const rsi_new_chunk *chunk, const given_vectors *given,
+static int add_to_batch(batch *chunks, const rsi_new_chunk *chunk, const rsi_json *list,
                         const rsi_prepared *prepared, size_t i)
 {
     bool has_vector = false;
-    int status = given == NULL ? RAGSTORE_OK
-                               : give_vector(&has_vector,
-                                             chunks->vectors + chunks->count * prepared->dimension,
-                                             given, prepared, i);
+    int status = list == NULL ? RAGSTORE_OK
+                              : give_vector(&has_vector,
+                                            chunks->vectors + chunks->count * prepared->dimension,
+                                            list, prepared, i);
     if (status == RAGSTORE_OK && !has_vector) {
         status = text_to_embed(&chunks->texts[chunks->wanting_count], chunk);
         chunks->wanting[chunks->wanting_count++] = chunks->count;
@@ -152,22 +149,22 @@ static int add_to_batch(batch *chunks, const rsi_new_chunk *chunk, const given_v
     return status;
 }
 
-/* Make the vectors of all chunks: those that are given (NULL: none) as they are, the others by the
- * model, which may be NULL when there are none. */
+/* Make the vectors of all chunks: those in the caller's list (NULL: there is none) as they are, the
+ * others by the model, which may be NULL when there are none. */
 static int make_vectors(rsi_prepared *prepared, rsi_store *store, const rsi_embedder *embedder,
-                        const given_vectors *given, const rsi_document_fields *fields)
+                        const rsi_json *list, const rsi_document_fields *fields)
 {
     const uint64_t epoch = rsi_store_epoch(store);
     const size_t at_once = embedder == NULL ? RSI_EMBED_BATCH_MAX : rsi_embedder_batch(embedder);
     rsi_prepared_reader reader = rsi_prepared_read(prepared);
-    batch *chunks = make_batch(at_once, prepared->dimension);
+    batch *chunks = make_batch(at_once, prepared);
     int status = chunks == NULL ? RAGSTORE_E_NO_MEMORY : RAGSTORE_OK;
     if (status == RAGSTORE_OK && embedder != NULL)
         status = rsi_report_progress(fields, "embed", 0, prepared->count);
     for (size_t i = 0; status == RAGSTORE_OK && i < prepared->count; i++) {
         rsi_new_chunk chunk;
         int found = rsi_prepared_next(&chunk, &reader);
-        status = found < 0 ? found : add_to_batch(chunks, &chunk, given, prepared, i);
+        status = found < 0 ? found : add_to_batch(chunks, &chunk, list, prepared, i);
         if (status != RAGSTORE_OK || (chunks->count < at_once && i + 1 < prepared->count))
             continue;
         status = end_batch(chunks, prepared, store, embedder);
@@ -456,24 +453,17 @@ static int read_vector(float *vector, const rsi_prepared *prepared, const rsi_js
     return rsi_vector_take(vector, prepared, i);
 }
 
-static int give_vector(bool *given, float *vector, const given_vectors *from,
+static int give_vector(bool *given, float *vector, const rsi_json *list,
                        const rsi_prepared *prepared, size_t i)
 {
-    const size_t dimension = prepared->dimension;
-    const rsi_json *value = rsi_json_get(rsi_json_at(from->list, i), "vector");
-    *given = from->rows != NULL || (value != NULL && !rsi_json_is_null(value));
-    if (from->rows != NULL) {
-        memcpy(vector, from->rows + i * dimension, dimension * sizeof *vector);
-        return rsi_vector_take(vector, prepared, i);
-    }
+    const rsi_json *value = rsi_json_get(rsi_json_at(list, i), "vector");
+    *given = value != NULL && !rsi_json_is_null(value);
     return *given ? read_vector(vector, prepared, value, i) : RAGSTORE_OK;
 }
 
 /* The dimension of the vectors that the caller gives; 0: none. */
-static size_t given_dimension(const rsi_json *list, const float *vectors, size_t dimension)
+static size_t given_dimension(const rsi_json *list)
 {
-    if (vectors != NULL)
-        return dimension;
     for (size_t i = 0; i < rsi_json_count(list); i++) {
         const rsi_json *vector = rsi_json_get(rsi_json_at(list, i), "vector");
         if (rsi_json_is_array(vector))
@@ -518,7 +508,7 @@ static int settle_vectors(rsi_prepared *prepared, const rsi_embedder **embedder,
 
 /* Look at all vectors before the first text is embedded, which takes its time. */
 static int check_given(const rsi_prepared *prepared, const rsi_embedder *embedder,
-                       const given_vectors *given)
+                       const rsi_json *list)
 {
     bool has_vector;
     int status = RAGSTORE_OK;
@@ -526,7 +516,7 @@ static int check_given(const rsi_prepared *prepared, const rsi_embedder *embedde
     if (vector == NULL)
         return RAGSTORE_E_NO_MEMORY;
     for (size_t i = 0; status == RAGSTORE_OK && i < prepared->count; i++) {
-        status = give_vector(&has_vector, vector, given, prepared, i);
+        status = give_vector(&has_vector, vector, list, prepared, i);
         if (status == RAGSTORE_OK && !has_vector && embedder == NULL)
             status = bad_chunk(i, "it has no vector, and the model of this entity is not loaded");
     }
@@ -534,10 +524,9 @@ static int check_given(const rsi_prepared *prepared, const rsi_embedder *embedde
     return status;
 }
 
-int rsi_chunk_list_check(const rsi_json *list, size_t dimension)
+int rsi_chunk_count_check(size_t count, size_t dimension)
 {
-    size_t count = rsi_json_count(list);
-    if (!rsi_json_is_array(list) || count == 0 || count > RSI_CHUNKS_AT_ONCE)
+    if (count == 0 || count > RSI_CHUNKS_AT_ONCE)
         return rsi_fail(RAGSTORE_E_INVALID_DATA, "ingest",
                         "chunks must be a JSON array of 1 to %d objects", RSI_CHUNKS_AT_ONCE);
     if (dimension > DIMENSION_MAX)
@@ -546,50 +535,127 @@ int rsi_chunk_list_check(const rsi_json *list, size_t dimension)
     return RAGSTORE_OK;
 }
 
+/* Chunks on their way out of JSON. */
+typedef struct chunk_reader {
+    rsi_prepared *prepared;
+    rsi_chunk_amender *amend; /* or NULL */
+    void *user;
+    rsi_bytes metadata;
+} chunk_reader;
+
+static int take_value(void *user, const rsi_json *value, size_t i)
+{
+    chunk_reader *to = user;
+    rsi_new_chunk chunk;
+    int status = i < RSI_CHUNKS_AT_ONCE || to->amend != NULL /* which knows how many there are */
+                     ? read_chunk(&chunk, &to->metadata, value, i)
+                     : rsi_chunk_count_check(i + 1, 0);
+    if (status == RAGSTORE_OK && to->amend != NULL)
+        status = to->amend(to->user, &to->metadata, value, i);
+    if (status != RAGSTORE_OK)
+        return status;
+    if (to->metadata.size > 0)
+        chunk.metadata = (rsi_slice){to->metadata.data, to->metadata.size};
+    return rsi_prepared_add(to->prepared, &chunk);
+}
+
 int rsi_chunk_list_read(rsi_prepared *prepared, const rsi_json *list, rsi_chunk_amender *amend,
                         void *user)
 {
     const size_t count = rsi_json_count(list);
-    rsi_bytes metadata = {0};
+    chunk_reader to = {.prepared = prepared, .amend = amend, .user = user};
     int status = RAGSTORE_OK;
-    for (size_t i = 0; status == RAGSTORE_OK && i < count; i++) {
-        rsi_new_chunk chunk;
-        const rsi_json *value = rsi_json_at(list, i);
-        status = read_chunk(&chunk, &metadata, value, i);
-        if (status == RAGSTORE_OK && amend != NULL)
-            status = amend(user, &metadata, value, i);
-        if (metadata.size > 0)
-            chunk.metadata = (rsi_slice){metadata.data, metadata.size};
-        if (status == RAGSTORE_OK)
-            status = rsi_prepared_add(prepared, &chunk);
-    }
-    rsi_bytes_free(&metadata);
+    for (size_t i = 0; status == RAGSTORE_OK && i < count; i++)
+        status = take_value(&to, rsi_json_at(list, i), i);
+    rsi_bytes_free(&to.metadata);
     return status;
 }
 
-/* Take chunks as they were given, and look at their vectors. *list, in which those may be, is the
- * caller's to free. */
-static int take_given(rsi_prepared *prepared, rsi_json **list, const rsi_embedder **embedder,
-                      const rsi_store *store, const rsi_entity_record *entity,
-                      const char *chunks_json, const float *vectors, size_t dimension)
+static void begin_chunks(rsi_prepared *prepared, const rsi_store *store)
+{
+    rsi_prepared_begin(prepared, store);
+    snprintf(prepared->media_type, sizeof prepared->media_type, "application/x-ragstore-chunks");
+}
+
+int rsi_chunks_read(rsi_prepared *prepared, const rsi_store *store, const char *chunks_json)
+{
+    chunk_reader to = {.prepared = prepared};
+    bool is_array;
+    begin_chunks(prepared, store);
+    int status = rsi_json_parse_members(&is_array, chunks_json, strlen(chunks_json),
+                                        RSI_JSON_DEPTH_REQUEST, take_value, &to);
+    rsi_bytes_free(&to.metadata);
+    if (status == RAGSTORE_OK)
+        status = rsi_chunk_count_check(prepared->count, 0); /* of what is no array it is 0 */
+    if (status != RAGSTORE_OK)
+        rsi_prepared_free(prepared);
+    return rsi_wrap(status, "add chunks");
+}
+
+/* Look at the caller's rows, and copy them when they will not stay where they are. */
+static int take_rows(rsi_prepared *prepared, rsi_store *store, const float *vectors, bool copies)
+{
+    const uint64_t epoch = rsi_store_epoch(store);
+    const size_t count = prepared->count;
+    float *vector = rsi_alloc_array(prepared->dimension, sizeof *vector);
+    int status = vector == NULL ? RAGSTORE_E_NO_MEMORY : RAGSTORE_OK;
+    prepared->rows = vectors;
+    for (size_t i = 0; status == RAGSTORE_OK && i < count; i++) {
+        if (i % CHUNKS_BETWEEN_LOOKS == 0)
+            status = rsi_store_check_interrupt(store, epoch);
+        if (status == RAGSTORE_OK)
+            status = rsi_prepared_read_vectors(vector, prepared, i, 1);
+        if (status == RAGSTORE_OK && copies)
+            status = rsi_prepared_add_vectors(prepared, vector, 1);
+    }
+    if (copies)
+        prepared->rows = NULL;
+    rsi_free(vector);
+    return status;
+}
+
+/* Chunks that were read, with their vectors beside them. */
+static int prepare_rows(rsi_prepared *prepared, rsi_store *store, const rsi_entity_record *entity,
+                        const float *vectors, size_t dimension, bool copies)
+{
+    const rsi_embedder *embedder; /* not needed: none is to be made */
+    int status = rsi_chunk_count_check(prepared->count, dimension);
+    if (status == RAGSTORE_OK)
+        status = rsi_settle_own_vectors(prepared, &embedder, store, entity, dimension);
+    if (status == RAGSTORE_OK)
+        status = take_rows(prepared, store, vectors, copies);
+    if (status != RAGSTORE_OK)
+        rsi_prepared_free(prepared);
+    return rsi_wrap(status, "add chunks");
+}
+
+int rsi_prepare_rows(rsi_prepared *prepared, rsi_store *store, const rsi_entity_record *entity,
+                     const float *vectors, size_t dimension)
+{
+    return prepare_rows(prepared, store, entity, vectors, dimension, false);
+}
+
+/* Take chunks as they were given, and look at the vectors in them. *list, in which those may be, is
+ * the caller's to free. */
+static int take_list(rsi_prepared *prepared, rsi_json **list, const rsi_embedder **embedder,
+                     const rsi_store *store, const rsi_entity_record *entity,
+                     const char *chunks_json)
 {
     *list = NULL;
     *embedder = NULL;
-    rsi_prepared_begin(prepared, store);
-    snprintf(prepared->media_type, sizeof prepared->media_type, "application/x-ragstore-chunks");
+    begin_chunks(prepared, store);
     size_t given = 0;
     int status = rsi_json_parse(list, chunks_json, strlen(chunks_json), RSI_JSON_DEPTH_REQUEST);
     if (status == RAGSTORE_OK) {
-        given = given_dimension(*list, vectors, dimension);
-        status = rsi_chunk_list_check(*list, given);
+        given = given_dimension(*list);
+        status = rsi_chunk_count_check(rsi_json_is_array(*list) ? rsi_json_count(*list) : 0, given);
     }
     if (status == RAGSTORE_OK)
         status = rsi_chunk_list_read(prepared, *list, NULL, NULL);
     if (status == RAGSTORE_OK)
         status = settle_vectors(prepared, embedder, store, entity, given);
-    const given_vectors from = {*list, vectors};
     return status == RAGSTORE_OK && prepared->embedder != NULL
-               ? check_given(prepared, *embedder, &from)
+               ? check_given(prepared, *embedder, *list)
                : status;
 }
 
@@ -599,25 +665,35 @@ int rsi_prepare_chunks(rsi_prepared *prepared, rsi_store *store, const rsi_entit
 {
     rsi_json *list;
     const rsi_embedder *embedder;
-    int status =
-        take_given(prepared, &list, &embedder, store, entity, chunks_json, vectors, dimension);
-    const given_vectors from = {list, vectors};
+    if (vectors != NULL) {
+        int read = rsi_chunks_read(prepared, store, chunks_json);
+        return read != RAGSTORE_OK
+                   ? read
+                   : prepare_rows(prepared, store, entity, vectors, dimension, true);
+    }
+    int status = take_list(prepared, &list, &embedder, store, entity, chunks_json);
     if (status == RAGSTORE_OK && prepared->embedder != NULL)
-        status = make_vectors(prepared, store, embedder, &from, fields);
+        status = make_vectors(prepared, store, embedder, list, fields);
     rsi_json_free(list);
     if (status != RAGSTORE_OK)
         rsi_prepared_free(prepared);
     return rsi_wrap(status, "add chunks");
 }
 
-int rsi_check_chunks(const rsi_store *store, const rsi_entity_record *entity,
-                     const char *chunks_json, const float *vectors, size_t dimension)
+int rsi_check_chunks(rsi_store *store, const rsi_entity_record *entity, const char *chunks_json,
+                     const float *vectors, size_t dimension)
 {
     rsi_prepared prepared;
-    rsi_json *list;
+    rsi_json *list = NULL;
     const rsi_embedder *embedder;
-    int status =
-        take_given(&prepared, &list, &embedder, store, entity, chunks_json, vectors, dimension);
+    int status;
+    if (vectors == NULL) {
+        status = take_list(&prepared, &list, &embedder, store, entity, chunks_json);
+    } else {
+        status = rsi_chunks_read(&prepared, store, chunks_json);
+        if (status == RAGSTORE_OK)
+            status = rsi_prepare_rows(&prepared, store, entity, vectors, dimension);
+    }
     rsi_json_free(list);
     rsi_prepared_free(&prepared);
     return status;

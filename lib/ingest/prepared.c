@@ -5,6 +5,9 @@
  *   chunk   [start end page · sizes of five texts][content NUL][heading NUL][metadata NUL] …
  *   vectors [chunk 0: dimension numbers][chunk 1] …
  *
+ * Vectors that the caller holds all the time are not copied: they are brought into the form that the
+ * metric compares each time they are read.
+ *
  * Filled and read by the thread that adds the document.
  */
 #include "ingest/document_internal.h"
@@ -107,9 +110,21 @@ int rsi_prepared_add_vectors(rsi_prepared *prepared, const float *vectors, size_
                             count * prepared->dimension * sizeof *vectors);
 }
 
+static int take_rows(float *vectors, const rsi_prepared *prepared, size_t from, size_t count)
+{
+    const size_t dimension = prepared->dimension;
+    int status = RAGSTORE_OK;
+    memcpy(vectors, prepared->rows + from * dimension, count * dimension * sizeof *vectors);
+    for (size_t i = 0; status == RAGSTORE_OK && i < count; i++)
+        status = rsi_vector_take(vectors + i * dimension, prepared, from + i);
+    return status;
+}
+
 int rsi_prepared_read_vectors(float *vectors, rsi_prepared *prepared, size_t from, size_t count)
 {
     const size_t row = prepared->dimension * sizeof *vectors;
+    if (prepared->rows != NULL)
+        return take_rows(vectors, prepared, from, count);
     rsi_spill_reader reader = {.spill = &prepared->vectors};
     const char *bytes;
     int status = rsi_spill_read(&bytes, &reader, (uint64_t)from * row, count * row);

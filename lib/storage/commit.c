@@ -192,7 +192,9 @@ static int write_segment(rsi_bytes *line, const rsi_tx *tx, size_t from, size_t 
     const char *entity_id = tx->ops[from].key;
     rsi_bytes text = {0};
     for (size_t i = from; i < to; i++) {
-        rsi_bytes_printf(&text, "[%" PRIu64 ",", tx->ops[i].number);
+        rsi_bytes_append_char(&text, '[');
+        rsi_bytes_append_integer(&text, (int64_t)tx->ops[i].number);
+        rsi_bytes_append_char(&text, ',');
         rsi_bytes_append(&text, tx->ops[i].json, tx->ops[i].size);
         rsi_bytes_append_text(&text, "]\n");
     }

@@ -148,7 +148,9 @@ int rsi_segment_add(rsi_segment *segment, rsi_row *row, const char *json, size_t
             return status;
     }
     const size_t before = tail->size;
-    rsi_bytes_printf(tail, "[%" PRIu64 ",", row->number);
+    rsi_bytes_append_char(tail, '[');
+    rsi_bytes_append_integer(tail, (int64_t)row->number);
+    rsi_bytes_append_char(tail, ',');
     const uint64_t offset = segment->size + (tail->size - before);
     rsi_bytes_append(tail, json, size);
     rsi_bytes_append(tail, "]\n", 2);
