@@ -9,6 +9,7 @@
 #include "base/utf8.h"
 #include "entities/catalog.h"
 #include "files/paths.h"
+#include "json/json_view.h"
 
 #include <inttypes.h>
 #include <string.h>
@@ -67,6 +68,7 @@ int rsi_metadata_check(rsi_bytes *out, const char *metadata_json)
 void rsi_entity_record_free(rsi_entity_record *record)
 {
     rsi_json_free(record->json);
+    rsi_free(record->texts);
     memset(record, 0, sizeof *record);
 }
 
@@ -82,15 +84,31 @@ static int no_entity(const char *id)
 }
 
 /* Records that know no metric but "ip" have rows of length 1. */
-static int take_metric(rsi_entity_record *record)
+static int take_metric(rsi_entity_record *record, const char *name)
 {
-    const char *name = text_or(record->json, "metric", "ip");
     record->metric = RSI_METRIC_COSINE;
     if (strcmp(name, "ip") == 0 || rsi_metric_parse(&record->metric, name))
         return RAGSTORE_OK;
     return rsi_fail(RAGSTORE_E_UNSUPPORTED, "entities",
                     "the vectors of entity \"%s\" have the metric \"%.40s\" of a newer release",
                     record->id, name);
+}
+
+static void take_dimension(rsi_entity_record *record, int64_t dimension)
+{
+    record->dimension = dimension < 0 || dimension > 65536 ? 0 : (uint32_t)dimension;
+}
+
+/* Is it the entity that is asked for, and can it be used? If not, the record is freed. */
+static int check_record(rsi_entity_record *record, const char *id, const char *incarnation,
+                        const char *metric)
+{
+    int status = incarnation != NULL && strcmp(incarnation, record->incarnation) != 0
+                     ? no_entity(id)
+                     : take_metric(record, metric);
+    if (status != RAGSTORE_OK)
+        rsi_entity_record_free(record);
+    return status;
 }
 
 static void take_chunk_sizes(rsi_entity_record *record)
@@ -126,19 +144,90 @@ int rsi_entity_read(rsi_entity_record *record, rsi_store *store, const char *id,
     record->embedder = rsi_json_get_text(json, "embedder");
     record->chunker = text_or(json, "chunker", CHUNKER_BEFORE);
     record->language = text_or(json, "language", LANGUAGE);
-    int64_t dimension = rsi_json_get_integer(json, "dimension", 0);
-    record->dimension = dimension < 0 || dimension > 65536 ? 0 : (uint32_t)dimension;
+    take_dimension(record, rsi_json_get_integer(json, "dimension", 0));
     record->next_chunk = rsi_json_get_integer(json, "next_chunk", 0);
     record->next_row = (uint64_t)rsi_json_get_integer(json, "next_row", 0);
     take_chunk_sizes(record);
-    if (incarnation != NULL && strcmp(incarnation, record->incarnation) != 0) {
-        rsi_entity_record_free(record);
-        return no_entity(id);
-    }
-    status = take_metric(record);
+    return check_record(record, id, incarnation, text_or(json, "metric", "ip"));
+}
+
+/* ---- glancing ---- */
+
+/* Texts of a record, each with a NUL behind it, and where they begin. */
+typedef struct glanced_texts {
+    rsi_bytes bytes;
+    size_t incarnation; /* 0: there is none */
+    size_t embedder;
+    size_t metric;
+} glanced_texts;
+
+static void note_text(rsi_bytes *bytes, size_t *begin, const rsi_json_view *view)
+{
+    if (view->kind != RSI_JSON_TEXT)
+        return;
+    *begin = bytes->size;
+    rsi_json_view_append_text(bytes, view);
+    rsi_bytes_append_char(bytes, '\0');
+}
+
+static int64_t integer_or(const rsi_json_view *view, int64_t fallback)
+{
+    return view->kind == RSI_JSON_INTEGER ? view->integer : fallback;
+}
+
+static void note_member(rsi_entity_record *record, glanced_texts *texts, const rsi_json_view *key,
+                        const rsi_json_view *value)
+{
+    const rsi_slice name = {key->text, (size_t)(key->end - key->text)};
+    if (rsi_slice_equal(name, rsi_slice_of("incarnation")))
+        note_text(&texts->bytes, &texts->incarnation, value);
+    else if (rsi_slice_equal(name, rsi_slice_of("embedder")))
+        note_text(&texts->bytes, &texts->embedder, value);
+    else if (rsi_slice_equal(name, rsi_slice_of("metric")))
+        note_text(&texts->bytes, &texts->metric, value);
+    else if (rsi_slice_equal(name, rsi_slice_of("dimension")))
+        take_dimension(record, integer_or(value, 0));
+    else if (rsi_slice_equal(name, rsi_slice_of("next_row")))
+        record->next_row = (uint64_t)integer_or(value, 0);
+}
+
+static int note_members(rsi_entity_record *record, glanced_texts *texts, const rsi_bytes *json)
+{
+    rsi_json_view object;
+    rsi_json_view value;
+    int found = RSI_JSON_ABSENT;
+    int status = rsi_json_view_of_text(&object, json->data, json->size);
     if (status != RAGSTORE_OK)
-        rsi_entity_record_free(record);
-    return status;
+        return status;
+    rsi_bytes_append_char(&texts->bytes, '\0');
+    rsi_json_cursor cursor = rsi_json_walk(&object);
+    while ((found = rsi_json_next(&cursor, &value)) > 0)
+        note_member(record, texts, &cursor.key, &value);
+    return found == RSI_JSON_ABSENT ? rsi_bytes_status(&texts->bytes) : found;
+}
+
+int rsi_entity_glance(rsi_entity_record *record, rsi_store *store, const char *id,
+                      const char *incarnation)
+{
+    rsi_bytes json = {0};
+    glanced_texts texts = {0};
+    memset(record, 0, sizeof *record);
+    int status = rsi_storage_get(&json, store->storage, RSI_SPACE_ENTITIES, id);
+    if (status == RAGSTORE_E_NOT_FOUND)
+        status = no_entity(id);
+    if (status == RAGSTORE_OK)
+        status = note_members(record, &texts, &json);
+    rsi_bytes_free(&json);
+    if (status != RAGSTORE_OK) {
+        rsi_bytes_free(&texts.bytes);
+        return status;
+    }
+    record->texts = rsi_bytes_take(&texts.bytes, NULL);
+    record->id = id;
+    record->incarnation = record->texts + texts.incarnation;
+    record->embedder = texts.embedder == 0 ? NULL : record->texts + texts.embedder;
+    return check_record(record, id, incarnation,
+                        texts.metric == 0 ? "ip" : record->texts + texts.metric);
 }
 
 bool rsi_entity_has_vectors(const rsi_store *store, const rsi_entity_record *record,

@@ -26,6 +26,7 @@ typedef struct rsi_chunk_sizes {
 /* A parsed record; the texts are borrowed from `json`. */
 typedef struct rsi_entity_record {
     rsi_json *json; /* owned */
+    char *texts;    /* likewise; of one that was glanced at, which has no json */
     const char *id;
     const char *incarnation;
     const char *name;
@@ -53,6 +54,10 @@ typedef struct rsi_entity_fields {
 /* incarnation NULL: whichever lives now. NOT_FOUND. */
 int rsi_entity_read(rsi_entity_record *record, rsi_store *store, const char *id,
                     const char *incarnation);
+/* The same in a quarter of the time, of id (the caller's), incarnation, embedder, dimension, metric and
+ * next_row alone. */
+int rsi_entity_glance(rsi_entity_record *record, rsi_store *store, const char *id,
+                      const char *incarnation);
 void rsi_entity_record_free(rsi_entity_record *record);
 
 /* incarnation: set to that of the new entity. */

@@ -62,38 +62,76 @@ static float absolute_score(const rsi_running_search *s, const rsi_fused *hit)
 
 /* ---- collecting ---- */
 
+/* What is known of a text to compare it by. */
+typedef struct text_mark {
+    uint64_t digits;
+    rsi_sketch *sketch; /* NULL: not needed yet */
+} text_mark;
+
 typedef struct collecting {
     rsi_running_search *search;
     rsi_result *result;
-    rsi_sketch *sketches; /* of the texts in the result; NULL: what says the same may come */
+    text_mark *marks;     /* of the texts in the result; NULL: what says the same may come */
     rsi_fused *put_by;    /* at most k */
     size_t put_by_count;
     size_t good; /* hits that scored enough, whether they say something new or not */
 } collecting;
 
-/* Is a text in the result already? If not, it is noted as its next one. */
-static bool is_known(const collecting *c, const char *text)
+static int sketch(text_mark *mark, const char *text)
 {
-    rsi_sketch *sketch = &c->sketches[c->result->count];
-    rsi_sketch_make(sketch, text);
-    for (size_t i = 0; i < c->result->count; i++)
-        if (rsi_sketch_is_like(&c->sketches[i], sketch))
-            return true;
-    return false;
+    if (mark->sketch != NULL)
+        return RAGSTORE_OK;
+    mark->sketch = rsi_alloc(sizeof *mark->sketch);
+    if (mark->sketch == NULL)
+        return RAGSTORE_E_NO_MEMORY;
+    rsi_sketch_make(mark->sketch, text);
+    return RAGSTORE_OK;
+}
+
+static void forget_mark(text_mark *mark)
+{
+    rsi_free(mark->sketch);
+    mark->sketch = NULL;
+}
+
+/* Is a text in the result already? If not, it is noted as its next one. With neighbours the result
+ * has more than the text that is compared, so that it is sketched while it is at hand. */
+static int look_up(bool *known, collecting *c, const char *text)
+{
+    text_mark *this = &c->marks[c->result->count];
+    int status = RAGSTORE_OK;
+    *known = false;
+    forget_mark(this);
+    this->digits = rsi_digits_of(text, strlen(text));
+    if (c->search->query->neighbors > 0)
+        status = sketch(this, text);
+    for (size_t i = 0; i < c->result->count && status == RAGSTORE_OK && !*known; i++) {
+        text_mark *before = &c->marks[i];
+        if (!rsi_digits_may_agree(before->digits, this->digits))
+            continue;
+        status = sketch(before, c->result->items[i].content);
+        if (status == RAGSTORE_OK)
+            status = sketch(this, text);
+        *known = status == RAGSTORE_OK && rsi_sketch_is_like(before->sketch, this->sketch);
+    }
+    return status;
 }
 
 /* Fill a found chunk, unless it says the same as one before. Of chunks with neighbours their own
  * texts are compared. */
-static int fill(rsi_found *found, bool *known, const collecting *c, int64_t chunk)
+static int fill(rsi_found *found, bool *known, collecting *c, int64_t chunk)
 {
     rsi_running_search *s = c->search;
-    const bool compares = c->sketches != NULL;
+    const bool compares = c->marks != NULL;
     int status = rsi_found_fill(found, s->store, s->catalog, chunk,
                                 compares ? 0 : s->query->neighbors);
-    *known = status == RAGSTORE_OK && compares && is_known(c, found->content);
-    if (*known || (status == RAGSTORE_OK && compares && s->query->neighbors > 0))
+    *known = false;
+    if (status != RAGSTORE_OK || !compares)
+        return status;
+    status = look_up(known, c, found->content);
+    if (status != RAGSTORE_OK || *known || s->query->neighbors > 0)
         rsi_found_clear(found);
-    if (status == RAGSTORE_OK && compares && !*known && s->query->neighbors > 0)
+    if (status == RAGSTORE_OK && !*known && s->query->neighbors > 0)
         status = rsi_found_fill(found, s->store, s->catalog, chunk, s->query->neighbors);
     return status;
 }
@@ -165,6 +203,14 @@ static int collect_best(collecting *c)
     return RAGSTORE_OK;
 }
 
+static void forget_marks(collecting *c)
+{
+    for (size_t i = 0; c->marks != NULL && i < c->search->query->k; i++)
+        forget_mark(&c->marks[i]);
+    rsi_free(c->marks);
+    c->marks = NULL;
+}
+
 int rsi_search_collect_locked(rsi_result *result, rsi_running_search *s)
 {
     const uint32_t k = s->query->k;
@@ -173,18 +219,17 @@ int rsi_search_collect_locked(rsi_result *result, rsi_running_search *s)
     result->items = rsi_alloc_array(k, sizeof *result->items);
     c.put_by = rsi_alloc_array(k, sizeof *c.put_by);
     if (!s->query->keep_duplicates)
-        c.sketches = rsi_alloc_array(k, sizeof *c.sketches);
+        c.marks = rsi_alloc_array(k, sizeof *c.marks);
     if (result->items == NULL || c.put_by == NULL ||
-        (c.sketches == NULL && !s->query->keep_duplicates))
+        (c.marks == NULL && !s->query->keep_duplicates))
         goto cleanup;
     status = collect_best(&c);
-    rsi_free(c.sketches);
-    c.sketches = NULL;
+    forget_marks(&c);
     for (size_t i = 0; i < c.put_by_count && result->count < k && status == RAGSTORE_OK; i++)
         status = take(&c, &c.put_by[i]);
 
 cleanup:
     rsi_free(c.put_by);
-    rsi_free(c.sketches);
+    forget_marks(&c);
     return status;
 }

@@ -9,6 +9,51 @@
 #define SHINGLE 3
 #define LIKE_SHARE 0.9
 
+/* May a character that begins so be folded into a digit? Beyond ASCII there are raised and lowered
+ * ones, fractions, those in circles and wide ones. Letters of other alphabets, quotation marks and
+ * dashes (E2 80), kana and most Han characters are never one. */
+static bool may_be_digit(const unsigned char *lead)
+{
+    switch (lead[0]) {
+    case 0xE2:
+        return lead[1] != 0x80;
+    case 0xE3:
+        return lead[1] >= 0x88;
+    case 0xC2:
+    case 0xEF:
+        return true;
+    default:
+        return lead[0] >= 0xF0;
+    }
+}
+
+/* Of eight bytes: is none a digit or beyond ASCII? */
+static bool are_plain(const char *text)
+{
+    static const uint64_t ones = UINT64_C(0x0101010101010101);
+    uint64_t bytes;
+    memcpy(&bytes, text, sizeof bytes);
+    /* the highest bit of a sum: this byte is at least '0', or above '9' */
+    const uint64_t from_0 = (bytes | ones << 7) - ones * '0';
+    const uint64_t above_9 = (bytes | ones << 7) - ones * ('9' + 1);
+    return ((bytes | (from_0 & ~above_9)) & ones << 7) == 0;
+}
+
+uint64_t rsi_digits_of(const char *text, size_t size)
+{
+    uint64_t hash = 1;
+    for (size_t i = 0; i < size; i++) {
+        while (size - i > sizeof(uint64_t) && are_plain(text + i))
+            i += sizeof(uint64_t);
+        const unsigned char byte = (unsigned char)text[i];
+        if (byte >= '0' && byte <= '9')
+            hash = rsi_mix(hash ^ byte);
+        else if (byte >= 0xC0 && i + 1 < size && may_be_digit((const unsigned char *)text + i))
+            return 0;
+    }
+    return hash == 0 ? 1 : hash;
+}
+
 struct sketching {
     rsi_sketch *sketch;
     uint64_t last[SHINGLE]; /* hashes of the last words */

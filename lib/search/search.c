@@ -224,7 +224,7 @@ int rsi_search(rsi_result **out, rsi_store *store, const char *entity_id, const 
     if (status == RAGSTORE_OK)
         status = read_syntax(&s);
     if (status == RAGSTORE_OK)
-        status = rsi_entity_read(&entity, store, entity_id, incarnation);
+        status = rsi_entity_glance(&entity, store, entity_id, incarnation);
     if (status == RAGSTORE_OK)
         status = embed_query(&s, &entity);
     if (status == RAGSTORE_OK)

@@ -228,6 +228,46 @@ static void entities_entity__reads_odd_records_with_care(void **state)
     open_store_end(&s);
 }
 
+static void expect_equal_texts(const char *a, const char *b)
+{
+    assert_int_equal(a == NULL, b == NULL);
+    if (a != NULL && b != NULL)
+        assert_string_equal(a, b);
+}
+
+static void entities_entity__is_seen_at_a_glance_as_it_is_read(void **state)
+{
+    static const char *const members[] = {
+        "",
+        ",\"metric\":\"l2\",\"embedder\":\"own/2\",\"dimension\":2,\"next_row\":7,\"metadata\":{\"a\":[1]}",
+        ",\"embedder\":\"a \\\"quoted\\\" one\",\"dimension\":65537,\"next_row\":\"7\"",
+        ",\"embedder\":null,\"metric\":7,\"dimension\":-1,\"next_row\":1.5",
+        ",\"embedder\":\"\",\"metric\":null,\"dimension\":\"2\"",
+        ",\"metric\":\"hamming\""};
+    open_store s;
+    rsi_entity_record whole;
+    rsi_entity_record glance;
+    open_store_begin(&s, state, NULL);
+    for (size_t i = 0; i < sizeof members / sizeof *members; i++) {
+        put_record(&s, members[i]);
+        const int status = rsi_entity_read(&whole, s.store, ACME, s.incarnation);
+        assert_int_equal(rsi_entity_glance(&glance, s.store, ACME, s.incarnation), status);
+        expect_equal_texts(glance.id, whole.id);
+        expect_equal_texts(glance.incarnation, whole.incarnation);
+        expect_equal_texts(glance.embedder, whole.embedder);
+        assert_int_equal(glance.dimension, whole.dimension);
+        assert_int_equal(glance.metric, whole.metric);
+        assert_int_equal(glance.next_row, whole.next_row);
+        rsi_entity_record_free(&whole);
+        rsi_entity_record_free(&glance);
+    }
+    assert_int_equal(rsi_entity_glance(&glance, s.store, ACME, "0000"), RAGSTORE_E_NOT_FOUND);
+    assert_null(glance.texts);
+    assert_int_equal(rsi_entity_glance(&glance, s.store, "nobody", NULL), RAGSTORE_E_NOT_FOUND);
+    expect_message("there is no entity \"nobody\"");
+    open_store_end(&s);
+}
+
 static void entities_entity__tells_why_there_is_no_vector_search(void **state)
 {
     open_store s;
@@ -409,6 +449,7 @@ int main(void)
         FRESH(entities_entity__changes_what_is_given_and_keeps_the_rest),
         FRESH(entities_entity__goes_with_all_that_is_its),
         FRESH(entities_entity__reads_odd_records_with_care),
+        FRESH(entities_entity__is_seen_at_a_glance_as_it_is_read),
         FRESH(entities_entity__tells_why_there_is_no_vector_search),
         cmocka_unit_test(entities_entity__checks_metadata_and_texts),
         FRESH(entities_entity__survives_each_failing_allocation),

@@ -1,6 +1,9 @@
 /* Texts that say almost the same: lib/search/duplicates.c. */
 #include "search/duplicates.h"
 
+#include "base/utf8.h"
+#include "lexical/fold.h"
+
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -17,6 +20,8 @@ static bool are_alike(const char *a, const char *b)
     rsi_sketch_make(&one, a);
     rsi_sketch_make(&other, b);
     assert_int_equal(rsi_sketch_is_like(&one, &other), rsi_sketch_is_like(&other, &one));
+    if (rsi_sketch_is_like(&one, &other))
+        assert_true(rsi_digits_may_agree(rsi_digits_of(a, strlen(a)), rsi_digits_of(b, strlen(b))));
     return rsi_sketch_is_like(&one, &other);
 }
 
@@ -68,6 +73,45 @@ static void search_duplicates__are_not_a_text_and_its_half(void **state)
     assert_true(are_alike(words(300, 500, ""), words(295, 500, "")));
 }
 
+static bool may_agree(const char *a, const char *b)
+{
+    return rsi_digits_may_agree(rsi_digits_of(a, strlen(a)), rsi_digits_of(b, strlen(b)));
+}
+
+static void search_duplicates__are_not_looked_for_where_digits_differ(void **state)
+{
+    (void)state;
+    assert_false(may_agree("a contract of 2024, and all that", "a contract of 2025, and all that"));
+    assert_false(may_agree("12 and 34", "34 and 12"));
+    assert_false(may_agree("1", "11"));
+    assert_false(may_agree("none at all", "one: 1"));
+    assert_false(may_agree("\xC3\xA9t\xC3\xA9 1", "\xC3\xA9t\xC3\xA9 2"));
+    assert_true(may_agree("a contract of 2024", "A  CONTRACT, 2024"));
+    assert_true(may_agree("", "none at all"));
+    for (int at = 0; at < 20; at++) { /* wherever it stands, at the end too */
+        char text[] = "abcdefghi:jkl/mnopqr";
+        text[at] = '7';
+        assert_false(may_agree(text, "abcdefghi:jkl/mnopqr"));
+    }
+}
+
+static void search_duplicates__are_looked_for_where_folding_makes_digits(void **state)
+{
+    (void)state;
+    for (uint32_t c = 0x80; c < 0x110000; c++) {
+        char bytes[5] = "";
+        char folded[RSI_TERM_MAX];
+        if (c >= 0xD800 && c < 0xE000)
+            continue;
+        const size_t size = rsi_utf8_encode(c, bytes);
+        const size_t length = rsi_fold(bytes, size, true, folded);
+        for (size_t i = 0; i < length; i++)
+            if (folded[i] >= '0' && folded[i] <= '9' && rsi_digits_of(bytes, size) != 0)
+                fail_msg("U+%04X", (unsigned)c);
+    }
+    assert_true(are_alike("x\xC2\xB2 + y", "x2 + y"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -75,6 +119,8 @@ int main(void)
         cmocka_unit_test(search_duplicates__are_long_texts_with_a_word_changed),
         cmocka_unit_test(search_duplicates__are_not_texts_with_other_numbers),
         cmocka_unit_test(search_duplicates__are_not_a_text_and_its_half),
+        cmocka_unit_test(search_duplicates__are_not_looked_for_where_digits_differ),
+        cmocka_unit_test(search_duplicates__are_looked_for_where_folding_makes_digits),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
