@@ -120,6 +120,7 @@ harness_objects := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/harness/*.c))
 harness_public := $(patsubst %,$(BUILD)/tests/harness/%.o,cranfield locales temporary)
 llm_driver := $(if $(HAVE_LLM),$(BUILD)/tests/llm/embed_driver)
 extract_tests := $(if $(HAVE_EXTRACT),$(BUILD)/tests/extract/test_runner)
+server_tests := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/server/test_*.c))
 bypass_test := $(BUILD)/tests/layers/test_bypass
 campaign_programs := $(patsubst %,$(BUILD)/tests/campaigns/%,store_worker damage)
 faiss_campaign := $(patsubst %,$(BUILD)/tests/campaigns/%,faiss_files faiss_saved)
@@ -299,6 +300,15 @@ $(BUILD)/tests/extract/test_runner: %: %.o $(runner_objects) $(harness_public) $
 	$(Q)$(CC) -o $@ $(VARIANT_FLAGS) $(LDFLAGS) $(filter %.o,$^) -L$(LIB) -lragstore -lcmocka \
 	    $(shell $(PKG_CONFIG) --libs jansson) -lpthread -lm $(call find_library,$@)
 
+$(BUILD)/tests/server/%.o: tests/server/%.c | need-dependencies
+	$(call say,CC,$<)
+	@mkdir -p $(@D)
+	$(Q)$(call compile,,-Iexamples/server $(shell $(PKG_CONFIG) --cflags jansson))
+
+$(server_tests): $(BUILD)/tests/server/test_%: $(BUILD)/tests/server/test_%.o $(BUILD)/examples/server/%.o
+	$(call say,LINK,$@)
+	$(Q)$(CC) -o $@ $(VARIANT_FLAGS) $(LDFLAGS) $^ -lcmocka $(shell $(PKG_CONFIG) --libs jansson) -lm
+
 $(campaign_programs): %: %.o $(BUILD)/tests/campaigns/workload.o $(harness_public) $(shared)
 	$(call say,LINK,$@)
 	$(Q)$(CC) -o $@ $(VARIANT_FLAGS) $(LDFLAGS) $(filter %.o,$^) -L$(LIB) -lragstore -lcmocka -lm \
@@ -318,7 +328,7 @@ SHARED_DATA ?= $(abspath ../shared/data)
 TEST_ENVIRONMENT = RAGSTORE_SHARED_DATA='$(SHARED_DATA)' RAGSTORE_MODEL="$$(tools/setup.sh print-model)"
 PYTHON = $$(tools/setup.sh print-python)
 
-.PHONY: all check check-unit check-fuzz fuzz check-crash check-faults check-campaigns check-api check-query check-extract check-cli check-llm check-http check-page check-openapi check-python check-docs \
+.PHONY: all check check-unit check-fuzz fuzz check-crash check-faults check-campaigns check-api check-query check-extract check-server check-cli check-llm check-http check-page check-openapi check-python check-docs \
         check-layers check-install check-asan check-tsan check-long setup setup-check quickstart install uninstall clean help \
         bench bench-quality format
 
@@ -332,7 +342,7 @@ check: ## set up what is missing, build, run all tests
 	@$(MAKE) --no-print-directory -j2 all tests
 	@tests/run.sh
 
-tests: $(unit_tests) $(fuzz_tests) $(crash_tests) $(api_tests) $(extract_tests) $(llm_driver) $(bypass_test) $(campaign_programs) $(faiss_campaign) $(query_programs) $(bench_programs)
+tests: $(unit_tests) $(fuzz_tests) $(crash_tests) $(api_tests) $(extract_tests) $(server_tests) $(llm_driver) $(bypass_test) $(campaign_programs) $(faiss_campaign) $(query_programs) $(bench_programs)
 .PHONY: tests
 
 check-unit: $(unit_tests) ## run the unit tests
@@ -364,6 +374,9 @@ check-query: $(query_programs) ## compare the query language with two other impl
 
 check-extract: $(extract_tests) ## a helper whose parser has been taken over: stopped and reported
 	@tests/run.sh extract
+
+check-server: $(server_tests) ## run the tests of the server's parts
+	@tests/run.sh server
 
 check-cli: all ## run the tests of the command-line tool
 	@tests/run.sh cli

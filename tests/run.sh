@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 #
 # Runs the tests and counts them. `tests/run.sh` runs all kinds; words on the
-# command line choose: unit fuzz crash faults campaigns api query extract layers docs install python
+# command line choose: unit fuzz crash faults campaigns api query extract server layers docs install python
 # cli http page openapi; llm is run only by its name. VARIANT chooses the build whose programs are run. RAGSTORE_CRASH_SEED: see tests/crash.
 #
 # Each kind prints its own lines; a program's output is shown only when it
@@ -81,11 +81,11 @@ run_pytest() { # a folder of pytest files
 }
 
 kinds=("$@")
-[ ${#kinds[@]} -gt 0 ] || kinds=(layers unit fuzz crash faults campaigns api query extract docs install python cli http page openapi)
+[ ${#kinds[@]} -gt 0 ] || kinds=(layers unit fuzz crash faults campaigns api query extract server docs install python cli http page openapi)
 for kind in "${kinds[@]}"; do
     printf '%s\n' "$kind"
     case $kind in
-    unit | fuzz | crash | api | extract) run_cmocka "$kind" ;;
+    unit | fuzz | crash | api | extract | server) run_cmocka "$kind" ;;
     layers)
         run_script layers "$python" tests/layers/check_layers.py
         run_cmocka layers

@@ -34,7 +34,6 @@
 enum {
     CONNECTION_MEMORY = 48 * 1024, /* head of a request and buffers of its connection */
     IDLE_SECONDS = 30,
-    LISTENING_THREADS_MIN = 2,
     LISTENING_THREADS_MAX = 16,
     DRAIN_MAX = 8 * 1024 * 1024, /* read this much more than the limit before giving up */
     FORM_OVERHEAD = 1024 * 1024  /* of a form beside its file */
@@ -79,10 +78,10 @@ static const char *header(const struct request *request, const char *name)
 static void read_head(struct request *request, const char *method)
 {
     const char *accept = header(request, MHD_HTTP_HEADER_ACCEPT);
-    const char *type = header(request, MHD_HTTP_HEADER_CONTENT_TYPE);
+    size_t size = strnlen(method, sizeof request->method - 1);
 
-    snprintf(request->method, sizeof request->method, "%s", method);
-    request->content_type = type == NULL ? NULL : strdup(type);
+    memcpy(request->method, method, size); /* which is cleared */
+    request->content_type = header(request, MHD_HTTP_HEADER_CONTENT_TYPE);
     if (accept != NULL && strstr(accept, "text/event-stream") != NULL) {
         request->format = FORMAT_EVENTS;
     } else if (accept != NULL && strstr(accept, "text/html") != NULL) {
@@ -289,15 +288,16 @@ static void on_message(void *user, const char *format, va_list arguments)
     log_line(LOG_LEVEL_DEBUG, "connection: %s", text);
 }
 
-/* One for each processor, because quick searches are made on them. */
+/* One for each processor, because quick searches are made on them: with more they would take it from
+ * each other. libmicrohttpd calls a single one none. */
 static unsigned count_listening_threads(const struct settings *settings)
 {
     unsigned count = settings->threads / 2;
 
-    if (count < LISTENING_THREADS_MIN) {
-        return LISTENING_THREADS_MIN;
+    if (count > settings->processors) {
+        count = settings->processors;
     }
-    return count > LISTENING_THREADS_MAX ? LISTENING_THREADS_MAX : count;
+    return count > LISTENING_THREADS_MAX ? LISTENING_THREADS_MAX : count < 2 ? 0 : count;
 }
 
 bool http_start(struct server *server, int listener)

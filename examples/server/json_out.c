@@ -39,6 +39,11 @@ static bool make_room(struct json_out *out, size_t size)
     return true;
 }
 
+void out_reserve(struct json_out *out, size_t size)
+{
+    (void)make_room(out, size);
+}
+
 /* Append where room was made for it. */
 static void put_byte(struct json_out *out, char byte)
 {
@@ -202,11 +207,18 @@ static void put_string(struct json_out *out, const char *text, size_t size)
 
 void out_key(struct json_out *out, const char *key)
 {
-    before_value(out);
-    put_string(out, key, strlen(key));
-    if (make_room(out, 1)) {
-        put_byte(out, ':');
+    size_t size = strlen(key);
+
+    if (!make_room(out, size + 4)) {
+        return;
     }
+    if (out->comma) {
+        put_byte(out, ',');
+    }
+    put_byte(out, '"');
+    put_bytes(out, key, size);
+    put_byte(out, '"');
+    put_byte(out, ':');
     out->comma = false;
 }
 
@@ -228,15 +240,18 @@ void out_text(struct json_out *out, const char *text)
 void out_whole(struct json_out *out, json_int_t number)
 {
     char digits[32];
+    size_t at = sizeof digits;
+    uint64_t left = number < 0 ? 0 - (uint64_t)number : (uint64_t)number;
 
-    if (number >= 0 && number < 10) {
-        before_value(out);
-        digits[0] = (char)('0' + number);
-        out_bytes(out, digits, 1);
-        return;
+    do {
+        digits[--at] = (char)('0' + left % 10);
+        left /= 10;
+    } while (left > 0);
+    if (number < 0) {
+        digits[--at] = '-';
     }
-    snprintf(digits, sizeof digits, "%lld", (long long)number);
-    out_raw(out, digits);
+    before_value(out);
+    out_bytes(out, digits + at, sizeof digits - at);
 }
 
 /* Write a number from 0.0001 to 10, up to 7 digits; returns the size. printf() does the same, and

@@ -28,7 +28,7 @@ struct json_out {
 
 void out_begin(struct json_out *out, char bracket);
 void out_end(struct json_out *out, char bracket);
-void out_key(struct json_out *out, const char *key);
+void out_key(struct json_out *out, const char *key); /* a plain name: nothing is escaped */
 void out_text(struct json_out *out, const char *text); /* UTF-8; NULL gives null */
 void out_text_n(struct json_out *out, const char *text, size_t size);
 void out_whole(struct json_out *out, json_int_t number);
@@ -40,6 +40,9 @@ void out_value(struct json_out *out, const json_t *value);    /* NULL gives null
 
 /* Bytes that are not JSON, such as the frame of an event; commas are left alone. */
 void out_bytes(struct json_out *out, const char *bytes, size_t size);
+
+/* Make room for so many bytes more at once. */
+void out_reserve(struct json_out *out, size_t size);
 
 /* Give the text, NUL-terminated, to be freed with free(); *out is empty again. */
 char *out_take(struct json_out *out, size_t *size);

@@ -9,6 +9,9 @@
  *     │ of the id │ second   │ µs       │   the longest search; an eighth of it is forgotten with
  *     └───────────┴──────────┴──────────┘   each one that is shorter
  *
+ * Where searches took a small part of what is quick, a single long one had to wait for its processor,
+ * most likely, and says nothing about the next. A second one soon after does.
+ *
  * Two threads that note at the same time may lose one of the two.
  */
 #include "pace.h"
@@ -20,6 +23,7 @@
 enum {
     PLACES = 1024,
     QUICK_MICROSECONDS = 500,
+    USUAL_MICROSECONDS = QUICK_MICROSECONDS / 4, /* ten more searches, and a quick one is this */
     KNOWN_SECONDS = 10, /* then the entity may have left memory */
     TIME_BITS = 20,
     SECOND_BITS = 16
@@ -64,6 +68,9 @@ void pace_note(const char *entity_id, uint64_t microseconds)
     if (is_of(before, hash)) {
         uint64_t remembered = (before & TIME_MAX) - (before & TIME_MAX) / 8;
 
+        if (longest > QUICK_MICROSECONDS && remembered <= USUAL_MICROSECONDS) {
+            longest = QUICK_MICROSECONDS;
+        }
         longest = remembered > longest ? remembered : longest;
     }
     hash = hash >> (TIME_BITS + SECOND_BITS) << (TIME_BITS + SECOND_BITS);

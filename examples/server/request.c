@@ -5,10 +5,18 @@
 
 #include "multipart.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
+
+/* Eight digits. */
+static void put_hex(char *digits, uint32_t number)
+{
+    for (int i = 7; i >= 0; i--) {
+        digits[i] = "0123456789abcdef"[number & 15];
+        number >>= 4;
+    }
+}
 
 /* An id that differs between requests and between runs: a random start and a counter. */
 static void make_id(char id[17])
@@ -28,12 +36,16 @@ static void make_id(char id[17])
             prefix = random;
         }
     }
-    snprintf(id, 17, "%08x%08x", (unsigned)prefix,
-             (unsigned)(atomic_fetch_add(&counter, 1) & 0xffffffffu));
+    put_hex(id, prefix);
+    put_hex(id + 8, (uint32_t)atomic_fetch_add(&counter, 1));
+    id[16] = '\0';
 }
 
 /* Memory for bodies that are arriving or being worked on. One of the greatest size always fits. */
 enum { BODIES_MAX = 64 * 1024 * 1024 };
+
+/* Room for most questions, and for most of the rest. */
+enum { BODY_FIRST = 1000, BODY_SECOND = 4096 };
 
 static atomic_size_t bodies_size;
 
@@ -82,7 +94,6 @@ void request_free(struct request *request)
     tokens_release(request->tokens);
     multipart_free(request->form);
     target_free(&request->target);
-    free(request->content_type);
     free(request->body);
     atomic_fetch_sub(&bodies_size, request->body_capacity);
     atomic_fetch_sub(&replies_size, request->held_size);
@@ -95,7 +106,10 @@ bool request_keep_body(struct request *request, const char *bytes, size_t size)
     size_t needed = request->body_size + size + 1;
 
     if (needed > request->body_capacity) {
-        size_t capacity = request->body_capacity < 2048 ? 4096 : request->body_capacity + request->body_capacity / 2;
+        size_t capacity = request->body_capacity == 0 ? BODY_FIRST
+                          : request->body_capacity < BODY_SECOND
+                              ? BODY_SECOND
+                              : request->body_capacity + request->body_capacity / 2;
         char *body = NULL;
 
         if (capacity < needed) {

@@ -49,7 +49,7 @@ struct request {
     const struct token *token; /* NULL: none was sent, or there are none */
     const char *arguments[REQUEST_ARGUMENTS_MAX]; /* the segments where the pattern has {…} */
     enum request_format format;
-    char *content_type; /* NULL: none was sent */
+    const char *content_type; /* libmicrohttpd's; NULL: none was sent */
     bool counted;       /* in server->active */
     bool is_stream;     /* the reply grows while it is sent */
     bool is_here;       /* the handler runs on the connection's thread, and must be quick */

@@ -3,6 +3,10 @@
  */
 #include "results.h"
 
+#include <string.h>
+
+enum { HIT_FRAME = 400 }; /* names and numbers of a hit */
+
 static void out_offset(struct json_out *out, const char *name, int64_t offset)
 {
     out_key(out, name);
@@ -46,10 +50,26 @@ static void out_hit(struct json_out *out, const ragstore_result *result, size_t 
     out_end(out, '}');
 }
 
+/* What the texts take, if nothing has to be escaped. */
+static size_t measure(const ragstore_result *result, size_t count)
+{
+    size_t size = 0;
+
+    for (size_t i = 0; i < count; i++) {
+        size += HIT_FRAME + strlen(ragstore_result_content(result, i)) +
+                strlen(ragstore_result_metadata(result, i)) +
+                strlen(ragstore_result_doc_name(result, i)) +
+                strlen(ragstore_result_source(result, i)) +
+                strlen(ragstore_result_heading(result, i));
+    }
+    return size;
+}
+
 void out_results(struct json_out *out, const ragstore_result *result)
 {
     size_t count = ragstore_result_count(result);
 
+    out_reserve(out, measure(result, count));
     out_begin(out, '[');
     for (size_t i = 0; i < count; i++) {
         out_hit(out, result, i);

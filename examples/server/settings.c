@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <ragstore.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -367,14 +368,25 @@ static bool read_arguments(struct settings *settings, int argc, char **argv, boo
     return true;
 }
 
+/* Those that this process may use, which may be fewer than there are. */
+static unsigned count_processors(void)
+{
+    cpu_set_t mine;
+    long processors = sched_getaffinity(0, sizeof mine, &mine) == 0 ? CPU_COUNT(&mine)
+                                                                    : sysconf(_SC_NPROCESSORS_ONLN);
+
+    return processors < 1 ? 1 : (unsigned)processors;
+}
+
 static bool set_defaults(struct settings *settings)
 {
-    long processors = sysconf(_SC_NPROCESSORS_ONLN);
+    unsigned processors = count_processors();
 
     *settings = (struct settings){0};
+    settings->processors = processors;
     settings->port = 8000;
     settings->max_upload_bytes = UINT64_C(256) << 20;
-    settings->threads = processors < 2 ? 4 : processors > 32 ? 64 : (unsigned)processors * 2;
+    settings->threads = processors < 2 ? 4 : processors > 32 ? 64 : processors * 2;
     settings->max_connections = 2048;
     settings->max_connections_per_address = 512;
     settings->log_level = LOG_LEVEL_INFO;

@@ -32,6 +32,7 @@ struct settings {
     char *cors_origin; /* NULL, or the web origin that may use this server from a browser */
     uint64_t max_upload_bytes;
     uint16_t port; /* 0: any free one */
+    unsigned processors; /* that this process may use */
     unsigned threads;
     unsigned max_connections;
     unsigned max_connections_per_address;

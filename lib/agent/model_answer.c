@@ -190,16 +190,8 @@ static void keep_first(rsi_result *result, size_t count)
 {
     if (count >= result->count)
         return;
-    rsi_result rest = {.items = result->items + count, .count = result->count - count};
-    for (size_t i = 0; i < rest.count; i++) {
-        rsi_found *found = &rest.items[i];
-        rsi_free(found->content);
-        rsi_free(found->doc_id);
-        rsi_free(found->doc_name);
-        rsi_free(found->source);
-        rsi_free(found->metadata);
-        rsi_free(found->heading);
-    }
+    for (size_t i = count; i < result->count; i++)
+        rsi_found_clear(&result->items[i]);
     result->count = count;
 }
 

@@ -11,48 +11,45 @@ void rsi_top_init(rsi_top *top, rsi_hit *room, size_t limit)
     top->limit = limit;
 }
 
-static void sift_up(rsi_hit *hits, size_t i)
+/* Put a hit into the heap at i or above, in the place of hits that rank before it. */
+static void sift_up(rsi_hit *hits, size_t i, rsi_hit hit)
 {
     while (i > 0) {
-        size_t parent = (i - 1) / 2;
-        if (!rsi_hit_before(hits[parent], hits[i]))
+        const size_t parent = (i - 1) / 2;
+        if (!rsi_hit_before(hits[parent], hit))
             break;
-        rsi_hit swap = hits[parent];
-        hits[parent] = hits[i];
-        hits[i] = swap;
+        hits[i] = hits[parent];
         i = parent;
     }
+    hits[i] = hit;
 }
 
-static void sift_down(rsi_hit *hits, size_t count, size_t i)
+/* Put a hit into the heap at the root or below, in the place of hits that rank behind it. */
+static void sift_down(rsi_hit *hits, size_t count, rsi_hit hit)
 {
-    for (;;) {
-        size_t worst = i;
-        for (size_t child = 2 * i + 1; child <= 2 * i + 2 && child < count; child++)
-            if (rsi_hit_before(hits[worst], hits[child]))
-                worst = child;
-        if (worst == i)
-            return;
-        rsi_hit swap = hits[worst];
-        hits[worst] = hits[i];
-        hits[i] = swap;
-        i = worst;
+    size_t i = 0;
+    for (size_t child = 1; child < count; child = 2 * i + 1) {
+        if (child + 1 < count && rsi_hit_before(hits[child], hits[child + 1]))
+            child++;
+        if (!rsi_hit_before(hit, hits[child]))
+            break;
+        hits[i] = hits[child];
+        i = child;
     }
+    hits[i] = hit;
 }
 
-void rsi_top_offer(rsi_top *top, rsi_hit hit)
+bool rsi_top_take(rsi_top *top, rsi_hit hit)
 {
-    if (isnan(hit.score) || top->limit == 0)
-        return;
+    if (isnan(hit.score))
+        return false;
     if (top->count < top->limit) {
-        top->hits[top->count] = hit;
-        sift_up(top->hits, top->count++);
-        return;
+        sift_up(top->hits, top->count, hit);
+        top->count++;
+    } else {
+        sift_down(top->hits, top->count, hit);
     }
-    if (!rsi_hit_before(hit, top->hits[0]))
-        return;
-    top->hits[0] = hit;
-    sift_down(top->hits, top->count, 0);
+    return true;
 }
 
 float rsi_top_threshold(const rsi_top *top)
@@ -77,5 +74,10 @@ void rsi_hits_sort(rsi_hit *hits, size_t count)
 
 void rsi_top_sort(rsi_top *top)
 {
-    rsi_hits_sort(top->hits, top->count);
+    rsi_hit *hits = top->hits;
+    for (size_t left = top->count; left > 1;) { /* the worst of those that are left goes last */
+        const rsi_hit last = hits[--left];
+        hits[left] = hits[0];
+        sift_down(hits, left, last);
+    }
 }

@@ -30,7 +30,16 @@ static inline bool rsi_hit_before(rsi_hit a, rsi_hit b)
 }
 
 void rsi_top_init(rsi_top *top, rsi_hit *room, size_t limit);
-void rsi_top_offer(rsi_top *top, rsi_hit hit); /* NaN scores are ignored */
+bool rsi_top_take(rsi_top *top, rsi_hit hit); /* one that enters, or NaN */
+
+/* Keep a hit if it is among the best so far, and tell. NaN scores are ignored. */
+static inline bool rsi_top_offer(rsi_top *top, rsi_hit hit)
+{
+    if (top->count == top->limit && (top->limit == 0 || !rsi_hit_before(hit, top->hits[0])))
+        return false;
+    return rsi_top_take(top, hit);
+}
+
 /* The score that a further hit must beat; -infinity while there is room. */
 float rsi_top_threshold(const rsi_top *top);
 void rsi_top_sort(rsi_top *top); /* best first; ends the offering */

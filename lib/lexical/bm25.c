@@ -90,7 +90,8 @@ static void fill_shares(struct search *search)
 
 static void offer(struct search *search, int64_t chunk, int64_t sum)
 {
-    rsi_top_offer(&search->top, (rsi_hit){chunk, (float)((double)sum * search->unit)});
+    if (!rsi_top_offer(&search->top, (rsi_hit){chunk, (float)((double)sum * search->unit)}))
+        return;
     float threshold = rsi_top_threshold(&search->top);
     if (threshold > 0)
         search->entry = (uint32_t)((double)threshold / search->unit * ENTRY_SLACK);
@@ -364,10 +365,12 @@ static void search_window(struct search *search, uint32_t from, uint32_t to)
            count_candidates(search, width, search->optional_bounds[left]) * LOOK_UP_COST >
                postings_in(search, search->order[left - 1], width))
         add_term(search, search->order[--left], from, to);
-    size_t count = list_candidates(search, width, search->optional_bounds[left]);
+    const uint64_t rest = search->optional_bounds[left];
+    size_t count = list_candidates(search, width, rest);
     for (size_t i = 0; i < count; i++) {
         uint32_t at = search->candidates[i];
-        complete(search, from + at, (uint64_t)search->sums[at], left);
+        if ((uint64_t)search->sums[at] + rest >= search->entry) /* it has risen meanwhile */
+            complete(search, from + at, (uint64_t)search->sums[at], left);
     }
     memset(search->sums, 0, width * sizeof *search->sums);
 }

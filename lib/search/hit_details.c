@@ -11,11 +11,7 @@
 void rsi_found_clear(rsi_found *found)
 {
     rsi_free(found->content);
-    rsi_free(found->doc_id);
-    rsi_free(found->doc_name);
-    rsi_free(found->source);
-    rsi_free(found->metadata);
-    rsi_free(found->heading);
+    rsi_free(found->details);
     memset(found, 0, sizeof *found);
 }
 
@@ -29,9 +25,8 @@ void rsi_result_free(rsi_result *result)
     rsi_free(result);
 }
 
-/* The row of a chunk, and views of what is in it. */
+/* Views of what is in the row of a chunk. */
 typedef struct chunk_row {
-    rsi_bytes text;
     rsi_json_view content;
     rsi_json_view heading;
     rsi_json_view metadata;
@@ -56,12 +51,13 @@ static rsi_json_view *place_of(chunk_row *row, const rsi_json_view *key)
     return NULL;
 }
 
-static int view_members(chunk_row *row)
+static int view_members(chunk_row *row, const char *json, size_t size)
 {
     rsi_json_view object;
     rsi_json_view member;
     int found = RSI_JSON_ABSENT;
-    int status = rsi_json_view_of_text(&object, row->text.data, row->text.size);
+    int status = rsi_json_view_of_text(&object, json, size);
+    *row = (chunk_row){0};
     if (status != RAGSTORE_OK)
         return status;
     rsi_json_cursor cursor = rsi_json_walk(&object);
@@ -71,15 +67,6 @@ static int view_members(chunk_row *row)
             *place = member;
     }
     return found;
-}
-
-/* *row is freed with rsi_bytes_free(&row->text), also after a failure. */
-static int read_chunk(chunk_row *row, rsi_store *store, const rsi_catalog *catalog, int64_t chunk)
-{
-    *row = (chunk_row){0};
-    int status = rsi_storage_row_get(&row->text, store->storage, RSI_SPACE_CHUNKS,
-                                     catalog->entity_id, (uint64_t)chunk);
-    return status == RAGSTORE_OK ? view_members(row) : status;
 }
 
 static int64_t integer_or(const rsi_json_view *view, int64_t fallback)
@@ -93,64 +80,116 @@ static void append_text(rsi_bytes *out, const rsi_json_view *view)
         rsi_json_view_append_text(out, view);
 }
 
-/* A text of its own, "" when there is none; NULL when memory is short. */
-static char *copy_text(const rsi_json_view *view)
+/* The document's metadata, overlaid by the chunk's own, an object. */
+static int merge_metadata(rsi_bytes *out, const char *document, const rsi_json_view *own_view)
 {
-    rsi_bytes text = {0};
-    append_text(&text, view);
-    return rsi_bytes_take(&text, NULL);
-}
-
-/* The document's metadata, overlaid by the chunk's own. */
-static int merge_metadata(char **out, const char *document, const rsi_json_view *own_view)
-{
-    rsi_bytes text = {0};
     rsi_json *base = NULL;
     rsi_json *own = NULL;
-    if (own_view->kind != RSI_JSON_OBJECT) {
-        *out = rsi_strdup(document);
-        return *out == NULL ? RAGSTORE_E_NO_MEMORY : RAGSTORE_OK;
-    }
     int status = rsi_json_parse(&base, document, strlen(document), RSI_JSON_DEPTH_STORED);
     if (status == RAGSTORE_OK)
         status = rsi_json_view_tree(&own, own_view);
-    if (status == RAGSTORE_OK) {
-        rsi_metadata_overlay(&text, base, own);
-        *out = rsi_bytes_take(&text, NULL);
-        status = *out == NULL ? RAGSTORE_E_NO_MEMORY : RAGSTORE_OK;
-    }
+    if (status == RAGSTORE_OK)
+        status = rsi_metadata_overlay(out, base, own);
     rsi_json_free(base);
     rsi_json_free(own);
     return status;
 }
 
+/* ---- the row of a chunk ---- */
+
+static int append_content(void *user, uint64_t number, const char *json, size_t size)
+{
+    rsi_bytes *text = user;
+    chunk_row row;
+    (void)number;
+    int status = view_members(&row, json, size);
+    if (text->size > 0)
+        rsi_bytes_append_text(text, "\n\n");
+    append_text(text, &row.content);
+    return status == RAGSTORE_OK ? rsi_bytes_status(text) : status;
+}
+
 /* The contents of a chunk and of those around it in its document, a blank line between them. */
-static int join_neighbors(char **out, rsi_store *store, const rsi_catalog *catalog,
+static int join_neighbors(rsi_bytes *text, rsi_store *store, const rsi_catalog *catalog,
                           const rsi_catalog_document *document, int64_t chunk, uint32_t neighbors)
 {
-    rsi_bytes text = {0};
     int64_t from = chunk - neighbors < document->first_chunk ? document->first_chunk
                                                              : chunk - neighbors;
     int64_t to = chunk + neighbors + 1 > document->end_chunk ? document->end_chunk
                                                              : chunk + neighbors + 1;
     int status = RAGSTORE_OK;
     for (int64_t number = from; status == RAGSTORE_OK && number < to; number++) {
-        chunk_row row;
-        status = read_chunk(&row, store, catalog, number);
-        const bool is_gone = status == RAGSTORE_E_NOT_FOUND && number != chunk;
-        if (is_gone)
+        status = rsi_storage_row_see(store->storage, RSI_SPACE_CHUNKS, catalog->entity_id,
+                                     (uint64_t)number, append_content, text);
+        if (status == RAGSTORE_E_NOT_FOUND && number != chunk)
             status = RAGSTORE_OK;
-        if (status == RAGSTORE_OK && !is_gone && text.size > 0)
-            rsi_bytes_append_text(&text, "\n\n");
-        append_text(&text, &row.content);
-        rsi_bytes_free(&row.text);
     }
-    if (status != RAGSTORE_OK) {
-        rsi_bytes_free(&text);
+    return status;
+}
+
+typedef struct chunk_filling {
+    rsi_found *found;
+    const rsi_catalog_document *document;
+    rsi_bytes content;
+    bool takes_content;
+} chunk_filling;
+
+/* A text among the details, for which there is room. */
+static const char *put_detail(rsi_bytes *details, const char *text)
+{
+    const char *begin = details->data + details->size;
+    rsi_bytes_append(details, text, strlen(text) + 1);
+    return begin;
+}
+
+/* All texts but the content in one block of memory. */
+static int put_details(rsi_found *found, const rsi_catalog_document *document, const chunk_row *row)
+{
+    const rsi_json_view *heading = &row->heading;
+    const size_t heading_max =
+        heading->kind == RSI_JSON_TEXT ? (size_t)(heading->end - heading->text) : 0;
+    rsi_bytes metadata = {0};
+    rsi_bytes details = {0};
+    int status = RAGSTORE_OK;
+    const bool has_own = row->metadata.kind == RSI_JSON_OBJECT;
+    if (has_own)
+        status = merge_metadata(&metadata, document->metadata, &row->metadata);
+    const char *merged = has_own ? metadata.data : document->metadata;
+    if (status == RAGSTORE_OK &&
+        !rsi_bytes_reserve(&details, strlen(document->doc_id) + strlen(document->name) +
+                                         strlen(document->source) + strlen(merged) + heading_max +
+                                         5))
+        status = RAGSTORE_E_NO_MEMORY;
+    if (status == RAGSTORE_OK) {
+        found->doc_id = put_detail(&details, document->doc_id);
+        found->doc_name = put_detail(&details, document->name);
+        found->source = put_detail(&details, document->source);
+        found->metadata = put_detail(&details, merged);
+        found->heading = details.data + details.size;
+        append_text(&details, heading);
+        found->details = rsi_bytes_take(&details, NULL);
+    }
+    rsi_bytes_free(&metadata);
+    return status;
+}
+
+static int take_row(void *user, uint64_t number, const char *json, size_t size)
+{
+    chunk_filling *filling = user;
+    rsi_found *found = filling->found;
+    chunk_row row;
+    int status = view_members(&row, json, size);
+    if (status != RAGSTORE_OK)
         return status;
-    }
-    *out = rsi_bytes_take(&text, NULL);
-    return *out == NULL ? RAGSTORE_E_NO_MEMORY : RAGSTORE_OK;
+    const int64_t page = integer_or(&row.page, 0);
+    found->chunk = (int64_t)number;
+    found->order = found->chunk - filling->document->first_chunk;
+    found->start = integer_or(&row.start, -1);
+    found->end = integer_or(&row.end, -1);
+    found->page = page < 0 || page > UINT32_MAX ? 0 : (uint32_t)page;
+    if (filling->takes_content)
+        append_text(&filling->content, &row.content);
+    return put_details(found, filling->document, &row);
 }
 
 int rsi_found_fill(rsi_found *found, rsi_store *store, const rsi_catalog *catalog, int64_t chunk,
@@ -158,36 +197,21 @@ int rsi_found_fill(rsi_found *found, rsi_store *store, const rsi_catalog *catalo
 {
     memset(found, 0, sizeof *found);
     const rsi_catalog_document *document = rsi_catalog_document_of(catalog, chunk);
-    chunk_row row = {0};
-    int status = document == NULL ? rsi_fail(RAGSTORE_E_NOT_FOUND, "search", "a chunk is gone")
-                                  : read_chunk(&row, store, catalog, chunk);
-    if (status != RAGSTORE_OK)
-        goto cleanup;
-    int64_t page = integer_or(&row.page, 0);
-    found->chunk = chunk;
-    found->order = chunk - document->first_chunk;
-    found->start = integer_or(&row.start, -1);
-    found->end = integer_or(&row.end, -1);
-    found->page = page < 0 || page > UINT32_MAX ? 0 : (uint32_t)page;
-    found->doc_id = rsi_strdup(document->doc_id);
-    found->doc_name = rsi_strdup(document->name);
-    found->source = rsi_strdup(document->source);
-    found->heading = copy_text(&row.heading);
-    if (neighbors == 0)
-        found->content = copy_text(&row.content);
-    else
-        status = join_neighbors(&found->content, store, catalog, document, chunk, neighbors);
-    if (status == RAGSTORE_OK)
-        status = merge_metadata(&found->metadata, document->metadata, &row.metadata);
-    if (status == RAGSTORE_OK && (found->doc_id == NULL || found->doc_name == NULL ||
-                                  found->source == NULL || found->heading == NULL ||
-                                  found->content == NULL))
-        status = RAGSTORE_E_NO_MEMORY;
-
-cleanup:
-    rsi_bytes_free(&row.text);
-    if (status != RAGSTORE_OK)
+    chunk_filling filling = {.found = found, .document = document, .takes_content = neighbors == 0};
+    if (document == NULL)
+        return rsi_fail(RAGSTORE_E_NOT_FOUND, "search", "a chunk is gone");
+    int status = rsi_storage_row_see(store->storage, RSI_SPACE_CHUNKS, catalog->entity_id,
+                                     (uint64_t)chunk, take_row, &filling);
+    if (status == RAGSTORE_OK && neighbors > 0)
+        status = join_neighbors(&filling.content, store, catalog, document, chunk, neighbors);
+    if (status == RAGSTORE_OK) {
+        found->content = rsi_bytes_take(&filling.content, NULL);
+        status = found->content == NULL ? RAGSTORE_E_NO_MEMORY : RAGSTORE_OK;
+    }
+    if (status != RAGSTORE_OK) {
+        rsi_bytes_free(&filling.content);
         rsi_found_clear(found);
+    }
     return status;
 }
 

@@ -24,12 +24,13 @@ typedef struct rsi_found {
     float score;         /* 0..1, absolute */
     float vector_score;  /* by the entity's metric, or NaN */
     float keyword_score; /* share of the best possible BM25, or NaN */
-    char *content;
-    char *doc_id;
-    char *doc_name;
-    char *source;
-    char *metadata; /* JSON text */
-    char *heading;  /* "" when there is none */
+    char *content; /* owned */
+    char *details; /* likewise: where the next five are */
+    const char *doc_id;
+    const char *doc_name;
+    const char *source;
+    const char *metadata; /* JSON text */
+    const char *heading;  /* "" when there is none */
 } rsi_found;
 
 typedef struct rsi_result {

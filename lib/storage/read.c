@@ -206,28 +206,41 @@ int rsi_storage_row_count(uint64_t *count, uint64_t *next, rsi_storage *storage,
 }
 
 typedef struct one_row {
-    rsi_bytes *out;
     uint64_t number;
+    rsi_row_visitor *see;
+    void *user;
     bool found;
 } one_row;
 
-static int take_one_row(void *user, uint64_t number, const char *json, size_t size)
+static int see_one_row(void *user, uint64_t number, const char *json, size_t size)
 {
     one_row *one = user;
-    if (number == one->number) {
-        one->found = true;
-        rsi_bytes_append(one->out, json, size);
-    }
-    return RAGSTORE_OK;
+    if (number != one->number)
+        return RAGSTORE_OK;
+    one->found = true;
+    return one->see(one->user, number, json, size);
+}
+
+int rsi_storage_row_see(rsi_storage *storage, const char *space, const char *key, uint64_t number,
+                        rsi_row_visitor *see, void *user)
+{
+    one_row one = {number, see, user, false};
+    int status = rsi_storage_rows(storage, space, key, number, 1, see_one_row, &one);
+    if (status == RAGSTORE_OK && !one.found)
+        status = rsi_fail(RAGSTORE_E_NOT_FOUND, "storage", "%s of \"%s\" has no row %" PRIu64,
+                          space, key, number);
+    return status;
+}
+
+static int append_row(void *user, uint64_t number, const char *json, size_t size)
+{
+    (void)number;
+    rsi_bytes_append(user, json, size);
+    return rsi_bytes_status(user);
 }
 
 int rsi_storage_row_get(rsi_bytes *row, rsi_storage *storage, const char *space, const char *key,
                         uint64_t number)
 {
-    one_row one = {row, number, false};
-    int status = rsi_storage_rows(storage, space, key, number, 1, take_one_row, &one);
-    if (status == RAGSTORE_OK && !one.found)
-        status = rsi_fail(RAGSTORE_E_NOT_FOUND, "storage", "%s of \"%s\" has no row %" PRIu64,
-                          space, key, number);
-    return status == RAGSTORE_OK ? rsi_bytes_status(row) : status;
+    return rsi_storage_row_see(storage, space, key, number, append_row, row);
 }

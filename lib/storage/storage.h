@@ -169,6 +169,9 @@ int rsi_storage_row_count(uint64_t *count, uint64_t *next, rsi_storage *storage,
                           const char *key);
 int rsi_storage_row_get(rsi_bytes *row, rsi_storage *storage, const char *space, const char *key,
                         uint64_t number);
+/* The same without a copy: see it where it lies, under the lock of the state. */
+int rsi_storage_row_see(rsi_storage *storage, const char *space, const char *key, uint64_t number,
+                        rsi_row_visitor *see, void *user);
 /* Rows with numbers >= from, ascending, at most `limit` (UINT64_MAX: all). */
 int rsi_storage_rows(rsi_storage *storage, const char *space, const char *key, uint64_t from,
                      uint64_t limit, rsi_row_visitor *visit, void *user);

@@ -7,6 +7,7 @@ import shutil
 import socket
 import subprocess
 import time
+from pathlib import Path
 
 import pytest
 
@@ -31,6 +32,22 @@ def test_notify__tells_when_it_serves_and_when_it_stops(start, tmp_path):
 def test_notify__without_a_manager_is_no_matter(start, tmp_path):
     for path in ("", "nonsense", str(tmp_path / "nobody"), "/" + "x" * 200):
         assert start("--model", "none", env={"NOTIFY_SOCKET": path}).stop() == 0
+
+
+def count_listening_threads(server):
+    names = [task.joinpath("comm").read_text() for task in Path(f"/proc/{server.process.pid}/task").iterdir()]
+    return sum(name.startswith("MHD-") for name in names)
+
+
+@pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="there is one processor only")
+def test_threads__listen_on_the_processors_that_the_server_may_use(start, tmp_path):
+    mine = sorted(os.sched_getaffinity(0))
+    for count in (1, 2):
+        server = start("--model", "none", data_dir=tmp_path / str(count),
+                       preexec_fn=lambda: os.sched_setaffinity(0, mine[:count]))
+        assert count_listening_threads(server) == count
+        assert server.get("/health").status_code == 200
+        assert server.stop() == 0
 
 
 def test_socket__may_be_the_managers(tmp_path):

@@ -2,16 +2,6 @@
 #include "search/hit_details.h"
 #include "search_fixture.h"
 
-static void free_one(rsi_found *found)
-{
-    rsi_free(found->content);
-    rsi_free(found->doc_id);
-    rsi_free(found->doc_name);
-    rsi_free(found->source);
-    rsi_free(found->metadata);
-    rsi_free(found->heading);
-}
-
 static void search_hit_details__tells_all_about_a_chunk(void **state)
 {
     searched f;
@@ -30,13 +20,13 @@ static void search_hit_details__tells_all_about_a_chunk(void **state)
     assert_string_equal(found.source, "wings.txt");
     assert_string_equal(found.heading, "");
     assert_string_equal(found.metadata, "{\"year\":1960}");
-    free_one(&found);
+    rsi_found_clear(&found);
     assert_int_equal(rsi_found_fill(&found, f.s.store, catalog, 3, 0), 0);
     assert_int_equal(found.order, 1);
     assert_int_equal(found.start, -1);
     assert_int_equal(found.page, 0);
     assert_string_equal(found.metadata, "{\"year\":1970}");
-    free_one(&found);
+    rsi_found_clear(&found);
     rsi_catalog_release(f.s.store, catalog);
     searched_end(&f);
 }
@@ -51,11 +41,11 @@ static void search_hit_details__joins_neighbors_within_the_document(void **state
         assert_int_equal(rsi_found_fill(&found, f.s.store, catalog, chunk, 1), 0);
         assert_string_equal(found.content,
                             "wings lift the aircraft\n\na wing stalls at a large angle");
-        free_one(&found);
+        rsi_found_clear(&found);
     }
     assert_int_equal(rsi_found_fill(&found, f.s.store, catalog, 4, UINT32_MAX), 0);
     assert_string_equal(found.content, "paper and ink");
-    free_one(&found);
+    rsi_found_clear(&found);
     rsi_catalog_release(f.s.store, catalog);
     searched_end(&f);
 }
@@ -91,7 +81,7 @@ static int fill_once(void *user)
     int status = rsi_found_fill(&found, fill->f->s.store, fill->catalog, fill->chunk,
                                 fill->neighbors);
     if (status == RAGSTORE_OK)
-        free_one(&found);
+        rsi_found_clear(&found);
     else
         assert_null(found.content);
     return status;
@@ -102,10 +92,10 @@ static void search_hit_details__survives_each_failing_allocation(void **state)
     searched f;
     searched_begin(&f, state, false);
     filling fill = {&f, acquire(&f), 0, 0};
-    assert_true(each_allocation_fails(fill_once, &fill, 0) > 5);
+    assert_true(each_allocation_fails(fill_once, &fill, 0) >= 2);
     fill.chunk = 1; /* has metadata of its own */
     fill.neighbors = 2;
-    assert_true(each_allocation_fails(fill_once, &fill, 0) > 7);
+    assert_true(each_allocation_fails(fill_once, &fill, 0) >= 7);
     rsi_catalog_release(f.s.store, fill.catalog);
     searched_end(&f);
 }
