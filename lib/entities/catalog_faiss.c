@@ -202,21 +202,28 @@ static int begin(rsi_store *store, rsi_catalog *catalog, bool may_be_read)
     return RAGSTORE_OK;
 }
 
-/* Add rows for a moment. The lock is given up now and then, for those who change the catalog. */
+/* Add a few rows. The lock is given up after them, for those who change the catalog. */
+static int add_few(bool *done, rsi_catalog *catalog)
+{
+    int status = RAGSTORE_OK;
+    pthread_rwlock_rdlock(&catalog->lock);
+    rsi_faiss_index *index = catalog->next_faiss != NULL ? catalog->next_faiss : catalog->faiss;
+    *done = index == NULL || catalog->rows == NULL;
+    if (!*done)
+        status = rsi_faiss_index_absorb(index, done, catalog->rows, &catalog->alive,
+                                        index == catalog->faiss ? ADD_LIVE : ADD_NEXT);
+    pthread_rwlock_unlock(&catalog->lock);
+    return status;
+}
+
+/* Add rows for a moment. */
 static int fill(bool *done, rsi_catalog *catalog)
 {
     const int64_t until = rsi_monotonic_ms() + SLICE_MS;
     int status = RAGSTORE_OK;
     *done = false;
-    while (status == RAGSTORE_OK && !*done && rsi_monotonic_ms() < until) {
-        pthread_rwlock_rdlock(&catalog->lock);
-        rsi_faiss_index *index = catalog->next_faiss != NULL ? catalog->next_faiss : catalog->faiss;
-        *done = index == NULL || catalog->rows == NULL;
-        if (!*done)
-            status = rsi_faiss_index_absorb(index, done, catalog->rows, &catalog->alive,
-                                            index == catalog->faiss ? ADD_LIVE : ADD_NEXT);
-        pthread_rwlock_unlock(&catalog->lock);
-    }
+    while (status == RAGSTORE_OK && !*done && rsi_monotonic_ms() < until)
+        status = add_few(done, catalog);
     return status;
 }
 
@@ -327,8 +334,8 @@ int rsi_catalog_rebuild_faiss(rsi_store *store, rsi_catalog *catalog, const rsi_
     int status = begin(store, catalog, false);
     while (status == RAGSTORE_OK && !done) {
         status = rsi_rebuild_report(rebuild, store, "vectors", count_added(catalog), total);
-        if (status == RAGSTORE_OK)
-            status = fill(&done, catalog);
+        if (status == RAGSTORE_OK) /* not for a time: what is told does not depend on the load */
+            status = add_few(&done, catalog);
     }
     if (status == RAGSTORE_OK)
         take_over(store, catalog);

@@ -5,6 +5,7 @@
 
 #define PARTS 4
 #define ALL ((uint64_t)(PARTS * PART))
+#define UNHEARD_MAX 2048 /* vectors between two reports, on whatever machine */
 
 typedef struct stage {
     ragstore_store *store;
@@ -58,6 +59,7 @@ static int32_t hear(void *user, const char *stage_name, uint64_t done, uint64_t 
     assert_true(heard->is_known);
     if (!is_train) {
         assert_true(done >= heard->done && done <= total);
+        assert_true(done - heard->done <= UNHEARD_MAX);
         heard->done = done;
         heard->total = total;
     }
