@@ -11,6 +11,7 @@
 #include "base/status.h"
 #include "entities/catalog.h"
 #include "files/paths.h"
+#include "jobs/jobs.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -36,6 +37,32 @@ static int step(const checking *c)
     int status = rsi_store_check_interrupt(c->store, c->epoch);
     if (status == RAGSTORE_OK && watch->step != NULL)
         status = watch->step(watch->user, c->tally->entities, c->total);
+    return status;
+}
+
+/* ---- jobs ---- */
+
+static int check_job(const checking *c, const char *job_id)
+{
+    rsi_job_record record;
+    int status = rsi_job_read(&record, c->store->storage, job_id);
+    rsi_job_record_free(&record);
+    if (status == RAGSTORE_E_DAMAGED) {
+        rsi_finding finding = {RSI_PATH_COLLECTIONS "/" RSI_JOBS ".json", -1, job_id,
+                               rsi_error_message()};
+        status = tell(c, &finding);
+    }
+    return status == RAGSTORE_E_NOT_FOUND ? RAGSTORE_OK : status; /* swept away meanwhile */
+}
+
+static int check_jobs(const checking *c)
+{
+    rsi_bytes ids = {0};
+    size_t unreadable = 0; /* told of with their file */
+    int status = rsi_storage_keys(&ids, &unreadable, c->store->storage, RSI_SPACE_JOBS);
+    for (size_t at = 0; status == RAGSTORE_OK && at < ids.size; at += strlen(ids.data + at) + 1)
+        status = check_job(c, ids.data + at);
+    rsi_bytes_free(&ids);
     return status;
 }
 
@@ -239,6 +266,8 @@ int rsi_store_check(rsi_check_tally *tally, rsi_store *store, const rsi_check_wa
     int status = step(&c);
     if (status == RAGSTORE_OK)
         status = rsi_storage_check(store->storage, watch->visit, watch->user);
+    if (status == RAGSTORE_OK)
+        status = check_jobs(&c);
     if (status == RAGSTORE_OK)
         status = rsi_storage_keys(&ids, &unreadable, store->storage, RSI_SPACE_ENTITIES);
     for (size_t at = 0; status == RAGSTORE_OK && at < ids.size; at += strlen(ids.data + at) + 1)

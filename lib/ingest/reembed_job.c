@@ -32,17 +32,13 @@ typedef struct active_search {
     char *job_id;
 } active_search;
 
-static int look_for_active(void *user, const char *key, const char *json, size_t size)
+static int look_for_active(void *user, const rsi_job_record *record)
 {
     active_search *search = user;
-    rsi_job_record record;
-    (void)key;
-    int status = rsi_job_parse(&record, json, size);
-    if (status == RAGSTORE_OK && !rsi_job_has_ended(record.state) &&
-        strcmp(record.kind, RSI_REEMBED) == 0 && strcmp(record.entity_id, search->entity_id) == 0)
-        memcpy(search->job_id, record.id, strlen(record.id) + 1);
-    rsi_job_record_free(&record);
-    return status;
+    if (strcmp(record->kind, RSI_REEMBED) == 0 &&
+        strcmp(record->entity_id, search->entity_id) == 0)
+        memcpy(search->job_id, record->id, strlen(record->id) + 1);
+    return RAGSTORE_OK;
 }
 
 static int check_models(const rsi_store *store, const rsi_entity_record *entity)
@@ -77,7 +73,7 @@ static int put_reembed(char job_id[RSI_JOB_ID_MAX], rsi_tx *tx, rsi_store *store
     job_id[0] = '\0';
     int status = check_models(store, entity);
     if (status == RAGSTORE_OK)
-        status = rsi_storage_each(store->storage, RSI_SPACE_JOBS, look_for_active, &search);
+        status = rsi_jobs_each(store->storage, true, look_for_active, &search);
     if (status != RAGSTORE_OK || job_id[0] != '\0')
         return status;
     if (entity->embedder != NULL && !has_vectors_of(store, entity)) {

@@ -23,18 +23,10 @@ typedef struct search {
     size_t count;
 } search;
 
-static int look_at_job(void *user, const char *key, const char *json, size_t size)
+static int look_at_job(void *user, const rsi_job_record *record)
 {
     search *s = user;
-    rsi_job_record record;
-    (void)key;
-    if (s->is_busy || memmem(json, size, RSI_REEMBED, sizeof RSI_REEMBED - 1) == NULL)
-        return RAGSTORE_OK;
-    int status = rsi_job_parse(&record, json, size);
-    if (status != RAGSTORE_OK)
-        return status;
-    s->is_busy = !rsi_job_has_ended(record.state) && strcmp(record.kind, RSI_REEMBED) == 0;
-    rsi_job_record_free(&record);
+    s->is_busy = s->is_busy || strcmp(record->kind, RSI_REEMBED) == 0;
     return RAGSTORE_OK;
 }
 
@@ -76,7 +68,7 @@ static int offer(rsi_store *store, const char *entity_id)
 static int offer_some(bool *did, rsi_store *store)
 {
     search s = {.store = store};
-    int status = rsi_storage_each(store->storage, RSI_SPACE_JOBS, look_at_job, &s);
+    int status = rsi_jobs_each(store->storage, true, look_at_job, &s);
     if (status != RAGSTORE_OK || s.is_busy)
         return status;
     status = rsi_storage_each(store->storage, RSI_SPACE_ENTITIES, look_at_entity, &s);

@@ -59,14 +59,42 @@ static int collect_id(void *user, const char *key, const char *json, size_t size
     if (list->entity_id != NULL) {
         rsi_job_record record;
         int status = rsi_job_parse(&record, json, size);
-        bool is_other = status == RAGSTORE_OK && strcmp(record.entity_id, list->entity_id) != 0;
+        bool is_other = status == RAGSTORE_E_DAMAGED ||
+                        (status == RAGSTORE_OK && strcmp(record.entity_id, list->entity_id) != 0);
         rsi_job_record_free(&record);
-        if (status != RAGSTORE_OK || is_other)
+        if (is_other)
+            return RAGSTORE_OK;
+        if (status != RAGSTORE_OK)
             return status;
     }
     rsi_bytes_append(&list->texts, key, strlen(key) + 1);
     list->count++;
     return rsi_bytes_status(&list->texts);
+}
+
+/* One whose record makes no sense, for the reason that this thread was told. */
+static void put_damaged(rsi_json_writer *writer, const char *job_id)
+{
+    static const char *const before[] = {"kind", "entity_id", "filename"};
+    static const char *const after[] = {"next_try_at", "result", "created_at", "updated_at"};
+    rsi_json_begin_object(writer);
+    rsi_json_put_text(writer, "job_id", job_id);
+    for (size_t i = 0; i < sizeof before / sizeof *before; i++)
+        rsi_json_put_null(writer, before[i]);
+    rsi_json_put_text(writer, "state", rsi_job_state_name(RSI_JOB_FAILED));
+    rsi_json_put_null(writer, "stage");
+    rsi_json_put_integer(writer, "done", 0);
+    rsi_json_put_integer(writer, "total", 0);
+    rsi_json_key(writer, "error");
+    rsi_json_begin_object(writer);
+    rsi_json_put_text(writer, "status", rsi_status_name(RAGSTORE_E_DAMAGED));
+    rsi_json_put_integer(writer, "code", RAGSTORE_E_DAMAGED);
+    rsi_json_put_text(writer, "message", rsi_error_message());
+    rsi_json_end_object(writer);
+    rsi_json_put_integer(writer, "retries", 0);
+    for (size_t i = 0; i < sizeof after / sizeof *after; i++)
+        rsi_json_put_null(writer, after[i]);
+    rsi_json_end_object(writer);
 }
 
 /* The jobs [offset, offset + limit) of a list, from its end. */
@@ -79,8 +107,10 @@ static int put_list(rsi_json_writer *writer, rsi_jobs *jobs, const id_list *list
         status = rsi_job_read(&record, jobs->storage, list->ids[list->count - 1 - i]);
         if (status == RAGSTORE_OK)
             put_job(writer, jobs, &record);
-        else if (status == RAGSTORE_E_NOT_FOUND)
-            status = RAGSTORE_OK; /* swept away between two looks */
+        else if (status == RAGSTORE_E_DAMAGED)
+            put_damaged(writer, list->ids[list->count - 1 - i]);
+        if (status == RAGSTORE_E_DAMAGED || status == RAGSTORE_E_NOT_FOUND)
+            status = RAGSTORE_OK; /* not found: swept away between two looks */
         rsi_job_record_free(&record);
     }
     return status;
@@ -91,7 +121,9 @@ int rsi_job_list(rsi_bytes *out, rsi_jobs *jobs, const char *entity_id, uint64_t
 {
     id_list list = {.entity_id = entity_id};
     rsi_json_writer writer = rsi_json_writer_of(out);
-    int status = rsi_storage_each(jobs->storage, RSI_SPACE_JOBS, collect_id, &list);
+    size_t unreadable; /* the bytes of their lines: a check tells of them */
+    int status = rsi_storage_each_readable(&unreadable, jobs->storage, RSI_SPACE_JOBS, collect_id,
+                                           &list);
     if (status == RAGSTORE_OK && list.count > 0) {
         list.ids = rsi_alloc_array(list.count, sizeof *list.ids);
         status = list.ids == NULL ? RAGSTORE_E_NO_MEMORY : RAGSTORE_OK;

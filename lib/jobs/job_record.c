@@ -5,6 +5,7 @@
 #include "base/digest.h"
 #include "base/memory.h"
 #include "base/status.h"
+#include "files/paths.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -51,6 +52,13 @@ void rsi_job_record_free(rsi_job_record *record)
     memset(record, 0, sizeof *record);
 }
 
+/* Somebody has changed what the library wrote. */
+static int makes_no_sense(const char *what)
+{
+    return rsi_fail(RAGSTORE_E_DAMAGED, "jobs", "%s/%s.json: the record of a job %s; mend its line",
+                    RSI_PATH_COLLECTIONS, RSI_JOBS, what);
+}
+
 static int read_state(rsi_job_state *state, const char *name)
 {
     for (size_t i = 0; name != NULL && i < sizeof state_names / sizeof *state_names; i++) {
@@ -59,7 +67,7 @@ static int read_state(rsi_job_state *state, const char *name)
             return RAGSTORE_OK;
         }
     }
-    return rsi_fail(RAGSTORE_E_DAMAGED, "jobs", "the record of a job has no state");
+    return makes_no_sense("has no state");
 }
 
 int rsi_job_parse(rsi_job_record *record, const char *json, size_t size)
@@ -81,7 +89,7 @@ int rsi_job_parse(rsi_job_record *record, const char *json, size_t size)
     if (status == RAGSTORE_OK &&
         (record->id == NULL || strlen(record->id) >= RSI_JOB_ID_MAX || record->kind == NULL ||
          record->entity_id == NULL || record->incarnation == NULL))
-        status = rsi_fail(RAGSTORE_E_DAMAGED, "jobs", "the record of a job is incomplete");
+        status = makes_no_sense("is incomplete");
     if (status != RAGSTORE_OK)
         rsi_job_record_free(record);
     return status;
@@ -96,10 +104,41 @@ int rsi_job_read(rsi_job_record *record, rsi_storage *storage, const char *job_i
         status = rsi_job_parse(record, text.data, text.size);
     rsi_bytes_free(&text);
     if (status != RAGSTORE_E_NOT_FOUND)
-        return status;
+        return rsi_wrap(status, "job \"%.40s\"", job_id);
     return rsi_fail(RAGSTORE_E_NOT_FOUND, "jobs",
                     "there is no job \"%.40s\"; of those that have ended the last %d are kept",
                     job_id, RSI_JOBS_KEPT);
+}
+
+/* ---- all of them ---- */
+
+typedef struct walk {
+    bool unended;
+    rsi_job_visitor *visit;
+    void *user;
+} walk;
+
+static int visit_record(void *user, const char *key, const char *json, size_t size)
+{
+    const walk *at = user;
+    rsi_job_record record;
+    (void)key;
+    /* most have ended: do not parse them */
+    if (at->unended && memmem(json, size, "waiting", 7) == NULL &&
+        memmem(json, size, "running", 7) == NULL)
+        return RAGSTORE_OK;
+    int status = rsi_job_parse(&record, json, size);
+    if (status == RAGSTORE_OK && !(at->unended && rsi_job_has_ended(record.state)))
+        status = at->visit(at->user, &record);
+    rsi_job_record_free(&record);
+    return status == RAGSTORE_E_DAMAGED ? RAGSTORE_OK : status;
+}
+
+int rsi_jobs_each(rsi_storage *storage, bool unended, rsi_job_visitor *visit, void *user)
+{
+    walk at = {unended, visit, user};
+    size_t unreadable;
+    return rsi_storage_each_readable(&unreadable, storage, RSI_SPACE_JOBS, visit_record, &at);
 }
 
 /* ---- writing ---- */
@@ -220,18 +259,14 @@ typedef struct ended_jobs {
     size_t count;
 } ended_jobs;
 
-static int collect_ended(void *user, const char *key, const char *json, size_t size)
+static int collect_ended(void *user, const rsi_job_record *record)
 {
     ended_jobs *ended = user;
-    rsi_job_record record;
-    int status = rsi_job_parse(&record, json, size);
-    if (status == RAGSTORE_OK && rsi_job_has_ended(record.state)) {
-        rsi_bytes_append(&ended->ids, key, strlen(key) + 1);
-        ended->count++;
-        status = rsi_bytes_status(&ended->ids);
-    }
-    rsi_job_record_free(&record);
-    return status;
+    if (!rsi_job_has_ended(record->state))
+        return RAGSTORE_OK;
+    rsi_bytes_append(&ended->ids, record->id, strlen(record->id) + 1);
+    ended->count++;
+    return rsi_bytes_status(&ended->ids);
 }
 
 static int drop_old(rsi_tx *tx, rsi_storage *storage)
@@ -239,7 +274,7 @@ static int drop_old(rsi_tx *tx, rsi_storage *storage)
     ended_jobs ended = {0};
     if (rsi_storage_count(storage, RSI_SPACE_JOBS) <= RSI_JOBS_KEPT + SWEEP_BEHIND)
         return RAGSTORE_OK;
-    int status = rsi_storage_each(storage, RSI_SPACE_JOBS, collect_ended, &ended);
+    int status = rsi_jobs_each(storage, false, collect_ended, &ended);
     for (const char *id = ended.ids.data; status == RAGSTORE_OK && ended.count > RSI_JOBS_KEPT;
          ended.count--) {
         status = rsi_tx_drop(tx, RSI_SPACE_JOBS, id);
@@ -324,25 +359,19 @@ typedef struct jobs_of {
     rsi_bytes ids; /* each with its NUL */
 } jobs_of;
 
-static int collect_unended(void *user, const char *key, const char *json, size_t size)
+static int collect_of(void *user, const rsi_job_record *record)
 {
     jobs_of *list = user;
-    rsi_job_record record;
-    int status = rsi_job_parse(&record, json, size);
-    if (status == RAGSTORE_OK && !rsi_job_has_ended(record.state) &&
-        strcmp(record.entity_id, list->entity_id) == 0) {
-        rsi_bytes_append(&list->ids, key, strlen(key) + 1);
-        status = rsi_bytes_status(&list->ids);
-    }
-    rsi_job_record_free(&record);
-    return status;
+    if (strcmp(record->entity_id, list->entity_id) == 0)
+        rsi_bytes_append(&list->ids, record->id, strlen(record->id) + 1);
+    return rsi_bytes_status(&list->ids);
 }
 
 int rsi_jobs_cancel_of(rsi_tx *tx, rsi_storage *storage, const char *entity_id)
 {
     const rsi_job_end end = {.state = RSI_JOB_CANCELLED, .keeps_file = true}; /* its folder goes */
     jobs_of list = {.entity_id = entity_id};
-    int status = rsi_storage_each(storage, RSI_SPACE_JOBS, collect_unended, &list);
+    int status = rsi_jobs_each(storage, true, collect_of, &list);
     for (size_t at = 0; status == RAGSTORE_OK && at < list.ids.size;
          at += strlen(list.ids.data + at) + 1) {
         rsi_job_record record;

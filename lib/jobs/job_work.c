@@ -151,22 +151,12 @@ static bool take(choice *from, const rsi_job_record *record, bool is_long)
     return may;
 }
 
-static int look_at_job(void *user, const char *key, const char *json, size_t size)
+static int look_at_job(void *user, const rsi_job_record *record)
 {
     choice *from = user;
-    rsi_job_record record;
-    (void)key;
-    /* most have ended: do not parse them */
-    if (from->found ||
-        (memmem(json, size, "waiting", 7) == NULL && memmem(json, size, "running", 7) == NULL))
-        return RAGSTORE_OK;
-    int status = rsi_job_parse(&record, json, size);
-    if (status != RAGSTORE_OK)
-        return status;
-    if (!rsi_job_has_ended(record.state) &&
-        (from->has_extractor || !rsi_json_true(rsi_json_get(record.json, "needs_extractor"))))
-        from->found = take(from, &record, !rsi_job_brings_document(&record));
-    rsi_job_record_free(&record);
+    if (!from->found &&
+        (from->has_extractor || !rsi_json_true(rsi_json_get(record->json, "needs_extractor"))))
+        from->found = take(from, record, !rsi_job_brings_document(record));
     return RAGSTORE_OK;
 }
 
@@ -177,7 +167,7 @@ static int choose(choice *from)
     int status = rsi_storage_follow(jobs->storage);
     if (status != RAGSTORE_OK || rsi_storage_count(jobs->storage, RSI_SPACE_JOBS) == 0)
         return status;
-    return rsi_storage_each(jobs->storage, RSI_SPACE_JOBS, look_at_job, from);
+    return rsi_jobs_each(jobs->storage, true, look_at_job, from);
 }
 
 int rsi_jobs_pending(bool *pending, rsi_jobs *jobs)

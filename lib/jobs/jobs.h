@@ -83,8 +83,13 @@ bool rsi_job_brings_document(const rsi_job_record *record);
 const char *rsi_job_state_name(rsi_job_state state);
 
 int rsi_job_read(rsi_job_record *record, rsi_storage *storage, const char *job_id); /* NOT_FOUND */
-int rsi_job_parse(rsi_job_record *record, const char *json, size_t size);
+int rsi_job_parse(rsi_job_record *record, const char *json, size_t size); /* DAMAGED */
 void rsi_job_record_free(rsi_job_record *record);
+/* Visit the jobs, the oldest first, or only those that have not ended; non-zero stops and is
+ * returned. One whose record makes no sense is passed over: it is no reason to leave the others
+ * undone. */
+typedef int rsi_job_visitor(void *user, const rsi_job_record *record);
+int rsi_jobs_each(rsi_storage *storage, bool unended, rsi_job_visitor *visit, void *user);
 
 /* Put a new job into a transaction. The caller sees to its file until the commit. */
 int rsi_job_put_new(char job_id[RSI_JOB_ID_MAX], rsi_tx *tx, const rsi_new_job *job);

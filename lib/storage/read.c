@@ -94,6 +94,13 @@ int rsi_storage_each(rsi_storage *storage, const char *space, rsi_record_visitor
     return visit_all(storage, space, NULL, visit, user);
 }
 
+int rsi_storage_each_readable(size_t *unreadable, rsi_storage *storage, const char *space,
+                              rsi_record_visitor *visit, void *user)
+{
+    *unreadable = 0;
+    return visit_all(storage, space, unreadable, visit, user);
+}
+
 static int collect_key(void *user, const char *key, const char *json, size_t size)
 {
     (void)json;

@@ -116,6 +116,9 @@ int rsi_storage_get(rsi_bytes *value, rsi_storage *storage, const char *space, c
 typedef int rsi_record_visitor(void *user, const char *key, const char *json, size_t size);
 int rsi_storage_each(rsi_storage *storage, const char *space, rsi_record_visitor *visit,
                      void *user);
+/* The same but for records that are damaged, which *unreadable counts. */
+int rsi_storage_each_readable(size_t *unreadable, rsi_storage *storage, const char *space,
+                              rsi_record_visitor *visit, void *user);
 /* The same for the sessions of an entity, without a look at others. */
 int rsi_storage_sessions_of(rsi_storage *storage, const char *entity_id, rsi_record_visitor *visit,
                             void *user);

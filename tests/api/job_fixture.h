@@ -237,9 +237,7 @@ static inline void assert_checks(ragstore_store *store)
 static inline void kill_child(int (*run)(void *user), void *user)
 {
     int status;
-#ifdef __SANITIZE_ADDRESS__
-    skip(); /* its allocator may be locked for ever in the child of a process with threads */
-#endif
+    skip_without_children();
     pid_t child = fork();
     assert_true(child >= 0);
     if (child == 0)

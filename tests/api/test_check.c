@@ -219,6 +219,39 @@ static void check__names_the_record_that_was_changed(void **state)
     assert_ok(ragstore_store_close(store));
 }
 
+/* Each line is JSON, and the whole of it was edited by hand: only who knows jobs can tell. */
+static void check__names_the_job_that_makes_no_sense(void **state)
+{
+    char path[TEMPORARY_PATH_MAX];
+    char id[64];
+    ragstore_upload *upload;
+    ragstore_job *job;
+    ragstore_store *store = make_store(state);
+    ragstore_entity *entity = open_entity(store, "other");
+    assert_ok(ragstore_upload_begin(&upload, entity, NULL));
+    assert_ok(ragstore_upload_write(upload, "The lamp is lit.", 16));
+    assert_ok(ragstore_upload_submit(&job, upload));
+    assert_ok(ragstore_job_wait(job, 20000));
+    snprintf(id, sizeof id, "%s", ragstore_job_id(job));
+    ragstore_job_free(job);
+    ragstore_entity_free(entity);
+    assert_ok(ragstore_store_close(store));
+    temporary_join(path, state, "store/api_storage/collections/_jobs.json");
+    char *text = temporary_read(path, NULL);
+    char *place = strstr(text, "\"state\":\"done\"");
+    assert_non_null(place);
+    memcpy(place, "\"state\":\"gone\"", 14);
+    temporary_write(path, text, strlen(text));
+    free(text);
+    store = open_store(state);
+    json_t *report = check(store);
+    assert_true(names(report, "api_storage/collections/_jobs.json", id));
+    assert_int_equal(json_array_size(json_object_get(report, "findings")), 1);
+    json_decref(report);
+    assert_ok(ragstore_entity_delete(NULL, store, "acme"));
+    assert_ok(ragstore_store_close(store));
+}
+
 static void check__finds_missing_files(void **state)
 {
     static const char *const files[] = {"api_storage/chat_sessions.json", "ragstore.json",
@@ -329,6 +362,7 @@ int main(void)
         TEST(check__finds_each_changed_byte),
         TEST(check__finds_each_changed_byte_of_a_journal),
         TEST(check__names_the_record_that_was_changed),
+        TEST(check__names_the_job_that_makes_no_sense),
         TEST(check__finds_missing_files),
         TEST(check__finds_damaged_vectors),
         TEST(check__refuses_bad_arguments),

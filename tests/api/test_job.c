@@ -270,7 +270,9 @@ static void job_calls__refuse_what_is_not_theirs(void **state)
     assert_fails(bad, ragstore_job_list(&buffer, NULL, NULL));
     assert_null(ragstore_job_id(NULL));
     ragstore_job_free(NULL);
+#ifndef __SANITIZE_ADDRESS__ /* as run_in_child() says */
     assert_int_equal(run_in_child(fork_calls, job), 0);
+#endif
     ragstore_entity_free(entity);
     assert_ok(ragstore_store_close(store));
     assert_fails(RAGSTORE_E_CLOSED, ragstore_job_describe(&buffer, job));

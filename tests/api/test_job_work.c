@@ -230,6 +230,7 @@ static void jobs__of_a_store_in_two_processes_are_each_done_once(void **state)
     char name[32];
     char text[64];
     ragstore_job *jobs[8];
+    skip_without_children();
 #ifdef __SANITIZE_THREAD__
     skip(); /* it starts no threads in the child of a process that has some */
 #endif

@@ -161,6 +161,40 @@ static void jobs_job_record__that_makes_no_sense_is_damaged(void **state)
     open_store_end(&s);
 }
 
+/* A line that somebody has spoilt: all but that job goes on. */
+static void jobs_job_record__that_makes_no_sense_stops_nothing_else(void **state)
+{
+    static const char spoilt[] = "{\"_id\":\"job_x\",\"state\":\"waiting\",\"kind\":\"reembed\"}";
+    char id[RSI_JOB_ID_MAX];
+    rsi_bytes list = {0};
+    rsi_tx *tx;
+    open_store s;
+    open_store_begin(&s, state, NULL);
+    assert_int_equal(rsi_tx_begin(&tx, s.store->storage), 0);
+    assert_int_equal(rsi_tx_put(tx, RSI_SPACE_JOBS, "job_x", spoilt, strlen(spoilt)), 0);
+    assert_int_equal(rsi_tx_commit(tx), 0);
+    make_job(id, &s);
+    assert_int_equal(open_store_work(&s), 0);
+    assert_int_equal(open_store_job_state(&s, id), RSI_JOB_FAILED); /* it has no file */
+    assert_int_equal(rsi_job_list(&list, s.store->jobs, NULL, 10, 0), 0);
+    assert_non_null(strstr(list.data, id));
+    assert_non_null(strstr(list.data, "\"job_id\":\"job_x\",\"kind\":null"));
+    assert_non_null(strstr(list.data, "_jobs.json: the record of a job is incomplete"));
+    assert_non_null(strstr(list.data, "\"total\":2"));
+    rsi_bytes_clear(&list);
+    assert_int_equal(rsi_job_list(&list, s.store->jobs, ACME, 10, 0), 0);
+    assert_null(strstr(list.data, "job_x"));
+    rsi_bytes_free(&list);
+    for (size_t i = 0; i < RSI_JOBS_KEPT + 200; i++) { /* old ones go */
+        make_job(id, &s);
+        assert_int_equal(move(&s, id, RSI_JOB_CANCELLED), 0);
+    }
+    make_job(id, &s);
+    assert_int_equal(rsi_entity_delete(NULL, s.store, ACME), 0);
+    assert_int_equal(open_store_job_state(&s, id), RSI_JOB_CANCELLED);
+    open_store_end(&s);
+}
+
 static void jobs_job_record__is_kept_for_the_last_thousand(void **state)
 {
     char oldest[RSI_JOB_ID_MAX];
@@ -199,6 +233,7 @@ int main(void)
         FRESH(jobs_job_record__keeps_why_it_was_put_off_until_it_goes_on),
         FRESH(jobs_job_record__refuses_to_move_from_a_state_it_has_left),
         FRESH(jobs_job_record__that_makes_no_sense_is_damaged),
+        FRESH(jobs_job_record__that_makes_no_sense_stops_nothing_else),
         FRESH(jobs_job_record__is_kept_for_the_last_thousand),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
