@@ -59,6 +59,7 @@ static const struct {
 } queries[] = {
     {list_entities, {"limit", "offset", "q"}},
     {upload_file, {"wait"}},
+    {add_chunks, {"wait"}},
     {list_documents, {"limit", "offset", "q"}},
     {list_messages, {"limit", "before"}},
     {search_messages, {"q", "session_id", "limit", "offset"}},

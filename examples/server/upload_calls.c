@@ -151,6 +151,23 @@ static void reply_job(struct request *request, ragstore_job *job)
     }
 }
 
+/* Reply with what became of a document: it is stored, a job does the rest, or neither. */
+static void reply_stored(struct request *request, int status, ragstore_document *document,
+                         ragstore_job *job, const char *field)
+{
+    if (job != NULL) {
+        reply_job(request, job);
+    } else if (status == RAGSTORE_OK) {
+        reply_added(request, document);
+    } else if (status == RAGSTORE_E_NOT_FOUND) {
+        reply_missing(request, "Entity", request->arguments[0]);
+    } else {
+        reply_failure(request, status, field);
+    }
+    ragstore_document_free(document);
+    ragstore_job_free(job);
+}
+
 /* Store the file of the form; with wait, until it can be searched, otherwise a job does the rest. */
 static void store_file(struct request *request, ragstore_entity *entity,
                        const ragstore_document_add_options *options, bool wait)
@@ -169,17 +186,7 @@ static void store_file(struct request *request, ragstore_entity *entity,
                           : ragstore_upload_submit(&job, upload);
         }
     }
-    if (job != NULL) {
-        reply_job(request, job);
-    } else if (status == RAGSTORE_OK) {
-        reply_added(request, document);
-    } else if (status == RAGSTORE_E_NOT_FOUND) {
-        reply_missing(request, "Entity", request->arguments[0]);
-    } else {
-        reply_failure(request, status, NULL);
-    }
-    ragstore_document_free(document);
-    ragstore_job_free(job);
+    reply_stored(request, status, document, job, NULL);
 }
 
 /* ?wait=…; false when the reply is made already. */
@@ -305,25 +312,21 @@ static void check_chunks(struct fields *fields, json_t *chunks)
     }
 }
 
+/* Store ready-made chunks; with wait, until they can be searched, otherwise a job does the rest. */
 static void store_chunks(struct request *request, ragstore_entity *entity, const json_t *chunks,
-                         const ragstore_document_add_options *options)
+                         const ragstore_document_add_options *options, bool wait)
 {
     ragstore_document *document = NULL;
+    ragstore_job *job = NULL;
     char *text = json_dumps(chunks, JSON_COMPACT);
     int status = RAGSTORE_OK;
 
     if (text == NULL) {
         return;
     }
-    status = ragstore_document_add_chunks(&document, entity, text, NULL, 0, options);
-    if (status == RAGSTORE_OK) {
-        reply_added(request, document);
-    } else if (status == RAGSTORE_E_NOT_FOUND) {
-        reply_missing(request, "Entity", request->arguments[0]);
-    } else {
-        reply_failure(request, status, "chunks");
-    }
-    ragstore_document_free(document);
+    status = wait ? ragstore_document_add_chunks(&document, entity, text, NULL, 0, options)
+                  : ragstore_document_submit_chunks(&job, entity, text, NULL, 0, options);
+    reply_stored(request, status, document, job, "chunks");
     free(text);
 }
 
@@ -333,8 +336,10 @@ enum handled add_chunks(struct request *request)
     ragstore_entity *entity = open_entity(request, request->arguments[0]);
     json_t *chunks = NULL;
     struct fields fields;
+    bool wait = true;
 
-    if (entity == NULL) {
+    if (entity == NULL || !read_wait(request, &wait)) {
+        ragstore_entity_free(entity);
         return HANDLED;
     }
     fields_begin(&fields, request);
@@ -351,7 +356,7 @@ enum handled add_chunks(struct request *request)
         check_chunks(&fields, chunks);
     }
     if (fields_end(&fields)) {
-        store_chunks(request, entity, chunks, &options);
+        store_chunks(request, entity, chunks, &options, wait);
     }
     fields_free(&fields);
     ragstore_entity_free(entity);

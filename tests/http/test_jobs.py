@@ -56,6 +56,54 @@ def test_upload__that_is_not_waited_for_is_a_job(plain, word):
     assert plain.search("acme", "Plover")["results"][0]["source"] == "The board"
 
 
+CHUNKS = [{"text": "The Plover carries 48 people.", "metadata": {"page": 1}, "start": 0, "end": 29},
+          {"text": "The Sanderling crosses to Brough."}]
+
+
+def test_chunks__that_are_not_waited_for_are_a_job(plain):
+    plain.create_entity("acme")
+    job = ok(plain.post("/api/entities/acme/chunks?wait=false",
+                        json={"chunks": CHUNKS, "source": "The board", "key": "boats"}))
+    assert list(job) == MEMBERS
+    assert (job["kind"], job["entity_id"]) == ("chunks", "acme")
+    job = ended(plain, job["job_id"])
+    assert job["state"] == "done" and job["error"] is None
+    (document,) = ok(plain.get("/api/entities/acme/files"))
+    assert job["result"]["doc_id"] == document["doc_id"]
+    (hit,) = plain.search("acme", "Plover")["results"]
+    assert (hit["content"], hit["source"], hit["metadata"]) == (CHUNKS[0]["text"], "The board", {"page": 1})
+
+
+def test_chunks__are_waited_for_unless_told_otherwise(plain):
+    plain.create_entity("acme")
+    for query in ("", "?wait=true"):
+        assert ok(plain.post(f"/api/entities/acme/chunks{query}", json={"chunks": CHUNKS}))["doc_id"]
+    response = plain.post("/api/entities/acme/chunks?wait=perhaps", json={"chunks": CHUNKS})
+    assert response.status_code == 422
+    assert response.json()["detail"][0]["loc"] == ["query", "wait"]
+
+
+@pytest.mark.parametrize("chunks", [[], [{}], [{"text": 7}], [{"text": "a", "vector": [1, 2]}, {"text": "b"}]])
+def test_chunks__that_make_no_sense_are_no_job(plain, chunks):
+    plain.create_entity("acme")
+    response = plain.post("/api/entities/acme/chunks?wait=false", json={"chunks": chunks})
+    assert response.status_code == 422
+    assert ok(plain.get("/api/jobs"))["jobs"] == []
+
+
+def test_chunks__of_a_job_are_added_after_a_restart(start):
+    first = start("--model", "none")
+    first.create_entity("acme")
+    jobs = [ok(first.post("/api/entities/acme/chunks?wait=false",
+                          json={"chunks": [{"text": f"The Plover, trip {i}."}], "key": str(i)}))
+            for i in range(20)]
+    first.kill()
+    second = start("--model", "none")
+    for job in jobs:
+        assert ended(second, job["job_id"])["state"] == "done"
+    assert len(ok(second.get("/api/entities/acme/files"))) == 20
+
+
 def test_upload__waits_unless_told_otherwise(plain):
     plain.create_entity("acme")
     for query in ("", "?wait=true", "?wait=1"):
