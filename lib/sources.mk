@@ -253,6 +253,7 @@ ROOM_ingest := \
     document_change.c \
     document_commit.c \
     document_import.c \
+    document_name.c \
     document_prepare.c \
     document_read.c \
     document_upload.c \

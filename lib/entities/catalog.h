@@ -2,7 +2,7 @@
  * The catalog of an entity: what is held in memory to search it.
  *
  *   documents   ascending by first chunk     [doc A: chunks 0…4] [doc C: chunks 9…11]
- *   lookup      their rows by doc_id, key and digest
+ *   lookup      their rows by doc_id, key, digest and the name of their file
  *   alive       bit set of chunk numbers      0 1 2 3 4 9 10 11
  *   annotated   those of them that may have metadata of their own
  *   lexical     keyword index over the chunks' texts
@@ -52,7 +52,7 @@ typedef struct rsi_catalog {
     rsi_catalog_document *documents;
     size_t document_count;
     size_t document_capacity;
-    rsi_document_lookup lookup; /* all documents, by doc_id, key and sha256 */
+    rsi_document_lookup lookup; /* all documents, by doc_id, key, sha256 and stored_name */
     rsi_bitset alive;
     rsi_bitset annotated; /* chunks that may have metadata of their own */
     rsi_lexical *lexical;
@@ -93,9 +93,12 @@ const rsi_catalog_document *rsi_catalog_document_of(const rsi_catalog *catalog, 
 const rsi_catalog_document *rsi_catalog_find_document(const rsi_catalog *catalog,
                                                       const char *doc_id);
 
-/* The rows of an entity's documents that may have this doc_id, key or sha256, as far as commits have
- * reached what is in memory: all of them in a transaction, but for its own. False when that is not known
- * without a look at all documents. Takes the lock. */
+/* A name as documents are found by it, "stored_name": without the case of ASCII letters. */
+#define RSI_STORED_NAME_MAX 256
+void rsi_catalog_fold_name(char folded[RSI_STORED_NAME_MAX], const char *name);
+/* The rows of an entity's documents that may have this doc_id, key, sha256 or stored_name, as far
+ * as commits have reached what is in memory: all of them in a transaction, but for its own. False when
+ * that is not known without a look at all documents. Takes the lock. */
 #define RSI_CATALOG_CANDIDATES 16
 bool rsi_catalog_candidates(uint64_t rows[RSI_CATALOG_CANDIDATES], size_t *count, rsi_store *store,
                             const char *entity_id, const char *member, const char *value);

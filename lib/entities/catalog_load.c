@@ -62,6 +62,14 @@ size_t rsi_catalog_memory(const rsi_catalog *catalog)
 
 /* ---- documents ---- */
 
+void rsi_catalog_fold_name(char folded[RSI_STORED_NAME_MAX], const char *name)
+{
+    size_t i = 0;
+    for (; name[i] != '\0' && i < RSI_STORED_NAME_MAX - 1; i++)
+        folded[i] = (char)(name[i] >= 'A' && name[i] <= 'Z' ? name[i] - 'A' + 'a' : name[i]);
+    folded[i] = '\0';
+}
+
 static int note_values(rsi_catalog *catalog, uint64_t row, const rsi_json *value)
 {
     static const char *const members[] = {"doc_id", "key", "sha256"};
@@ -69,6 +77,12 @@ static int note_values(rsi_catalog *catalog, uint64_t row, const rsi_json *value
     for (size_t i = 0; status == RAGSTORE_OK && i < sizeof members / sizeof *members; i++)
         status = rsi_document_lookup_add(&catalog->lookup, members[i],
                                          rsi_json_get_text(value, members[i]), row);
+    const char *name = rsi_json_get_text(value, "stored_name");
+    if (status == RAGSTORE_OK && name != NULL) {
+        char folded[RSI_STORED_NAME_MAX];
+        rsi_catalog_fold_name(folded, name);
+        status = rsi_document_lookup_add(&catalog->lookup, "stored_name", folded, row);
+    }
     return status;
 }
 

@@ -14,53 +14,6 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
-#include <strings.h>
-
-#define NAME_ATTEMPTS 10000
-
-/* ---- a free name under uploads/ ---- */
-
-typedef struct name_search {
-    const char *name;
-    bool taken;
-} name_search;
-
-static int compare_name(void *user, uint64_t number, const char *json, size_t size)
-{
-    static const char member[] = "\"stored_name\":\"";
-    name_search *search = user;
-    (void)number;
-    if (search->taken || memmem(json, size, member, sizeof member - 1) == NULL)
-        return RAGSTORE_OK;
-    rsi_json *value;
-    int status = rsi_json_parse(&value, json, size, RSI_JSON_DEPTH_STORED);
-    if (status != RAGSTORE_OK)
-        return status;
-    const char *name = rsi_json_get_text(value, "stored_name");
-    /* some file systems fold case: names that differ in it only are the same there */
-    search->taken = name != NULL && strcasecmp(name, search->name) == 0;
-    rsi_json_free(value);
-    return RAGSTORE_OK;
-}
-
-static int choose_name(char name[256], rsi_store *store, const char *entity_id,
-                       const char *filename)
-{
-    for (unsigned attempt = 0; attempt < NAME_ATTEMPTS; attempt++) {
-        rsi_upload_name(name, filename == NULL ? "document" : filename, attempt);
-        name_search search = {name, false};
-        int status = rsi_storage_rows(store->storage, RSI_SPACE_ENTITIES, entity_id, 0, UINT64_MAX,
-                                      compare_name, &search);
-        if (status != RAGSTORE_OK)
-            return status;
-        rsi_path path = rsi_path_upload(entity_id, name);
-        if (!search.taken && !rsi_file_exists(rsi_storage_root(store->storage), path.text))
-            return RAGSTORE_OK;
-    }
-    return rsi_fail(RAGSTORE_E_CONFLICT, "ingest",
-                    "there are %d files named like \"%.200s\" already; use another name",
-                    NAME_ATTEMPTS, filename == NULL ? "document" : filename);
-}
 
 /* ---- rows ---- */
 
@@ -302,18 +255,20 @@ static int commit_fields(rsi_added *added, rsi_store *store, const rsi_entity_re
                          const rsi_document_fields *fields, const rsi_stored_document *old,
                          rsi_tx *tx)
 {
-    char name[256] = "";
+    char name[RSI_STORED_NAME_MAX] = "";
     uint64_t next = 0;
     rsi_catalog *catalog = NULL;
     int status = settle_id(added, old);
-    if (status == RAGSTORE_OK && origin->incoming != NULL)
-        status = choose_name(name, store, entity->id, fields->filename);
     if (status == RAGSTORE_OK)
         status = rsi_storage_row_count(NULL, &next, store->storage, RSI_SPACE_CHUNKS, entity->id);
     if (status == RAGSTORE_OK)
         status = rsi_catalog_acquire(&catalog, store, entity->id, entity->incarnation);
-    if (status != RAGSTORE_OK)
+    if (status == RAGSTORE_OK && origin->incoming != NULL) /* by what the catalog knows */
+        status = rsi_document_choose_name(name, store, entity->id, fields->filename);
+    if (status != RAGSTORE_OK) {
+        rsi_catalog_release(store, catalog);
         return status;
+    }
 
     int64_t recorded = entity->next_chunk > (int64_t)next ? entity->next_chunk : (int64_t)next;
     if (prepared->embedder != NULL)

@@ -128,6 +128,9 @@ int rsi_document_commit(rsi_added *added, rsi_store *store, const rsi_entity_rec
                         rsi_prepared *prepared, const rsi_origin *origin,
                         const rsi_document_fields *fields, const rsi_stored_document *old,
                         rsi_tx *tx);
+/* A name for its file that nothing under uploads/ has (document_name.c). CONFLICT: none is left. */
+int rsi_document_choose_name(char name[RSI_STORED_NAME_MAX], rsi_store *store,
+                             const char *entity_id, const char *filename);
 /* Put the removal of a document's chunks and file into a transaction. */
 int rsi_document_drop_parts(rsi_tx *tx, rsi_store *store, const rsi_entity_record *entity,
                             const rsi_stored_document *document);

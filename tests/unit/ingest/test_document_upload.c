@@ -1,5 +1,6 @@
 /* Uploads: bytes to disk, to text, to a commit; what is refused and what faults leave. */
 #include "document_fixture.h"
+#include "storage/base.h"
 
 static const char text[] = "Wings lift the aircraft.\n\nJets push it.\n";
 static const rsi_document_fields plain = {.filename = "wings.txt"};
@@ -47,6 +48,61 @@ static void ingest_document_upload__keeps_files_of_one_name_apart(void **state)
     assert_string_equal(out.data, "another text");
     rsi_bytes_free(&out);
     open_store_end(&s);
+}
+
+/* Upload a text of its own with much metadata. */
+static void upload_numbered(open_store *s, int number, const char *name)
+{
+    static char metadata[12000];
+    char line[64];
+    rsi_added added;
+    const rsi_document_fields fields = {.filename = name, .metadata_json = metadata};
+    const size_t size = (size_t)snprintf(line, sizeof line, "The winter of year %d.", number);
+    snprintf(metadata, sizeof metadata, "{\"remark\":\"%011900d\"}", number);
+    if (upload(&added, s, line, size, &fields) != RAGSTORE_OK)
+        fail_msg("%s", rsi_error_message());
+}
+
+/* The rows of all documents are 2 MiB of a file that is read a window at a time. */
+static void ingest_document_upload__finds_a_name_without_a_look_at_all(void **state)
+{
+    open_store s;
+    char name[32];
+    const uint64_t small_bytes = rsi_base_small_bytes;
+    rsi_base_small_bytes = 0;
+    open_store_begin(&s, state, NULL);
+    for (int i = 0; i < 200; i++) {
+        snprintf(name, sizeof name, "of its own %d.txt", i);
+        upload_numbered(&s, i, name);
+    }
+    assert_int_equal(rsi_storage_checkpoint(s.store->storage), 0);
+    const uint64_t reads = s.faults.counts[FAULT_READ];
+    upload_numbered(&s, 200, "another.txt");
+    assert_in_range(s.faults.counts[FAULT_READ] - reads, 0, 10);
+    open_store_end(&s);
+    rsi_base_small_bytes = small_bytes;
+}
+
+/* What it takes to add one of very many files of one name is not much more than for the first few. */
+static void ingest_document_upload__finds_a_name_among_many_of_one(void **state)
+{
+    open_store s;
+    uint64_t few = 0;
+    uint64_t many = 0;
+    char path[TEMPORARY_PATH_MAX];
+    fault_memory_install();
+    open_store_begin(&s, state, NULL);
+    for (int i = 0; i < 200; i++) {
+        const uint64_t calls = fault_memory_calls();
+        upload_numbered(&s, i, i % 2 == 0 ? "Same.txt" : "same.TXT");
+        *(i < 10 ? &few : &many) = fault_memory_calls() - calls;
+    }
+    assert_in_range(many, 1, few + few / 2);
+    temporary_join(path, state, "uploads/" ACME "/same (200).TXT");
+    assert_true(temporary_exists(path)); /* no number was left out */
+    assert_int_equal(count_uploads(state), 200);
+    open_store_end(&s);
+    fault_memory_restore();
 }
 
 static void ingest_document_upload__keeps_its_file_through_a_batch(void **state)
@@ -282,6 +338,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         FRESH(ingest_document_upload__in_pieces_gives_the_same_bytes),
         FRESH(ingest_document_upload__keeps_files_of_one_name_apart),
+        FRESH(ingest_document_upload__finds_a_name_without_a_look_at_all),
+        FRESH(ingest_document_upload__finds_a_name_among_many_of_one),
         FRESH(ingest_document_upload__keeps_its_file_through_a_batch),
         FRESH(ingest_document_upload__makes_any_file_name_safe),
         FRESH(ingest_document_upload__mends_what_was_lost_when_sent_again),
