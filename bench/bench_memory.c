@@ -6,7 +6,8 @@
  * The text is made up: 50,000 words as frequent as words are in English, in paragraphs; `line` has no
  * line end at all. It goes through the public upload calls in pieces of 1 MiB, so that the library
  * alone holds more of it. The peak is that of the resident set (VmHWM of Linux, set back at each
- * stage); `anonymous_mib` is what of it was no page of a file at the stage's end. `hashing` embeds by
+ * stage); `anonymous_mib` is what of it was no page of a file, at most, looked at every 2 ms. Pages
+ * of files the kernel takes away when somebody else needs the memory. `hashing` embeds by
  * ragstore_model_open_hashing() with 64 numbers a chunk.
  *
  * Prints one JSON object a line. What stays behind the commit is what is kept to search the entity:
@@ -16,6 +17,7 @@
 
 #include <ftw.h>
 #include <inttypes.h>
+#include <pthread.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -144,6 +146,40 @@ static uint64_t status_kib(const char *field)
     return kib;
 }
 
+static pthread_mutex_t sample_mutex = PTHREAD_MUTEX_INITIALIZER;
+static uint64_t most_anonymous_kib;
+
+static void take_sample(void)
+{
+    const uint64_t kib = status_kib("RssAnon");
+    pthread_mutex_lock(&sample_mutex);
+    if (kib > most_anonymous_kib)
+        most_anonymous_kib = kib;
+    pthread_mutex_unlock(&sample_mutex);
+}
+
+static void *sample_for_ever(void *user)
+{
+    const struct timespec wait = {.tv_nsec = 2000000};
+    (void)user;
+    for (;;) {
+        take_sample();
+        nanosleep(&wait, NULL);
+    }
+    return NULL;
+}
+
+/* The most since the last call. */
+static uint64_t end_of_samples(void)
+{
+    take_sample();
+    pthread_mutex_lock(&sample_mutex);
+    const uint64_t kib = most_anonymous_kib;
+    most_anonymous_kib = 0;
+    pthread_mutex_unlock(&sample_mutex);
+    return kib;
+}
+
 static void forget_peak(void)
 {
     FILE *file = fopen("/proc/self/clear_refs", "w");
@@ -159,6 +195,7 @@ typedef struct stages {
     char now[32];
     double begun;
     uint64_t highest_kib;
+    uint64_t highest_anonymous_kib;
 } stages;
 
 static void enter(stages *s, const char *stage)
@@ -166,15 +203,18 @@ static void enter(stages *s, const char *stage)
     if (strcmp(s->now, stage) == 0)
         return;
     const uint64_t peak = status_kib("VmHWM");
+    const uint64_t anonymous = end_of_samples();
     if (s->now[0] != '\0')
         printf("{\"bench\":\"memory\",\"kind\":\"%s\",\"megabytes\":%" PRIu64
                ",\"stage\":\"%s\",\"peak_mib\":%" PRIu64 ",\"anonymous_mib\":%" PRIu64
                ",\"seconds\":%.1f}\n",
-               s->kind, s->megabytes, s->now, peak >> 10, status_kib("RssAnon") >> 10,
+               s->kind, s->megabytes, s->now, peak >> 10, anonymous >> 10,
                now_s() - s->begun);
     fflush(stdout);
     if (peak > s->highest_kib)
         s->highest_kib = peak;
+    if (anonymous > s->highest_anonymous_kib)
+        s->highest_anonymous_kib = anonymous;
     forget_peak();
     s->begun = now_s();
     snprintf(s->now, sizeof s->now, "%s", stage);
@@ -225,6 +265,17 @@ static void add(ragstore_entity *entity, stages *s)
     ragstore_document_free(document);
 }
 
+static void find(ragstore_entity *entity)
+{
+    ragstore_result *result;
+    check(ragstore_entity_search(&result, entity, "badenli morsa tebaba", NULL));
+    if (ragstore_result_count(result) == 0) {
+        fprintf(stderr, "bench_memory: nothing was found\n");
+        exit(1);
+    }
+    ragstore_result_free(result);
+}
+
 int main(int argc, char **argv)
 {
     char place[1024];
@@ -234,6 +285,11 @@ int main(int argc, char **argv)
     snprintf(place, sizeof place, "%s/bench_memory-XXXXXX", argc > 4 ? argv[4] : "/tmp");
     if (mkdtemp(place) == NULL) {
         perror(place);
+        return 1;
+    }
+    pthread_t sampler;
+    if (pthread_create(&sampler, NULL, sample_for_ever, NULL) != 0) {
+        perror("a thread");
         return 1;
     }
     ragstore_store *store;
@@ -248,10 +304,20 @@ int main(int argc, char **argv)
     add(entity, &s);
     enter(&s, "export");
     check(ragstore_store_export(store));
+    enter(&s, "search");
+    find(entity);
+    enter(&s, "reopen");
+    ragstore_entity_free(entity);
+    check(ragstore_store_close(store));
+    check(ragstore_store_open(&store, place, &options));
+    check(ragstore_entity_open(&entity, store, "acme"));
+    enter(&s, "first search");
+    find(entity);
     enter(&s, "end");
     printf("{\"bench\":\"memory\",\"kind\":\"%s\",\"megabytes\":%" PRIu64 ",\"highest_mib\":%" PRIu64
-           ",\"kept_mib\":%" PRIu64 "}\n",
-           s.kind, s.megabytes, s.highest_kib >> 10, status_kib("RssAnon") >> 10);
+           ",\"highest_anonymous_mib\":%" PRIu64 ",\"kept_mib\":%" PRIu64 "}\n",
+           s.kind, s.megabytes, s.highest_kib >> 10, s.highest_anonymous_kib >> 10,
+           status_kib("RssAnon") >> 10);
     ragstore_entity_free(entity);
     check(ragstore_store_close(store));
     ragstore_model_free(model);

@@ -164,6 +164,7 @@ ROOM_lexical := \
     lexical.c \
     lexical_compact.c \
     lexical_read.c \
+    lexical_runs.c \
     lexical_write.c \
     phrase.c \
     postings.c \

@@ -85,14 +85,6 @@ static int export_index_if_any(rsi_store *store, rsi_catalog *catalog, rsi_expor
     return rsi_wrap(status, "write index.faiss of \"%s\"", catalog->entity_id);
 }
 
-static int write_lexical(rsi_store *store, rsi_catalog *catalog, rsi_export_scope scope)
-{
-    pthread_rwlock_rdlock(&catalog->lock);
-    int status = rsi_export_lexical_locked(store, catalog, scope);
-    pthread_rwlock_unlock(&catalog->lock);
-    return rsi_wrap(status, "write the keyword index of \"%s\"", catalog->entity_id);
-}
-
 static void encode_documents(rsi_bytes *out, const rsi_catalog *catalog)
 {
     rsi_bytes_append_text(out, "{\n");
@@ -140,7 +132,7 @@ int rsi_export_entity(rsi_store *store, const char *entity_id, rsi_export_scope 
         status = write_documents(store, catalog);
     }
     if (status == RAGSTORE_OK)
-        status = write_lexical(store, catalog, scope);
+        status = rsi_export_lexical(store, catalog, scope);
     if (status == RAGSTORE_OK)
         status = export_index_if_any(store, catalog, scope);
     rsi_catalog_release(store, catalog);

@@ -30,9 +30,9 @@ int rsi_export_faiss(bool *handled, rsi_store *store, rsi_catalog *catalog, rsi_
 void rsi_export_stamp_locked(char stamp[RSI_EXPORT_STAMP_MAX], const rsi_catalog *catalog);
 /* Write index.faiss, whatever its size. EMBEDDER for an entity without vectors. */
 int rsi_export_index(rsi_store *store, rsi_catalog *catalog);
-/* Write lexical.rsl if that is worth it, or remove that of a small entity. Under the lock, at least
- * shared. */
-int rsi_export_lexical_locked(rsi_store *store, rsi_catalog *catalog, rsi_export_scope scope);
+/* Write lexical.rsl if that is worth it, or remove that of a small entity (catalog_lexical.c). Takes
+ * the catalog's lock. */
+int rsi_export_lexical(rsi_store *store, rsi_catalog *catalog, rsi_export_scope scope);
 /* Write the files of all entities that need it, whatever their size. */
 int rsi_export_all(rsi_store *store);
 

@@ -13,6 +13,9 @@
  * the window when they are many. A window without needed terms is skipped unread. (Turtle and
  * Flood 1995, "MaxScore", with the block bounds of Ding and Suel 2011.)
  *
+ * Runs are searched one after the other, with the same weights and the same hits; what a chunk of a
+ * later one must have to enter is known by then.
+ *
  * Sums are whole numbers, the ideal score being SCALE, so that the order of adding does not show
  * in the scores. What a term gives to a chunk depends on two small numbers, mostly, and is looked
  * up in a table that is made for the query.
@@ -46,10 +49,19 @@ struct query_term {
     uint32_t bound; /* in the window at hand */
 };
 
+/* A term of the query, wherever it stands. */
+struct query_word {
+    rsi_met_term term;
+    float weight;
+};
+
 struct search {
     const rsi_lexical *index;
+    const rsi_lexical_run *run; /* that is searched */
     const rsi_bitset *allowed;
-    struct query_term *terms;
+    struct query_word *words;
+    size_t word_count;
+    struct query_term *terms; /* of the words, those that the run has */
     struct query_term **order; /* by bound, ascending */
     uint64_t *optional_bounds; /* [i]: the sum of the bounds of order[0..i) */
     size_t count;
@@ -101,7 +113,7 @@ static void offer(struct search *search, int64_t chunk, int64_t sum)
 
 struct query {
     const rsi_lexical *index;
-    uint32_t *numbers; /* of terms that are in the index; sorted, repeated as in the query */
+    rsi_met_term *met; /* terms that are in the index; sorted, repeated as in the query */
     size_t count;
     size_t capacity;
     size_t different;
@@ -109,12 +121,11 @@ struct query {
     double surplus; /* weights of what prefixes stand for, without the best of each */
 };
 
-static int note_number(struct query *query, uint32_t number)
+static int note_term(struct query *query, rsi_met_term term)
 {
-    if (!rsi_grow((void **)&query->numbers, &query->capacity, query->count + 1,
-                  sizeof *query->numbers))
+    if (!rsi_grow((void **)&query->met, &query->capacity, query->count + 1, sizeof *query->met))
         return RAGSTORE_E_NO_MEMORY;
-    query->numbers[query->count++] = number;
+    query->met[query->count++] = term;
     return RAGSTORE_OK;
 }
 
@@ -129,39 +140,37 @@ static int note_token(void *user, const rsi_token *token)
     }
     char key[RSI_KEY_MAX];
     size_t size = rsi_lexical_key(token, key);
-    uint32_t number = rsi_dictionary_find(&query->index->dictionary, key, size);
-    if (number == RSI_NO_TERM || query->index->terms[number].chunks == 0)
-        return RAGSTORE_OK;
-    return note_number(query, number);
+    const rsi_met_term term = rsi_lexical_find_term(query->index, key, size);
+    return rsi_lexical_chunks_with(query->index, term) == 0 ? RAGSTORE_OK : note_term(query, term);
 }
 
-static int compare_numbers(const void *a, const void *b)
+static int compare_terms(const void *a, const void *b)
 {
-    uint32_t left = *(const uint32_t *)a;
-    uint32_t right = *(const uint32_t *)b;
+    rsi_met_term left = *(const rsi_met_term *)a;
+    rsi_met_term right = *(const rsi_met_term *)b;
     return (left > right) - (left < right);
 }
 
 static void sort_terms(struct query *query)
 {
     if (query->count > 1)
-        qsort(query->numbers, query->count, sizeof *query->numbers, compare_numbers);
+        qsort(query->met, query->count, sizeof *query->met, compare_terms);
     for (size_t i = 0; i < query->count; i++)
-        if (i == 0 || query->numbers[i] != query->numbers[i - 1])
+        if (i == 0 || query->met[i] != query->met[i - 1])
             query->different++;
 }
 
 /* The most frequent terms that begin with a prefix. */
 struct completion {
-    uint32_t terms[COMPLETIONS_MAX]; /* by chunks, most first */
+    rsi_met_term terms[COMPLETIONS_MAX]; /* by chunks, most first */
+    uint64_t chunks[COMPLETIONS_MAX];
     size_t count;
 };
 
-static void complete_with(struct completion *completion, const rsi_lexical *index, uint32_t term)
+static void complete_with(struct completion *completion, rsi_met_term term, uint64_t chunks)
 {
-    const uint32_t chunks = index->terms[term].chunks;
     size_t at = completion->count;
-    while (at > 0 && index->terms[completion->terms[at - 1]].chunks < chunks)
+    while (at > 0 && completion->chunks[at - 1] < chunks)
         at--;
     if (at == COMPLETIONS_MAX)
         return;
@@ -169,8 +178,29 @@ static void complete_with(struct completion *completion, const rsi_lexical *inde
         completion->count == COMPLETIONS_MAX ? COMPLETIONS_MAX - 1 : completion->count;
     memmove(completion->terms + at + 1, completion->terms + at,
             (kept - at) * sizeof *completion->terms);
+    memmove(completion->chunks + at + 1, completion->chunks + at,
+            (kept - at) * sizeof *completion->chunks);
     completion->terms[at] = term;
+    completion->chunks[at] = chunks;
     completion->count = kept + 1;
+}
+
+/* Complete a prefix with the terms that were first met in a run. */
+static void complete_from(struct completion *completion, const rsi_lexical *index, size_t at,
+                          rsi_slice prefix)
+{
+    const rsi_lexical_run *run = &index->runs[at];
+    for (uint32_t number = 0; number < run->dictionary.count; number++) {
+        const rsi_slice text = rsi_dictionary_term(&run->dictionary, number);
+        const rsi_met_term term = (rsi_met_term)at << 32 | number;
+        if (text.size < prefix.size || memcmp(text.data, prefix.data, prefix.size) != 0 ||
+            run->terms[number].stop ||
+            (at > 0 && rsi_lexical_find_term(index, text.data, text.size) != term))
+            continue;
+        const uint64_t chunks = rsi_lexical_chunks_with(index, term);
+        if (chunks > 0)
+            complete_with(completion, term, chunks);
+    }
 }
 
 static int note_prefix(struct query *query, bool accents_first, rsi_slice prefix)
@@ -179,20 +209,16 @@ static int note_prefix(struct query *query, bool accents_first, rsi_slice prefix
     struct completion completion = {.count = 0};
     char folded[RSI_TERM_MAX];
     const size_t size = rsi_fold(prefix.data, prefix.size, accents_first, folded);
-    for (uint32_t term = 0; size > 0 && term < index->dictionary.count; term++) {
-        rsi_slice text = rsi_dictionary_term(&index->dictionary, term);
-        if (text.size >= size && memcmp(text.data, folded, size) == 0 &&
-            index->terms[term].chunks > 0 && !index->terms[term].stop)
-            complete_with(&completion, index, term);
-    }
+    for (size_t run = 0; size > 0 && run < index->run_count; run++)
+        complete_from(&completion, index, run, (rsi_slice){folded, size});
     double best = 0;
     double sum = 0;
     int status = RAGSTORE_OK;
     for (size_t i = 0; i < completion.count && status == RAGSTORE_OK; i++) {
-        const double weight = rsi_lexical_term_idf(index, completion.terms[i]) * (K1 + 1);
+        const double weight = rsi_lexical_idf_of(index, completion.chunks[i]) * (K1 + 1);
         sum += weight;
         best = weight > best ? weight : best;
-        status = note_number(query, completion.terms[i]);
+        status = note_term(query, completion.terms[i]);
     }
     query->surplus += sum - best;
     return status;
@@ -253,7 +279,7 @@ static void add_dense(struct search *search, float weight, rsi_cursor *cursor, u
                       uint32_t to)
 {
     const unsigned char *block = cursor->at;
-    const uint32_t *lengths = search->index->slots.lengths + cursor->base;
+    const uint32_t *lengths = search->run->slots.lengths + cursor->base;
     int32_t *sums = search->sums;
     const uint32_t shift = cursor->base - from; /* modulo 2³², as is its use */
     uint32_t end = cursor->postings->blocks[cursor->block].last_slot < to
@@ -270,7 +296,7 @@ static void add_dense(struct search *search, float weight, rsi_cursor *cursor, u
 /* Add what a term gives to each chunk of the window. */
 static void add_term(struct search *search, struct query_term *term, uint32_t from, uint32_t to)
 {
-    const uint32_t *lengths = search->index->slots.lengths;
+    const uint32_t *lengths = search->run->slots.lengths;
     rsi_cursor cursor = term->cursor;
     rsi_cursor_advance(&cursor, from);
     while (cursor.slot < to) {
@@ -288,7 +314,7 @@ static void add_term(struct search *search, struct query_term *term, uint32_t fr
 /* Complete a chunk's score with the optional terms, strongest first, while it can still enter. */
 static void complete(struct search *search, uint32_t slot, uint64_t sum, size_t left)
 {
-    const rsi_chunk_slots *slots = &search->index->slots;
+    const rsi_chunk_slots *slots = &search->run->slots;
     int64_t chunk = slots->chunks[slot];
     if (chunk < 0 || (search->allowed != NULL && !rsi_bitset_has(search->allowed, chunk)))
         return;
@@ -349,7 +375,7 @@ static size_t list_candidates(struct search *search, uint32_t width, uint64_t re
 static size_t postings_in(const struct search *search, const struct query_term *term,
                           uint32_t width)
 {
-    return (size_t)((uint64_t)term->cursor.postings->count * width / search->index->slots.count);
+    return (size_t)((uint64_t)term->cursor.postings->count * width / search->run->slots.count);
 }
 
 static void search_window(struct search *search, uint32_t from, uint32_t to)
@@ -389,16 +415,15 @@ static uint32_t next_slot(const struct search *search, uint32_t from)
     return next;
 }
 
-static void search_all(struct search *search)
+static void search_run(struct search *search)
 {
-    uint32_t end = (uint32_t)search->index->slots.count;
+    uint32_t end = (uint32_t)search->run->slots.count;
     uint32_t from = 0;
     while ((from = next_slot(search, from)) < end) {
         uint32_t to = end - from > WINDOW ? from + WINDOW : end;
         search_window(search, from, to);
         from = to;
     }
-    rsi_top_sort(&search->top);
 }
 
 /* ---- the whole ---------------------------------------------------------------------- */
@@ -406,8 +431,19 @@ static void search_all(struct search *search)
 /* How many sums a search looks at: there may be fewer slots than a window has. */
 static size_t count_sums(const rsi_lexical *index)
 {
-    const size_t slots = (index->slots.count + GROUP - 1) / GROUP * GROUP;
+    size_t most = 0;
+    for (size_t run = 0; run < index->run_count; run++)
+        most = index->runs[run].slots.count > most ? index->runs[run].slots.count : most;
+    const size_t slots = (most + GROUP - 1) / GROUP * GROUP;
     return slots < WINDOW ? slots : WINDOW;
+}
+
+static double mean_length(const rsi_lexical *index)
+{
+    uint64_t length = 0;
+    for (size_t run = 0; run < index->run_count; run++)
+        length += index->runs[run].slots.total_length;
+    return (double)length / (double)rsi_lexical_count(index);
 }
 
 /* Room for a search. NULL, or members that are NULL, when memory is short. */
@@ -420,21 +456,29 @@ static struct search *make_search(const rsi_lexical *index, const struct query *
     memset(search, 0, offsetof(struct search, sums));
     memset(search->sums, 0, count_sums(index) * sizeof *search->sums);
     search->index = index;
-    search->count = count;
+    search->word_count = count;
+    search->words = rsi_alloc_array(count, sizeof *search->words);
     search->terms = rsi_alloc_array(count, sizeof *search->terms);
     search->order = rsi_alloc_array(count, sizeof *search->order);
     search->optional_bounds = rsi_alloc_array(count + 1, sizeof *search->optional_bounds);
-    double mean = (double)index->slots.total_length / (double)index->slots.alive;
+    double mean = mean_length(index);
     search->flat = (float)(K1 * (1 - B));
     search->slope = mean > 0 ? (float)(K1 * B / mean) : 0;
     fill_shares(search);
     return search;
 }
 
+static bool has_all(const struct search *search)
+{
+    return search != NULL && search->words != NULL && search->terms != NULL &&
+           search->order != NULL && search->optional_bounds != NULL;
+}
+
 static void free_search(struct search *search)
 {
     if (search == NULL)
         return;
+    rsi_free(search->words);
     rsi_free(search->terms);
     rsi_free(search->order);
     rsi_free(search->optional_bounds);
@@ -444,14 +488,16 @@ static void free_search(struct search *search)
 static double weigh(const struct search *search, const struct query *query, size_t *next)
 {
     size_t first = *next;
-    uint32_t number = query->numbers[first];
-    while (*next < query->count && query->numbers[*next] == number)
+    const rsi_met_term term = query->met[first];
+    while (*next < query->count && query->met[*next] == term)
         ++*next;
-    return (double)(*next - first) * rsi_lexical_term_idf(search->index, number) * (K1 + 1);
+    return (double)(*next - first) *
+           rsi_lexical_idf_of(search->index, rsi_lexical_chunks_with(search->index, term)) *
+           (K1 + 1);
 }
 
-/* The terms' cursors and weights; returns what no chunk can reach. */
-static double place_terms(struct search *search, const struct query *query)
+/* The words and their weights; returns what no chunk can reach. */
+static double place_words(struct search *search, const struct query *query)
 {
     double ideal = 0;
     size_t next = 0;
@@ -459,14 +505,29 @@ static double place_terms(struct search *search, const struct query *query)
         ideal += weigh(search, query, &next);
     search->unit = ideal / SCALE;
     next = 0;
-    for (size_t i = 0; i < search->count; i++) {
-        struct query_term *term = &search->terms[i];
-        uint32_t number = query->numbers[next];
-        term->weight = (float)(weigh(search, query, &next) / search->unit);
-        term->cursor = rsi_cursor_begin(&search->index->terms[number].postings);
-        search->order[i] = term;
+    for (size_t i = 0; i < search->word_count; i++) {
+        struct query_word *word = &search->words[i];
+        word->term = query->met[next];
+        word->weight = (float)(weigh(search, query, &next) / search->unit);
     }
     return ideal;
+}
+
+/* Turn to a run, with those of the words that it has. */
+static void enter_run(struct search *search, size_t run)
+{
+    search->run = &search->index->runs[run];
+    search->count = 0;
+    for (size_t i = 0; i < search->word_count; i++) {
+        const struct query_word *word = &search->words[i];
+        const uint32_t number = rsi_lexical_term_in(search->index, word->term, run);
+        if (number == RSI_NO_TERM)
+            continue;
+        struct query_term *term = &search->terms[search->count];
+        term->weight = word->weight;
+        term->cursor = rsi_cursor_begin(&search->run->terms[number].postings);
+        search->order[search->count++] = term;
+    }
 }
 
 int rsi_lexical_search_words(rsi_hit *hits, size_t *count, float *ideal, const rsi_lexical *index,
@@ -480,21 +541,23 @@ int rsi_lexical_search_words(rsi_hit *hits, size_t *count, float *ideal, const r
     if (status != RAGSTORE_OK || query.count == 0)
         goto cleanup;
     search = make_search(index, &query);
-    if (search == NULL || search->terms == NULL || search->order == NULL ||
-        search->optional_bounds == NULL) {
+    if (!has_all(search)) {
         status = RAGSTORE_E_NO_MEMORY;
         goto cleanup;
     }
     search->allowed = allowed;
-    *ideal = (float)(place_terms(search, &query) - query.surplus);
+    *ideal = (float)(place_words(search, &query) - query.surplus);
     rsi_top_init(&search->top, hits, k);
-    if (k > 0)
-        search_all(search);
+    for (size_t run = 0; k > 0 && run < index->run_count; run++) {
+        enter_run(search, run);
+        search_run(search);
+    }
+    rsi_top_sort(&search->top);
     *count = search->top.count;
 
 cleanup:
     free_search(search);
-    rsi_free(query.numbers);
+    rsi_free(query.met);
     return status;
 }
 
@@ -512,21 +575,31 @@ struct having {
     rsi_bitset *left; /* the chunks that have all terms so far */
 };
 
+/* Add the chunks of a run that have a term, out of those that are left. */
+static int add_those_with(rsi_bitset *with, const rsi_lexical_run *run, uint32_t number,
+                          const rsi_bitset *left)
+{
+    const rsi_chunk_slots *slots = &run->slots;
+    int status = RAGSTORE_OK;
+    rsi_cursor cursor = rsi_cursor_begin(&run->terms[number].postings);
+    for (; cursor.slot != RSI_NO_SLOT && status == RAGSTORE_OK; rsi_cursor_next(&cursor))
+        if (slots->chunks[cursor.slot] >= 0 && rsi_bitset_has(left, slots->chunks[cursor.slot]))
+            status = rsi_bitset_add(with, slots->chunks[cursor.slot]);
+    return status;
+}
+
 static int keep_those_with(void *user, const rsi_token *token)
 {
     const struct having *having = user;
-    const rsi_chunk_slots *slots = &having->index->slots;
     rsi_bitset with = {0};
     int status = RAGSTORE_OK;
     char key[RSI_KEY_MAX];
     size_t size = rsi_lexical_key(token, key);
-    uint32_t number = rsi_dictionary_find(&having->index->dictionary, key, size);
-    if (number != RSI_NO_TERM) {
-        rsi_cursor cursor = rsi_cursor_begin(&having->index->terms[number].postings);
-        for (; cursor.slot != RSI_NO_SLOT && status == RAGSTORE_OK; rsi_cursor_next(&cursor))
-            if (slots->chunks[cursor.slot] >= 0 &&
-                rsi_bitset_has(having->left, slots->chunks[cursor.slot]))
-                status = rsi_bitset_add(&with, slots->chunks[cursor.slot]);
+    const rsi_met_term term = rsi_lexical_find_term(having->index, key, size);
+    for (size_t i = 0; i < having->index->run_count && status == RAGSTORE_OK; i++) {
+        const uint32_t number = rsi_lexical_term_in(having->index, term, i);
+        if (number != RSI_NO_TERM)
+            status = add_those_with(&with, &having->index->runs[i], number, having->left);
     }
     rsi_bitset_intersect(having->left, &with);
     rsi_bitset_free(&with);

@@ -1,6 +1,6 @@
 /*
  * The BM25 index: making, adding, removing. See lexical.h for the interface, lexical_index.h
- * for the parts, bm25.c for searching.
+ * for the parts, lexical_runs.c for the files that most of a large one is in, bm25.c for searching.
  *
  * Adding has two halves: everything that can fail (analysis, new terms, room in every list),
  * then what cannot (appending). New terms of a failed half stay in the dictionary without
@@ -40,8 +40,11 @@ int rsi_lexical_create(rsi_lexical **out, const char *language)
         goto cleanup;
     /* a language that the analyzer knows is short enough */
     strncpy(index->language, language, sizeof index->language - 1);
-    status = rsi_random(&index->dictionary.seed, sizeof index->dictionary.seed);
-    index->cache.seed = index->dictionary.seed;
+    index->run_bytes = rsi_lexical_run_bytes;
+    status = rsi_random(&index->seed, sizeof index->seed);
+    index->cache.seed = index->seed;
+    if (status == RAGSTORE_OK)
+        status = rsi_lexical_begin_run(index);
 
 cleanup:
     if (status != RAGSTORE_OK)
@@ -55,14 +58,11 @@ void rsi_lexical_free(rsi_lexical *index)
 {
     if (index == NULL)
         return;
-    for (size_t i = 0; i < index->dictionary.count; i++)
-        rsi_postings_free(&index->terms[i].postings);
-    rsi_free(index->borrowed_bytes);
-    rsi_free(index->borrowed_blocks);
-    rsi_free(index->terms);
+    for (size_t i = 0; i < index->run_count; i++)
+        rsi_lexical_run_free(&index->runs[i], index->root);
+    rsi_free(index->runs);
+    rsi_free(index->place);
     rsi_free(index->touched);
-    rsi_chunk_slots_free(&index->slots);
-    rsi_dictionary_free(&index->dictionary);
     rsi_word_cache_free(&index->cache);
     rsi_analyzer_close(&index->analyzer);
     rsi_free(index);
@@ -70,15 +70,20 @@ void rsi_lexical_free(rsi_lexical *index)
 
 size_t rsi_lexical_count(const rsi_lexical *index)
 {
-    return index->slots.alive;
+    size_t count = 0;
+    for (size_t i = 0; i < index->run_count; i++)
+        count += index->runs[i].slots.alive;
+    return count;
 }
 
 size_t rsi_lexical_memory(const rsi_lexical *index)
 {
-    return sizeof *index + index->cache.size * sizeof *index->cache.entries +
-           rsi_dictionary_memory(&index->dictionary) +
-           index->terms_capacity * sizeof *index->terms + index->postings_memory +
-           rsi_chunk_slots_memory(&index->slots) + index->touched_capacity * sizeof *index->touched;
+    size_t bytes = sizeof *index + index->cache.size * sizeof *index->cache.entries +
+                   index->touched_capacity * sizeof *index->touched +
+                   index->run_count * sizeof *index->runs;
+    for (size_t i = 0; i < index->run_count; i++)
+        bytes += rsi_lexical_run_memory(&index->runs[i]);
+    return bytes;
 }
 
 size_t rsi_lexical_key(const rsi_token *token, char key[RSI_KEY_MAX])
@@ -89,19 +94,19 @@ size_t rsi_lexical_key(const rsi_token *token, char key[RSI_KEY_MAX])
     return mark + token->size;
 }
 
-double rsi_lexical_term_idf(const rsi_lexical *index, uint32_t term)
+double rsi_lexical_idf_of(const rsi_lexical *index, uint64_t chunks)
 {
-    if (term == RSI_NO_TERM || index->terms[term].chunks == 0)
+    if (chunks == 0)
         return 0;
-    double with = index->terms[term].chunks;
-    double all = (double)index->slots.alive;
+    double with = (double)chunks;
+    double all = (double)rsi_lexical_count(index);
     return log(1 + (all - with + 0.5) / (with + 0.5));
 }
 
 float rsi_lexical_idf(const rsi_lexical *index, const char *term, size_t term_size)
 {
-    uint32_t number = rsi_dictionary_find(&index->dictionary, term, term_size);
-    return (float)rsi_lexical_term_idf(index, number);
+    const rsi_met_term met = rsi_lexical_find_term(index, term, term_size);
+    return (float)rsi_lexical_idf_of(index, rsi_lexical_chunks_with(index, met));
 }
 
 /* ---- adding ------------------------------------------------------------------------- */
@@ -109,6 +114,7 @@ float rsi_lexical_idf(const rsi_lexical *index, const char *term, size_t term_si
 /* A chunk on its way in. */
 struct addition {
     rsi_lexical *index;
+    rsi_lexical_run *run; /* the open one */
     size_t touched; /* different terms so far */
     uint32_t length;
     size_t tokens; /* of the segment at hand */
@@ -118,7 +124,7 @@ struct addition {
 static int count_term(struct addition *addition, uint32_t number)
 {
     rsi_lexical *index = addition->index;
-    rsi_term *term = &index->terms[number];
+    rsi_term *term = &addition->run->terms[number];
     if (term->pending == 0) {
         if (addition->touched == index->touched_capacity &&
             !rsi_grow((void **)&index->touched, &index->touched_capacity, addition->touched + 1,
@@ -134,18 +140,18 @@ static int count_term(struct addition *addition, uint32_t number)
 static int count_token(void *user, const rsi_token *token)
 {
     struct addition *addition = user;
-    rsi_lexical *index = addition->index;
+    rsi_lexical_run *run = addition->run;
     char key[RSI_KEY_MAX];
     size_t size = rsi_lexical_key(token, key);
-    size_t before = index->dictionary.count;
-    if (!rsi_grow((void **)&index->terms, &index->terms_capacity, before + 1, sizeof *index->terms))
+    size_t before = run->dictionary.count;
+    if (!rsi_grow((void **)&run->terms, &run->terms_capacity, before + 1, sizeof *run->terms))
         return RAGSTORE_E_NO_MEMORY;
     uint32_t number;
-    int status = rsi_dictionary_add(&index->dictionary, key, size, &number);
+    int status = rsi_dictionary_add(&run->dictionary, key, size, &number);
     if (status != RAGSTORE_OK)
         return status;
     if (number == before)
-        index->terms[number] = (rsi_term){.stop = token->stop};
+        run->terms[number] = (rsi_term){.stop = token->stop};
     addition->tokens++;
     addition->last_term = number;
     return count_term(addition, number);
@@ -194,17 +200,18 @@ static int count_terms(struct addition *addition, const char *text, size_t size)
                 return status;
         }
     } while (count == WORDS_AT_ONCE);
-    return rsi_word_cache_fit(&index->cache, index->dictionary.count);
+    return rsi_word_cache_fit(&index->cache, addition->run->dictionary.count);
 }
 
 static int make_room(struct addition *addition)
 {
-    rsi_lexical *index = addition->index;
-    int status = rsi_chunk_slots_reserve(&index->slots, addition->touched);
+    const rsi_lexical *index = addition->index;
+    rsi_lexical_run *run = addition->run;
+    int status = rsi_chunk_slots_reserve(&run->slots, addition->touched);
     for (size_t i = 0; i < addition->touched && status == RAGSTORE_OK; i++) {
-        rsi_postings *postings = &index->terms[index->touched[i]].postings;
+        rsi_postings *postings = &run->terms[index->touched[i]].postings;
         if (!rsi_postings_has_room(postings))
-            status = rsi_postings_reserve(postings, &index->postings_memory);
+            status = rsi_postings_reserve(postings, &run->postings_memory);
         __builtin_prefetch(rsi_postings_bytes(postings) + postings->size, 1);
     }
     return status;
@@ -213,11 +220,12 @@ static int make_room(struct addition *addition)
 /* Cannot fail. */
 static void enter_chunk(struct addition *addition, int64_t chunk)
 {
-    rsi_lexical *index = addition->index;
-    uint32_t slot = rsi_chunk_slots_append(&index->slots, chunk, index->touched, addition->touched,
+    const rsi_lexical *index = addition->index;
+    rsi_lexical_run *run = addition->run;
+    uint32_t slot = rsi_chunk_slots_append(&run->slots, chunk, index->touched, addition->touched,
                                            addition->length);
     for (size_t i = 0; i < addition->touched; i++) {
-        rsi_term *term = &index->terms[index->touched[i]];
+        rsi_term *term = &run->terms[index->touched[i]];
         rsi_postings_append(&term->postings, slot, term->pending, addition->length);
         term->chunks++;
     }
@@ -231,70 +239,79 @@ int rsi_lexical_add(rsi_lexical *index, int64_t chunk, const char *text, size_t 
     if (size > INT32_MAX)
         return rsi_fail(RAGSTORE_E_TOO_LARGE, "lexical", "chunk %lld has %zu bytes of text",
                         (long long)chunk, size);
-    if (rsi_chunk_slots_find(&index->slots, chunk) != RSI_NO_SLOT)
+    uint32_t slot;
+    if (rsi_lexical_run_of(index, chunk, &slot) != NULL)
         return rsi_fail(RAGSTORE_E_EXISTS, "lexical", "chunk %lld is in the keyword index already",
                         (long long)chunk);
-    struct addition addition = {.index = index};
+    struct addition addition = {.index = index, .run = rsi_lexical_open_run(index)};
     int status = count_terms(&addition, text, size);
     if (status == RAGSTORE_OK)
         status = make_room(&addition);
     if (status == RAGSTORE_OK)
         enter_chunk(&addition, chunk);
     for (size_t i = 0; i < addition.touched; i++)
-        index->terms[index->touched[i]].pending = 0;
+        addition.run->terms[index->touched[i]].pending = 0;
+    if (status == RAGSTORE_OK)
+        rsi_lexical_put_away(index);
     return status;
 }
 
 /* ---- removing ----------------------------------------------------------------------- */
 
-static void remove_slot(rsi_lexical *index, uint32_t slot)
+static void remove_slot(rsi_lexical_run *run, uint32_t slot)
 {
-    rsi_chunk_slots *slots = &index->slots;
+    rsi_chunk_slots *slots = &run->slots;
     const unsigned char *at = rsi_chunk_slots_terms(slots, slot);
     const unsigned char *end = rsi_chunk_slots_terms_end(slots, slot);
     while (at < end)
-        index->terms[rsi_take_packed(&at)].chunks--;
+        run->terms[rsi_take_packed(&at)].chunks--;
     rsi_chunk_slots_remove(slots, slot);
 }
 
-static void compact_if_worth_it(rsi_lexical *index)
+/* A run in a file is as it is until lexical.rsl is written again. */
+static void compact_if_worth_it(rsi_lexical *index, rsi_lexical_run *run)
 {
-    size_t dead = index->slots.count - index->slots.alive;
-    if (dead >= COMPACT_MIN_SLOTS && dead >= index->slots.count / COMPACT_SHARE)
-        rsi_lexical_compact(index);
+    size_t dead = run->slots.count - run->slots.alive;
+    if (run->view == NULL && dead >= COMPACT_MIN_SLOTS && dead >= run->slots.count / COMPACT_SHARE)
+        rsi_lexical_compact(index, run);
 }
 
 void rsi_lexical_remove(rsi_lexical *index, int64_t chunk)
 {
-    uint32_t slot = rsi_chunk_slots_find(&index->slots, chunk);
-    if (slot == RSI_NO_SLOT)
+    uint32_t slot;
+    rsi_lexical_run *run = rsi_lexical_run_of(index, chunk, &slot);
+    if (run == NULL)
         return;
-    remove_slot(index, slot);
-    compact_if_worth_it(index);
+    remove_slot(run, slot);
+    compact_if_worth_it(index, run);
 }
 
 void rsi_lexical_keep(rsi_lexical *index, const rsi_bitset *wanted)
 {
-    const rsi_chunk_slots *slots = &index->slots;
-    for (uint32_t slot = 0; slot < slots->count; slot++)
-        if (slots->chunks[slot] >= 0 && !rsi_bitset_has(wanted, slots->chunks[slot]))
-            remove_slot(index, slot);
-    compact_if_worth_it(index);
+    for (size_t i = 0; i < index->run_count; i++) {
+        rsi_lexical_run *run = &index->runs[i];
+        for (uint32_t slot = 0; slot < run->slots.count; slot++)
+            if (run->slots.chunks[slot] >= 0 && !rsi_bitset_has(wanted, run->slots.chunks[slot]))
+                remove_slot(run, slot);
+        compact_if_worth_it(index, run);
+    }
 }
 
 void rsi_lexical_set_mark(rsi_lexical *index, int64_t chunk, uint32_t mark)
 {
-    uint32_t slot = rsi_chunk_slots_find(&index->slots, chunk);
-    if (slot != RSI_NO_SLOT)
-        index->slots.marks[slot] = mark;
+    uint32_t slot;
+    rsi_lexical_run *run = rsi_lexical_run_of(index, chunk, &slot);
+    if (run != NULL)
+        run->slots.marks[slot] = mark;
 }
 
 bool rsi_lexical_mark(const rsi_lexical *index, int64_t chunk, uint32_t *mark)
 {
-    uint32_t slot = rsi_chunk_slots_find(&index->slots, chunk);
-    if (slot != RSI_NO_SLOT)
-        *mark = index->slots.marks[slot];
-    return slot != RSI_NO_SLOT;
+    uint32_t slot;
+    const rsi_lexical_run *run = rsi_lexical_run_of(index, chunk, &slot);
+    if (run != NULL)
+        *mark = run->slots.marks[slot];
+    return run != NULL;
 }
 
 /* ---- analysis alone ----------------------------------------------------------------- */

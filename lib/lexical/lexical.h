@@ -1,5 +1,6 @@
 /*
- * Keyword search: a BM25 index over the chunks of one entity, held in memory.
+ * Keyword search: a BM25 index over the chunks of one entity, held in memory or, when it is large,
+ * mostly in files that are mapped.
  *
  * Derived data: it is built from chunk texts whenever it is needed and can be thrown
  * away at any time. Not locked: its owner lets one thread change it or many read it.
@@ -17,6 +18,8 @@
 
 typedef struct rsi_lexical rsi_lexical;
 
+struct rsi_root;
+
 /*
  * language: a Snowball name such as "english", "none" for no stemming and no stop words, or
  * "auto", which treats each word by its script: English for Latin letters, Russian for Cyrillic
@@ -26,6 +29,15 @@ typedef struct rsi_lexical rsi_lexical;
 int rsi_lexical_check_language(const char *language);
 int rsi_lexical_create(rsi_lexical **out, const char *language);
 void rsi_lexical_free(rsi_lexical *index); /* NULL is fine */
+
+/*
+ * Keep no more than about rsi_lexical_run_bytes of it in memory, the rest in files without a name,
+ * made beside `place`, below `root`, which outlives the index. What cannot be written (the disk is
+ * full, the store is only read) stays in memory.
+ */
+int rsi_lexical_put_away_beside(rsi_lexical *index, struct rsi_root *root, const char *place);
+/* Set by tests before there is an index. */
+extern size_t rsi_lexical_run_bytes;
 
 /*
  * Add a chunk that is not in the index yet (EXISTS) and not negative. text: UTF-8; invalid bytes
@@ -47,7 +59,7 @@ void rsi_lexical_set_mark(rsi_lexical *index, int64_t chunk, uint32_t mark);
 bool rsi_lexical_mark(const rsi_lexical *index, int64_t chunk, uint32_t *mark);
 
 size_t rsi_lexical_count(const rsi_lexical *index);  /* chunks */
-size_t rsi_lexical_memory(const rsi_lexical *index); /* bytes, about */
+size_t rsi_lexical_memory(const rsi_lexical *index); /* bytes, about; not of mapped files */
 
 /*
  * The best k chunks of `allowed` (NULL: of all) for a query, best first, into hits[0..k).

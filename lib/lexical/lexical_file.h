@@ -42,6 +42,14 @@
 /* Write an index, without what removed chunks left. The old file stays on failure. */
 int rsi_lexical_write(const rsi_lexical *index, rsi_root *root, const char *path,
                       const char *incarnation);
+/* The same; a large one is also read again, to be searched in place of the index, which takes memory
+ * or lies in many pieces. *renewed: that one, or NULL. */
+int rsi_lexical_renew(rsi_lexical **renewed, const rsi_lexical *index, rsi_root *root,
+                      const char *path, const char *incarnation);
+
+/* From how many bytes on a file is mapped rather than read into memory. Set by tests before one is
+ * read. */
+extern uint64_t rsi_lexical_mapped_from;
 
 /*
  * Read an index. NOT_FOUND: there is no file, or one of another incarnation, language, analysis or

@@ -1,4 +1,5 @@
-/* The header of lexical.rsl and the place of its parts: see lexical_file.h. */
+/* The header of lexical.rsl and the place of its parts, and what writes and reads them: see
+ * lexical_file.h. */
 #ifndef RSI_LEXICAL_LEXICAL_LAYOUT_H
 #define RSI_LEXICAL_LEXICAL_LAYOUT_H
 
@@ -64,5 +65,21 @@ static inline uint64_t rsi_lexical_checks(uint64_t body)
 {
     return (body + RSI_LEXICAL_CHECKED - 1) / RSI_LEXICAL_CHECKED;
 }
+
+/* Where a file is, and whose. */
+typedef struct rsi_lexical_place {
+    rsi_root *root;
+    const char *path;
+    const char *incarnation;
+    const char *language;
+} rsi_lexical_place;
+
+/* Write runs as one. A new file; on failure there may be a part of it. */
+int rsi_lexical_write_runs(const rsi_lexical_place *place, const rsi_lexical_run *runs,
+                           size_t count, bool flush);
+/* Read a file as a run with the hashes of `seed`: into memory, or mapped when it has `mapped_from`
+ * bytes or more. As rsi_lexical_read(). */
+int rsi_lexical_read_run(rsi_lexical_run *out, const rsi_lexical_place *place, uint64_t seed,
+                         uint64_t mapped_from);
 
 #endif

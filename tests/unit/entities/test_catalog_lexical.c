@@ -2,6 +2,7 @@
 #include "entities_fixture.h"
 
 #include "files/files.h"
+#include "lexical/lexical_file.h"
 #include "lexical/lexical_layout.h"
 
 #define FILE_PATH "entity_scoped/entities/" ACME "/lexical.rsl"
@@ -300,5 +301,8 @@ int main(void)
         WITH_FILES(entities_lexical__analyses_chunks_again_that_are_not_as_marked),
         WITH_FILES(entities_lexical__survives_each_fault_while_it_is_read),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    const int failed = cmocka_run_group_tests_name("in memory", tests, NULL, NULL);
+    rsi_lexical_mapped_from = 0;
+    rsi_lexical_run_bytes = 2000;
+    return failed + cmocka_run_group_tests_name("in files", tests, NULL, NULL);
 }

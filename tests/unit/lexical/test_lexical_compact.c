@@ -42,9 +42,9 @@ static void lexical_compact__leaves_an_index_that_never_had_the_chunks(void **st
         if (chunk % 3 != 1)
             rsi_lexical_remove(index, chunk);
     assert_same(index, never);
-    rsi_lexical_compact(index);
-    assert_int_equal(index->slots.count, index->slots.alive);
-    assert_int_equal(index->dictionary.count, never->dictionary.count);
+    rsi_lexical_compact(index, index->runs);
+    assert_int_equal(index->runs->slots.count, index->runs->slots.alive);
+    assert_int_equal(index->runs->dictionary.count, never->runs->dictionary.count);
     assert_same(index, never);
     for (int64_t chunk = CHUNKS; chunk < CHUNKS + 50; chunk++) { /* it goes on growing */
         add_numbered(index, chunk);
@@ -68,12 +68,12 @@ static void lexical_compact__comes_by_itself(void **state)
     size_t most = 0;
     for (int64_t chunk = 0; chunk < CHUNKS; chunk++) {
         rsi_lexical_remove(index, chunk);
-        size_t dead = index->slots.count - index->slots.alive;
+        size_t dead = index->runs->slots.count - index->runs->slots.alive;
         most = dead > most ? dead : most;
     }
     assert_in_range(most, 64, CHUNKS / 4);
-    assert_in_range(index->slots.count, 0, 64);
-    assert_in_range(index->dictionary.count, 0, 100); /* own words are gone */
+    assert_in_range(index->runs->slots.count, 0, 64);
+    assert_in_range(index->runs->dictionary.count, 0, 100); /* own words are gone */
     rsi_lexical_free(index);
 }
 
@@ -93,14 +93,14 @@ static void lexical_compact__does_nothing_when_memory_is_short(void **state)
         fault_memory_fail(n, true);
         for (int64_t chunk = n == 1 ? 0 : CHUNKS / 4; chunk < CHUNKS / (n == 1 ? 4 : 2); chunk++)
             rsi_lexical_remove(index, chunk);
-        rsi_lexical_compact(index);
+        rsi_lexical_compact(index, index->runs);
         fault_memory_disarm();
         assert_int_equal(rsi_error_code(), RAGSTORE_E_NOT_FOUND);
-        assert_true(index->slots.count > index->slots.alive);
+        assert_true(index->runs->slots.count > index->runs->slots.alive);
     }
     assert_same(index, never);
-    rsi_lexical_compact(index);
-    assert_int_equal(index->slots.count, index->slots.alive);
+    rsi_lexical_compact(index, index->runs);
+    assert_int_equal(index->runs->slots.count, index->runs->slots.alive);
     assert_same(index, never);
     rsi_lexical_free(index);
     rsi_lexical_free(never);

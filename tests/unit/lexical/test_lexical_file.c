@@ -36,6 +36,7 @@ static int teardown(void **state)
 {
     rsi_root_close(root);
     assert_int_equal(faults.open_handles, 0);
+    assert_int_equal(faults.views, 0);
     return temporary_teardown(state);
 }
 
@@ -324,7 +325,7 @@ static void use(rsi_lexical *index)
     }
     for (int64_t chunk = 0; chunk < 300; chunk += 1 + chunk % 2)
         rsi_lexical_remove(index, chunk);
-    rsi_lexical_compact(index);
+    rsi_lexical_compact(index, rsi_lexical_open_run(index));
     assert_int_equal(rsi_lexical_search(hits, &count, &ideal, index, "common the oftena", 17,
                                         HITS_MAX, NULL),
                      RAGSTORE_OK);
@@ -458,5 +459,7 @@ int main(void)
         IN_DIRECTORY(lexical_file__stays_as_it_was_when_memory_is_short),
         IN_DIRECTORY(lexical_file__stays_as_it_was_when_the_disk_fails),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    const int failed = cmocka_run_group_tests_name("read into memory", tests, NULL, NULL);
+    rsi_lexical_mapped_from = 0;
+    return failed + cmocka_run_group_tests_name("mapped", tests, NULL, NULL);
 }
