@@ -87,6 +87,72 @@ static void shrink_locked(rsi_store *store)
     }
 }
 
+/* ---- room for byte codes ---- */
+
+/* So often catalogs are used before byte codes give way to others, and before they are tried again:
+ * entities that are searched in turns do not take the room from each other at each search. */
+#define USES_BETWEEN 1024
+
+static void spare_bytes_locked(const rsi_store *store, rsi_catalog *catalog)
+{
+    catalog->bytes_rest = store->clock + USES_BETWEEN;
+    __atomic_store_n(&catalog->bytes_spared, true, __ATOMIC_RELAXED);
+}
+
+/* What byte codes of the other catalogs take; *oldest: the one that may give way first, or NULL. */
+static size_t bytes_of_others_locked(rsi_catalog **oldest, const rsi_store *store,
+                                     const rsi_catalog *catalog)
+{
+    size_t position = 0;
+    size_t sum = 0;
+    void *value;
+    *oldest = NULL;
+    while (rsi_map_next(&store->catalogs, &position, NULL, &value)) {
+        rsi_catalog *other = value;
+        const size_t size = __atomic_load_n(&other->bytes_memory, __ATOMIC_RELAXED);
+        if (other == catalog || size == 0)
+            continue;
+        sum += size;
+        if (other->references == 0 && other->last_use + USES_BETWEEN <= store->clock &&
+            (*oldest == NULL || other->last_use < (*oldest)->last_use))
+            *oldest = other;
+    }
+    return sum;
+}
+
+bool rsi_catalog_take_room(rsi_store *store, rsi_catalog *catalog, size_t size)
+{
+    const uint64_t limit = store->memory_limit_bytes / RSI_BYTES_SHARE;
+    rsi_catalog *oldest;
+    pthread_mutex_lock(&store->catalogs_mutex);
+    size_t others = bytes_of_others_locked(&oldest, store, catalog);
+    while (others + size > limit && oldest != NULL) {
+        rsi_catalog_drop_bytes_locked(oldest); /* nobody uses it: its lock is free */
+        rsi_catalog_count_locked(store, oldest);
+        spare_bytes_locked(store, oldest);
+        others = bytes_of_others_locked(&oldest, store, catalog);
+    }
+    const bool fits = others + size <= limit;
+    if (fits)
+        __atomic_store_n(&catalog->bytes_memory, size, __ATOMIC_RELAXED);
+    else
+        spare_bytes_locked(store, catalog);
+    pthread_mutex_unlock(&store->catalogs_mutex);
+    return fits;
+}
+
+/* It is used again: is it time to look for room once more? */
+static void think_of_bytes_locked(const rsi_store *store, rsi_catalog *catalog)
+{
+    if (catalog->bytes_rest == 0 || store->clock < catalog->bytes_rest)
+        return;
+    catalog->bytes_rest = 0;
+    __atomic_store_n(&catalog->bytes_spared, false, __ATOMIC_RELAXED);
+    __atomic_store_n(&catalog->wants_codes, true, __ATOMIC_RELAXED);
+}
+
+/* ---- referring ---- */
+
 void rsi_catalog_release(rsi_store *store, rsi_catalog *catalog)
 {
     if (catalog == NULL)
@@ -125,6 +191,7 @@ static rsi_catalog *reference_catalog(rsi_store *store, const char *entity_id,
         catalog->references++;
         rsi_catalog_count_locked(store, catalog);
         catalog->last_use = ++store->clock;
+        think_of_bytes_locked(store, catalog);
     }
     pthread_mutex_unlock(&store->catalogs_mutex);
     return catalog;

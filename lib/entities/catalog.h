@@ -41,10 +41,12 @@ typedef struct rsi_catalog_document {
 typedef struct rsi_catalog {
     char *entity_id;
     char incarnation[RSI_INCARNATION_DIGITS + 1];
-    unsigned references; /* under the store's catalogs_mutex, like the three below */
+    unsigned references; /* under the store's catalogs_mutex, like the four below */
     bool is_stale;       /* out of the map; goes with the last reference */
     uint64_t last_use;
     size_t counted; /* its part of the store's catalog_bytes */
+    uint64_t bytes_rest;   /* the store's clock when its byte codes may be made again; 0: now */
+    size_t bytes_memory;   /* atomic: what its byte codes may take */
     uint64_t memory_limit; /* the store's; never changes */
 
     pthread_rwlock_t lock; /* guards everything below */
@@ -66,6 +68,7 @@ typedef struct rsi_catalog {
     rsi_quantised *codes;
     rsi_quantised *next_codes; /* being made, to take their place */
     rsi_byte_codes *bytes;     /* complete or not: rows that are not in them are searched anyway */
+    bool bytes_spared;         /* atomic: there was no room for them beside those of others */
     bool codes_refused;        /* something kept them from being made */
     bool wants_codes;          /* atomic: there is something to do for them, or for FAISS's */
     rsi_faiss_index *faiss;    /* of an entity that asks for it (catalog_faiss.c); or NULL */
@@ -81,6 +84,12 @@ int rsi_catalog_acquire(rsi_catalog **out, rsi_store *store, const char *entity_
 void rsi_catalog_release(rsi_store *store, rsi_catalog *catalog); /* NULL is fine */
 /* Its references have changed: what is in use does not count, since it cannot go. Under catalogs_mutex. */
 void rsi_catalog_count_locked(rsi_store *store, rsi_catalog *catalog);
+/* Find room for byte codes of that size among those of the store, which together take one part in
+ * RSI_BYTES_SHARE of its memory limit, whether in use or not: those of entities that were not used
+ * for long go. False when there is none; they are thought of again after a while. Takes
+ * catalogs_mutex. */
+#define RSI_BYTES_SHARE 2
+bool rsi_catalog_take_room(rsi_store *store, rsi_catalog *catalog, size_t size);
 /* Let nobody else acquire it: the next who asks has a new one made. */
 void rsi_catalog_drop(rsi_store *store, rsi_catalog *catalog);
 void rsi_catalogs_free(rsi_store *store);
@@ -153,6 +162,7 @@ void rsi_catalog_note_rows_locked(rsi_catalog *catalog);
 void rsi_catalog_settle_locked(rsi_catalog *catalog, const rsi_index_settings *settings);
 /* Under the lock, held exclusively. */
 void rsi_catalog_drop_codes_locked(rsi_catalog *catalog);
+void rsi_catalog_drop_bytes_locked(rsi_catalog *catalog);
 /* Who asked for an index to be made anew, and hears how far it is. */
 typedef struct rsi_rebuild {
     int32_t (*progress)(void *user, const char *stage, uint64_t done, uint64_t total); /* or NULL */

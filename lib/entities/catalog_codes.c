@@ -4,8 +4,9 @@
  *
  * index_plan.h says in how many lists. It is made in the background, a slice at a time, while
  * searches go on with what there is, and made again when more lists are wanted, or without the dead
- * when they are most. Byte codes serve from their first slice on. Slices hold the catalog's lock shared
- * for milliseconds; training holds none. One slice at a time in a store.
+ * when they are most. Byte codes serve from their first slice on, and are made where there is room
+ * for them among those of other entities (rsi_catalog_take_room). Slices hold the catalog's lock
+ * shared for milliseconds; training holds none. One slice at a time in a store.
  */
 #include "entities/catalog.h"
 
@@ -19,7 +20,6 @@
 #define SLICE_ROWS 2048
 #define BEHIND_MAX 1024 /* rows that a search scores exactly, because they are not coded yet */
 #define BYTES_BEHIND_MAX 256 /* likewise of those that have byte codes */
-#define BYTES_SHARE 2 /* they take at most one part in that many of the memory for all that is cached */
 
 /* How many lists there should be. Under the lock, in either way, as all of these. */
 static size_t wanted_lists(const rsi_catalog *catalog)
@@ -47,9 +47,10 @@ static bool wants_bytes(const rsi_catalog *catalog)
 {
     const size_t alive = catalog->alive.count;
     return catalog->rows != NULL && catalog->codes == NULL &&
+           !__atomic_load_n(&catalog->bytes_spared, __ATOMIC_RELAXED) &&
            rsi_index_wants_bytes(&catalog->settings, wanted_lists(catalog), alive) &&
            rsi_byte_codes_bytes(rsi_rows_dimension(catalog->rows), alive) <=
-               catalog->memory_limit / BYTES_SHARE;
+               catalog->memory_limit / RSI_BYTES_SHARE;
 }
 
 static bool bytes_are_mostly_dead(const rsi_catalog *catalog)
@@ -81,10 +82,11 @@ bool rsi_catalog_wants_work_locked(const rsi_catalog *catalog)
                0;
 }
 
-static void drop_bytes_locked(rsi_catalog *catalog)
+void rsi_catalog_drop_bytes_locked(rsi_catalog *catalog)
 {
     rsi_byte_codes_free(catalog->bytes);
     catalog->bytes = NULL;
+    __atomic_store_n(&catalog->bytes_memory, 0, __ATOMIC_RELAXED);
 }
 
 void rsi_catalog_note_rows_locked(rsi_catalog *catalog)
@@ -95,7 +97,7 @@ void rsi_catalog_note_rows_locked(rsi_catalog *catalog)
     if (catalog->bytes != NULL &&
         (rsi_index_spares_bytes(catalog->alive.count) ||
          (!wants_bytes(catalog) && bytes_are_mostly_dead(catalog))))
-        drop_bytes_locked(catalog);
+        rsi_catalog_drop_bytes_locked(catalog);
     if (rsi_catalog_wants_work_locked(catalog))
         __atomic_store_n(&catalog->wants_codes, true, __ATOMIC_RELAXED);
 }
@@ -106,7 +108,7 @@ void rsi_catalog_drop_codes_locked(rsi_catalog *catalog)
     catalog->codes = NULL;
     rsi_quantised_free(catalog->next_codes);
     catalog->next_codes = NULL;
-    drop_bytes_locked(catalog);
+    rsi_catalog_drop_bytes_locked(catalog);
     catalog->codes_refused = false;
     rsi_catalog_drop_faiss_locked(catalog);
 }
@@ -221,16 +223,39 @@ static int begin_codes(slice *in)
     return status;
 }
 
-static int make_bytes(rsi_catalog *catalog)
+/* How much room they need beyond what they have; 0: they have it, or are not wanted. */
+static size_t bytes_to_come(rsi_catalog *catalog)
 {
+    size_t size = 0;
+    pthread_rwlock_rdlock(&catalog->lock);
+    if (wants_bytes(catalog))
+        size = (size_t)rsi_byte_codes_bytes(rsi_rows_dimension(catalog->rows),
+                                            catalog->alive.count);
+    if (catalog->bytes != NULL && !bytes_are_mostly_dead(catalog) &&
+        size <= __atomic_load_n(&catalog->bytes_memory, __ATOMIC_RELAXED))
+        size = 0;
+    pthread_rwlock_unlock(&catalog->lock);
+    return size;
+}
+
+static int make_bytes(slice *in)
+{
+    rsi_catalog *catalog = in->catalog;
     rsi_byte_codes *made = NULL;
     int status = RAGSTORE_OK;
+    const size_t size = bytes_to_come(catalog);
+    if (size == 0 || !rsi_catalog_take_room(in->store, catalog, size))
+        return RAGSTORE_OK;
     pthread_rwlock_wrlock(&catalog->lock);
     if (wants_bytes(catalog) && (catalog->bytes == NULL || bytes_are_mostly_dead(catalog))) {
         status = rsi_byte_codes_new(&made, rsi_rows_dimension(catalog->rows));
-        drop_bytes_locked(catalog);
+        rsi_catalog_drop_bytes_locked(catalog);
         catalog->bytes = made;
+        if (made != NULL)
+            __atomic_store_n(&catalog->bytes_memory, size, __ATOMIC_RELAXED);
     }
+    if (catalog->bytes == NULL)
+        __atomic_store_n(&catalog->bytes_memory, 0, __ATOMIC_RELAXED);
     pthread_rwlock_unlock(&catalog->lock);
     return status;
 }
@@ -240,7 +265,7 @@ static int absorb_bytes(slice *in, bool *done)
 {
     rsi_catalog *catalog = in->catalog;
     *done = true;
-    int status = make_bytes(catalog);
+    int status = make_bytes(in);
     if (status != RAGSTORE_OK)
         return status;
     pthread_rwlock_rdlock(&catalog->lock);
@@ -271,7 +296,7 @@ static int absorb(slice *in, bool *done)
         rsi_quantised_free(catalog->codes);
         catalog->codes = catalog->next_codes;
         catalog->next_codes = NULL;
-        drop_bytes_locked(catalog);
+        rsi_catalog_drop_bytes_locked(catalog);
     }
     __atomic_store_n(&catalog->wants_codes, rsi_catalog_wants_work_locked(catalog),
                      __ATOMIC_RELAXED);
@@ -383,6 +408,7 @@ static int rebuild_codes(slice *in)
     const uint64_t total = catalog->alive.count;
     const bool wanted = catalog->rows != NULL && wanted_lists(catalog) > 0;
     catalog->codes_refused = false;
+    __atomic_store_n(&catalog->bytes_spared, false, __ATOMIC_RELAXED);
     if (!wanted)
         rsi_catalog_drop_codes_locked(catalog);
     pthread_rwlock_unlock(&catalog->lock);
