@@ -56,9 +56,12 @@ def texts(values: Iterable[str] | None, what: str) -> tuple[Any, int]:
 # ---- JSON ----
 
 
+_to_json = json.JSONEncoder(ensure_ascii=False, allow_nan=False).encode
+
+
 def json_text(value: Any, what: str) -> bytes:
     try:
-        return text(json.dumps(value, ensure_ascii=False, allow_nan=False), what)
+        return text(_to_json(value), what)
     except ValueError as error:
         raise invalid(f"{what} cannot be written as JSON: {error}") from None
 
@@ -123,7 +126,7 @@ class Floats:
             raise invalid(f"{what} must have one or two dimensions, not {matrix.ndim}")
         self.count, self.dimension = matrix.shape
         self._keep = matrix
-        self.pointer = matrix.ctypes.data_as(POINTER(c_float))
+        self.pointer = ctypes.cast(matrix.__array_interface__["data"][0], POINTER(c_float))
 
     def _take_plain(self, values: Any, what: str) -> None:
         self.single, given = _plain_rows(values)

@@ -12,8 +12,7 @@ from __future__ import annotations
 
 import threading
 import weakref
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from types import TracebackType
 from typing import Any, TypeVar
 
@@ -21,6 +20,26 @@ from ._ffi import lib
 from .errors import BY_STATUS, WrongStateError, closed
 
 T = TypeVar("T", bound="Handle")
+
+
+class _Use:
+    """One call that uses a handle."""
+
+    __slots__ = ("_handle",)
+
+    def __init__(self, handle: Handle) -> None:
+        self._handle = handle
+
+    def __enter__(self) -> Any:
+        return self._handle._begin_use()
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._handle._end_use()
 
 
 class Handle:
@@ -33,7 +52,8 @@ class Handle:
         """Own `pointer`. What `keep` holds (callbacks) stays alive until it has been freed."""
         self._pointer = pointer
         self._users: dict[int, int] = {}  # thread → running calls
-        self._change = threading.Condition()
+        self._lock = threading.Lock()
+        self._unused: threading.Event | None = None  # of who waits for the last call to end
         self._finalizer = weakref.finalize(self, _free_quietly, self._free, pointer, keep)
 
     @property
@@ -41,27 +61,33 @@ class Handle:
         """True when close() was called."""
         return self._pointer is None
 
-    @contextmanager
-    def _use(self) -> Iterator[Any]:
+    def _use(self) -> _Use:
+        return _Use(self)
+
+    def _begin_use(self) -> Any:
         thread = threading.get_ident()
-        with self._change:
+        with self._lock:
             pointer = self._pointer
             if pointer is None:
                 raise closed(self._kind)
             self._users[thread] = self._users.get(thread, 0) + 1
-        try:
-            yield pointer
-        finally:
-            with self._change:
-                self._users[thread] -= 1
-                if self._users[thread] == 0:
-                    del self._users[thread]
-                self._change.notify_all()
+        return pointer
+
+    def _end_use(self) -> None:
+        thread = threading.get_ident()
+        with self._lock:
+            left = self._users[thread] - 1
+            if left > 0:
+                self._users[thread] = left
+                return
+            del self._users[thread]
+            if self._unused is not None and not self._users:
+                self._unused.set()
 
     def _release(self, function: Callable[[Any], Any]) -> Any:
         """Take the handle away from this object and give it to `function`, which frees it.
         Nothing happens when it was taken already."""
-        with self._change:
+        with self._lock:
             if threading.get_ident() in self._users:
                 raise WrongStateError(
                     BY_STATUS["WRONG_STATE"][0],
@@ -69,8 +95,11 @@ class Handle:
                     f"a callback cannot close the {self._kind} that called it",
                 )
             pointer, self._pointer = self._pointer, None
-            while self._users:
-                self._change.wait()
+            if self._users and self._unused is None:
+                self._unused = threading.Event()
+            unused = self._unused
+        if unused is not None:
+            unused.wait()
         if pointer is None:
             return None
         taken = self._finalizer.detach()
@@ -96,9 +125,15 @@ class Handle:
         self.close()
 
 
+_UNCHECKED: dict[str, Any] = {}  # functions that free, by name
+
+
 def _free_quietly(name: str, pointer: Any, keep: Any) -> None:
     """Free without raising: a collector has nobody to tell. `keep` is let go afterwards."""
-    function = lib[name]  # another function object than getattr's: one without the check
-    function.argtypes = [type(pointer)]
-    function.restype = None
+    function = _UNCHECKED.get(name)
+    if function is None:
+        function = lib[name]  # another function object than getattr's: one without the check
+        function.argtypes = [type(pointer)]
+        function.restype = None
+        _UNCHECKED[name] = function
     function(pointer)

@@ -21,6 +21,9 @@ from .result import FUSIONS, MODES, Result, read_result
 from .session import Session
 
 
+_SOON_ADDED = 1 << 20  # numbers: adding so many vectors is no call that Ctrl-C would have to end
+
+
 class Entity(Handle):
     """A tenant. Nothing of another entity is ever seen through it. Any thread may use it.
 
@@ -108,6 +111,12 @@ class Entity(Handle):
         """
         json_text, rows = _own_chunks(chunks, vectors)
         out = _ffi.document_p()
+        if rows is not None and rows.count * rows.dimension <= _SOON_ADDED and not options:
+            with self._use() as pointer:
+                lib.ragstore_document_add_chunks(
+                    ctypes.byref(out), pointer, json_text, rows.pointer, rows.dimension, None
+                )
+                return Document(out, self)
         callbacks = Callbacks()
         struct = add_options(callbacks, **options)
         with callbacks, self._use() as pointer:
