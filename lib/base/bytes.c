@@ -7,6 +7,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#define SMALLEST 128 /* what grows from nothing rarely stays shorter */
+
 void rsi_bytes_init(rsi_bytes *bytes)
 {
     memset(bytes, 0, sizeof *bytes);
@@ -33,6 +35,8 @@ bool rsi_bytes_reserve(rsi_bytes *bytes, size_t more)
         bytes->status = rsi_fail_no_memory();
         return false;
     }
+    if (needed < SMALLEST)
+        needed = SMALLEST;
     if (!rsi_grow((void **)&bytes->data, &bytes->capacity, needed, 1)) {
         bytes->status = RAGSTORE_E_NO_MEMORY;
         return false;

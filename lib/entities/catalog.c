@@ -394,19 +394,30 @@ int rsi_catalog_prepare_rows(rsi_catalog *catalog, rsi_store *store, uint32_t di
 
 /* A document has at most so many blocks: 64 MiB segments hold 1 MiB blocks. */
 #define EXTENTS_AT_ONCE 64
+#define BYTES_AT_ONCE ((size_t)16 << 20)
 
-static int append_locked(rsi_catalog *catalog, const float *vectors, size_t count,
-                         int64_t first_chunk, rsi_tx *tx)
+/* Rows on their way into a catalog. */
+typedef struct incoming_rows {
+    int64_t first_chunk;
+    rsi_rows_source *source;
+    void *user;
+    size_t done; /* in front of those that are appended now */
+} incoming_rows;
+
+static int read_on(void *user, float *out, size_t from, size_t count)
 {
-    rsi_rows_extent extents[EXTENTS_AT_ONCE];
-    size_t extents_count;
+    const incoming_rows *rows = user;
+    return rows->source(rows->user, out, rows->done + from, count);
+}
+
+static int name_extents(const rsi_catalog *catalog, const rsi_rows_extent *extents, size_t count,
+                        const float *vectors, rsi_tx *tx)
+{
     const uint32_t dimension = rsi_rows_dimension(catalog->rows);
-    const bool few = count * dimension * sizeof(float) <= rsi_line_vector_bytes;
-    int status = (few ? rsi_rows_append_unflushed : rsi_rows_append)(
-        catalog->rows, first_chunk, vectors, count, extents, EXTENTS_AT_ONCE, &extents_count);
-    for (size_t i = 0; status == RAGSTORE_OK && i < extents_count; i++) {
+    int status = RAGSTORE_OK;
+    for (size_t i = 0; status == RAGSTORE_OK && i < count; i++) {
         const rsi_rows_extent *at = &extents[i];
-        const float *rows = vectors + (size_t)(at->first_chunk - first_chunk) * dimension;
+        const size_t before = (size_t)(at->first_chunk - extents[0].first_chunk);
         const rsi_vector_block block = {.segment = at->segment,
                                         .offset = at->offset,
                                         .size = at->size,
@@ -414,24 +425,56 @@ static int append_locked(rsi_catalog *catalog, const float *vectors, size_t coun
                                         .first_chunk = at->first_chunk,
                                         .count = at->count,
                                         .dimension = dimension,
-                                        .vectors = few ? rows : NULL};
+                                        .vectors = vectors == NULL ? NULL
+                                                                   : vectors + before * dimension};
         status = rsi_tx_vectors(tx, catalog->entity_id, catalog->incarnation, &block);
     }
     return status;
 }
 
-int rsi_catalog_append_rows(rsi_catalog *catalog, int64_t first_chunk, const float *vectors,
-                            size_t count, rsi_tx *tx)
+/* Few rows travel in the journal's line, too, and need no flush of their own. */
+static int append_few_locked(rsi_catalog *catalog, incoming_rows *rows, size_t count, rsi_tx *tx)
 {
+    rsi_rows_extent extents[EXTENTS_AT_ONCE];
+    size_t extents_count;
+    float *vectors = rsi_alloc(count * rsi_rows_dimension(catalog->rows) * sizeof *vectors);
+    int status = vectors == NULL ? RAGSTORE_E_NO_MEMORY : read_on(rows, vectors, 0, count);
+    if (status == RAGSTORE_OK)
+        status = rsi_rows_append_unflushed(catalog->rows, rows->first_chunk, vectors, count,
+                                           extents, EXTENTS_AT_ONCE, &extents_count);
+    if (status == RAGSTORE_OK)
+        status = name_extents(catalog, extents, extents_count, vectors, tx);
+    rsi_free(vectors);
+    return status;
+}
+
+static int append_many_locked(rsi_catalog *catalog, incoming_rows *rows, size_t count, rsi_tx *tx)
+{
+    rsi_rows_extent extents[EXTENTS_AT_ONCE];
+    size_t extents_count;
+    const size_t row_bytes = rsi_rows_dimension(catalog->rows) * sizeof(float);
+    const size_t at_once = BYTES_AT_ONCE / row_bytes + 1;
     int status = RAGSTORE_OK;
-    pthread_rwlock_wrlock(&catalog->lock);
-    const size_t dimension = rsi_rows_dimension(catalog->rows);
-    const size_t at_once = ((size_t)16 << 20) / (dimension * sizeof(float)) + 1;
-    for (size_t done = 0; status == RAGSTORE_OK && done < count; done += at_once) {
-        size_t part = count - done < at_once ? count - done : at_once;
-        status = append_locked(catalog, vectors + done * dimension, part,
-                               first_chunk + (int64_t)done, tx);
+    for (; status == RAGSTORE_OK && rows->done < count; rows->done += at_once) {
+        const size_t part = count - rows->done < at_once ? count - rows->done : at_once;
+        status = rsi_rows_append_from(catalog->rows, rows->first_chunk + (int64_t)rows->done,
+                                      read_on, rows, part, extents, EXTENTS_AT_ONCE,
+                                      &extents_count);
+        if (status == RAGSTORE_OK)
+            status = name_extents(catalog, extents, extents_count, NULL, tx);
     }
+    return status;
+}
+
+int rsi_catalog_append_rows(rsi_catalog *catalog, int64_t first_chunk, rsi_rows_source *source,
+                            void *user, size_t count, rsi_tx *tx)
+{
+    incoming_rows rows = {.first_chunk = first_chunk, .source = source, .user = user};
+    pthread_rwlock_wrlock(&catalog->lock);
+    const size_t row_bytes = rsi_rows_dimension(catalog->rows) * sizeof(float);
+    int status = count <= rsi_line_vector_bytes / row_bytes
+                     ? append_few_locked(catalog, &rows, count, tx)
+                     : append_many_locked(catalog, &rows, count, tx);
     pthread_rwlock_unlock(&catalog->lock);
     return status;
 }

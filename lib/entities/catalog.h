@@ -128,8 +128,8 @@ int rsi_catalog_refresh_rows_locked(rsi_catalog *catalog, rsi_store *store, uint
 int rsi_catalog_drop_rows(rsi_catalog *catalog, rsi_store *store);
 /* Write vector rows for chunks first_chunk, …; they count when a commit names the chunks, and few of
  * them are flushed with it. Takes the lock. Only after rsi_catalog_prepare_rows(). */
-int rsi_catalog_append_rows(rsi_catalog *catalog, int64_t first_chunk, const float *vectors,
-                            size_t count, rsi_tx *tx);
+int rsi_catalog_append_rows(rsi_catalog *catalog, int64_t first_chunk, rsi_rows_source *source,
+                            void *user, size_t count, rsi_tx *tx);
 
 /* ---- changes that follow a commit ---- */
 

@@ -70,53 +70,105 @@ void rsi_catalog_fold_name(char folded[RSI_STORED_NAME_MAX], const char *name)
     folded[i] = '\0';
 }
 
-static int note_values(rsi_catalog *catalog, uint64_t row, const rsi_json *value)
+/* A text of an object, into `out`; *present is false, and `out` empty, when there is none. */
+static int read_text(rsi_bytes *out, bool *present, const rsi_json_view *object, const char *name)
+{
+    rsi_json_view member;
+    rsi_bytes_clear(out);
+    int found = rsi_json_view_get(&member, object, rsi_slice_of(name));
+    *present = found > 0 && member.kind == RSI_JSON_TEXT;
+    if (found < 0)
+        return found;
+    if (*present)
+        rsi_json_view_append_text(out, &member);
+    else
+        rsi_bytes_append(out, "", 0);
+    return rsi_bytes_status(out);
+}
+
+static int read_integer(int64_t *out, const rsi_json_view *object, const char *name)
+{
+    rsi_json_view member;
+    int found = rsi_json_view_get(&member, object, rsi_slice_of(name));
+    *out = found > 0 && member.kind == RSI_JSON_INTEGER ? member.integer : 0;
+    return found < 0 ? found : RAGSTORE_OK;
+}
+
+static int note_values(rsi_catalog *catalog, uint64_t row, const rsi_json_view *value)
 {
     static const char *const members[] = {"doc_id", "key", "sha256"};
+    rsi_bytes text = {0};
     int status = RAGSTORE_OK;
-    for (size_t i = 0; status == RAGSTORE_OK && i < sizeof members / sizeof *members; i++)
-        status = rsi_document_lookup_add(&catalog->lookup, members[i],
-                                         rsi_json_get_text(value, members[i]), row);
-    const char *name = rsi_json_get_text(value, "stored_name");
-    if (status == RAGSTORE_OK && name != NULL) {
+    for (size_t i = 0; status == RAGSTORE_OK && i < sizeof members / sizeof *members; i++) {
+        bool present;
+        status = read_text(&text, &present, value, members[i]);
+        if (status == RAGSTORE_OK && present)
+            status = rsi_document_lookup_add(&catalog->lookup, members[i], text.data, row);
+    }
+    bool has_name = false;
+    if (status == RAGSTORE_OK)
+        status = read_text(&text, &has_name, value, "stored_name");
+    if (status == RAGSTORE_OK && has_name) {
         char folded[RSI_STORED_NAME_MAX];
-        rsi_catalog_fold_name(folded, name);
+        rsi_catalog_fold_name(folded, text.data);
         status = rsi_document_lookup_add(&catalog->lookup, "stored_name", folded, row);
     }
+    rsi_bytes_free(&text);
     return status;
+}
+
+/* What is kept of a document's texts. */
+static int read_texts(rsi_catalog_document *document, const rsi_json_view *value)
+{
+    rsi_bytes text = {0};
+    bool present;
+    rsi_json_view metadata;
+    rsi_slice source = {"{}", 2};
+    int status = read_text(&text, &present, value, "doc_id");
+    if (status == RAGSTORE_OK && (document->doc_id = rsi_strdup(text.data)) == NULL)
+        status = RAGSTORE_E_NO_MEMORY;
+    if (status == RAGSTORE_OK)
+        status = read_text(&text, &present, value, "filename");
+    if (status == RAGSTORE_OK && (document->name = rsi_strdup(text.data)) == NULL)
+        status = RAGSTORE_E_NO_MEMORY;
+    if (status == RAGSTORE_OK)
+        status = read_text(&text, &present, value, "source");
+    if (status == RAGSTORE_OK &&
+        (document->source = rsi_strdup(present ? text.data : document->name)) == NULL)
+        status = RAGSTORE_E_NO_MEMORY;
+    rsi_bytes_free(&text);
+    if (status != RAGSTORE_OK)
+        return status;
+    int found = rsi_json_view_get(&metadata, value, rsi_slice_of("metadata"));
+    if (found > 0 && metadata.kind == RSI_JSON_OBJECT)
+        found = rsi_json_view_source(&source, &metadata);
+    if (found < 0)
+        return found;
+    document->metadata = rsi_memdup0(source.data, source.size);
+    return document->metadata == NULL ? RAGSTORE_E_NO_MEMORY : RAGSTORE_OK;
 }
 
 static int parse_document(rsi_catalog_document *document, rsi_catalog *catalog, uint64_t row,
                           const char *json, size_t size)
 {
-    rsi_json *value;
+    rsi_json_view value;
+    int64_t count = 0;
     memset(document, 0, sizeof *document);
-    int status = rsi_json_parse(&value, json, size, RSI_JSON_DEPTH_STORED);
-    if (status != RAGSTORE_OK)
-        return status;
-    const char *doc_id = rsi_json_get_text(value, "doc_id");
-    const char *name = rsi_json_get_text(value, "filename");
-    const char *source = rsi_json_get_text(value, "source");
-    int64_t count = rsi_json_get_integer(value, "chunks_count", 0);
-    rsi_bytes metadata = {0};
-    if (rsi_json_is_object(rsi_json_get(value, "metadata")))
-        rsi_json_dump(&metadata, rsi_json_get(value, "metadata"));
-    else
-        rsi_bytes_append_text(&metadata, "{}");
-    document->row = row;
-    document->first_chunk = rsi_json_get_integer(value, "first_chunk", 0);
-    document->end_chunk = document->first_chunk + (count < 0 ? 0 : count);
-    document->doc_id = rsi_strdup(doc_id == NULL ? "" : doc_id);
-    document->name = rsi_strdup(name == NULL ? "" : name);
-    document->source = rsi_strdup(source != NULL ? source : name == NULL ? "" : name);
-    document->metadata = rsi_bytes_take(&metadata, NULL);
-    status = note_values(catalog, row, value);
-    rsi_json_free(value);
-    if (status != RAGSTORE_OK || document->doc_id == NULL || document->name == NULL || document->source == NULL ||
-        document->metadata == NULL) {
+    int status = rsi_json_view_of_text(&value, json, size);
+    if (status == RAGSTORE_OK)
+        status = read_texts(document, &value);
+    if (status == RAGSTORE_OK)
+        status = read_integer(&document->first_chunk, &value, "first_chunk");
+    if (status == RAGSTORE_OK)
+        status = read_integer(&count, &value, "chunks_count");
+    if (status == RAGSTORE_OK)
+        status = note_values(catalog, row, &value);
+    if (status != RAGSTORE_OK) {
         free_document(document);
-        return RAGSTORE_E_NO_MEMORY;
+        return status;
     }
+    document->row = row;
+    document->end_chunk = document->first_chunk + (count < 0 ? 0 : count);
     return RAGSTORE_OK;
 }
 
@@ -199,7 +251,8 @@ static int add_chunk_text(rsi_catalog *catalog, int64_t chunk, const rsi_json_vi
         rsi_json_view_append_text(&text, &content);
     int status = rsi_bytes_status(&text);
     if (status == RAGSTORE_OK)
-        status = rsi_lexical_add(catalog->lexical, chunk, text.size == 0 ? "" : text.data, text.size);
+        status = rsi_lexical_add(catalog->lexical, chunk, text.size == 0 ? "" : text.data,
+                                 text.size);
     rsi_bytes_free(&text);
     return status;
 }
@@ -302,12 +355,9 @@ static int read_document(rsi_catalog_document *document, rsi_catalog *catalog,
 
 static int note_document(void *user, uint64_t row, const char *json, size_t size)
 {
-    rsi_json *value;
-    int status = rsi_json_parse(&value, json, size, RSI_JSON_DEPTH_STORED);
-    if (status == RAGSTORE_OK)
-        status = note_values(user, row, value);
-    rsi_json_free(value);
-    return status;
+    rsi_json_view value;
+    int status = rsi_json_view_of_text(&value, json, size);
+    return status == RAGSTORE_OK ? note_values(user, row, &value) : status;
 }
 
 /* What documents were replaced and deleted has left values that no document has. */

@@ -69,6 +69,7 @@ void rsi_entity_record_free(rsi_entity_record *record)
 {
     rsi_json_free(record->json);
     rsi_free(record->texts);
+    rsi_bytes_free(&record->text);
     memset(record, 0, sizeof *record);
 }
 
@@ -124,19 +125,17 @@ static void take_chunk_sizes(rsi_entity_record *record)
                               : (rsi_chunk_sizes){CHUNK_TOKENS_BEFORE, CHUNK_OVERLAP_BEFORE};
 }
 
-int rsi_entity_read(rsi_entity_record *record, rsi_store *store, const char *id,
-                    const char *incarnation)
+/* Takes the text, also on failure. */
+static int parse_record(rsi_entity_record *record, rsi_bytes *text, const char *id,
+                        const char *incarnation)
 {
-    rsi_bytes text = {0};
-    memset(record, 0, sizeof *record);
-    int status = rsi_storage_get(&text, store->storage, RSI_SPACE_ENTITIES, id);
-    if (status == RAGSTORE_OK)
-        status = rsi_json_parse(&record->json, text.data, text.size, RSI_JSON_DEPTH_STORED);
-    rsi_bytes_free(&text);
-    if (status == RAGSTORE_E_NOT_FOUND)
-        return no_entity(id);
-    if (status != RAGSTORE_OK)
+    record->text = *text;
+    int status =
+        rsi_json_parse(&record->json, text->data, text->size, RSI_JSON_DEPTH_STORED);
+    if (status != RAGSTORE_OK) {
+        rsi_entity_record_free(record);
         return status;
+    }
     const rsi_json *json = record->json;
     record->id = text_or(json, "entity_id", id);
     record->incarnation = text_or(json, "incarnation", "");
@@ -230,6 +229,39 @@ int rsi_entity_glance(rsi_entity_record *record, rsi_store *store, const char *i
                         texts.metric == 0 ? "ip" : record->texts + texts.metric);
 }
 
+static int read_text(rsi_bytes *text, rsi_store *store, const char *id)
+{
+    int status = rsi_storage_get(text, store->storage, RSI_SPACE_ENTITIES, id);
+    if (status == RAGSTORE_OK)
+        return RAGSTORE_OK;
+    rsi_bytes_free(text);
+    return status == RAGSTORE_E_NOT_FOUND ? no_entity(id) : status;
+}
+
+int rsi_entity_read(rsi_entity_record *record, rsi_store *store, const char *id,
+                    const char *incarnation)
+{
+    rsi_bytes text = {0};
+    memset(record, 0, sizeof *record);
+    int status = read_text(&text, store, id);
+    return status == RAGSTORE_OK ? parse_record(record, &text, id, incarnation) : status;
+}
+
+int rsi_entity_read_again(rsi_entity_record *record, rsi_entity_record *earlier, rsi_store *store)
+{
+    rsi_bytes text = {0};
+    memset(record, 0, sizeof *record);
+    int status = read_text(&text, store, earlier->id);
+    if (status != RAGSTORE_OK)
+        return status;
+    if (text.size != earlier->text.size || memcmp(text.data, earlier->text.data, text.size) != 0)
+        return parse_record(record, &text, earlier->id, earlier->incarnation);
+    rsi_bytes_free(&text);
+    *record = *earlier;
+    memset(earlier, 0, sizeof *earlier);
+    return RAGSTORE_OK;
+}
+
 bool rsi_entity_has_vectors(const rsi_store *store, const rsi_entity_record *record,
                             const char **notice)
 {
@@ -262,29 +294,46 @@ bool rsi_entity_has_vectors(const rsi_store *store, const rsi_entity_record *rec
 
 /* ---- writing ---- */
 
+/* Copy the members of a record but those that are written anew. */
+static int copy_members(rsi_json_writer *writer, const rsi_entity_record *record)
+{
+    static const char *const ours[] = {"next_chunk", "next_row", "embedder", "dimension"};
+    rsi_json_view object;
+    rsi_json_view member;
+    int status = rsi_json_view_of_text(&object, record->text.data, record->text.size);
+    if (status != RAGSTORE_OK)
+        return status;
+    rsi_json_cursor cursor = rsi_json_walk(&object);
+    while ((status = rsi_json_next(&cursor, &member)) > 0) {
+        bool replaced = false;
+        for (size_t i = 0; i < sizeof ours / sizeof *ours; i++) {
+            const rsi_json_view key = rsi_json_view_of_string(ours[i], strlen(ours[i]));
+            replaced = replaced || rsi_json_view_compare_texts(&cursor.key, &key) == 0;
+        }
+        if (replaced)
+            continue;
+        rsi_json_view_key(writer, &cursor.key);
+        status = rsi_json_view_write(writer, &member);
+        if (status != RAGSTORE_OK)
+            return status;
+    }
+    return status;
+}
+
 int rsi_entity_put_counters(rsi_tx *tx, const rsi_entity_record *record, int64_t next_chunk,
                             uint64_t next_row, const char *embedder, uint32_t dimension)
 {
-    static const char *const ours[] = {"next_chunk", "next_row", "embedder", "dimension"};
     rsi_bytes text = {0};
     rsi_json_writer writer = rsi_json_writer_of(&text);
-    void *iterator = NULL;
-    const char *key;
-    rsi_json *value;
     rsi_json_begin_object(&writer);
-    while (rsi_json_each(record->json, &iterator, &key, &value)) {
-        bool replaced = false;
-        for (size_t i = 0; i < sizeof ours / sizeof *ours; i++)
-            replaced = replaced || strcmp(key, ours[i]) == 0;
-        if (!replaced)
-            rsi_json_put_value(&writer, key, value);
-    }
+    int status = copy_members(&writer, record);
     rsi_json_put_text(&writer, "embedder", embedder);
     rsi_json_put_integer(&writer, "dimension", dimension);
     rsi_json_put_integer(&writer, "next_chunk", next_chunk);
     rsi_json_put_integer(&writer, "next_row", (int64_t)next_row);
     rsi_json_end_object(&writer);
-    int status = rsi_bytes_status(&text);
+    if (status == RAGSTORE_OK)
+        status = rsi_bytes_status(&text);
     if (status == RAGSTORE_OK)
         status = rsi_tx_put(tx, RSI_SPACE_ENTITIES, record->id, text.data, text.size);
     rsi_bytes_free(&text);

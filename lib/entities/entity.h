@@ -25,6 +25,7 @@ typedef struct rsi_chunk_sizes {
 
 /* A parsed record; the texts are borrowed from `json`. */
 typedef struct rsi_entity_record {
+    rsi_bytes text; /* the record as it is stored; owned */
     rsi_json *json; /* owned */
     char *texts;    /* likewise; of one that was glanced at, which has no json */
     const char *id;
@@ -58,6 +59,9 @@ int rsi_entity_read(rsi_entity_record *record, rsi_store *store, const char *id,
  * next_row alone. */
 int rsi_entity_glance(rsi_entity_record *record, rsi_store *store, const char *id,
                       const char *incarnation);
+/* The same, of a record that was read before: when it has not changed since, which is the rule, it is
+ * moved to *record, and *earlier is empty. */
+int rsi_entity_read_again(rsi_entity_record *record, rsi_entity_record *earlier, rsi_store *store);
 void rsi_entity_record_free(rsi_entity_record *record);
 
 /* incarnation: set to that of the new entity. */

@@ -153,7 +153,8 @@ static int look_where_likely(bool *likely, bool *known, document_search *search,
     return status;
 }
 
-/* is_first_look: who asks will ask again in a transaction. */
+/* document->json stays NULL when there is none. is_first_look: who asks will ask again in a
+ * transaction. */
 static int find_stored(rsi_stored_document *document, rsi_store *store, const char *entity_id,
                        const char *member, const char *value, bool is_first_look)
 {
@@ -165,17 +166,18 @@ static int find_stored(rsi_stored_document *document, rsi_store *store, const ch
     if (status == RAGSTORE_OK && !known && !(likely && is_first_look))
         status = rsi_storage_rows(store->storage, RSI_SPACE_ENTITIES, entity_id, 0, UINT64_MAX,
                                   look_at_document, &search);
-    if (status == RAGSTORE_OK && document->json == NULL)
-        status = rsi_fail(RAGSTORE_E_NOT_FOUND, "ingest",
-                          "entity \"%s\" has no document with %s \"%s\"", entity_id,
-                          strcmp(member, "doc_id") == 0 ? "the id" : member, value);
     return status;
 }
 
 int rsi_stored_document_find(rsi_stored_document *document, rsi_store *store,
                              const char *entity_id, const char *member, const char *value)
 {
-    return find_stored(document, store, entity_id, member, value, false);
+    int status = find_stored(document, store, entity_id, member, value, false);
+    if (status == RAGSTORE_OK && document->json == NULL)
+        status = rsi_fail(RAGSTORE_E_NOT_FOUND, "ingest",
+                          "entity \"%s\" has no document with %s \"%s\"", entity_id,
+                          strcmp(member, "doc_id") == 0 ? "the id" : member, value);
+    return status;
 }
 
 /*
@@ -189,7 +191,7 @@ static int find_earlier(rsi_stored_document *earlier, bool *same, rsi_store *sto
                              key == NULL ? origin->sha256 : key, true);
     *same = status == RAGSTORE_OK && earlier->sha256 != NULL &&
             strcmp(earlier->sha256, origin->sha256) == 0;
-    return status == RAGSTORE_E_NOT_FOUND ? RAGSTORE_OK : status;
+    return status;
 }
 
 /* ---- adding ---- */
@@ -201,8 +203,8 @@ static void copy_id(rsi_added *added, const char *doc_id)
 
 /* Under the writer lock: is everything still as it was when the document was prepared? *mend: the
  * entity had it then, though not whole. */
-static int add_in_tx(rsi_added *added, bool *again, rsi_store *store, const char *entity_id,
-                     const char *incarnation, const rsi_origin *origin,
+static int add_in_tx(rsi_added *added, bool *again, rsi_store *store,
+                     rsi_entity_record *entity_before, const rsi_origin *origin,
                      const rsi_document_fields *fields, rsi_prepared *prepared, bool *mend,
                      rsi_tx *tx)
 {
@@ -210,21 +212,21 @@ static int add_in_tx(rsi_added *added, bool *again, rsi_store *store, const char
     rsi_stored_document earlier = {0};
     bool same = false;
     bool whole = true;
-    int status = rsi_entity_read(&entity, store, entity_id, incarnation);
+    int status = rsi_entity_read_again(&entity, entity_before, store);
     *again = status == RAGSTORE_OK && entity.next_row > 0 &&
              (entity.embedder == NULL) != (prepared->embedder == NULL);
     if (*again)
         status = rsi_fail(RAGSTORE_E_CONFLICT, "ingest",
                           "another document settled the model of entity \"%s\" meanwhile; add this "
                           "one again",
-                          entity_id);
+                          entity.id);
     if (status == RAGSTORE_OK && entity.next_row > 0 && entity.embedder != NULL &&
         strcmp(entity.embedder, prepared->embedder) != 0)
         status = rsi_fail(RAGSTORE_E_EMBEDDER, "ingest",
-                          "entity \"%s\" has vectors of %s, not of %s", entity_id, entity.embedder,
+                          "entity \"%s\" has vectors of %s, not of %s", entity.id, entity.embedder,
                           prepared->embedder);
     if (status == RAGSTORE_OK)
-        status = find_earlier(&earlier, &same, store, entity_id, origin, fields->key);
+        status = find_earlier(&earlier, &same, store, entity.id, origin, fields->key);
     if (status == RAGSTORE_OK && same && *mend)
         status = rsi_document_is_whole(&whole, store, &entity, &earlier);
     *mend = !whole;
@@ -306,8 +308,7 @@ static int add_once(rsi_added *added, bool *again, rsi_store *store, const char 
         status = rsi_tx_begin(&tx, store->storage);
     if (status != RAGSTORE_OK)
         goto cleanup;
-    status = add_in_tx(added, again, store, entity_id, incarnation, origin, fields, &prepared,
-                       &mend, tx);
+    status = add_in_tx(added, again, store, &entity, origin, fields, &prepared, &mend, tx);
     if (mend)
         added->notice = "parts of it were missing or damaged and have been made again";
     else if (prepared.embedder == NULL)

@@ -26,11 +26,12 @@ static void put_slice(rsi_json_writer *writer, const char *name, rsi_slice text)
     rsi_json_text_value(writer, text.data, text.size);
 }
 
-static int put_chunk(rsi_tx *tx, const char *entity_id, const char *doc_id, size_t order,
-                     const rsi_new_chunk *chunk, int64_t number)
+/* A chunk as it is stored; `text` is room that is used again. */
+static int put_chunk(rsi_tx *tx, rsi_bytes *text, const char *entity_id, const char *doc_id,
+                     size_t order, const rsi_new_chunk *chunk, int64_t number)
 {
-    rsi_bytes text = {0};
-    rsi_json_writer writer = rsi_json_writer_of(&text);
+    rsi_bytes_clear(text);
+    rsi_json_writer writer = rsi_json_writer_of(text);
     rsi_json_begin_object(&writer);
     rsi_json_put_text(&writer, "doc_id", doc_id);
     rsi_json_put_integer(&writer, "chunk_order_index", (int64_t)order);
@@ -47,12 +48,10 @@ static int put_chunk(rsi_tx *tx, const char *entity_id, const char *doc_id, size
     put_slice(&writer, "before", chunk->before);
     put_slice(&writer, "after", chunk->after);
     rsi_json_end_object(&writer);
-    int status = rsi_bytes_status(&text);
-    if (status == RAGSTORE_OK)
-        status = rsi_tx_row_put(tx, RSI_SPACE_CHUNKS, entity_id, (uint64_t)number, text.data,
-                                text.size);
-    rsi_bytes_free(&text);
-    return status;
+    int status = rsi_bytes_status(text);
+    return status == RAGSTORE_OK ? rsi_tx_row_put(tx, RSI_SPACE_CHUNKS, entity_id, (uint64_t)number,
+                                                  text->data, text->size)
+                                 : status;
 }
 
 typedef struct document_row {
@@ -135,28 +134,18 @@ static int settle_id(rsi_added *added, const rsi_stored_document *old)
     return rsi_random_uuid(added->doc_id + 4);
 }
 
-#define VECTOR_BYTES_AT_ONCE ((size_t)16 << 20)
+static int read_rows(void *user, float *out, size_t from, size_t count)
+{
+    return rsi_prepared_read_vectors(out, user, from, count);
+}
 
 /* Vector rows first: they count only when the transaction names their chunks. */
 static int append_vectors(rsi_catalog *catalog, rsi_prepared *prepared, int64_t first_chunk,
                           rsi_tx *tx)
 {
-    if (prepared->embedder == NULL)
-        return RAGSTORE_OK;
-    const size_t fit = VECTOR_BYTES_AT_ONCE / (prepared->dimension * sizeof(float)) + 1;
-    const size_t at_once = fit < prepared->count ? fit : prepared->count;
-    float *vectors = rsi_alloc_array(at_once * prepared->dimension, sizeof *vectors);
-    int status = vectors == NULL ? RAGSTORE_E_NO_MEMORY : RAGSTORE_OK;
-    for (size_t done = 0; status == RAGSTORE_OK && done < prepared->count;) {
-        const size_t part = prepared->count - done < at_once ? prepared->count - done : at_once;
-        status = rsi_prepared_read_vectors(vectors, prepared, done, part);
-        if (status == RAGSTORE_OK)
-            status =
-                rsi_catalog_append_rows(catalog, first_chunk + (int64_t)done, vectors, part, tx);
-        done += part;
-    }
-    rsi_free(vectors);
-    return status;
+    return prepared->embedder == NULL ? RAGSTORE_OK
+                                      : rsi_catalog_append_rows(catalog, first_chunk, read_rows,
+                                                                prepared, prepared->count, tx);
 }
 
 /* The file of an upload while its transaction runs. */
@@ -208,13 +197,16 @@ static int put_chunks(rsi_tx *tx, const char *entity_id, const char *doc_id,
                       rsi_prepared *prepared, int64_t first_chunk)
 {
     rsi_prepared_reader reader = rsi_prepared_read(prepared);
+    rsi_bytes text = {0};
     int status = RAGSTORE_OK;
     for (size_t i = 0; status == RAGSTORE_OK && i < prepared->count; i++) {
         rsi_new_chunk chunk;
         int found = rsi_prepared_next(&chunk, &reader);
         status = found < 0 ? found
-                           : put_chunk(tx, entity_id, doc_id, i, &chunk, first_chunk + (int64_t)i);
+                           : put_chunk(tx, &text, entity_id, doc_id, i, &chunk,
+                                       first_chunk + (int64_t)i);
     }
+    rsi_bytes_free(&text);
     rsi_prepared_reader_free(&reader);
     return status;
 }

@@ -67,7 +67,9 @@ int rsi_chunk_list_read(rsi_prepared *prepared, const rsi_json *list, rsi_chunk_
 int rsi_settle_own_vectors(rsi_prepared *prepared, const rsi_embedder **embedder,
                            const rsi_store *store, const rsi_entity_record *entity,
                            size_t dimension);
-/* Bring the caller's vector of chunk i into the form that the metric compares; INVALID_DATA. */
+/* Can the caller's vector of chunk i be taken? INVALID_DATA. */
+int rsi_vector_check(const float *vector, const rsi_prepared *prepared, size_t i);
+/* Bring it into the form that the metric compares; INVALID_DATA. */
 int rsi_vector_take(float *vector, const rsi_prepared *prepared, size_t i);
 
 /* Extract, chunk and embed a document's bytes. */

@@ -430,12 +430,21 @@ static int read_chunk(rsi_new_chunk *chunk, rsi_bytes *metadata, const rsi_json 
     return rsi_bytes_status(metadata);
 }
 
-int rsi_vector_take(float *vector, const rsi_prepared *prepared, size_t i)
+static int tell_problem(const char *problem, size_t i)
 {
-    const char *problem = rsi_metric_prepare(vector, prepared->dimension, prepared->metric);
     return problem == NULL ? RAGSTORE_OK
                            : rsi_fail(RAGSTORE_E_INVALID_DATA, "ingest", "chunk %zu: its vector %s",
                                       i, problem);
+}
+
+int rsi_vector_check(const float *vector, const rsi_prepared *prepared, size_t i)
+{
+    return tell_problem(rsi_metric_check(vector, prepared->dimension, prepared->metric), i);
+}
+
+int rsi_vector_take(float *vector, const rsi_prepared *prepared, size_t i)
+{
+    return tell_problem(rsi_metric_prepare(vector, prepared->dimension, prepared->metric), i);
 }
 
 static int read_vector(float *vector, const rsi_prepared *prepared, const rsi_json *value, size_t i)
@@ -592,25 +601,31 @@ int rsi_chunks_read(rsi_prepared *prepared, const rsi_store *store, const char *
     return rsi_wrap(status, "add chunks");
 }
 
-/* Look at the caller's rows, and copy them when they will not stay where they are. */
-static int take_rows(rsi_prepared *prepared, rsi_store *store, const float *vectors, bool copies)
+/* Copy the caller's rows, which will not stay where they are. */
+static int copy_rows(rsi_prepared *prepared)
 {
-    const uint64_t epoch = rsi_store_epoch(store);
-    const size_t count = prepared->count;
     float *vector = rsi_alloc_array(prepared->dimension, sizeof *vector);
     int status = vector == NULL ? RAGSTORE_E_NO_MEMORY : RAGSTORE_OK;
-    prepared->rows = vectors;
-    for (size_t i = 0; status == RAGSTORE_OK && i < count; i++) {
+    for (size_t i = 0; status == RAGSTORE_OK && i < prepared->count; i++) {
+        status = rsi_prepared_read_vectors(vector, prepared, i, 1);
+        if (status == RAGSTORE_OK)
+            status = rsi_prepared_add_vectors(prepared, vector, 1);
+    }
+    prepared->rows = NULL;
+    rsi_free(vector);
+    return status;
+}
+
+static int check_rows(const rsi_prepared *prepared, const rsi_store *store)
+{
+    const uint64_t epoch = rsi_store_epoch(store);
+    int status = RAGSTORE_OK;
+    for (size_t i = 0; status == RAGSTORE_OK && i < prepared->count; i++) {
         if (i % CHUNKS_BETWEEN_LOOKS == 0)
             status = rsi_store_check_interrupt(store, epoch);
         if (status == RAGSTORE_OK)
-            status = rsi_prepared_read_vectors(vector, prepared, i, 1);
-        if (status == RAGSTORE_OK && copies)
-            status = rsi_prepared_add_vectors(prepared, vector, 1);
+            status = rsi_vector_check(prepared->rows + i * prepared->dimension, prepared, i);
     }
-    if (copies)
-        prepared->rows = NULL;
-    rsi_free(vector);
     return status;
 }
 
@@ -622,8 +637,11 @@ static int prepare_rows(rsi_prepared *prepared, rsi_store *store, const rsi_enti
     int status = rsi_chunk_count_check(prepared->count, dimension);
     if (status == RAGSTORE_OK)
         status = rsi_settle_own_vectors(prepared, &embedder, store, entity, dimension);
+    prepared->rows = vectors;
     if (status == RAGSTORE_OK)
-        status = take_rows(prepared, store, vectors, copies);
+        status = check_rows(prepared, store);
+    if (status == RAGSTORE_OK && copies)
+        status = copy_rows(prepared);
     if (status != RAGSTORE_OK)
         rsi_prepared_free(prepared);
     return rsi_wrap(status, "add chunks");

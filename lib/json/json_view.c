@@ -255,6 +255,13 @@ int rsi_json_view_source(rsi_slice *source, const rsi_json_view *view)
     return RAGSTORE_OK;
 }
 
+void rsi_json_view_key(rsi_json_writer *writer, const rsi_json_view *key)
+{
+    (void)rsi_json_view_write(writer, key); /* only containers have faults that are met late */
+    rsi_bytes_append_char(writer->out, ':');
+    writer->needs_comma = false;
+}
+
 int rsi_json_view_write(rsi_json_writer *writer, const rsi_json_view *view)
 {
     rsi_slice source = {NULL, 0};

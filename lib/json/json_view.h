@@ -94,6 +94,8 @@ void rsi_json_view_append_text(rsi_bytes *out, const rsi_json_view *text); /* de
 
 /* Write the value as JSON; in text that is a copy of its bytes. MISSING writes null. */
 int rsi_json_view_write(rsi_json_writer *writer, const rsi_json_view *view);
+/* Write a key that a cursor found. */
+void rsi_json_view_key(rsi_json_writer *writer, const rsi_json_view *key);
 /* The bytes of a value in JSON text. */
 int rsi_json_view_source(rsi_slice *source, const rsi_json_view *view);
 /* A tree of the value. Owned by the caller; a value that is in a tree already is shared. */

@@ -46,15 +46,26 @@ static double sum_of_squares(const float *vector, size_t dimension)
            ((lanes[2] + lanes[6]) + (lanes[3] + lanes[7]));
 }
 
-const char *rsi_metric_prepare(float *vector, size_t dimension, rsi_metric metric)
+static const char *problem_of(double sum, rsi_metric metric)
 {
-    const double sum = sum_of_squares(vector, dimension);
     if (!isfinite(sum))
         return "has a number that is not finite";
     if (metric != RSI_METRIC_COSINE)
         return sum > LENGTH_MAX * LENGTH_MAX ? "is longer than 1e18" : NULL;
-    if (!(sum > 0))
-        return "has the length 0, which has no cosine";
+    return sum > 0 ? NULL : "has the length 0, which has no cosine";
+}
+
+const char *rsi_metric_check(const float *vector, size_t dimension, rsi_metric metric)
+{
+    return problem_of(sum_of_squares(vector, dimension), metric);
+}
+
+const char *rsi_metric_prepare(float *vector, size_t dimension, rsi_metric metric)
+{
+    const double sum = sum_of_squares(vector, dimension);
+    const char *problem = problem_of(sum, metric);
+    if (problem != NULL || metric != RSI_METRIC_COSINE)
+        return problem;
     const double scale = 1.0 / sqrt(sum); /* of the smallest and largest vectors it is no float */
     for (size_t i = 0; i < dimension; i++)
         vector[i] = (float)(vector[i] * scale);

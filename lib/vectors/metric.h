@@ -27,6 +27,9 @@ typedef enum rsi_metric {
 bool rsi_metric_parse(rsi_metric *out, const char *name);
 const char *rsi_metric_name(rsi_metric metric); /* static */
 
+/* Could a row or a query be prepared? NULL, or what rsi_metric_prepare() would say. */
+const char *rsi_metric_check(const float *vector, size_t dimension, rsi_metric metric);
+
 /*
  * Check a row or a query and bring it into the form that the metric compares, in place. NULL, or
  * what is wrong with it: static text that goes on behind "its vector". Lengths are bounded, so that

@@ -24,6 +24,8 @@
 
 typedef struct appender {
     rsi_rows *rows;
+    rsi_rows_source *source;
+    void *user;
     size_t first_segment; /* the first that this append writes into */
     uint64_t end;         /* where the next block goes in the last segment */
     size_t run_count;     /* of the runs, with those that do not count yet */
@@ -223,7 +225,27 @@ static int begin_segment(appender *append)
     return create_segment(rows);
 }
 
-static int write_block(appender *append, int64_t first_chunk, const float *vectors, uint32_t count,
+/* Put rows `from` … into the block, and look at them there. */
+static int fill_block(const appender *append, size_t from, uint32_t count)
+{
+    const uint32_t dimension = append->rows->dimension;
+    float *vectors = (float *)(void *)(append->block + RSI_ROWS_HEADER_SIZE);
+    int status = append->source(append->user, vectors, from, count);
+    for (size_t i = 0; status == RAGSTORE_OK && i < count; i++) {
+        const float *vector = vectors + i * dimension;
+        if (rsi_metric_check(vector, dimension, RSI_METRIC_INNER_PRODUCT) == NULL)
+            continue;
+        size_t d = 0;
+        while (d < dimension && isfinite(vector[d]))
+            d++;
+        if (d < dimension)
+            status = rsi_fail(RAGSTORE_E_INVALID_ARGUMENT, "vectors",
+                              "vector %zu: number %zu is not finite", from + i, d);
+    }
+    return status;
+}
+
+static int write_block(appender *append, int64_t first_chunk, uint32_t count,
                        rsi_rows_extent *extent)
 {
     rsi_rows *rows = append->rows;
@@ -235,7 +257,7 @@ static int write_block(appender *append, int64_t first_chunk, const float *vecto
 
     rsi_rows_identity identity = rsi_rows_identity_of(rows, segment->number);
     uint32_t data_crc =
-        rsi_rows_block_encode(append->block, &identity, append->end, first_chunk, vectors, count);
+        rsi_rows_block_seal(append->block, &identity, append->end, first_chunk, count);
     extent->segment = segment->number;
     extent->offset = append->end;
     extent->size = rsi_rows_block_size(count, rows->dimension);
@@ -298,22 +320,16 @@ static void take_back(appender *append)
     rsi_error_restore(&saved);
 }
 
-static int check_arguments(const rsi_rows *rows, int64_t first_chunk, const float *vectors,
-                           size_t count)
+static int check_arguments(const rsi_rows *rows, int64_t first_chunk, bool given, size_t count)
 {
     if (first_chunk < rsi_rows_next_chunk(rows))
         return rsi_fail(RAGSTORE_E_INVALID_ARGUMENT, "vectors",
                         "chunk %" PRId64 " is below %" PRId64 ", the next that can have a vector",
                         first_chunk, rsi_rows_next_chunk(rows));
-    if (vectors == NULL || count > (uint64_t)(INT64_MAX - first_chunk) ||
+    if (!given || count > (uint64_t)(INT64_MAX - first_chunk) ||
         count > SIZE_MAX / row_bytes(rows))
         return rsi_fail(RAGSTORE_E_INVALID_ARGUMENT, "vectors", "%zu vectors from chunk %" PRId64,
                         count, first_chunk);
-    for (size_t i = 0; i < count * rows->dimension; i++)
-        if (!isfinite(vectors[i]))
-            return rsi_fail(RAGSTORE_E_INVALID_ARGUMENT, "vectors",
-                            "vector %zu: number %zu is not finite", i / rows->dimension,
-                            i % rows->dimension);
     if (rows->flush_failed)
         return rsi_fail(RAGSTORE_E_FAILED, "vectors",
                         "%s: an earlier flush failed; reopen the store to write again",
@@ -321,7 +337,7 @@ static int check_arguments(const rsi_rows *rows, int64_t first_chunk, const floa
     return RAGSTORE_OK;
 }
 
-static int append_blocks(appender *append, int64_t first_chunk, const float *vectors, size_t count,
+static int append_blocks(appender *append, int64_t first_chunk, size_t count,
                          rsi_rows_extent *extents, size_t *extents_count)
 {
     rsi_rows *rows = append->rows;
@@ -333,8 +349,10 @@ static int append_blocks(appender *append, int64_t first_chunk, const float *vec
         if (fit == 0) {
             status = begin_segment(append);
         } else {
-            status = write_block(append, first_chunk + (int64_t)written,
-                                 vectors + written * rows->dimension, fit, &extents[blocks++]);
+            status = fill_block(append, written, fit);
+            if (status == RAGSTORE_OK)
+                status = write_block(append, first_chunk + (int64_t)written, fit,
+                                     &extents[blocks++]);
             written += fit;
         }
         if (status != RAGSTORE_OK)
@@ -348,14 +366,14 @@ static int append_blocks(appender *append, int64_t first_chunk, const float *vec
     return status;
 }
 
-static int append_rows(rsi_rows *rows, bool flushes, int64_t first_chunk, const float *vectors,
-                       size_t count, rsi_rows_extent *extents, size_t extents_max,
-                       size_t *extents_count)
+/* What is in `append` is from whom the rows come, and whether they are flushed. */
+static int append_rows(rsi_rows *rows, appender append, int64_t first_chunk, size_t count,
+                       rsi_rows_extent *extents, size_t extents_max, size_t *extents_count)
 {
     *extents_count = 0;
     if (count == 0)
         return RAGSTORE_OK;
-    int status = check_arguments(rows, first_chunk, vectors, count);
+    int status = check_arguments(rows, first_chunk, append.source != NULL, count);
     if (status != RAGSTORE_OK)
         return rsi_wrap(status, "append vectors");
     size_t new_segments;
@@ -367,7 +385,8 @@ static int append_rows(rsi_rows *rows, bool flushes, int64_t first_chunk, const 
                         extents_max);
 
     bool usable = last_segment_is_usable(rows);
-    appender append = {.rows = rows, .run_count = rows->run_count, .flushes = flushes};
+    append.rows = rows;
+    append.run_count = rows->run_count;
     append.first_segment = usable ? rows->segment_count - 1 : rows->segment_count;
     append.end = usable ? rows->segments[rows->segment_count - 1].end : rows->segment_limit;
     append.block = rsi_alloc((size_t)largest);
@@ -382,7 +401,7 @@ static int append_rows(rsi_rows *rows, bool flushes, int64_t first_chunk, const 
     status = cut_torn_tail(rows);
     if (status != RAGSTORE_OK)
         goto cleanup;
-    status = append_blocks(&append, first_chunk, vectors, count, extents, extents_count);
+    status = append_blocks(&append, first_chunk, count, extents, extents_count);
     if (status != RAGSTORE_OK)
         take_back(&append);
 
@@ -392,17 +411,49 @@ cleanup:
     return rsi_wrap(status, "append vectors");
 }
 
+int rsi_rows_append_from(rsi_rows *rows, int64_t first_chunk, rsi_rows_source *source, void *user,
+                         size_t count, rsi_rows_extent *extents, size_t extents_max,
+                         size_t *extents_count)
+{
+    const appender append = {.source = source, .user = user, .flushes = true};
+    return append_rows(rows, append, first_chunk, count, extents, extents_max, extents_count);
+}
+
+/* ---- rows that lie one behind the other ---- */
+
+typedef struct row_array {
+    const float *vectors;
+    uint32_t dimension;
+} row_array;
+
+static int read_array(void *user, float *out, size_t from, size_t count)
+{
+    const row_array *array = user;
+    memcpy(out, array->vectors + from * array->dimension, count * array->dimension * sizeof *out);
+    return RAGSTORE_OK;
+}
+
+static int append_array(rsi_rows *rows, bool flushes, int64_t first_chunk, const float *vectors,
+                        size_t count, rsi_rows_extent *extents, size_t extents_max,
+                        size_t *extents_count)
+{
+    row_array array = {vectors, rows->dimension};
+    const appender append = {
+        .source = vectors == NULL ? NULL : read_array, .user = &array, .flushes = flushes};
+    return append_rows(rows, append, first_chunk, count, extents, extents_max, extents_count);
+}
+
 int rsi_rows_append(rsi_rows *rows, int64_t first_chunk, const float *vectors, size_t count,
                     rsi_rows_extent *extents, size_t extents_max, size_t *extents_count)
 {
-    return append_rows(rows, true, first_chunk, vectors, count, extents, extents_max,
-                       extents_count);
+    return append_array(rows, true, first_chunk, vectors, count, extents, extents_max,
+                        extents_count);
 }
 
 int rsi_rows_append_unflushed(rsi_rows *rows, int64_t first_chunk, const float *vectors,
                               size_t count, rsi_rows_extent *extents, size_t extents_max,
                               size_t *extents_count)
 {
-    return append_rows(rows, false, first_chunk, vectors, count, extents, extents_max,
-                       extents_count);
+    return append_array(rows, false, first_chunk, vectors, count, extents, extents_max,
+                        extents_count);
 }

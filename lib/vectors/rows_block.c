@@ -119,14 +119,12 @@ static uint32_t header_crc(const unsigned char *header, const rsi_rows_identity 
     return rsi_crc32c(crc, header, BLOCK_CRC);
 }
 
-uint32_t rsi_rows_block_encode(unsigned char *out, const rsi_rows_identity *identity,
-                               uint64_t offset, int64_t first_chunk, const float *vectors,
-                               uint32_t count)
+uint32_t rsi_rows_block_seal(unsigned char *out, const rsi_rows_identity *identity,
+                             uint64_t offset, int64_t first_chunk, uint32_t count)
 {
     size_t size = (size_t)rsi_rows_block_size(count, identity->dimension);
     size_t data_size = (size_t)data_size_of(count, identity->dimension);
     unsigned char *data = out + RSI_ROWS_HEADER_SIZE;
-    memcpy(data, vectors, data_size);
     memset(data + data_size, 0, size - RSI_ROWS_HEADER_SIZE - data_size);
     uint32_t data_crc = rsi_crc32c(0, data, size - RSI_ROWS_HEADER_SIZE);
 
@@ -141,6 +139,14 @@ uint32_t rsi_rows_block_encode(unsigned char *out, const rsi_rows_identity *iden
     put_u32(out + BLOCK_DATA_CRC, data_crc);
     put_u32(out + BLOCK_CRC, header_crc(out, identity));
     return data_crc;
+}
+
+uint32_t rsi_rows_block_encode(unsigned char *out, const rsi_rows_identity *identity,
+                               uint64_t offset, int64_t first_chunk, const float *vectors,
+                               uint32_t count)
+{
+    memcpy(out + RSI_ROWS_HEADER_SIZE, vectors, (size_t)data_size_of(count, identity->dimension));
+    return rsi_rows_block_seal(out, identity, offset, first_chunk, count);
 }
 
 bool rsi_rows_block_decode(rsi_rows_block *block, const unsigned char in[RSI_ROWS_HEADER_SIZE],

@@ -77,6 +77,10 @@ uint32_t rsi_rows_block_encode(unsigned char *out, const rsi_rows_identity *iden
                                uint64_t offset, int64_t first_chunk, const float *vectors,
                                uint32_t count);
 
+/* The same of a block whose rows are in it already. */
+uint32_t rsi_rows_block_seal(unsigned char *out, const rsi_rows_identity *identity,
+                             uint64_t offset, int64_t first_chunk, uint32_t count);
+
 /* False unless `in` is the header of a block that stands at `offset` of a segment with this
  * identity and ends at or before `file_size`. The data is not looked at. */
 bool rsi_rows_block_decode(rsi_rows_block *block, const unsigned char in[RSI_ROWS_HEADER_SIZE],

@@ -82,6 +82,15 @@ int rsi_rows_append_unflushed(rsi_rows *rows, int64_t first_chunk, const float *
                               size_t count, rsi_rows_extent *extents, size_t extents_max,
                               size_t *extents_count);
 
+/* Rows from … from + count - 1 of those that are to be appended, into `out`. */
+typedef int rsi_rows_source(void *user, float *out, size_t from, size_t count);
+
+/* As rsi_rows_append(), of rows that are asked for block by block, in their order: each is looked at
+ * and written while it is in the processor's cache. When the source fails, nothing is appended. */
+int rsi_rows_append_from(rsi_rows *rows, int64_t first_chunk, rsi_rows_source *source, void *user,
+                         size_t count, rsi_rows_extent *extents, size_t extents_max,
+                         size_t *extents_count);
+
 /* Check that a block lies where a commit says: DAMAGED otherwise. */
 int rsi_rows_verify(rsi_rows *rows, const rsi_rows_extent *extent);
 

@@ -35,6 +35,33 @@ static void entities_entity__is_read_as_it_was_made(void **state)
     open_store_end(&s);
 }
 
+static void entities_entity__is_parsed_again_only_when_it_has_changed(void **state)
+{
+    const rsi_entity_fields renamed = {.name = "Another"};
+    open_store s;
+    rsi_entity_record first;
+    rsi_entity_record second;
+    char incarnation[RSI_INCARNATION_DIGITS + 1];
+    open_store_begin(&s, state, NULL);
+    assert_int_equal(rsi_entity_read(&first, s.store, ACME, s.incarnation), 0);
+    const rsi_json *parsed = first.json;
+    assert_int_equal(rsi_entity_read_again(&second, &first, s.store), 0);
+    assert_ptr_equal(second.json, parsed);
+    assert_null(first.json);
+    assert_string_equal(second.name, "Acme Corp");
+    assert_int_equal(rsi_entity_update(s.store, ACME, s.incarnation, &renamed), 0);
+    assert_int_equal(rsi_entity_read_again(&first, &second, s.store), 0);
+    assert_string_equal(first.name, "Another");
+    assert_string_equal(second.name, "Acme Corp"); /* it still is what it was */
+    rsi_entity_record_free(&second);
+    assert_int_equal(rsi_entity_delete(NULL, s.store, ACME), 0);
+    assert_int_equal(rsi_entity_read_again(&second, &first, s.store), RAGSTORE_E_NOT_FOUND);
+    assert_int_equal(rsi_entity_create(incarnation, s.store, ACME, &renamed), 0);
+    assert_int_equal(rsi_entity_read_again(&second, &first, s.store), RAGSTORE_E_NOT_FOUND);
+    rsi_entity_record_free(&first);
+    open_store_end(&s);
+}
+
 static void entities_entity__is_made_once(void **state)
 {
     open_store s;
@@ -441,6 +468,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         FRESH(entities_entity__is_read_as_it_was_made),
+        FRESH(entities_entity__is_parsed_again_only_when_it_has_changed),
         FRESH(entities_entity__is_made_once),
         FRESH(entities_entity__refuses_bad_ids_and_texts),
         FRESH(entities_entity__has_the_metric_of_its_record),

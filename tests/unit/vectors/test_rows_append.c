@@ -93,6 +93,81 @@ static void vectors_rows_append__takes_a_row_larger_than_the_limits(void **state
     fixture_end(&f);
 }
 
+/* Rows on demand: what was asked for, and where the source fails. */
+typedef struct tap {
+    int64_t first_chunk;
+    size_t asked;
+    size_t fails_at;
+    float odd; /* in the place of each 40th number; 0: the row's own */
+} tap;
+
+static int pour(void *user, float *out, size_t from, size_t count)
+{
+    tap *t = user;
+    assert_int_equal(from, t->asked); /* in their order, each once */
+    t->asked += count;
+    if (t->asked > t->fails_at)
+        return rsi_fail(RAGSTORE_E_INTERRUPTED, "test", "no more");
+    fill(out, t->first_chunk + (int64_t)from, count, DIMENSION);
+    for (size_t i = 0; t->odd != 0 && i < count * DIMENSION; i++)
+        if ((from * DIMENSION + i) % 40 == 39)
+            out[i] = t->odd;
+    return RAGSTORE_OK;
+}
+
+static void vectors_rows_append__asks_for_rows_block_by_block(void **state)
+{
+    fixture f;
+    rsi_rows_extent extents[EXTENTS_MAX];
+    size_t count;
+    fixture_begin(&f, state);
+    rsi_rows *rows = open_small(&f);
+    tap t = {.first_chunk = 5, .fails_at = 100};
+    assert_int_equal(append(rows, 0, 3, NULL, NULL), 0);
+    assert_int_equal(
+        rsi_rows_append_from(rows, 5, pour, &t, 40, extents, EXTENTS_MAX, &count), 0);
+    assert_int_equal(t.asked, 40);
+    assert_true(count >= 5);
+    for (int again = 0; again < 2; again++) {
+        for (int64_t chunk = 5; chunk < 45; chunk++)
+            assert_row(rows, chunk);
+        rsi_rows_close(rows);
+        rows = open_rows(&f, DIMENSION);
+    }
+    rsi_rows_close(rows);
+    fixture_end(&f);
+}
+
+static void vectors_rows_append__appends_nothing_when_its_source_fails(void **state)
+{
+    fixture f;
+    rsi_rows_extent extents[EXTENTS_MAX];
+    size_t count;
+    fixture_begin(&f, state);
+    rsi_rows *rows = open_small(&f);
+    assert_int_equal(append(rows, 0, 3, NULL, NULL), 0);
+    tap fails = {.first_chunk = 3, .fails_at = 20};
+    assert_int_equal(
+        rsi_rows_append_from(rows, 3, pour, &fails, 40, extents, EXTENTS_MAX, &count),
+        RAGSTORE_E_INTERRUPTED);
+    tap odd = {.first_chunk = 3, .fails_at = 100, .odd = NAN};
+    assert_int_equal(rsi_rows_append_from(rows, 3, pour, &odd, 40, extents, EXTENTS_MAX, &count),
+                     RAGSTORE_E_INVALID_ARGUMENT);
+    assert_non_null(strstr(rsi_error_message(), "vector 9: number 3 is not finite"));
+    assert_int_equal(rsi_rows_next_chunk(rows), 3);
+    for (int again = 0; again < 2; again++) {
+        for (int64_t chunk = 0; chunk < 3; chunk++)
+            assert_row(rows, chunk);
+        assert_no_row(rows, 3, RAGSTORE_E_NOT_FOUND);
+        rsi_rows_close(rows);
+        rows = open_rows(&f, DIMENSION);
+    }
+    assert_int_equal(append(rows, 3, 2, NULL, NULL), 0);
+    assert_row(rows, 4);
+    rsi_rows_close(rows);
+    fixture_end(&f);
+}
+
 static void vectors_rows_append__refuses_bad_arguments_and_writes_nothing(void **state)
 {
     static const float bad_numbers[] = {NAN, INFINITY, -INFINITY};
@@ -449,6 +524,8 @@ int main(void)
         TEST(vectors_rows_append__rolls_over_to_new_blocks_and_segments),
         TEST(vectors_rows_append__keeps_files_and_blocks_within_their_limits),
         TEST(vectors_rows_append__takes_a_row_larger_than_the_limits),
+        TEST(vectors_rows_append__asks_for_rows_block_by_block),
+        TEST(vectors_rows_append__appends_nothing_when_its_source_fails),
         TEST(vectors_rows_append__refuses_bad_arguments_and_writes_nothing),
         TEST(vectors_rows_append__flushes_once_for_a_small_append),
         TEST(vectors_rows_append__a_new_segment_is_flushed_before_its_first_block),
