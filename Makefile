@@ -303,11 +303,12 @@ $(BUILD)/tests/extract/test_runner: %: %.o $(runner_objects) $(harness_public) $
 $(BUILD)/tests/server/%.o: tests/server/%.c | need-dependencies
 	$(call say,CC,$<)
 	@mkdir -p $(@D)
-	$(Q)$(call compile,,-Iexamples/server $(shell $(PKG_CONFIG) --cflags jansson))
+	$(Q)$(call compile,,-Iinclude -Iexamples/server $(shell $(PKG_CONFIG) --cflags jansson))
 
-$(server_tests): $(BUILD)/tests/server/test_%: $(BUILD)/tests/server/test_%.o $(BUILD)/examples/server/%.o
+$(server_tests): $(BUILD)/tests/server/test_%: $(BUILD)/tests/server/test_%.o $(BUILD)/examples/server/%.o $(shared)
 	$(call say,LINK,$@)
-	$(Q)$(CC) -o $@ $(VARIANT_FLAGS) $(LDFLAGS) $^ -lcmocka $(shell $(PKG_CONFIG) --libs jansson) -lm
+	$(Q)$(CC) -o $@ $(VARIANT_FLAGS) $(LDFLAGS) $(filter %.o,$^) -L$(LIB) -lragstore -lcmocka \
+	    $(shell $(PKG_CONFIG) --libs jansson) -lm $(call find_library,$@)
 
 $(campaign_programs): %: %.o $(BUILD)/tests/campaigns/workload.o $(harness_public) $(shared)
 	$(call say,LINK,$@)

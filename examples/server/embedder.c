@@ -8,6 +8,7 @@
  */
 #include "embedder.h"
 
+#include "known_model.h"
 #include "server.h"
 #include "server_log.h"
 
@@ -19,7 +20,13 @@
 
 #ifdef SERVER_HAS_LLM
 
-enum { HELD_UP_MS = 1000, REST_MS = 5000, FINGERPRINT_MAX = 256 };
+enum {
+    HELD_UP_MS = 1000,
+    REST_MS = 5000,
+    FINGERPRINT_MAX = 256,
+    START_CONNECT_SECONDS = 3, /* at the start: there may be a service manager that waits */
+    START_ANSWER_SECONDS = 30  /* the model may have to be loaded first */
+};
 
 static int64_t now_ms(void)
 {
@@ -94,6 +101,60 @@ static int32_t embed(void *user, float *vectors, const char *const *texts, size_
     return is_away ? RAGSTORE_E_BUSY : RAGSTORE_E_EMBEDDER; /* busy: jobs wait and ask again */
 }
 
+/* How long the model's vectors are, as the endpoint shows. 0 and *is_away: it does not answer now. */
+static size_t ask_dimension(struct embedder *embedder, bool *is_away, char *why)
+{
+    const struct llm_patience patience = {.connect_seconds = START_CONNECT_SECONDS,
+                                          .answer_seconds = START_ANSWER_SECONDS,
+                                          .is_away = is_away};
+
+    *is_away = false;
+    return llm_embed_dimension(&embedder->client, &patience, why);
+}
+
+/* The endpoint does not answer. A store that has vectors of its model knows how long they are, so that
+ * all goes on but what has to be embedded; one that has none serves what it has. False: there is nothing
+ * to serve. */
+static bool go_on_without(struct server *server, const char *why)
+{
+    const struct settings *settings = &server->settings;
+    struct embedder *embedder = &server->embedder;
+    struct known_model known = known_model_find(settings->data_dir, settings->embedder);
+
+    embedder->dimension = known.dimension;
+    if (known.dimension > 0) {
+        note_outcome(embedder, why, true);
+        log_line(LOG_LEVEL_WARNING,
+                 "searching by keyword until the embedding endpoint answers; uploads that are jobs "
+                 "wait for it");
+    } else if (known.has_entities) {
+        snprintf(server->problem, sizeof server->problem,
+                 "Search is by keyword only, also of new documents: the embedding endpoint does not "
+                 "answer, and nothing here has vectors of %s, so their length is not known. Start the "
+                 "server again when it does. %s",
+                 settings->embedder, why);
+        log_line(LOG_LEVEL_ERROR, "%s", server->problem);
+    }
+    return known.has_entities;
+}
+
+static bool find_dimension(struct server *server)
+{
+    struct embedder *embedder = &server->embedder;
+    char why[LLM_MESSAGE] = "";
+    bool is_away = false;
+
+    embedder->dimension = ask_dimension(embedder, &is_away, why);
+    if (embedder->dimension > 0 || (is_away && go_on_without(server, why))) {
+        return true;
+    }
+    fprintf(stderr,
+            "ragstore-server: cannot use --embedder %s: %s; it was asked for a vector at "
+            "%s/embeddings\n",
+            server->settings.embedder, why, embedder->client.url);
+    return false;
+}
+
 static bool open_endpoint(struct server *server, ragstore_model **model)
 {
     const struct settings *settings = &server->settings;
@@ -108,13 +169,11 @@ static bool open_endpoint(struct server *server, ragstore_model **model)
                 settings->embedder_url != NULL ? "--embedder-url" : "--llm-url", url, why);
         return false;
     }
-    embedder->dimension = llm_embed_dimension(&embedder->client, NULL, why);
-    if (embedder->dimension == 0) {
-        fprintf(stderr,
-                "ragstore-server: cannot use --embedder %s: %s; it was asked for a vector at "
-                "%s/embeddings\n",
-                settings->embedder, why, embedder->client.url);
+    if (!find_dimension(server)) {
         return false;
+    }
+    if (embedder->dimension == 0) {
+        return true; /* without a model for now */
     }
     snprintf(fingerprint, sizeof fingerprint, "%s/%zu/endpoint", settings->embedder,
              embedder->dimension);

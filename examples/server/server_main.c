@@ -119,15 +119,19 @@ static void open_log(const struct server *server)
 
 /* The one line on standard output: scripts wait for it and take the address from it. The log has its
  * line before, ahead of every request's. */
-static void announce(const struct server *server, const ragstore_model *model)
+static void announce(struct server *server, const ragstore_model *model)
 {
+    char problem[EMBEDDER_PROBLEM];
     const char *fingerprint = ragstore_model_fingerprint(model);
     char search[512];
 
     if (fingerprint != NULL) {
-        snprintf(search, sizeof search, "search: hybrid with %.*s",
+        snprintf(search, sizeof search, "search: hybrid with %.*s%s",
                  server->settings.embedder != NULL ? 256 : (int)strcspn(fingerprint, "/"),
-                 fingerprint);
+                 fingerprint, embedder_problem(server, problem) ? ", by keyword until it answers" : "");
+    } else if (server->settings.embedder != NULL) {
+        snprintf(search, sizeof search,
+                 "search: keyword only, the embedding endpoint does not answer; see /health");
     } else {
         snprintf(search, sizeof search,
                  "search: keyword only, there is no embedding model; run make quickstart or set "

@@ -188,6 +188,66 @@ def test_embedder__silence_does_not_keep_the_server_from_stopping(server, endpoi
     assert job["job_id"]
 
 
+# ---- that is away when the server starts ----
+
+@pytest.mark.parametrize("how", ["stopped", "killed"])
+def test_embedder__may_be_away_at_the_start(start, endpoint, how):
+    server = start("--llm-url", endpoint.url, "--embedder", "org/kinds", env=QUIET)
+    server.create_entity("e")
+    server.upload("e", "ship.txt", SHIP)
+    server.stop() if how == "stopped" else server.kill()
+    endpoint.embeds = 503
+    server = start("--llm-url", endpoint.url, "--embedder", "org/kinds", env=QUIET)
+    assert "hybrid with org/kinds/3/endpoint, by keyword until it answers" in server.line
+    reply = server.search("e", "painted blue")
+    assert contents(reply) == [SHIP] and reply["mode"] == "keyword" and "503" in reply["notice"]
+    health = ok(server.get("/health"))
+    assert health["status"] == "degraded" and "503" in health["problems"][0]
+    assert ok(server.get("/ready")) == {"ready": True}
+    log = (server.data_dir / "logs/app.log").read_text() + server.error_text()
+    assert "the embedding endpoint fails" in log and "uploads that are jobs wait for it" in log
+    assert upload(server, "more.txt", "A ferry more.").status_code == 503
+    job = ok(server.post("/api/entities/e/files?wait=false", files={"file": ("bread.txt", BREAD)}))
+
+    endpoint.embeds = by_kind
+    assert eventually(lambda: ok(server.get(f"/api/jobs/{job['job_id']}"))["state"] == "done", 60)
+    assert eventually(lambda: server.search("e", "ferry")["mode"] == "hybrid", 30)
+    assert contents(server.search("e", "ferry", mode="vector", limit=1)) == [SHIP]
+    assert contents(server.search("e", "bread", mode="vector", limit=1)) == [BREAD]
+    assert ok(server.get("/health"))["status"] == "healthy"
+
+
+def test_embedder__that_was_never_there_leaves_keyword_search(start, endpoint):
+    server = start("--model", "none", env=QUIET)
+    server.create_entity("e")
+    server.upload("e", "ship.txt", SHIP)
+    server.stop()
+    options = ("--llm-url", endpoint.url, "--embedder", "org/kinds")
+    endpoint.embeds = 503
+    server = start(*options, env=QUIET)
+    assert "keyword only, the embedding endpoint does not answer" in server.line
+    assert contents(server.search("e", "painted blue")) == [SHIP]
+    health = ok(server.get("/health"))
+    assert health["status"] == "degraded"
+    assert "503" in health["problems"][0] and "Start the server again" in health["problems"][0]
+    ok(upload(server, "bread.txt", BREAD))
+    server.stop()
+
+    endpoint.embeds = by_kind
+    server = start(*options, env=QUIET)  # gives all documents their vectors
+    assert eventually(lambda: server.search("e", "bakery")["mode"] == "hybrid", 30)
+    assert contents(server.search("e", "ferry", mode="vector", limit=1)) == [SHIP]
+
+
+def test_embedder__that_answers_wrongly_at_the_start_is_refused_with_documents_too(start, endpoint):
+    server = start("--llm-url", endpoint.url, "--embedder", "org/kinds", env=QUIET)
+    server.create_entity("e")
+    server.stop()
+    endpoint.embeds = 404
+    server = start("--llm-url", endpoint.url, "--embedder", "org/kinds", wait=False, env=QUIET)
+    assert server.wait() == 1 and "check the URL" in server.error_text()
+
+
 def test_embedder__hashing_needs_no_endpoint(start):
     server = start("--embedder", "hashing", env=QUIET)
     server.create_entity("e")
