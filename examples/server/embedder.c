@@ -101,7 +101,7 @@ static int32_t embed(void *user, float *vectors, const char *const *texts, size_
     return is_away ? RAGSTORE_E_BUSY : RAGSTORE_E_EMBEDDER; /* busy: jobs wait and ask again */
 }
 
-/* How long the model's vectors are, as the endpoint shows. 0 and *is_away: it does not answer now. */
+/* How long the model's vectors are, as the endpoint shows. 0 and *is_away: it does not answer. */
 static size_t ask_dimension(struct embedder *embedder, bool *is_away, char *why)
 {
     const struct llm_patience patience = {.connect_seconds = START_CONNECT_SECONDS,
@@ -112,9 +112,9 @@ static size_t ask_dimension(struct embedder *embedder, bool *is_away, char *why)
     return llm_embed_dimension(&embedder->client, &patience, why);
 }
 
-/* The endpoint does not answer. A store that has vectors of its model knows how long they are, so that
- * all goes on but what has to be embedded; one that has none serves what it has. False: there is nothing
- * to serve. */
+/* The endpoint does not answer. A store that has vectors of its model knows how long they are, so
+ * that all goes on but what has to be embedded; one that has none serves what it has. False: there
+ * is nothing to serve. */
 static bool go_on_without(struct server *server, const char *why)
 {
     const struct settings *settings = &server->settings;
@@ -129,9 +129,9 @@ static bool go_on_without(struct server *server, const char *why)
                  "wait for it");
     } else if (known.has_entities) {
         snprintf(server->problem, sizeof server->problem,
-                 "Search is by keyword only, also of new documents: the embedding endpoint does not "
-                 "answer, and nothing here has vectors of %s, so their length is not known. Start the "
-                 "server again when it does. %s",
+                 "Search is by keyword only, also of new documents: the embedding endpoint does "
+                 "not answer, and nothing here has vectors of %s, so their length is not known. "
+                 "Start the server again when it does. %s",
                  settings->embedder, why);
         log_line(LOG_LEVEL_ERROR, "%s", server->problem);
     }

@@ -288,8 +288,8 @@ static void on_message(void *user, const char *format, va_list arguments)
     log_line(LOG_LEVEL_DEBUG, "connection: %s", text);
 }
 
-/* One for each processor, because quick searches are made on them: with more they would take it from
- * each other. libmicrohttpd calls a single one none. */
+/* One for each processor, because quick searches are made on them: with more they would take it
+ * from each other. libmicrohttpd calls a single one none. */
 static unsigned count_listening_threads(const struct settings *settings)
 {
     unsigned count = settings->threads / 2;

@@ -260,18 +260,18 @@ static size_t print_small(char digits[16], double number)
 {
     unsigned decimals = number >= 1 ? 6 : number >= 0.1 ? 7 : number >= 0.01 ? 8 :
                         number >= 0.001 ? 9 : 10;
-    uint64_t scale = 1, rounded = 0;
-    size_t size = 0;
+    static const double scales[] = {1e6, 1e7, 1e8, 1e9, 1e10};
+    uint64_t rounded = (uint64_t)(number * scales[decimals - 6] + 0.5);
+    size_t size = decimals + 2;
 
-    for (unsigned i = 0; i < decimals; i++) {
-        scale *= 10;
+    for (size_t at = decimals + 1; at >= 2; at--) {
+        digits[at] = (char)('0' + rounded % 10);
+        rounded /= 10;
     }
-    rounded = (uint64_t)(number * (double)scale + 0.5);
-    digits[size++] = (char)('0' + rounded / scale % 10);
-    digits[size++] = '.';
-    for (rounded %= scale, scale /= 10; size < 3 || rounded > 0; scale /= 10) {
-        digits[size++] = (char)('0' + rounded / scale);
-        rounded %= scale;
+    digits[0] = (char)('0' + rounded % 10);
+    digits[1] = '.';
+    while (size > 3 && digits[size - 1] == '0') {
+        size--;
     }
     return size;
 }

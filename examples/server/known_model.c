@@ -1,6 +1,6 @@
 /*
- * What a store tells about an endpoint's model; see known_model.h. Runs once, before the server opens
- * the store for itself: that needs the model.
+ * What a store tells about an endpoint's model; see known_model.h. Runs once, before the server
+ * opens the store for itself: that needs the model.
  */
 #include "known_model.h"
 
@@ -49,7 +49,8 @@ struct known_model known_model_find(const char *data_dir, const char *name)
     ragstore_buffer *json = NULL;
     json_t *list = NULL;
 
-    options.flags = RAGSTORE_OPEN_MUST_EXIST | RAGSTORE_OPEN_READ_ONLY | RAGSTORE_OPEN_NO_BACKGROUND;
+    options.flags =
+        RAGSTORE_OPEN_MUST_EXIST | RAGSTORE_OPEN_READ_ONLY | RAGSTORE_OPEN_NO_BACKGROUND;
     if (ragstore_store_open(&store, data_dir, &options) == RAGSTORE_OK &&
         ragstore_entity_list(&json, store, NULL) == RAGSTORE_OK) {
         list = json_loadb(ragstore_buffer_data(json), ragstore_buffer_size(json), 0, NULL);

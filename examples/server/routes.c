@@ -91,21 +91,23 @@ static bool matches(struct request *request, const char *pattern)
     size_t i = 0;
 
     for (pattern++; *pattern != '\0'; i++) { /* behind the first slash */
-        size_t length = strcspn(pattern, "/");
+        const char *segment = i < target->segment_count ? target->segments[i] : "";
 
-        if (i == target->segment_count) {
+        if (*segment == '\0') {
             return false;
         }
-        if (length == 2 && memcmp(pattern, "{}", 2) == 0) {
-            if (target->segments[i][0] == '\0') {
+        if (*pattern == '{') {
+            request->arguments[argument_count++] = segment;
+            pattern += strlen("{}");
+        } else {
+            /* a slash in a segment was sent as %2F, and is none */
+            for (; *segment != '\0' && *segment == *pattern && *segment != '/'; segment++) {
+                pattern++;
+            }
+            if (*segment != '\0' || (*pattern != '\0' && *pattern != '/')) {
                 return false;
             }
-            request->arguments[argument_count++] = target->segments[i];
-        } else if (strlen(target->segments[i]) != length ||
-                   memcmp(target->segments[i], pattern, length) != 0) {
-            return false;
         }
-        pattern += length;
         pattern += *pattern == '/';
     }
     return i == target->segment_count;

@@ -55,8 +55,8 @@ typedef struct rsi_entity_fields {
 /* incarnation NULL: whichever lives now. NOT_FOUND. */
 int rsi_entity_read(rsi_entity_record *record, rsi_store *store, const char *id,
                     const char *incarnation);
-/* The same in a quarter of the time, of id (the caller's), incarnation, embedder, dimension, metric and
- * next_row alone. */
+/* The same in a quarter of the time, of id (the caller's), incarnation, embedder, dimension, metric
+ * and next_row alone. */
 int rsi_entity_glance(rsi_entity_record *record, rsi_store *store, const char *id,
                       const char *incarnation);
 /* The same, of a record that was read before: when it has not changed since, which is the rule, it is

@@ -94,6 +94,12 @@ def test_url__is_decoded_once(server):
     assert server.raw_get("/api/entities/%2565ntity")[1]["detail"] == 'There is no entity "%65ntity".'
 
 
+@pytest.mark.parametrize("path", ["/api%2Fentities", "/api/entities%2F%7B%7D", "/api/entities%2Fx/files",
+                                  "/api/entities%2F%7B%7D%2Ffiles", "/%2F", "/api/%7B%7D"])
+def test_url__has_no_slashes_but_those_that_are_sent(server, path):
+    assert server.raw_get(path)[0] == 404
+
+
 def test_bodies__of_all_clients_together_have_a_limit(start):
     server = start("--model", "none")
     head = (b"POST /api/entities/x/chunks HTTP/1.1\r\nHost: localhost\r\nContent-Type: "
