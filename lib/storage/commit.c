@@ -330,12 +330,14 @@ static void move_rows(rsi_record *record, rsi_record *delta, uint64_t sequence)
         const rsi_record had = *record;
         record->rows = delta->rows;
         record->row_count = delta->row_count;
+        record->row_total = delta->row_total;
         record->row_capacity = delta->row_capacity;
         record->row_drops = delta->row_drops;
         record->changed = sequence;
         delta->rows = had.rows;
         delta->row_capacity = had.row_capacity;
         delta->row_count = 0;
+        delta->row_total = 0;
         delta->row_drops = 0;
     }
 }

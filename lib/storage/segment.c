@@ -21,6 +21,13 @@ struct rsi_segments {
     unsigned references; /* atomic: of the storage, and of each segment that is open */
 };
 
+/* Of the value of a row. */
+typedef struct row_place {
+    uint64_t offset;
+    uint32_t size;
+    uint32_t crc;
+} row_place;
+
 struct rsi_segment {
     int references; /* atomic */
     rsi_segments *segments;
@@ -31,6 +38,9 @@ struct rsi_segment {
     uint64_t size;  /* of the file, with what waits in the tail */
     rsi_bytes tail; /* of one that is written: its last bytes */
     rsi_sha256 sha; /* of what was written */
+    row_place *places; /* of all rows, in the order of the file; of one that is open, once it was walked */
+    size_t place_count;
+    size_t place_capacity;
 };
 
 /* ---- references ---- */
@@ -85,6 +95,7 @@ void rsi_segment_release(rsi_segment *segment)
     rsi_error_restore(&error);
     rsi_segments_release(segment->segments);
     rsi_bytes_free(&segment->tail);
+    rsi_free(segment->places);
     rsi_free(segment);
 }
 
@@ -139,14 +150,23 @@ static int write_tail(rsi_segment *segment)
     return RAGSTORE_OK;
 }
 
+/* Room for one more place. */
+static int reserve_place(rsi_segment *segment)
+{
+    return rsi_grow((void **)&segment->places, &segment->place_capacity, segment->place_count + 1,
+                    sizeof *segment->places)
+               ? RAGSTORE_OK
+               : RAGSTORE_E_NO_MEMORY;
+}
+
 int rsi_segment_add(rsi_segment *segment, rsi_row *row, const char *json, size_t size)
 {
     rsi_bytes *tail = &segment->tail;
-    if (tail->size >= WRITE_STEP) {
-        int status = write_tail(segment);
-        if (status != RAGSTORE_OK)
-            return status;
-    }
+    int status = reserve_place(segment);
+    if (status == RAGSTORE_OK && tail->size >= WRITE_STEP)
+        status = write_tail(segment);
+    if (status != RAGSTORE_OK)
+        return status;
     const size_t before = tail->size;
     rsi_bytes_append_char(tail, '[');
     rsi_bytes_append_integer(tail, (int64_t)row->number);
@@ -161,10 +181,11 @@ int rsi_segment_add(rsi_segment *segment, rsi_row *row, const char *json, size_t
     }
     segment->size += tail->size - before;
     *row = (rsi_row){.number = row->number,
+                     .count = 1,
                      .segment = rsi_segment_retain(segment),
-                     .offset = offset,
-                     .size = (uint32_t)size,
-                     .crc = rsi_crc32c(0, json, size)};
+                     .place = segment->place_count};
+    segment->places[segment->place_count++] =
+        (row_place){offset, (uint32_t)size, rsi_crc32c(0, json, size)};
     return RAGSTORE_OK;
 }
 
@@ -262,28 +283,30 @@ int rsi_row_value(rsi_slice *json, rsi_segment_reader *reader, const rsi_row *ro
     *json = (rsi_slice){row->json, row->size};
     if (row->segment == NULL)
         return RAGSTORE_OK;
-    if (!is_in_window(reader, row->segment, row->offset, row->size)) {
-        int status = read_window(reader, row->segment, row->offset, row->size);
+    const row_place *place = &row->segment->places[row->place];
+    if (!is_in_window(reader, row->segment, place->offset, place->size)) {
+        int status = read_window(reader, row->segment, place->offset, place->size);
         if (status != RAGSTORE_OK)
             return status;
     }
-    if (is_in_window(reader, row->segment, row->offset, row->size)) {
-        json->data = reader->window.data + (row->offset - reader->start);
-        if (rsi_crc32c(0, json->data, row->size) == row->crc)
+    json->size = place->size;
+    if (is_in_window(reader, row->segment, place->offset, place->size)) {
+        json->data = reader->window.data + (place->offset - reader->start);
+        if (rsi_crc32c(0, json->data, place->size) == place->crc)
             return RAGSTORE_OK;
     }
     json->data = NULL;
     return rsi_fail(RAGSTORE_E_DAMAGED, "storage",
                     "%s: byte %" PRIu64 ": the row is not as it was committed; restore the folder "
                     "of this entity from a backup",
-                    row->segment->path.text, row->offset);
+                    row->segment->path.text, place->offset);
 }
 
 /* ---- all rows ---- */
 
-/* [number,{…}] at `offset`. */
-static int read_line(rsi_row *row, rsi_segment *segment, rsi_journal_op *op, rsi_slice line,
-                     uint64_t offset)
+/* [number,{…}] at `offset`, the row `place` of the segment. */
+static int read_line(rsi_row *row, rsi_segment *segment, size_t place, rsi_journal_op *op,
+                     rsi_slice line, uint64_t offset)
 {
     rsi_json_view view;
     rsi_slice json = {NULL, 0};
@@ -299,11 +322,17 @@ static int read_line(rsi_row *row, rsi_segment *segment, rsi_journal_op *op, rsi
         return rsi_fail(RAGSTORE_E_INVALID_DATA, "storage", "byte %" PRIu64 ": no row of a chunk",
                         offset);
     *row = (rsi_row){.number = (uint64_t)number,
+                     .count = 1,
                      .segment = rsi_segment_retain(segment),
-                     .offset = offset + (uint64_t)(json.data - line.data),
-                     .size = (uint32_t)json.size,
-                     .crc = rsi_crc32c(0, json.data, json.size)};
-    return RAGSTORE_OK;
+                     .place = place};
+    if (place < segment->place_count) /* it is the one that wrote the file */
+        return RAGSTORE_OK;
+    status = reserve_place(segment);
+    if (status == RAGSTORE_OK)
+        segment->places[segment->place_count++] =
+            (row_place){offset + (uint64_t)(json.data - line.data), (uint32_t)json.size,
+                        rsi_crc32c(0, json.data, json.size)};
+    return status;
 }
 
 /* The line at `offset`, without its end, in the window; grows it until the line fits. */
@@ -333,12 +362,13 @@ int rsi_segment_walk(rsi_segment *segment, rsi_segment_visitor *visit, void *use
     rsi_segment_reader reader = {0};
     rsi_journal_op op = {.count = 0};
     int status = RAGSTORE_OK;
+    size_t place = 0;
     for (uint64_t offset = 0; status == RAGSTORE_OK && offset < segment->size;) {
         rsi_slice line = {NULL, 0};
         rsi_row row = {0};
         status = line_at(&line, &reader, segment, offset);
         if (status == RAGSTORE_OK)
-            status = read_line(&row, segment, &op, line, offset);
+            status = read_line(&row, segment, place++, &op, line, offset);
         if (status == RAGSTORE_OK)
             status = visit(user, &row);
         rsi_segment_release(row.segment);

@@ -4,7 +4,8 @@
  *   segments/<generation>-<sequence>-<operation>.ndjson
  *     [412,{"doc_id":…}]
  *     [413,{"doc_id":…}]
- *          └─ offset, size and CRC of each value: an rsi_row in memory, 48 bytes instead of the value
+ *          └─ offset, size and CRC of each value: 16 bytes in memory instead of the value, and one
+ *             rsi_row for all that are numbered one after the other
  *
  *   writing   .tmp-… ─► rows, as the transaction puts them ─► flushed ─► named ─► a commit names it
  *                └─ the last reference goes before the commit: removed

@@ -54,7 +54,7 @@ static int dump_record(char **json, size_t *size, const rsi_json *value, const c
 static int add_row(rsi_record *record, uint64_t number, const rsi_json *value,
                    const char *left_out)
 {
-    rsi_row row = {.number = number};
+    rsi_row row = {.number = number, .count = 1};
     size_t size = 0;
     int status = rsi_record_reserve(record, 1);
     if (status == RAGSTORE_OK)

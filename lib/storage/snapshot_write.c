@@ -113,15 +113,16 @@ static int put_rows(output *out, size_t base, const rsi_record *over)
     if (base != 0)
         status = rsi_base_rows_of(&rows, out->reader.base, base - 1);
     size_t position = rows.first;
-    for (size_t i = 0; status == RAGSTORE_OK && over != NULL && i < over->row_count; i++) {
-        const rsi_row *row = &over->rows[i];
+    rsi_row row;
+    rsi_row_walk walk = rsi_record_walk(over, 0);
+    for (; status == RAGSTORE_OK && rsi_row_walk_get(&row, &walk); rsi_row_walk_step(&walk)) {
         uint64_t number = UINT64_MAX;
-        status = copy_rows(out, &position, rows.end, row->number);
+        status = copy_rows(out, &position, rows.end, row.number);
         if (status == RAGSTORE_OK && position < rows.end)
             status = rsi_base_row_number(&number, out->reader.base, position);
-        position += number == row->number;
-        if (status == RAGSTORE_OK && !rsi_row_is_dropped(row))
-            status = put_row(out, row);
+        position += number == row.number;
+        if (status == RAGSTORE_OK && !rsi_row_is_dropped(&row))
+            status = put_row(out, &row);
     }
     return status == RAGSTORE_OK ? copy_rows(out, &position, rows.end, UINT64_MAX) : status;
 }

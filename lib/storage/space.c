@@ -113,6 +113,9 @@ int rsi_space_replay_record(rsi_space *space, uint64_t sequence, const char *key
 
 static int add_pending(rsi_space *space, rsi_row *row)
 {
+    if (space->pending_count > 0 &&
+        rsi_row_extend(&space->pending[space->pending_count - 1], row))
+        return RAGSTORE_OK;
     if (!rsi_grow((void **)&space->pending, &space->pending_capacity, space->pending_count + 1,
                   sizeof *space->pending))
         return RAGSTORE_E_NO_MEMORY;
@@ -144,7 +147,8 @@ int rsi_space_replay_row(rsi_space *space, uint64_t sequence, const char *key, u
 {
     if (space->entity_id == NULL && sequence <= space->base_sequence)
         return RAGSTORE_OK;
-    rsi_row row = {.number = number, .changed = sequence, .size = (uint32_t)size};
+    rsi_row row = {
+        .number = number, .count = 1, .changed = sequence, .size = (uint32_t)size};
     if (json != NULL && (row.json = rsi_memdup0(json, size)) == NULL)
         return RAGSTORE_E_NO_MEMORY;
     return rsi_space_take_row(space, key, &row);

@@ -30,11 +30,24 @@ void rsi_row_clear(rsi_row *row)
     row->segment = NULL;
 }
 
+bool rsi_row_extend(rsi_row *last, rsi_row *row)
+{
+    const bool same_kind = last->json == NULL && row->json == NULL && last->segment == row->segment;
+    const bool follows = last->segment == NULL || last->place + last->count == row->place;
+    if (!same_kind || !follows || rsi_row_end(last) != row->number ||
+        last->changed != row->changed || row->count > UINT32_MAX - last->count)
+        return false;
+    last->count += row->count;
+    rsi_row_clear(row); /* its reference is one too many */
+    return true;
+}
+
 void rsi_record_clear_rows(rsi_record *record)
 {
     for (size_t i = 0; i < record->row_count; i++)
         rsi_row_clear(&record->rows[i]);
     record->row_count = 0;
+    record->row_total = 0;
     record->row_drops = 0;
 }
 
@@ -186,8 +199,8 @@ int rsi_table_replace(rsi_table *table, rsi_table *fresh)
 
 int rsi_record_reserve(rsi_record *record, size_t more)
 {
-    size_t needed;
-    if (!rsi_add_size(record->row_count, more, &needed))
+    size_t needed; /* a put may cut one element into two */
+    if (!rsi_mul_size(more, 2, &needed) || !rsi_add_size(record->row_count, needed, &needed))
         return rsi_fail_no_memory();
     if (!rsi_grow((void **)&record->rows, &record->row_capacity, needed, sizeof *record->rows))
         return RAGSTORE_E_NO_MEMORY;
@@ -281,27 +294,117 @@ void rsi_table_drop(rsi_table *table, rsi_record *record, uint64_t sequence)
 
 /* ---- rows ---- */
 
-size_t rsi_record_row_from(const rsi_record *record, uint64_t number)
+/* The first element that ends behind `number`. */
+static size_t element_from(const rsi_record *record, uint64_t number)
 {
-    return first_from(record->rows, record->row_count, sizeof *record->rows, number);
+    size_t at = record->row_count;
+    if (at == 0 || rsi_row_end(&record->rows[at - 1]) <= number)
+        return at;
+    at = first_from(record->rows, record->row_count, sizeof *record->rows, number);
+    return at > 0 && rsi_row_end(&record->rows[at - 1]) > number ? at - 1 : at;
+}
+
+rsi_row_walk rsi_record_walk(const rsi_record *record, uint64_t number)
+{
+    rsi_row_walk walk = {.record = record};
+    if (record == NULL)
+        return walk;
+    walk.at = element_from(record, number);
+    if (walk.at < record->row_count && record->rows[walk.at].number < number)
+        walk.within = (uint32_t)(number - record->rows[walk.at].number);
+    return walk;
+}
+
+bool rsi_row_walk_get(rsi_row *row, const rsi_row_walk *walk)
+{
+    if (walk->record == NULL || walk->at >= walk->record->row_count)
+        return false;
+    *row = walk->record->rows[walk->at];
+    row->number += walk->within;
+    row->place += walk->within;
+    row->count = 1;
+    return true;
+}
+
+void rsi_row_walk_step(rsi_row_walk *walk)
+{
+    if (++walk->within < walk->record->rows[walk->at].count)
+        return;
+    walk->at++;
+    walk->within = 0;
+}
+
+/* So many rows of the kind of `row` came, or went. */
+static void tally(rsi_record *record, const rsi_row *row, uint64_t came, uint64_t went)
+{
+    record->row_total += (size_t)came - (size_t)went; /* modulo 2^64 */
+    if (rsi_row_is_dropped(row))
+        record->row_drops += (size_t)came - (size_t)went;
+}
+
+static void cut_front(rsi_record *record, rsi_row *row, uint64_t number)
+{
+    const uint32_t cut = (uint32_t)(number - row->number);
+    tally(record, row, 0, cut);
+    row->number = number;
+    row->place += cut;
+    row->count -= cut;
+}
+
+static void cut_end(rsi_record *record, rsi_row *row, uint64_t number)
+{
+    const uint32_t kept = (uint32_t)(number - row->number);
+    tally(record, row, 0, row->count - kept);
+    row->count = kept;
+}
+
+/* Take [number, end) out of the elements from `at` on, the first that may have some of it; returns where
+ * an element for it belongs. There is room for one more. */
+static size_t make_gap(rsi_record *record, size_t at, uint64_t number, uint64_t end)
+{
+    rsi_row *rows = record->rows;
+    if (at < record->row_count && rows[at].number < number) {
+        if (rsi_row_end(&rows[at]) > end) { /* one on both sides */
+            memmove(rows + at + 1, rows + at, (record->row_count - at) * sizeof *rows);
+            record->row_count++;
+            rsi_segment_retain(rows[at].segment);
+            tally(record, &rows[at], rows[at].count, 0);
+        }
+        cut_end(record, &rows[at], number);
+        at++;
+    }
+    size_t behind = at;
+    for (; behind < record->row_count && rsi_row_end(&rows[behind]) <= end; behind++) {
+        tally(record, &rows[behind], 0, rows[behind].count);
+        rsi_row_clear(&rows[behind]);
+    }
+    if (behind < record->row_count && rows[behind].number < end)
+        cut_front(record, &rows[behind], end);
+    memmove(rows + at, rows + behind, (record->row_count - behind) * sizeof *rows);
+    record->row_count -= behind - at;
+    return at;
 }
 
 void rsi_record_set_row(rsi_record *record, rsi_row *row)
 {
-    size_t at = record->row_count;
-    if (at > 0 && record->rows[at - 1].number >= row->number)
-        at = rsi_record_row_from(record, row->number);
-    if (at < record->row_count && record->rows[at].number == row->number) {
-        record->row_drops -= rsi_row_is_dropped(&record->rows[at]);
-        rsi_row_clear(&record->rows[at]);
-    } else {
-        memmove(record->rows + at + 1, record->rows + at,
-                (record->row_count - at) * sizeof *record->rows);
-        record->row_count++;
-    }
-    record->rows[at] = *row;
-    record->row_drops += rsi_row_is_dropped(row);
+    rsi_row *rows = record->rows;
+    size_t at = element_from(record, row->number);
     record->changed = row->changed;
+    if (at < record->row_count && rows[at].number == row->number && rows[at].count == 1 &&
+        row->count == 1) {
+        tally(record, &rows[at], 0, 1);
+        tally(record, row, 1, 0);
+        rsi_row_clear(&rows[at]);
+        rows[at] = *row;
+    } else {
+        at = make_gap(record, at, row->number, rsi_row_end(row));
+        tally(record, row, row->count, 0);
+        if (at > 0 && rsi_row_extend(&rows[at - 1], row))
+            return;
+        memmove(rows + at + 1, rows + at, (record->row_count - at) * sizeof *rows);
+        record->row_count++;
+        rows[at] = *row;
+    }
     row->json = NULL;
     row->segment = NULL;
 }

@@ -35,20 +35,31 @@
 struct rsi_base;
 struct rsi_segment;
 
-/* A row in memory, or where it lies in a segment (segment.h); neither: dropped. */
+/*
+ * Rows of one commit, numbered one after the other:
+ *
+ *   json       one row, in memory
+ *   segment    `count` of them, which lie one behind the other in a segment (segment.h)
+ *   neither    `count` of them, dropped
+ */
 typedef struct rsi_row {
-    uint64_t number;
+    uint64_t number; /* of the first */
+    uint32_t count;
+    uint32_t size;    /* of json */
     char *json;       /* owned, or NULL */
-    uint64_t changed; /* sequence of its commit */
+    uint64_t changed; /* sequence of the commit */
     struct rsi_segment *segment; /* a reference, or NULL */
-    uint64_t offset;             /* of its value in there */
-    uint32_t size;
-    uint32_t crc; /* of a value in a segment */
+    size_t place;                /* of the first, in there */
 } rsi_row;
 
 static inline bool rsi_row_is_dropped(const rsi_row *row)
 {
     return row->json == NULL && row->segment == NULL;
+}
+
+static inline uint64_t rsi_row_end(const rsi_row *row) /* behind the last number */
+{
+    return row->number + row->count;
 }
 
 typedef struct rsi_record {
@@ -59,9 +70,10 @@ typedef struct rsi_record {
     uint64_t changed; /* sequence of the last commit that touched it */
     uint64_t dropped; /* sequence of the last commit that dropped it */
     rsi_row *rows;    /* ascending by number; over those of the base */
-    size_t row_count;
+    size_t row_count; /* elements: fewer than rows */
     size_t row_capacity;
-    size_t row_drops;   /* of the rows: how many only hide one */
+    size_t row_total;
+    size_t row_drops;   /* of the total: how many only hide one */
     size_t base;        /* 1 + the number of the base's record of this key; 0: none */
     bool continues;     /* that one shows through */
 } rsi_record;
@@ -114,9 +126,11 @@ int rsi_record_reserve(rsi_record *record, size_t more);
 void rsi_table_set(rsi_table *table, rsi_record *record, char *json, size_t size,
                    uint64_t sequence);
 void rsi_table_drop(rsi_table *table, rsi_record *record, uint64_t sequence); /* becomes absent */
-/* Take a row, which is left empty. */
+/* Take a row, or several in one, which are left empty. */
 void rsi_record_set_row(rsi_record *record, rsi_row *row);
 void rsi_record_clear_rows(rsi_record *record);
+/* Take rows that follow those of `last`, in the same place; they are left empty. False: they do not. */
+bool rsi_row_extend(rsi_row *last, rsi_row *row);
 /* Free what a row has. */
 void rsi_row_clear(rsi_row *row);
 
@@ -159,8 +173,18 @@ int rsi_table_rows(const rsi_table *table, const rsi_sight *sight, const rsi_rec
 int rsi_table_row_count(uint64_t *count, uint64_t *next, const rsi_table *table,
                         const rsi_sight *sight);
 
-/* Position of the first row in memory with a number >= `number`. */
-size_t rsi_record_row_from(const rsi_record *record, uint64_t number);
+/* A place in the rows of a record in memory, single ones. */
+typedef struct rsi_row_walk {
+    const rsi_record *record; /* NULL: nothing */
+    size_t at;
+    uint32_t within; /* rows[at] */
+} rsi_row_walk;
+
+/* At the first row with a number >= `number`. */
+rsi_row_walk rsi_record_walk(const rsi_record *record, uint64_t number);
+/* The row there, with what it borrows; false at the end. */
+bool rsi_row_walk_get(rsi_row *row, const rsi_row_walk *walk);
+void rsi_row_walk_step(rsi_row_walk *walk);
 
 /* ---- checkpoints ---- */
 

@@ -34,7 +34,7 @@ static rsi_record *add_copy(rsi_frozen *frozen, const rsi_record *record)
 static int copy_record(rsi_frozen *frozen, const rsi_record *record)
 {
     const bool is_gone =
-        record->json == NULL && !record->continues && record->row_count == record->row_drops;
+        record->json == NULL && !record->continues && record->row_total == record->row_drops;
     if (record->continues && record->json == NULL && record->row_count == 0)
         return RAGSTORE_OK; /* as in the base */
     if (record->base != 0 && !record->continues) {
@@ -123,13 +123,15 @@ static int keep(rebase *to, rsi_base_reader *reader, rsi_record *record)
 static void keep_new_rows(rsi_record *record, uint64_t sequence)
 {
     size_t kept = 0;
+    record->row_total = 0;
     record->row_drops = 0;
     for (size_t i = 0; i < record->row_count; i++) {
         if (record->rows[i].changed <= sequence) {
             rsi_row_clear(&record->rows[i]);
             continue;
         }
-        record->row_drops += rsi_row_is_dropped(&record->rows[i]);
+        record->row_total += record->rows[i].count;
+        record->row_drops += rsi_row_is_dropped(&record->rows[i]) ? record->rows[i].count : 0;
         record->rows[kept++] = record->rows[i];
     }
     record->row_count = kept;

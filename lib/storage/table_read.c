@@ -17,7 +17,7 @@ static int see_record(rsi_sight *sight, const rsi_record *record)
 {
     sight->record = record;
     sight->base = record->continues ? record->base : 0;
-    return record->json != NULL || sight->base != 0 || record->row_count > record->row_drops;
+    return record->json != NULL || sight->base != 0 || record->row_total > record->row_drops;
 }
 
 /* `reader` is one of the table's base, or of none. */
@@ -186,10 +186,8 @@ typedef struct row_merge {
     size_t position; /* in the base */
     size_t end;
     uint64_t number; /* of the base's next row */
-    const rsi_record *record;
-    size_t at;
-    const rsi_record *over;
-    size_t over_at;
+    rsi_row_walk at; /* in memory */
+    rsi_row_walk over_at;
     rsi_segment_reader segments;
 } row_merge;
 
@@ -203,9 +201,8 @@ static int move_base(row_merge *merge, size_t position)
 static int merge_begin(row_merge *merge, const rsi_table *table, const rsi_sight *sight,
                        const rsi_record *over, uint64_t from, size_t ahead)
 {
-    *merge = (row_merge){.record = sight->record, .over = over};
-    merge->at = sight->record == NULL ? 0 : rsi_record_row_from(sight->record, from);
-    merge->over_at = over == NULL ? 0 : rsi_record_row_from(over, from);
+    *merge = (row_merge){.at = rsi_record_walk(sight->record, from),
+                         .over_at = rsi_record_walk(over, from)};
     if (sight->base == 0)
         return RAGSTORE_OK;
     rsi_base_rows rows;
@@ -219,34 +216,33 @@ static int merge_begin(row_merge *merge, const rsi_table *table, const rsi_sight
     return status == RAGSTORE_OK ? move_base(merge, position) : status;
 }
 
-static const rsi_row *row_at(const rsi_record *record, size_t at)
-{
-    return record != NULL && at < record->row_count ? &record->rows[at] : NULL;
-}
-
 /* The next row, json NULL when it is dropped: 1, 0 at the end, or an error. */
 static int merge_next(row_merge *merge, uint64_t *number, rsi_slice *json)
 {
-    const rsi_row *row = row_at(merge->record, merge->at);
-    const rsi_row *over = row_at(merge->over, merge->over_at);
+    rsi_row row;
+    rsi_row over;
+    const bool has_row = rsi_row_walk_get(&row, &merge->at);
+    const bool has_over = rsi_row_walk_get(&over, &merge->over_at);
     const bool in_base = merge->position < merge->end;
-    if (row == NULL && over == NULL && !in_base)
+    if (!has_row && !has_over && !in_base)
         return 0;
     *number = in_base ? merge->number : UINT64_MAX;
-    if (row != NULL && row->number < *number)
-        *number = row->number;
-    if (over != NULL && over->number < *number)
-        *number = over->number;
+    if (has_row && row.number < *number)
+        *number = row.number;
+    if (has_over && over.number < *number)
+        *number = over.number;
     const bool from_base = in_base && merge->number == *number;
-    const bool from_row = row != NULL && row->number == *number;
-    const bool from_over = over != NULL && over->number == *number;
-    merge->at += from_row;
-    merge->over_at += from_over;
+    const bool from_row = has_row && row.number == *number;
+    const bool from_over = has_over && over.number == *number;
+    if (from_row)
+        rsi_row_walk_step(&merge->at);
+    if (from_over)
+        rsi_row_walk_step(&merge->over_at);
     int status = RAGSTORE_OK;
     if (from_over)
-        status = rsi_row_value(json, &merge->segments, over);
+        status = rsi_row_value(json, &merge->segments, &over);
     else if (from_row)
-        status = rsi_row_value(json, &merge->segments, row);
+        status = rsi_row_value(json, &merge->segments, &row);
     else
         status = rsi_base_read_row(&merge->reader, merge->position, number, json);
     if (status == RAGSTORE_OK && from_base)
@@ -302,9 +298,9 @@ static int last_of_base(uint64_t *next, rsi_base *base, const rsi_base_rows *row
         int status = rsi_base_row_number(&number, base, position - 1);
         if (status != RAGSTORE_OK)
             return status;
-        size_t at = rsi_record_row_from(record, number);
-        if (at < record->row_count && record->rows[at].number == number &&
-            rsi_row_is_dropped(&record->rows[at]))
+        rsi_row row;
+        const rsi_row_walk at = rsi_record_walk(record, number);
+        if (rsi_row_walk_get(&row, &at) && row.number == number && rsi_row_is_dropped(&row))
             continue;
         *next = number + 1;
         return RAGSTORE_OK;
@@ -328,10 +324,12 @@ int rsi_table_row_count(uint64_t *count, uint64_t *next, const rsi_table *table,
     *next = rows.next;
     if (record == NULL || record->row_count == 0)
         return RAGSTORE_OK;
-    *count += record->row_count - record->row_drops;
-    for (size_t i = 0; i < record->row_count && record->rows[i].number < rows.next; i++) {
+    *count += record->row_total - record->row_drops;
+    rsi_row row;
+    rsi_row_walk walk = rsi_record_walk(record, 0);
+    for (; rsi_row_walk_get(&row, &walk) && row.number < rows.next; rsi_row_walk_step(&walk)) {
         bool has;
-        status = base_has_row(&has, table->base, &rows, record->rows[i].number);
+        status = base_has_row(&has, table->base, &rows, row.number);
         if (status != RAGSTORE_OK)
             return status;
         *count -= has; /* hidden, or counted twice */
@@ -340,8 +338,8 @@ int rsi_table_row_count(uint64_t *count, uint64_t *next, const rsi_table *table,
     for (size_t i = record->row_count; status == RAGSTORE_OK && i > 0; i--) {
         if (rsi_row_is_dropped(&record->rows[i - 1]))
             continue;
-        if (record->rows[i - 1].number >= *next)
-            *next = record->rows[i - 1].number + 1;
+        if (rsi_row_end(&record->rows[i - 1]) > *next)
+            *next = rsi_row_end(&record->rows[i - 1]);
         break;
     }
     return status;

@@ -180,7 +180,8 @@ static int overlay_op(rsi_tx *tx, const rsi_op *op)
     char *copy = NULL;
     if (op->json != NULL && (copy = rsi_memdup0(op->json, op->size)) == NULL)
         return RAGSTORE_E_NO_MEMORY;
-    rsi_row row = {.number = op->number, .json = copy, .size = (uint32_t)op->size};
+    rsi_row row = {
+        .number = op->number, .count = 1, .json = copy, .size = (uint32_t)op->size};
     switch (op->kind) {
     case RSI_OP_PUT:
         rsi_free(overlay->delta.json);
