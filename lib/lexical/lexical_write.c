@@ -27,6 +27,7 @@ struct writing {
     unsigned char *buffer; /* RSI_LEXICAL_CHECKED bytes */
     size_t filled;
     uint64_t written; /* of the body, before the buffer */
+    uint64_t passed;  /* terms of chunks that were read since views were forgotten, bytes */
     rsi_bytes checks;
     uint32_t **new_slots; /* of each run */
     uint32_t **new_terms;
@@ -38,7 +39,8 @@ struct writing {
 
 /* ---- a stream of parts; after a failure nothing more is done ---- */
 
-#define FORGET_EVERY ((uint64_t)32 << 20) /* bytes written: pages that were read for them may go */
+/* From so many bytes on, written or read, the pages of views that were read for them may go. */
+#define FORGET_EVERY ((uint64_t)32 << 20)
 
 static void forget_views(struct writing *w)
 {
@@ -109,6 +111,11 @@ static size_t pack_terms(struct writing *w, size_t run, uint32_t slot, bool writ
         total += size;
         if (write)
             put(w, packed, size);
+    }
+    w->passed += total;
+    if (w->passed >= FORGET_EVERY) {
+        forget_views(w);
+        w->passed = 0;
     }
     return total;
 }
