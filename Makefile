@@ -123,7 +123,7 @@ extract_tests := $(if $(HAVE_EXTRACT),$(BUILD)/tests/extract/test_runner)
 server_tests := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/server/test_*.c))
 bypass_test := $(BUILD)/tests/layers/test_bypass
 campaign_programs := $(patsubst %,$(BUILD)/tests/campaigns/%,store_worker damage)
-faiss_campaign := $(patsubst %,$(BUILD)/tests/campaigns/%,faiss_files faiss_saved)
+inner_campaigns := $(patsubst %,$(BUILD)/tests/campaigns/%,faiss_files faiss_saved large_text)
 query_programs := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/query/*.c))
 bench_programs := $(patsubst %.c,$(BUILD)/%,$(wildcard bench/*.c))
 examples := $(patsubst %.c,$(BUILD)/%,$(wildcard examples/c/*.c))
@@ -240,7 +240,7 @@ internal := $(BUILD)/internal.a
 $(internal): $(lib_objects) $(harness_objects)
 	@rm -f $@ && $(AR) rcsD $@ $^
 
-$(unit_tests) $(crash_tests) $(bench_programs) $(query_programs) $(faiss_campaign): $(BUILD)/%: $(BUILD)/%.o $(internal)
+$(unit_tests) $(crash_tests) $(bench_programs) $(query_programs) $(inner_campaigns): $(BUILD)/%: $(BUILD)/%.o $(internal)
 	$(call say,LINK,$@)
 	$(Q)$(CC) -o $@ $(VARIANT_FLAGS) $(LDFLAGS) $< $(internal) $(FAISS_ARCHIVES) $(LIB_LIBS) -lcmocka \
 	    $(if $(filter %/bench_query %/bench_append %/bench_open %/bench_index,$@),-lsqlite3)
@@ -343,7 +343,7 @@ check: ## set up what is missing, build, run all tests
 	@$(MAKE) --no-print-directory -j2 all tests
 	@tests/run.sh
 
-tests: $(unit_tests) $(fuzz_tests) $(crash_tests) $(api_tests) $(extract_tests) $(server_tests) $(llm_driver) $(bypass_test) $(campaign_programs) $(faiss_campaign) $(query_programs) $(bench_programs)
+tests: $(unit_tests) $(fuzz_tests) $(crash_tests) $(api_tests) $(extract_tests) $(server_tests) $(llm_driver) $(bypass_test) $(campaign_programs) $(inner_campaigns) $(query_programs) $(bench_programs)
 .PHONY: tests
 
 check-unit: $(unit_tests) ## run the unit tests
@@ -364,7 +364,7 @@ check-crash: $(crash_tests) ## cut the power at every step of many workloads, op
 check-faults: tests ## break the library in many places, one at a time: a test must notice each
 	@tests/run.sh faults
 
-check-campaigns: $(campaign_programs) $(faiss_campaign) ## kill writers, damage files, fill disks, restore backups: a slice of each
+check-campaigns: $(campaign_programs) $(inner_campaigns) ## kill writers, damage files, fill disks, restore backups: a slice of each
 	@tests/run.sh campaigns
 
 check-api: $(api_tests) ## run the tests of the public calls

@@ -3,17 +3,17 @@
  *
  *   bench_memory [megabytes] [keyword|hashing] [text|line|csv|jsonl] [directory]
  *
- * The text is made up: 50,000 words as frequent as words are in English, in paragraphs; `line` has no
+ * The text is made up (tests/harness/made_up_text.h says how, and what is measured); `line` has no
  * line end at all. It goes through the public upload calls in pieces of 1 MiB, so that the library
- * alone holds more of it. The peak is that of the resident set (VmHWM of Linux, set back at each
- * stage); `anonymous_mib` is what of it was no page of a file, at most, looked at every 2 ms. Pages
- * of files the kernel takes away when somebody else needs the memory. `hashing` embeds by
+ * alone holds more of it. `anonymous_mib` is what of the peak was no page of a file. `hashing` embeds by
  * ragstore_model_open_hashing() with 64 numbers a chunk.
  *
  * Prints one JSON object a line. What stays behind the commit is what is kept to search the entity:
  * see memory_limit_bytes in ragstore_store(3).
  */
 #include <ragstore.h>
+
+#include "harness/made_up_text.h"
 
 #include <ftw.h>
 #include <inttypes.h>
@@ -25,8 +25,6 @@
 #include <time.h>
 #include <unistd.h>
 
-#define WORDS 50000
-#define PIECE ((size_t)1 << 20)
 #define DIMENSION 64
 
 static void check(int status)
@@ -44,151 +42,6 @@ static double now_s(void)
     return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
 }
 
-/* ---- the text ---- */
-
-typedef struct writer {
-    const char *kind;
-    uint64_t random;
-    uint64_t rows;
-    uint64_t words; /* of the paragraph so far */
-    char *piece;
-    size_t size;
-} writer;
-
-static uint64_t next_random(writer *w)
-{
-    w->random ^= w->random << 13;
-    w->random ^= w->random >> 7;
-    w->random ^= w->random << 17;
-    return w->random;
-}
-
-/* Frequencies fall as 1 / rank does: the exponent of the rank is evenly spread. */
-static unsigned pick_word(writer *w)
-{
-    const unsigned bits = (unsigned)(next_random(w) % 16);
-    const unsigned rank = (1u << bits) - 1 + (unsigned)(next_random(w) % (1u << bits));
-    return rank % WORDS;
-}
-
-static size_t spell(char *out, unsigned word)
-{
-    static const char *const syllables[] = {"ba", "den", "li", "mor", "sa", "te", "run", "ko"};
-    size_t size = 0;
-    do {
-        const char *syllable = syllables[word % 8];
-        const size_t length = strlen(syllable);
-        memcpy(out + size, syllable, length);
-        size += length;
-        word /= 8;
-    } while (word > 0);
-    return size;
-}
-
-static void put(writer *w, const char *text)
-{
-    const size_t size = strlen(text);
-    memcpy(w->piece + w->size, text, size);
-    w->size += size;
-}
-
-static void end_paragraph(writer *w)
-{
-    if (strcmp(w->kind, "line") == 0)
-        put(w, ". ");
-    else if (strcmp(w->kind, "csv") == 0)
-        put(w, "\n");
-    else if (strcmp(w->kind, "jsonl") == 0)
-        put(w, "\"}\n");
-    else
-        put(w, ".\n\n");
-    w->words = 0;
-}
-
-static void begin_paragraph(writer *w)
-{
-    char head[64];
-    head[0] = '\0';
-    if (strcmp(w->kind, "csv") == 0)
-        snprintf(head, sizeof head, w->rows == 0 ? "id,remark\n0," : "%" PRIu64 ",", w->rows);
-    else if (strcmp(w->kind, "jsonl") == 0)
-        snprintf(head, sizeof head, "{\"id\":%" PRIu64 ",\"remark\":\"", w->rows);
-    put(w, head);
-    w->rows++;
-}
-
-static void write_piece(writer *w)
-{
-    w->size = 0;
-    while (w->size < PIECE) {
-        if (w->words == 0)
-            begin_paragraph(w);
-        w->size += spell(w->piece + w->size, pick_word(w));
-        if (++w->words >= 60)
-            end_paragraph(w);
-        else
-            put(w, w->words % 15 == 0 ? ". " : " ");
-    }
-}
-
-/* ---- the memory ---- */
-
-static uint64_t status_kib(const char *field)
-{
-    char line[256];
-    uint64_t kib = 0;
-    FILE *file = fopen("/proc/self/status", "r");
-    while (file != NULL && fgets(line, sizeof line, file) != NULL)
-        if (strncmp(line, field, strlen(field)) == 0)
-            kib = strtoull(line + strlen(field) + 1, NULL, 10);
-    if (file != NULL)
-        fclose(file);
-    return kib;
-}
-
-static pthread_mutex_t sample_mutex = PTHREAD_MUTEX_INITIALIZER;
-static uint64_t most_anonymous_kib;
-
-static void take_sample(void)
-{
-    const uint64_t kib = status_kib("RssAnon");
-    pthread_mutex_lock(&sample_mutex);
-    if (kib > most_anonymous_kib)
-        most_anonymous_kib = kib;
-    pthread_mutex_unlock(&sample_mutex);
-}
-
-static void *sample_for_ever(void *user)
-{
-    const struct timespec wait = {.tv_nsec = 2000000};
-    (void)user;
-    for (;;) {
-        take_sample();
-        nanosleep(&wait, NULL);
-    }
-    return NULL;
-}
-
-/* The most since the last call. */
-static uint64_t end_of_samples(void)
-{
-    take_sample();
-    pthread_mutex_lock(&sample_mutex);
-    const uint64_t kib = most_anonymous_kib;
-    most_anonymous_kib = 0;
-    pthread_mutex_unlock(&sample_mutex);
-    return kib;
-}
-
-static void forget_peak(void)
-{
-    FILE *file = fopen("/proc/self/clear_refs", "w");
-    if (file != NULL) {
-        fputs("5", file);
-        fclose(file);
-    }
-}
-
 typedef struct stages {
     const char *kind;
     uint64_t megabytes;
@@ -202,8 +55,8 @@ static void enter(stages *s, const char *stage)
 {
     if (strcmp(s->now, stage) == 0)
         return;
-    const uint64_t peak = status_kib("VmHWM");
-    const uint64_t anonymous = end_of_samples();
+    const uint64_t peak = memory_kib("VmHWM");
+    const uint64_t anonymous = memory_most_anonymous();
     if (s->now[0] != '\0')
         printf("{\"bench\":\"memory\",\"kind\":\"%s\",\"megabytes\":%" PRIu64
                ",\"stage\":\"%s\",\"peak_mib\":%" PRIu64 ",\"anonymous_mib\":%" PRIu64
@@ -215,7 +68,7 @@ static void enter(stages *s, const char *stage)
         s->highest_kib = peak;
     if (anonymous > s->highest_anonymous_kib)
         s->highest_anonymous_kib = anonymous;
-    forget_peak();
+    memory_forget_peak();
     s->begun = now_s();
     snprintf(s->now, sizeof s->now, "%s", stage);
 }
@@ -242,7 +95,8 @@ static void add(ragstore_entity *entity, stages *s)
     ragstore_upload *upload;
     ragstore_document *document;
     ragstore_document_add_options options = RAGSTORE_DOCUMENT_ADD_OPTIONS_INIT;
-    writer w = {.kind = s->kind, .random = 88172645463325252u, .piece = malloc(PIECE + 4096)};
+    made_up_text w = {
+        .kind = s->kind, .random = 88172645463325252u, .piece = malloc(MADE_UP_PIECE + 4096)};
     snprintf(name, sizeof name, "large.%s",
              strcmp(s->kind, "csv") == 0     ? "csv"
              : strcmp(s->kind, "jsonl") == 0 ? "jsonl"
@@ -253,12 +107,12 @@ static void add(ragstore_entity *entity, stages *s)
     check(ragstore_upload_begin(&upload, entity, &options));
     enter(s, "write");
     for (uint64_t i = 0; i < s->megabytes; i++) {
-        write_piece(&w);
+        made_up_next(&w);
         check(ragstore_upload_write(upload, w.piece, w.size));
     }
     w.size = 0;
     if (w.words > 0)
-        end_paragraph(&w);
+        made_up_end(&w);
     check(ragstore_upload_write(upload, w.piece, w.size));
     free(w.piece);
     check(ragstore_upload_commit(&document, upload));
@@ -288,7 +142,7 @@ int main(int argc, char **argv)
         return 1;
     }
     pthread_t sampler;
-    if (pthread_create(&sampler, NULL, sample_for_ever, NULL) != 0) {
+    if (pthread_create(&sampler, NULL, memory_watch, NULL) != 0) {
         perror("a thread");
         return 1;
     }
@@ -317,7 +171,7 @@ int main(int argc, char **argv)
     printf("{\"bench\":\"memory\",\"kind\":\"%s\",\"megabytes\":%" PRIu64 ",\"highest_mib\":%" PRIu64
            ",\"highest_anonymous_mib\":%" PRIu64 ",\"kept_mib\":%" PRIu64 "}\n",
            s.kind, s.megabytes, s.highest_kib >> 10, s.highest_anonymous_kib >> 10,
-           status_kib("RssAnon") >> 10);
+           memory_kib("RssAnon") >> 10);
     ragstore_entity_free(entity);
     check(ragstore_store_close(store));
     ragstore_model_free(model);

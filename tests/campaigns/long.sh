@@ -36,6 +36,7 @@ campaign full_disk $((10 * long))
 campaign power_cut $((20 * long))
 campaign http_kill $((100 * long))
 campaign http_load $((5 * long)) --clients 1000 --apart
+campaign large_text "$long" --megabytes 1020
 
 # simulated power cuts: a slice is one seed, and the next one is in the state file
 next=$(cat "$state/crash-seed" 2>/dev/null || echo "$seed")
