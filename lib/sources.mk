@@ -37,6 +37,7 @@ ROOM_json := \
     json_number.c \
     json_parse.c \
     json_read.c \
+    json_real.c \
     json_scan.c \
     json_scan_avx2.c \
     json_view.c \

@@ -10,12 +10,11 @@
  * Called by every room that writes JSON. Not locked: a writer belongs to one thread.
  */
 #include "json/json.h"
+#include "json/json_real.h"
 #include "json/json_scan.h"
 
-#include <inttypes.h>
+#include <stdint.h>
 #include <math.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 rsi_json_writer rsi_json_writer_of(rsi_bytes *out)
@@ -140,47 +139,16 @@ void rsi_json_integer_value(rsi_json_writer *writer, int64_t value)
     rsi_bytes_append_integer(writer->out, value);
 }
 
-#define REAL_TEXT 40
-
-/* printf writes the locale's decimal point, of one or more bytes: whatever is not part of a
- * number otherwise becomes '.'. The thread's locale is neither asked nor changed. */
-static void replace_decimal_point(char *text)
-{
-    char *to = text;
-    const char *from = text;
-
-    while (*from != '\0') {
-        if (strchr("+-0123456789e", *from) != NULL) {
-            *to++ = *from++;
-            continue;
-        }
-        *to++ = '.';
-        while (*from != '\0' && strchr("+-0123456789e", *from) == NULL)
-            from++;
-    }
-    *to = '\0';
-}
-
 void rsi_json_real_value(rsi_json_writer *writer, double value)
 {
-    char text[REAL_TEXT];
+    char text[RSI_JSON_REAL_TEXT];
 
     if (!isfinite(value)) {
         rsi_json_null_value(writer);
         return;
     }
-    for (int digits = 15; digits <= 17; digits++) {
-        snprintf(text, sizeof text, "%.*g", digits, value);
-        double back = strtod(text, NULL); /* in the locale that wrote it */
-        if (memcmp(&back, &value, sizeof back) == 0)
-            break;
-    }
-    replace_decimal_point(text);
-
     begin_value(writer);
-    rsi_bytes_append_text(writer->out, text);
-    if (strpbrk(text, ".e") == NULL)
-        rsi_bytes_append_text(writer->out, ".0");
+    rsi_bytes_append(writer->out, text, rsi_json_real_write(text, value));
 }
 
 void rsi_json_bool_value(rsi_json_writer *writer, bool value)

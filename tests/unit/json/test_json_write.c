@@ -158,6 +158,7 @@ static void json_write__does_not_depend_on_the_locale(void **state)
         assert_true(strtod("1.5", NULL) == 1.0); /* it is in force */
         assert_real(1234.5, "1234.5");
         assert_real(-2.5e-7, "-2.5e-07");
+        assert_real(12345678.5, "12345678.5");
         assert_real(0.1 + 0.2, "0.30000000000000004");
         assert_real(3.0, "3.0");
         assert_true(strtod("1.5", NULL) == 1.0); /* and still is */
@@ -218,7 +219,9 @@ static void json_dump__refuses_values_deeper_than_any_that_is_read(void **state)
 static void json_dump__survives_each_failing_allocation(void **state)
 {
     static const char text[] =
-        "{\"a\":[1,2.5,\"a long text that makes the output grow\"],\"b\":null}";
+        "{\"a\":[1,2.5,\"a long text that makes the output grow, and then, because it does not stop "
+        "there as one might have thought, makes it grow once more before it ends, which takes a good "
+        "many words if none of them is to be said twice\"],\"b\":null}";
     rsi_json *value;
     unsigned n;
 
