@@ -166,26 +166,47 @@ static bool wait_a_moment(rsi_store *store, uint32_t wait_ms)
     return goes_on;
 }
 
+static void warn(rsi_store *store, int status)
+{
+    if (status != RAGSTORE_OK && status != RAGSTORE_E_BUSY)
+        rsi_storage_log(store->storage, RAGSTORE_LOG_WARNING, "upkeep: %s", rsi_error_message());
+}
+
+static int do_next(bool *did, rsi_store *store)
+{
+    bool offered;
+    int status = rsi_upkeep_step(store, false, did);
+    if (status == RAGSTORE_OK)
+        status = rsi_upkeep_offer_jobs(store, &offered);
+    return status;
+}
+
+/* What cannot be done for one entity is tried again after a while. Neither flushes nor jobs wait for
+ * that: they are of other entities, too. */
 static void *run_upkeep(void *user)
 {
     rsi_store *store = user;
     uint32_t wait_ms = TICK_MS;
+    int64_t retry_at = 0;
     while (wait_a_moment(store, wait_ms)) {
-        bool did = true;
-        bool offered = false;
+        bool did = false;
+        const int64_t now = rsi_monotonic_ms();
+        const bool tries = now >= retry_at;
         int status = rsi_storage_follow(store->storage);
         if (status == RAGSTORE_OK)
             status = rsi_storage_flush(store->storage);
-        if (status == RAGSTORE_OK)
-            status = rsi_upkeep_step(store, false, &did);
-        if (status == RAGSTORE_OK)
-            status = rsi_upkeep_offer_jobs(store, &offered);
-        if (status == RAGSTORE_OK)
-            status = rsi_jobs_wake(store->jobs);
-        wait_ms = status != RAGSTORE_OK ? RETRY_MS : did ? 1 : TICK_MS;
-        if (status != RAGSTORE_OK && status != RAGSTORE_E_BUSY)
-            rsi_storage_log(store->storage, RAGSTORE_LOG_WARNING, "upkeep: %s",
-                            rsi_error_message());
+        if (status == RAGSTORE_OK && tries)
+            status = do_next(&did, store);
+        if (status != RAGSTORE_OK && tries) {
+            warn(store, status);
+            retry_at = now + RETRY_MS;
+        }
+        status = rsi_jobs_wake(store->jobs);
+        if (status != RAGSTORE_OK && tries) {
+            warn(store, status);
+            retry_at = now + RETRY_MS;
+        }
+        wait_ms = did && retry_at <= now ? 1 : TICK_MS;
     }
     return NULL;
 }

@@ -65,6 +65,30 @@ static void ingest_upload_job__becomes_a_document_by_work(void **state)
     open_store_end(&s);
 }
 
+static int fail_to_offer(bool *did, rsi_store *store)
+{
+    (void)store;
+    *did = false;
+    return rsi_fail(RAGSTORE_E_IO, "test", "a bad sector");
+}
+
+/* Something else in the store cannot be done, over and over. */
+static void ingest_upload_job__is_worked_on_though_the_upkeep_fails(void **state)
+{
+    char id[RSI_JOB_ID_MAX];
+    bool ended = false;
+    open_store s;
+    open_store_begin(&s, state, NULL);
+    rsi_upkeep_set_offerer(s.store, fail_to_offer);
+    assert_int_equal(submit(id, &s), 0);
+    assert_int_equal(rsi_upkeep_start(s.store), 0);
+    for (int i = 0; !ended && i < 100; i++)
+        assert_int_equal(rsi_job_wait(&ended, s.store->jobs, id, 100), 0);
+    assert_true(ended);
+    assert_int_equal(count_documents(&s), 1);
+    open_store_end(&s);
+}
+
 /* What a crash leaves: opening sweeps what nobody needs. */
 static void ingest_upload_job__keeps_its_file_through_a_crash(void **state)
 {
@@ -228,6 +252,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         FRESH(ingest_upload_job__becomes_a_document_by_work),
+        FRESH(ingest_upload_job__is_worked_on_though_the_upkeep_fails),
         FRESH(ingest_upload_job__keeps_its_file_through_a_crash),
         FRESH(ingest_upload_job__that_is_cancelled_leaves_no_file),
         FRESH(ingest_upload_job__without_its_file_fails),
