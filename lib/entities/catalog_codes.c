@@ -185,9 +185,9 @@ static bool is_cancelled(void *user)
     if (in->rebuild != NULL)
         return rsi_rebuild_report(in->rebuild, store, "train", 0, 0) != RAGSTORE_OK;
     pthread_mutex_lock(&store->upkeep_mutex);
-    bool closes = store->upkeep_stops;
+    bool stops = store->upkeep_stops;
     pthread_mutex_unlock(&store->upkeep_mutex);
-    return closes;
+    return stops || rsi_store_is_closing(store);
 }
 
 /* Put an index without rows beside the one that is used. */
@@ -343,6 +343,8 @@ static int do_slice(slice *in)
     pthread_rwlock_unlock(&in->catalog->lock);
     if (by_faiss)
         return rsi_catalog_do_faiss(in->store, in->catalog);
+    if (rsi_store_is_closing(in->store)) /* codes are in memory only */
+        return rsi_fail(RAGSTORE_E_INTERRUPTED, "entities", "the store is being closed");
     int status = begin_slice(in->catalog) == RSI_INDEX_MAKE ? begin_codes(in) : RAGSTORE_OK;
     if (status == RAGSTORE_OK)
         status = absorb(in, &done);

@@ -294,6 +294,9 @@ static int do_slice(rsi_store *store, rsi_catalog *catalog)
         drop(catalog);
         return RAGSTORE_OK;
     }
+    /* what closing finishes has its file, and need not be made again */
+    if (begins ? rsi_store_is_closing(store) : rsi_store_closes_now(store))
+        return rsi_fail(RAGSTORE_E_INTERRUPTED, "entities", "the store is being closed");
     int status = begins ? begin(store, catalog, is_first) : RAGSTORE_OK;
     if (status == RAGSTORE_OK)
         status = fill(&done, catalog);
@@ -346,11 +349,12 @@ int rsi_catalog_rebuild_faiss(rsi_store *store, rsi_catalog *catalog, const rsi_
 
 int rsi_catalog_do_faiss(rsi_store *store, rsi_catalog *catalog)
 {
-    if (do_slice(store, catalog) != RAGSTORE_OK)
+    const int status = do_slice(store, catalog);
+    if (status != RAGSTORE_OK && status != RAGSTORE_E_INTERRUPTED)
         give_up(store, catalog);
     pthread_rwlock_wrlock(&catalog->lock);
     __atomic_store_n(&catalog->wants_codes, rsi_catalog_wants_work_locked(catalog),
                      __ATOMIC_RELAXED);
     pthread_rwlock_unlock(&catalog->lock);
-    return RAGSTORE_OK;
+    return status == RAGSTORE_E_INTERRUPTED ? status : RAGSTORE_OK;
 }

@@ -1,12 +1,14 @@
 /* The core of an open store: see store.h. */
 #include "entities/store.h"
 
+#include "base/clock.h"
 #include "base/memory.h"
 #include "base/status.h"
 #include "entities/catalog.h"
 
 #define CACHE_SHARE 16 /* of the memory limit, for vectors of texts that may come again */
 #define CACHE_MAX ((uint64_t)64 << 20)
+#define CLOSE_MS 2000 /* for an index that is being made */
 
 static int take_embedder(rsi_store *store, rsi_embedder *embedder)
 {
@@ -64,8 +66,20 @@ int rsi_store_open(rsi_store **out, const char *path, const rsi_store_options *o
     return RAGSTORE_OK;
 }
 
+bool rsi_store_is_closing(const rsi_store *store)
+{
+    return __atomic_load_n(&store->close_until, __ATOMIC_RELAXED) != 0;
+}
+
+bool rsi_store_closes_now(const rsi_store *store)
+{
+    const int64_t until = __atomic_load_n(&store->close_until, __ATOMIC_RELAXED);
+    return until != 0 && rsi_monotonic_ms() >= until;
+}
+
 int rsi_store_close(rsi_store *store)
 {
+    __atomic_store_n(&store->close_until, rsi_monotonic_ms() + CLOSE_MS, __ATOMIC_RELAXED);
     rsi_upkeep_stop(store);
     rsi_jobs_stop(store->jobs);
     int status = RAGSTORE_OK;

@@ -58,6 +58,7 @@ typedef struct rsi_store {
     pthread_mutex_t codes_mutex; /* one thread at a time makes codes (catalog_codes.c) */
 
     uint64_t interrupts; /* atomic: how often the store was interrupted */
+    int64_t close_until; /* atomic; 0: it is not being closed */
 
     pthread_t upkeep_thread;
     pthread_mutex_t upkeep_mutex;
@@ -81,6 +82,10 @@ int rsi_store_open(rsi_store **out, const char *path, const rsi_store_options *o
 /* Stop the thread, write what waits, release the directory. */
 int rsi_store_close(rsi_store *store);
 void rsi_store_free(rsi_store *store); /* NULL is fine */
+/* Closing waits for no index that is made of vectors: none is begun, and one that was is left after a
+ * while. Whoever opens the store next makes it. */
+bool rsi_store_is_closing(const rsi_store *store);
+bool rsi_store_closes_now(const rsi_store *store); /* that while is over */
 
 /* Long calls remember rsi_store_epoch() when they begin and ask from time to time. */
 uint64_t rsi_store_epoch(const rsi_store *store);

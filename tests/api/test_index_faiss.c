@@ -67,6 +67,29 @@ static void index_faiss__finds_what_is_nearest_by_each_metric(void **state)
     }
 }
 
+/* It would take as long as it takes, while whoever ends the process waits. */
+static void index_faiss__is_not_begun_by_closing(void **state)
+{
+    stage on;
+    char path[TEMPORARY_PATH_MAX];
+    set_stage(&on, state, "cosine", PARTS);
+    const int status = ragstore_index_set(on.index, "kind", kinds[0]);
+    if (status != RAGSTORE_E_UNSUPPORTED)
+        assert_ok(status);
+    strike_stage(&on);
+    temporary_join(path, state, "store/entity_scoped/entities/points/vector_store/index.faiss.sum");
+    if (temporary_exists(path)) {
+        char *sum = temporary_read(path, NULL);
+        assert_null(strstr(sum, "\nkind HNSW32\n"));
+        free(sum);
+    }
+    on.store = open_store_with(state, RAGSTORE_OPEN_NO_BACKGROUND, NULL);
+    on.entity = open_entity(on.store, "points");
+    assert_ok(ragstore_index_open(&on.index, on.entity));
+    make_kind(&on, kinds[0], "faiss");
+    strike_stage(&on);
+}
+
 static bool is_left(uint64_t number)
 {
     return number < PART || number >= 3 * PART;
@@ -234,6 +257,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(index_faiss__finds_what_is_nearest_by_each_metric),
+        TEST(index_faiss__is_not_begun_by_closing),
         TEST(index_faiss__follows_what_is_added_and_deleted),
         TEST(index_kind__finds_k_of_k_under_any_filter),
         TEST(index_faiss__refuses_bad_factory_strings),
