@@ -1,11 +1,11 @@
 /*
  * Memory while one large text is added: how much the process holds at most, in each stage.
  *
- *   bench_memory [megabytes] [keyword|hashing] [text|line|csv|jsonl] [directory]
+ *   bench_memory [megabytes] [keyword|hashing] [text|lines|line|words|csv|jsonl] [directory]
  *
- * The text is made up (tests/harness/made_up_text.h says how, and what is measured); `line` has no
- * line end at all. It goes through the public upload calls in pieces of 1 MiB, so that the library
- * alone holds more of it. `anonymous_mib` is what of the peak was no page of a file. `hashing` embeds by
+ * The text is made up (tests/harness/made_up_text.h says how, and what is measured). It goes through
+ * the public upload calls in pieces of 1 MiB, so that the library alone holds more of it.
+ * `anonymous_mib` is the most that was no page of a file. `hashing` embeds by
  * ragstore_model_open_hashing() with 64 numbers a chunk.
  *
  * Prints one JSON object a line. What stays behind the commit is what is kept to search the entity:

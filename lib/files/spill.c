@@ -105,6 +105,12 @@ void rsi_spill_forget(rsi_spill *spill, size_t offset)
     spill->forgotten = offset;
 }
 
+void rsi_spill_let_go(rsi_spill *spill, size_t start, size_t end)
+{
+    if (spill->view != NULL && start < end)
+        rsi_file_forget(spill->file, (const char *)spill->view + start, end - start);
+}
+
 /* ---- windows ---- */
 
 void rsi_spill_reader_free(rsi_spill_reader *reader)

@@ -38,6 +38,8 @@ void rsi_spill_free(rsi_spill *spill);
 int rsi_spill_view(const char **bytes, rsi_spill *spill);
 /* What lies before `offset` of a view will hardly be looked at again: it need not stay in memory. */
 void rsi_spill_forget(rsi_spill *spill, size_t offset);
+/* Nor need what lies from `start` to `end`, although somebody will come back to it. */
+void rsi_spill_let_go(rsi_spill *spill, size_t start, size_t end);
 
 /* A window on it, for reading from front to back. */
 typedef struct rsi_spill_reader {

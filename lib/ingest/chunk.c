@@ -34,6 +34,7 @@ typedef struct part {
 } part;
 
 typedef struct packer {
+    const rsi_extracted *extracted;
     const char *text;
     size_t size;
     const rsi_chunker_options *options;
@@ -347,7 +348,7 @@ static int add_body(packer *p, const rsi_block *block)
     }
     if (tokens == SIZE_MAX || !fits(p, block->end, added)) {
         p->lead_size = 0;
-        return rsi_chunk_parts(block, p->text, add_part, p);
+        return rsi_chunk_parts(block, p->extracted, add_part, p);
     }
     size_t before = p->end;
     append(p, block->end, added);
@@ -388,7 +389,7 @@ static int add_heading(packer *p, const rsi_block *block)
         append(p, block->end, added);
         p->only_headings = true;
     } else {
-        status = rsi_chunk_parts(block, p->text, add_part, p);
+        status = rsi_chunk_parts(block, p->extracted, add_part, p);
     }
     rsi_heading_enter(&p->headings, block->level,
                       (rsi_slice){p->text + block->start, block->end - block->start});
@@ -434,7 +435,8 @@ static int add_wordless(packer *p)
 int rsi_chunk_text(const rsi_extracted *extracted, const rsi_chunker_options *options,
                    rsi_chunk_visitor *visit, void *user)
 {
-    packer p = {.text = extracted->text.data,
+    packer p = {.extracted = extracted,
+                .text = extracted->text.data,
                 .size = extracted->text.size,
                 .options = options,
                 .max_tokens = options->max_tokens > 0 ? options->max_tokens : DEFAULT_MAX_TOKENS,

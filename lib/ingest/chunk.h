@@ -44,5 +44,10 @@ int rsi_chunk_text(const rsi_extracted *extracted, const rsi_chunker_options *op
  */
 typedef bool rsi_sentence_visitor(void *user, size_t start, size_t end);
 void rsi_sentences(const char *text, size_t size, rsi_sentence_visitor *visit, void *user);
+/* The same; `look` is told, each RSI_LOOK_AHEAD bytes, how far a sentence without an end has been
+ * followed: from `start` to `end`. */
+typedef void rsi_look_ahead(void *user, size_t start, size_t end);
+void rsi_sentences_looking(const char *text, size_t size, rsi_sentence_visitor *visit,
+                           rsi_look_ahead *look, void *user);
 
 #endif

@@ -45,6 +45,7 @@ int rsi_chunk_cut(size_t *cut, const rsi_chunker_options *options, const char *t
                   size_t end, size_t budget);
 /* Visit the parts of a block, each with its words: sentences, or lines of code. */
 typedef int rsi_part_visitor(void *user, size_t start, size_t end);
-int rsi_chunk_parts(const rsi_block *block, const char *text, rsi_part_visitor *visit, void *user);
+int rsi_chunk_parts(const rsi_block *block, const rsi_extracted *extracted,
+                    rsi_part_visitor *visit, void *user);
 
 #endif

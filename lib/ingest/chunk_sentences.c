@@ -261,16 +261,45 @@ static bool line_begins(const char *text, size_t size, size_t line_start, size_t
            (is_field(words) && is_field(rsi_trim(before)));
 }
 
+/* Who is told of a look ahead. */
+typedef struct looking {
+    rsi_look_ahead *look; /* or NULL */
+    void *user;
+    size_t told; /* how far */
+} looking;
+
+static void look_on(looking *l, size_t at)
+{
+    if (l->look != NULL)
+        l->look(l->user, l->told, at);
+    l->told = at;
+}
+
+/* A heading is one line, whatever it holds. */
+static size_t heading_end(const char *text, size_t size, size_t start, looking *l)
+{
+    for (size_t at = start; at < size;) {
+        const size_t part = size - at < RSI_LOOK_AHEAD ? size - at : RSI_LOOK_AHEAD;
+        const char *end = memchr(text + at, '\n', part);
+        if (end != NULL)
+            return (size_t)(end - text);
+        at += part;
+        look_on(l, at);
+    }
+    return size;
+}
+
 /* The end of the sentence that begins at `start`, before its trailing spaces. */
-static size_t sentence_end(const char *text, size_t size, size_t start)
+static size_t sentence_end(const char *text, size_t size, size_t start, looking *l)
 {
     size_t line_start = start;
     size_t at = start;
-    if (text[at] == '#') { /* a heading is one line, whatever it holds */
-        const char *end = memchr(text + at, '\n', size - at);
-        return end != NULL ? (size_t)(end - text) : size;
-    }
+    l->told = start;
+    if (text[at] == '#')
+        return heading_end(text, size, start, l);
     while (at < size) {
+        if (at - l->told >= RSI_LOOK_AHEAD)
+            look_on(l, at);
         if (text[at] == '\n') {
             if (line_begins(text, size, line_start, at + 1))
                 return at;
@@ -295,12 +324,19 @@ static size_t sentence_end(const char *text, size_t size, size_t start)
 
 void rsi_sentences(const char *text, size_t size, rsi_sentence_visitor *visit, void *user)
 {
+    rsi_sentences_looking(text, size, visit, NULL, user);
+}
+
+void rsi_sentences_looking(const char *text, size_t size, rsi_sentence_visitor *visit,
+                           rsi_look_ahead *look, void *user)
+{
+    looking l = {look, user, 0};
     size_t at = 0;
     for (;;) {
         at += gap_at(text, size, at);
         if (at >= size)
             return;
-        size_t end = sentence_end(text, size, at);
+        size_t end = sentence_end(text, size, at, &l);
         size_t last = end;
         while (last > at && rsi_is_space(text[last - 1]))
             last--;

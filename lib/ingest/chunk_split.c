@@ -93,6 +93,7 @@ int rsi_chunk_cut(size_t *cut, const rsi_chunker_options *options, const char *t
 }
 
 typedef struct parts {
+    const rsi_extracted *extracted;
     const char *text;
     size_t base;
     rsi_part_visitor *visit;
@@ -105,6 +106,12 @@ static bool visit_sentence(void *user, size_t start, size_t end)
     parts *p = user;
     p->status = p->visit(p->user, p->base + start, p->base + end);
     return p->status == RAGSTORE_OK;
+}
+
+static void let_go(void *user, size_t start, size_t end)
+{
+    const parts *p = user;
+    rsi_extracted_let_go(p->extracted, p->base + start, p->base + end);
 }
 
 static int visit_lines(parts *p, const rsi_block *block)
@@ -125,11 +132,14 @@ static int visit_lines(parts *p, const rsi_block *block)
     return RAGSTORE_OK;
 }
 
-int rsi_chunk_parts(const rsi_block *block, const char *text, rsi_part_visitor *visit, void *user)
+int rsi_chunk_parts(const rsi_block *block, const rsi_extracted *extracted,
+                    rsi_part_visitor *visit, void *user)
 {
-    parts p = {text, block->start, visit, user, RAGSTORE_OK};
+    const char *text = extracted->text.data;
+    parts p = {extracted, text, block->start, visit, user, RAGSTORE_OK};
     if (block->kind == RSI_BLOCK_CODE)
         return visit_lines(&p, block);
-    rsi_sentences(text + block->start, block->end - block->start, visit_sentence, &p);
+    rsi_sentences_looking(text + block->start, block->end - block->start, visit_sentence, let_go,
+                          &p);
     return p.status;
 }

@@ -235,6 +235,13 @@ int rsi_extracted_view(rsi_extracted *view, rsi_extracted *extracted)
 }
 
 /* Blocks lie about as densely everywhere: that is near enough for what is only advice. */
+void rsi_extracted_let_go(const rsi_extracted *view, size_t start, size_t end)
+{
+    rsi_large_text *large = view->large;
+    if (large != NULL)
+        rsi_spill_let_go(view->kept.data != NULL ? &large->source : &large->text, start, end);
+}
+
 void rsi_extracted_forget(const rsi_extracted *view, size_t offset)
 {
     rsi_large_text *large = view->large;

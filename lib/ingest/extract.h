@@ -76,6 +76,9 @@ int rsi_extract_input(rsi_extracted *out, rsi_root *root, const rsi_input *input
                       const char *filename, const char *media_type);
 /* All of the text and the blocks, wherever they are: borrowed, not to be freed. */
 int rsi_extracted_view(rsi_extracted *view, rsi_extracted *extracted);
+/* A look ahead has come from one place of the text to another, and somebody will come back to what lies
+ * between. `view` is such a one. */
+void rsi_extracted_let_go(const rsi_extracted *view, size_t start, size_t end);
 /* What lies before this place of the text will hardly be looked at again. `view` is such a one. */
 void rsi_extracted_forget(const rsi_extracted *view, size_t offset);
 

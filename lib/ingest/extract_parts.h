@@ -64,6 +64,10 @@ int rsi_extract_json_lines(rsi_extracted *out, rsi_slice source);
 int rsi_add_block(rsi_extracted *out, rsi_block_kind kind, uint32_t level, size_t start,
                   size_t end);
 bool rsi_has_blocks(const rsi_extracted *out);
+/* A look ahead has come from one place of the source, which is the text, to another: a bounded part of
+ * it is enough to have in memory. */
+#define RSI_LOOK_AHEAD ((size_t)8 << 20)
+void rsi_source_scanned(rsi_extracted *out, size_t start, size_t end);
 /* An extractor that writes a text of its own has passed this place of its source. */
 void rsi_source_passed(rsi_extracted *out, size_t offset);
 /* End what stands in the text with a blank line, so that a block can begin behind it. */

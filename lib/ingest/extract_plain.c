@@ -24,7 +24,40 @@ typedef struct plain {
     unsigned mark_count;
     bool has_title;
     bool code_follows; /* the last paragraph ended in "::" */
+    size_t scanned; /* what was looked at before this place need not be in memory */
 } plain;
+
+static void note_scanned(plain *state, size_t offset)
+{
+    if (offset < state->scanned)
+        state->scanned = offset; /* from here on it was looked at again */
+    if (offset - state->scanned < RSI_LOOK_AHEAD)
+        return;
+    rsi_source_scanned(state->out, state->scanned, offset);
+    state->scanned = offset;
+}
+
+/* As rsi_next_line(), but neither a line nor many without a blank one have to be in memory as a whole. */
+static bool next_line(plain *state, rsi_slice text, size_t *offset, rsi_slice *line)
+{
+    const size_t start = *offset;
+    const char *end = NULL;
+    note_scanned(state, start);
+    for (size_t at = start; end == NULL && at < text.size;) {
+        const size_t left = text.size - at;
+        const size_t part = left < RSI_LOOK_AHEAD ? left : RSI_LOOK_AHEAD;
+        end = memchr(text.data + at, '\n', part);
+        at += part;
+        if (end == NULL)
+            note_scanned(state, at);
+    }
+    if (start >= text.size)
+        return false;
+    *offset = end != NULL ? (size_t)(end - text.data) : text.size;
+    *line = (rsi_slice){text.data + start, *offset - start};
+    *offset += end != NULL;
+    return true;
+}
 
 static size_t offset_of(const plain *state, rsi_slice line)
 {
@@ -62,11 +95,11 @@ static bool read_heading(plain *state, rsi_slice line, size_t *offset, int *stat
     size_t behind = *offset;
     char over = rsi_rule_character(line);
     rsi_slice title = line;
-    if (!rsi_next_line(state->text, &behind, &next))
+    if (!next_line(state, state->text, &behind, &next))
         return false;
     if (over != '\0') {
         title = next;
-        if (!rsi_next_line(state->text, &behind, &next))
+        if (!next_line(state, state->text, &behind, &next))
             return false;
     } else if (rsi_indent_of(line) > 0) {
         return false;
@@ -87,12 +120,12 @@ static int read_title(plain *state, size_t *offset)
     rsi_slice next;
     size_t behind = *offset;
     do {
-        if (!rsi_next_line(state->text, &behind, &title))
+        if (!next_line(state, state->text, &behind, &title))
             return RAGSTORE_OK;
     } while (is_blank(title));
     const size_t end = behind;
     if (title.size > HEADING_LINE_MAX || rsi_indent_of(title) > 0 || rsi_list_marker(title) > 0 ||
-        !rsi_has_words(title.data, title.size) || !rsi_next_line(state->text, &behind, &next) ||
+        !rsi_has_words(title.data, title.size) || !next_line(state, state->text, &behind, &next) ||
         !is_blank(next))
         return RAGSTORE_OK;
     const rsi_slice rest = {state->text.data + behind, state->text.size - behind};
@@ -112,7 +145,7 @@ static int add_paragraph(plain *state, size_t start, size_t end)
     size_t offset = start;
     size_t begun = start;
     bool item = false;
-    while (rsi_next_line(part, &offset, &line)) {
+    while (next_line(state, part, &offset, &line)) {
         size_t at = offset_of(state, line);
         if (rsi_list_marker(line) == 0)
             continue;
@@ -135,7 +168,7 @@ static int read_paragraph(plain *state, rsi_slice first, size_t *offset)
     bool indented = rsi_indent_of(first) >= 1;
     rsi_slice line;
     size_t at = *offset;
-    while (rsi_next_line(state->text, &at, &line) && !is_blank(line)) {
+    while (next_line(state, state->text, &at, &line) && !is_blank(line)) {
         indented = indented && rsi_indent_of(line) >= 1;
         end = offset_of(state, line) + line.size;
         *offset = at;
@@ -152,7 +185,7 @@ int rsi_extract_plain(rsi_extracted *out, rsi_slice source)
     rsi_slice line;
     size_t offset = 0;
     int status = read_title(&state, &offset);
-    while (status == RAGSTORE_OK && rsi_next_line(state.text, &offset, &line))
+    while (status == RAGSTORE_OK && next_line(&state, state.text, &offset, &line))
         if (!is_blank(line) && !read_heading(&state, line, &offset, &status))
             status = read_paragraph(&state, line, &offset);
     return status;

@@ -81,6 +81,12 @@ void rsi_source_passed(rsi_extracted *out, size_t offset)
         rsi_spill_forget(&out->large->source, offset);
 }
 
+void rsi_source_scanned(rsi_extracted *out, size_t start, size_t end)
+{
+    if (out->large != NULL && out->kept.data != NULL)
+        rsi_spill_let_go(&out->large->source, start, end);
+}
+
 void rsi_blank_line(rsi_bytes *text)
 {
     size_t size = text->size;

@@ -2,8 +2,9 @@
  * A large text that is made up, and what memory this process takes: for bench_memory and the campaign
  * large_text.
  *
- * The text has 50,000 words, as frequent as words are in English, in paragraphs, rows of CSV, lines of
- * JSON, or in one line without an end. The peak is that of the resident set (VmHWM of Linux); what of
+ * The text has 50,000 words, as frequent as words are in English, in paragraphs ("text"), rows of CSV
+ * ("csv"), lines of JSON ("jsonl"), lines without a blank one ("lines"), one line without an end ("line"),
+ * or one without the end of a sentence ("words"). The peak is that of the resident set (VmHWM of Linux); what of
  * it was no page of a file is looked at every 2 ms: pages of files the kernel takes away when somebody
  * else needs the memory.
  */
@@ -73,6 +74,10 @@ static inline void made_up_end(made_up_text *w)
 {
     if (strcmp(w->kind, "line") == 0)
         made_up_put(w, ". ");
+    else if (strcmp(w->kind, "words") == 0)
+        made_up_put(w, " ");
+    else if (strcmp(w->kind, "lines") == 0)
+        made_up_put(w, ".\n");
     else if (strcmp(w->kind, "csv") == 0)
         made_up_put(w, "\n");
     else if (strcmp(w->kind, "jsonl") == 0)
@@ -104,7 +109,7 @@ static inline void made_up_next(made_up_text *w)
         if (++w->words >= 60)
             made_up_end(w);
         else
-            made_up_put(w, w->words % 15 == 0 ? ". " : " ");
+            made_up_put(w, w->words % 15 == 0 && strcmp(w->kind, "words") != 0 ? ". " : " ");
     }
 }
 
