@@ -234,8 +234,8 @@ def cycle(options, chance: random.Random, directory: Path, totals: dict) -> None
         count(totals, "calls acknowledged", sum(client.done for client in state["clients"]))
         for client in state["clients"]:
             client.done = 0
-        if server.stop() != 0:
-            raise Wrong("it did not stop well")
+        if (status := server.stop()) != 0:
+            raise Wrong(f"it did not stop well but with {status}: {''.join(server.errors[-5:])}")
     finally:
         if server.process.poll() is None:
             server.kill()
