@@ -36,6 +36,7 @@ sys.path.insert(0, str(ROOT / "tests/http"))
 MEMORY_MAX = 64 * 1024 * 1024
 SLOWER_MAX = 2.0
 SLOWER_MS_MAX = 50.0
+ATTEMPTS = 3
 HEAD_SECONDS = 10
 PER_ADDRESS = 250  # below what the server allows to one address
 
@@ -248,6 +249,30 @@ def prepare(server) -> bytes:
     return json.dumps({"session_id": session, "message": "barley ferry"}).encode()
 
 
+def withstand(server, kinds: list[str], options, body: bytes, totals: dict, idle: int,
+              usual: float) -> tuple[int, str]:
+    """Attack, and look how the others are served. One who is slow because of something else that the
+    machine does is not so each time; what an attack does comes again."""
+    for left in reversed(range(ATTEMPTS)):
+        watch = Watch(server)
+        watch.start()
+        run_attacks(server, kinds, options, body, totals)
+        slow, memory = watch.stop()
+        said = (f"{', '.join(kinds)}: p99 {usual:.1f} ms, attacked {slow:.1f} ms; "
+                f"{(memory - idle) / 2**20:.1f} MiB above idle")
+        if memory - idle > MEMORY_MAX:
+            raise Wrong(said)
+        if slow <= max(usual * SLOWER_MAX, usual + SLOWER_MS_MAX):
+            return memory, said
+        if left == 0:
+            raise Wrong(f"{said}, {ATTEMPTS} times")
+        watch = Watch(server)  # it may be a slower machine by now
+        watch.start()
+        time.sleep(2)
+        usual = max(usual, watch.stop()[0])
+    raise AssertionError
+
+
 def cycle(options, chance: random.Random, directory: Path, totals: dict) -> None:
     from server_process import Server, eventually  # needs what the other campaigns do without
 
@@ -263,16 +288,9 @@ def cycle(options, chance: random.Random, directory: Path, totals: dict) -> None
         if options.apart:  # readers that stall are there to disturb those that do not
             groups[-2:] = [groups[-2] + groups[-1]]
         for kinds in groups:
-            watch = Watch(server)
-            watch.start()
-            run_attacks(server, kinds, options, body, totals)
-            slow, memory = watch.stop()
-            said = (f"{', '.join(kinds)}: p99 {usual:.1f} ms, attacked {slow:.1f} ms; "
-                    f"{(memory - idle) / 2**20:.1f} MiB above idle")
+            memory, said = withstand(server, kinds, options, body, totals, idle, usual)
             if options.apart:
                 print(said, flush=True)
-            if slow > max(usual * SLOWER_MAX, usual + SLOWER_MS_MAX) or memory - idle > MEMORY_MAX:
-                raise Wrong(said)
             totals["MiB above idle at most"] = max(totals.get("MiB above idle at most", 0),
                                                    round((memory - idle) / 2**20))
         if not eventually(lambda: descriptors(server) <= open_before + 4, 45):
