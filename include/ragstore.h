@@ -47,7 +47,8 @@
  *   collection, job                                   any thread, at the same time
  *   result, answer, buffer                            any thread may read; one frees
  *   upload, cursor                                    one thread at a time
- *   extraction, generation                            the thread of its callback, until that returns
+ *   extraction, generation                            the thread of its callback, until that
+ *                                                     returns
  *   batch                                             the thread that began it
  *   the thread's error                                its own thread
  *   Freeing a handle while another thread uses it is a mistake of the caller.
@@ -114,30 +115,39 @@ RAGSTORE_API const char *ragstore_version_text(void);
 #define RAGSTORE_OK 0
 #define RAGSTORE_E_INVALID_ARGUMENT (-1) /* an argument is NULL, malformed or out of range */
 #define RAGSTORE_E_WRONG_STATE (-2)      /* the handle does not allow this call now */
-#define RAGSTORE_E_CLOSED (-3)           /* the store of this handle is closed, or we are a fork's child */
+#define RAGSTORE_E_CLOSED (-3)           /* the store of this handle is closed, or we are a fork's
+                                            child */
 #define RAGSTORE_E_UNSUPPORTED (-4)      /* this build or this processor cannot do it */
 #define RAGSTORE_E_VERSION (-5)          /* written by a newer library; nothing was touched */
 /* Data */
 #define RAGSTORE_E_NOT_FOUND (-20)       /* no such entity, document, session, … */
-#define RAGSTORE_E_EXISTS (-21)          /* an entity, key or directory of that name is there already */
-#define RAGSTORE_E_CONFLICT (-22)        /* changed meanwhile, or two truths that contradict each other */
+#define RAGSTORE_E_EXISTS (-21)          /* an entity, key or directory of that name is there
+                                            already */
+#define RAGSTORE_E_CONFLICT (-22)        /* changed meanwhile, or two truths that contradict each
+                                            other */
 #define RAGSTORE_E_DAMAGED (-23)         /* stored bytes fail their check; the message says which */
-#define RAGSTORE_E_INVALID_DATA (-24)    /* JSON, UTF-8 or a value given by the caller is not valid */
+#define RAGSTORE_E_INVALID_DATA (-24)    /* JSON, UTF-8 or a value given by the caller is not
+                                            valid */
 #define RAGSTORE_E_NOT_EXTRACTABLE (-25) /* no text can be taken from this document */
-#define RAGSTORE_E_EMBEDDER (-26)        /* no embedding model, or not the one the entity was made with */
-#define RAGSTORE_E_QUERY (-27)           /* an operator or value in a query is unknown or malformed */
+#define RAGSTORE_E_EMBEDDER (-26)        /* no embedding model, or not the one the entity was made
+                                            with */
+#define RAGSTORE_E_QUERY (-27)           /* an operator or value in a query is unknown or
+                                            malformed */
 #define RAGSTORE_E_MODEL (-28)           /* the language model failed; the message says how */
 /* Resources */
 #define RAGSTORE_E_NO_MEMORY (-40)
 #define RAGSTORE_E_TOO_LARGE (-41)       /* over a documented limit */
-#define RAGSTORE_E_BUSY (-42)            /* another process or thread is writing; the deadline passed */
+#define RAGSTORE_E_BUSY (-42)            /* another process or thread is writing; the deadline
+                                            passed */
 #define RAGSTORE_E_DISK_FULL (-43)       /* no space or quota left; nothing was changed */
-#define RAGSTORE_E_INTERRUPTED (-44)     /* stopped by ragstore_store_interrupt() or by a callback */
+#define RAGSTORE_E_INTERRUPTED (-44)     /* stopped by ragstore_store_interrupt() or by a
+                                            callback */
 /* System */
 #define RAGSTORE_E_IO (-60)              /* the operating system failed to read or write */
 #define RAGSTORE_E_PERMISSION (-61)      /* the operating system refused */
 #define RAGSTORE_E_READ_ONLY (-62)       /* the store was opened for reading only */
-#define RAGSTORE_E_FAILED (-63)          /* an earlier flush failed; reopen the store to write again */
+#define RAGSTORE_E_FAILED (-63)          /* an earlier flush failed; reopen the store to write
+                                            again */
 /* Internal */
 #define RAGSTORE_E_INTERNAL (-80)        /* a defect of the library; please report it */
 
@@ -343,16 +353,20 @@ RAGSTORE_API int ragstore_model_locate(ragstore_buffer **out);
 RAGSTORE_API int ragstore_model_open(ragstore_model **out, const char *path);
 
 #define RAGSTORE_PRECISION_FLOAT32 1u /* the default: the published model's own vectors */
-#define RAGSTORE_PRECISION_INT8 2u    /* 8-bit weights: faster, a quarter of the memory, nearly the same */
-#define RAGSTORE_PRECISION_INT16 3u   /* 16-bit weights: faster, half the memory, cosine above 0.99999 */
+#define RAGSTORE_PRECISION_INT8 2u    /* 8-bit weights: faster, a quarter of the memory, nearly the
+                                         same */
+#define RAGSTORE_PRECISION_INT16 3u   /* 16-bit weights: faster, half the memory, cosine above
+                                         0.99999 */
 
 #define RAGSTORE_MODEL_THREADS_MAX 64u
 
 typedef struct ragstore_model_open_options {
     size_t struct_size;
-    uint32_t threads;            /* that one call computes with, at most; 0: the processors at hand */
+    uint32_t threads;            /* that one call computes with, at most; 0: the processors at
+                                    hand */
     uint32_t precision;          /* RAGSTORE_PRECISION_… */
-    const char *query_prompt;    /* put before each query; NULL: what the model's files say; "": nothing */
+    const char *query_prompt;    /* put before each query; NULL: what the model's files say; "":
+                                    nothing */
     const char *document_prompt; /* the same for documents; at most 1,024 bytes each */
 } ragstore_model_open_options;
 
@@ -399,15 +413,15 @@ typedef struct ragstore_model_callback_options {
                                 vectors, such as "acme-embed-3/1024"; at most 256 bytes */
     uint32_t dimension;      /* required: numbers of a vector, 1 to 65,536 */
     uint32_t batch_size;     /* texts of one call at most: 1 to 256; default 32 */
-    uint32_t max_tokens;     /* words of a document that count, about: chunks stay below; at least 16;
-                                default 256 */
+    uint32_t max_tokens;     /* words of a document that count, about: chunks stay below; at least
+                                16; default 256 */
     uint32_t reserved;       /* zero */
     /* Required. Fills count × dimension floats, row by row, for count NUL-terminated UTF-8 texts;
      * role is RAGSTORE_ROLE_…. Returns 0, or another number after writing into `reason`, which has
      * room for reason_size bytes, why not: RAGSTORE_E_INTERRUPTED ends the call with that, anything
      * else with EMBEDDER and the reason. After RAGSTORE_E_BUSY, which says that a later try may get
-     * by, ragstore_error_errno() is EAGAIN, and a job is put off instead of failing. Called on any thread, by several at once, and holds nobody up
-     * but the call that needs the vectors. */
+     * by, ragstore_error_errno() is EAGAIN, and a job is put off instead of failing. Called on any
+     * thread, by several at once, and holds nobody up but the call that needs the vectors. */
     int32_t (*embed)(void *user, float *vectors, const char *const *texts, size_t count,
                      uint32_t role, char *reason, size_t reason_size);
     void (*release)(void *user); /* called when nothing uses the model any more; NULL: nothing is */
@@ -433,8 +447,8 @@ RAGSTORE_API void ragstore_model_callback_options_init(ragstore_model_callback_o
 
 /**
  * Make a model of the application's own function, such as a client of a server for embeddings. Its
- * vectors are brought to length 1; a number that it did not write, or that is not finite, and a vector
- * of zeros are refused. Two models with one fingerprint count as the same.
+ * vectors are brought to length 1; a number that it did not write, or that is not finite, and a
+ * vector of zeros are refused. Two models with one fingerprint count as the same.
  *
  * @param out  set to the model, to NULL on failure
  * @param options  not NULL
@@ -452,8 +466,8 @@ RAGSTORE_API int ragstore_model_open_callback(ragstore_model **out,
                                               const ragstore_model_callback_options *options);
 
 /**
- * Make a model that knows no meaning: texts with the same words get similar vectors. It needs no file
- * and is for tests of programs, not for search.
+ * Make a model that knows no meaning: texts with the same words get similar vectors. It needs no
+ * file and is for tests of programs, not for search.
  *
  * @param out  set to the model, to NULL on failure
  * @param dimension  8 to 4,096; 0: 256
@@ -520,8 +534,8 @@ RAGSTORE_API int ragstore_model_tokenize(int32_t *ids, size_t *count, size_t *un
                                          size_t size);
 
 /**
- * Turn texts into vectors, as a store does with documents: the model's prompt for documents, if it has
- * one, is put before each. A text's vector depends on nothing but the text and the model.
+ * Turn texts into vectors, as a store does with documents: the model's prompt for documents, if it
+ * has one, is put before each. A text's vector depends on nothing but the text and the model.
  *
  * @param vectors  array of count × dimension floats, row by row, each of length 1
  * @param model  not NULL
@@ -531,16 +545,17 @@ RAGSTORE_API int ragstore_model_tokenize(int32_t *ids, size_t *count, size_t *un
  * Ownership: texts are borrowed until the call returns.
  * Lifetime:  none.
  * Threads:   any thread; a call on many texts has as many threads of its own as the model may use.
- * Errors:    INVALID_DATA (not UTF-8), EMBEDDER (the callback failed), INTERRUPTED (likewise), common.
+ * Errors:    INVALID_DATA (not UTF-8), EMBEDDER (the callback failed), INTERRUPTED (likewise),
+ *            common.
  * Blocking:  computes.
  * Since:     0.1
  */
-RAGSTORE_API int ragstore_model_embed(float *vectors, ragstore_model *model, const char *const *texts,
-                                      size_t count);
+RAGSTORE_API int ragstore_model_embed(float *vectors, ragstore_model *model,
+                                      const char *const *texts, size_t count);
 
 /**
- * Turn queries into vectors, as a search does: the same as ragstore_model_embed(), but with the model's
- * prompt for queries. Models without prompts give the same vectors for both.
+ * Turn queries into vectors, as a search does: the same as ragstore_model_embed(), but with the
+ * model's prompt for queries. Models without prompts give the same vectors for both.
  *
  * @param vectors  array of count × dimension floats, row by row, each of length 1
  * @param model  not NULL
@@ -577,13 +592,15 @@ RAGSTORE_API void ragstore_model_free(ragstore_model *model);
 #define RAGSTORE_OPEN_MUST_EXIST 0x1u    /* fail with NOT_FOUND instead of making a new store */
 #define RAGSTORE_OPEN_MUST_CREATE 0x2u   /* fail with EXISTS instead of opening a store */
 #define RAGSTORE_OPEN_READ_ONLY 0x4u     /* change nothing; several readers may share the store */
-#define RAGSTORE_OPEN_IMMUTABLE 0x8u     /* take no lock and write nothing: nobody changes the directory */
+#define RAGSTORE_OPEN_IMMUTABLE 0x8u     /* take no lock and write nothing: nobody changes the
+                                            directory */
 #define RAGSTORE_OPEN_NO_BACKGROUND 0x10u /* start no thread; call ragstore_store_maintain() */
-#define RAGSTORE_OPEN_NO_REEMBED 0x20u /* make no vectors for documents that came without a model, unless
-                                        * ragstore_entity_reembed() asks for them */
+#define RAGSTORE_OPEN_NO_REEMBED 0x20u /* make no vectors for documents that came without a model,
+                                        * unless ragstore_entity_reembed() asks for them */
 
 #define RAGSTORE_DURABILITY_FULL 1u   /* the default: what returned survives a power cut */
-#define RAGSTORE_DURABILITY_NORMAL 2u /* a power cut may cost the last second, never order or atomicity */
+#define RAGSTORE_DURABILITY_NORMAL 2u /* a power cut may cost the last second, never order or
+                                         atomicity */
 
 #define RAGSTORE_NO_WAIT 0xffffffffu /* as busy_timeout_ms: do not wait at all */
 
@@ -602,9 +619,10 @@ typedef struct ragstore_store_open_options {
     ragstore_model *model;       /* embeds documents and queries; NULL: keyword search only */
     void (*log)(void *user, int level, const char *message); /* any thread; NULL: silent */
     void *log_user;
-    /* Takes the text out of documents that are not text (PDF, Office, e-mail, …), on the thread that
-     * adds them, or of the library for those of a job: see ragstore_extraction_add(). Returns 0, or a RAGSTORE_E_… code; UNSUPPORTED: it
-     * does not know the format. NULL: such documents are refused. */
+    /* Takes the text out of documents that are not text (PDF, Office, e-mail, …), on the thread
+     * that adds them, or of the library for those of a job: see ragstore_extraction_add(). Returns
+     * 0, or a RAGSTORE_E_… code; UNSUPPORTED: it does not know the format. NULL: such documents are
+     * refused. */
     int32_t (*extract)(void *user, ragstore_extraction *out, const void *bytes, size_t size,
                        const char *filename);
     void *extract_user;
@@ -629,11 +647,11 @@ RAGSTORE_API void ragstore_store_open_options_init(ragstore_store_open_options *
 
 /**
  * Open a store, and make it first when the directory is missing or empty.
- * A directory that holds other things is left alone. After a crash the store is recovered here, by the
- * first process that opens it to write; later ones open it as it is.
- * With a model, entities whose documents were added while there was none get vectors behind the call,
- * by jobs as of ragstore_entity_reembed(), unless RAGSTORE_OPEN_NO_REEMBED is set: one that is cancelled
- * or fails is left alone until the store is opened again.
+ * A directory that holds other things is left alone. After a crash the store is recovered here, by
+ * the first process that opens it to write; later ones open it as it is.
+ * With a model, entities whose documents were added while there was none get vectors behind the
+ * call, by jobs as of ragstore_entity_reembed(), unless RAGSTORE_OPEN_NO_REEMBED is set: one that
+ * is cancelled or fails is left alone until the store is opened again.
  * One that this process has open already is shared; a handle opened for reading refuses changes all
  * the same, and each handle's log and extract callbacks are called until that handle is closed.
  *
@@ -645,9 +663,11 @@ RAGSTORE_API void ragstore_store_open_options_init(ragstore_store_open_options *
  *            shared.
  * Lifetime:  none.
  * Threads:   any thread.
- * Errors:    NOT_FOUND, EXISTS, BUSY (another process is opening, recovering or closing it), CONFLICT
- *            (this process has it open with another option), VERSION, READ_ONLY, DISK_FULL, common.
- * Blocking:  waits up to busy_timeout_ms for a process that opens or closes it; replays the journal.
+ * Errors:    NOT_FOUND, EXISTS, BUSY (another process is opening, recovering or closing it),
+ *            CONFLICT (this process has it open with another option), VERSION, READ_ONLY,
+ *            DISK_FULL, common.
+ * Blocking:  waits up to busy_timeout_ms for a process that opens or closes it; replays the
+ *            journal.
  * Since:     0.1
  */
 RAGSTORE_API int ragstore_store_open(ragstore_store **out, const char *path,
@@ -655,8 +675,8 @@ RAGSTORE_API int ragstore_store_open(ragstore_store **out, const char *path,
 
 /**
  * Close a store: bring its JSON files up to date, release the directory, free the handle. While
- * another handle of this process has it open, only this handle goes; while another process has, that
- * one brings the files up to date.
+ * another handle of this process has it open, only this handle goes; while another process has,
+ * that one brings the files up to date.
  * Handles of its entities, sessions and so on may be freed later, in any order; their calls answer
  * CLOSED.
  * An error tells that the files could not be brought up to date; the journal has everything all the
@@ -794,8 +814,9 @@ RAGSTORE_API void ragstore_store_compact_options_init(ragstore_store_compact_opt
  * Take what was deleted out of every file, and give its space back.
  *
  * Afterwards no text and no vector that was deleted before the call is in any file of the store,
- * except what repair has moved to quarantine/. Nothing is embedded again. Others may read and write meanwhile. A backup that somebody is
- * just making with tar may miss journals and should be made again.
+ * except what repair has moved to quarantine/. Nothing is embedded again. Others may read and write
+ * meanwhile. A backup that somebody is just making with tar may miss journals and should be made
+ * again.
  *
  * @param out      may be NULL; set to a JSON object on success: bytes_before, bytes_after (of all
  *                 files but uploads), quarantine (names in quarantine/, which stay)
@@ -846,13 +867,14 @@ RAGSTORE_API void ragstore_backup_options_init(ragstore_backup_options *options)
  * Copy a store, as it is at one moment, into a directory: documents, chunks, vectors, sessions,
  * collections. Others read and write meanwhile.
  *
- * Writers wait only for the end of the copying, while what has changed since its beginning is copied.
- * The copies are flushed, read again and compared, and opened as a store and checked, before the list
- * of files, backup.json, makes a backup of the directory. What is derived is left out and comes back
- * by itself. Damage that the store has is in its copy, too, and is told of as a finding.
+ * Writers wait only for the end of the copying, while what has changed since its beginning is
+ * copied.
+ * The copies are flushed, read again and compared, and opened as a store and checked, before the
+ * list of files, backup.json, makes a backup of the directory. What is derived is left out and
+ * comes back by itself. Damage that the store has is in its copy, too, and is told of as a finding.
  *
- * @param out        may be NULL; set to a JSON object on success: store_id, created_at (the moment),
- *                   files, bytes, held_ms (how long writers waited), checked, and as from
+ * @param out        may be NULL; set to a JSON object on success: store_id, created_at (the
+ *                   moment), files, bytes, held_ms (how long writers waited), checked, and as from
  *                   ragstore_store_check() ok, entities, documents, findings
  * @param store      not NULL
  * @param directory  made when missing, its parent must exist; otherwise empty, and not in the store
@@ -861,14 +883,15 @@ RAGSTORE_API void ragstore_backup_options_init(ragstore_backup_options *options)
  * Ownership: caller owns *out, free with ragstore_buffer_free().
  * Lifetime:  none.
  * Threads:   any thread, without a batch of its own.
- * Errors:    WRONG_STATE (this thread has a batch), EXISTS (the directory is not empty), NOT_FOUND (its
- *            parent), DISK_FULL, BUSY, FAILED, DAMAGED (the copy is not what was written),
+ * Errors:    WRONG_STATE (this thread has a batch), EXISTS (the directory is not empty), NOT_FOUND
+ *            (its parent), DISK_FULL, BUSY, FAILED, DAMAGED (the copy is not what was written),
  *            INTERRUPTED, common. What was copied is removed.
  * Blocking:  reads the store's files, writes as much, and waits for the disk.
  * Since:     0.1
  */
 RAGSTORE_API int ragstore_store_backup(ragstore_buffer **out, ragstore_store *store,
-                                       const char *directory, const ragstore_backup_options *options);
+                                       const char *directory,
+                                       const ragstore_backup_options *options);
 
 /**
  * Read a backup and compare each file with the digest that was written down when it was made.
@@ -880,8 +903,8 @@ RAGSTORE_API int ragstore_store_backup(ragstore_buffer **out, ragstore_store *st
  * Ownership: caller owns *out, free with ragstore_buffer_free().
  * Lifetime:  none.
  * Threads:   any thread.
- * Errors:    NOT_FOUND (no backup), DAMAGED (a file is missing or not as it was), VERSION, INTERRUPTED,
- *            common.
+ * Errors:    NOT_FOUND (no backup), DAMAGED (a file is missing or not as it was), VERSION,
+ *            INTERRUPTED, common.
  * Blocking:  reads the backup.
  * Since:     0.1
  */
@@ -889,8 +912,8 @@ RAGSTORE_API int ragstore_backup_verify(ragstore_buffer **out, const char *direc
                                         const ragstore_backup_options *options);
 
 /**
- * Make a store of a backup. It is copied under another name beside its place, compared with the list
- * of the backup, flushed, checked, and renamed: what has the name is whole.
+ * Make a store of a backup. It is copied under another name beside its place, compared with the
+ * list of the backup, flushed, checked, and renamed: what has the name is whole.
  *
  * @param out        may be NULL; set to a JSON object on success, as from ragstore_store_backup()
  * @param backup     the directory of the backup; nothing in it is changed
@@ -900,9 +923,9 @@ RAGSTORE_API int ragstore_backup_verify(ragstore_buffer **out, const char *direc
  * Ownership: caller owns *out, free with ragstore_buffer_free().
  * Lifetime:  none.
  * Threads:   any thread.
- * Errors:    NOT_FOUND (no backup, or no parent), EXISTS (the directory is not empty), DAMAGED (a file of
- *            the backup is missing or not as it was), VERSION, DISK_FULL, INTERRUPTED, common. What was
- *            copied is removed.
+ * Errors:    NOT_FOUND (no backup, or no parent), EXISTS (the directory is not empty), DAMAGED (a
+ *            file of the backup is missing or not as it was), VERSION, DISK_FULL, INTERRUPTED,
+ *            common. What was copied is removed.
  * Blocking:  reads the backup, writes as much, and waits for the disk.
  * Since:     0.1
  */
@@ -998,8 +1021,8 @@ typedef struct ragstore_entity_create_options {
     const char *name;          /* default: the id; at most 1,024 bytes */
     const char *description;   /* default: ""; at most 16 KiB */
     const char *metadata_json; /* default: {}; a JSON object of at most 16 KiB */
-    const char *metric;        /* how vectors are compared, for good: "cosine" (the default; they are
-                                * brought to length 1), "inner_product" or "l2" */
+    const char *metric;        /* how vectors are compared, for good: "cosine" (the default; they
+                                * are brought to length 1), "inner_product" or "l2" */
     const char *index_kind;    /* default: "auto"; see ragstore_index_set() */
     const char *language;      /* how words are reduced for keyword search, for good: "auto" (the
                                 * default: English, Russian, others as they are), "none", or a
@@ -1007,8 +1030,9 @@ typedef struct ragstore_entity_create_options {
     uint32_t chunk_tokens;     /* how long the chunks of its documents are, for good: 16 to 8,192
                                 * tokens; the last of a section may be a quarter longer, and none is
                                 * longer than the model takes; default: 200 */
-    uint32_t chunk_overlap;    /* tokens that a chunk repeats of the one before where a paragraph had
-                                * to be cut, for good: at most half of chunk_tokens; default: none */
+    uint32_t chunk_overlap;    /* tokens that a chunk repeats of the one before where a paragraph
+                                * had to be cut, for good: at most half of chunk_tokens; default:
+                                * none */
 } ragstore_entity_create_options;
 
 #define RAGSTORE_ENTITY_CREATE_OPTIONS_INIT                                                        \
@@ -1095,7 +1119,8 @@ RAGSTORE_API void ragstore_list_options_init(ragstore_list_options *options);
  * Blocking:  waits for the disk: returns when the change survives a power cut.
  * Since:     0.1
  */
-RAGSTORE_API int ragstore_entity_create(ragstore_entity **out, ragstore_store *store, const char *id,
+RAGSTORE_API int ragstore_entity_create(ragstore_entity **out, ragstore_store *store,
+                                        const char *id,
                                         const ragstore_entity_create_options *options);
 
 /**
@@ -1222,8 +1247,8 @@ typedef struct ragstore_document_add_options {
     const char *source;        /* what search results name; default: the file name */
     const char *description;   /* default: none */
     const char *metadata_json; /* default: {}; a JSON object of at most 16 KiB */
-    const char *key;           /* the caller's own identity for it, at most 1,024 bytes: the same key
-                                  replaces the document and keeps its id; default: none */
+    const char *key;           /* the caller's own identity for it, at most 1,024 bytes: the same
+                                  key replaces the document and keeps its id; default: none */
     /* Called now and then; a return other than 0 cancels the call. total is 0 while unknown. */
     int32_t (*progress)(void *user, const char *stage, uint64_t done, uint64_t total);
     void *progress_user;
@@ -1271,8 +1296,8 @@ RAGSTORE_API void ragstore_document_add_options_init(ragstore_document_add_optio
 RAGSTORE_API void ragstore_document_update_options_init(ragstore_document_update_options *options);
 
 /**
- * Add a document from bytes: text, Markdown, HTML, CSV or JSON, and whatever else the store's extract
- * callback knows. File, chunks, vectors and record become
+ * Add a document from bytes: text, Markdown, HTML, CSV or JSON, and whatever else the store's
+ * extract callback knows. File, chunks, vectors and record become
  * visible in one commit.
  * Bytes that the entity already holds change nothing: the document that has them is returned, with
  * the key, metadata and names that it has, and its file and index are mended if need be. With a key
@@ -1440,8 +1465,8 @@ RAGSTORE_API int ragstore_document_list(ragstore_buffer **out, ragstore_entity *
                                         const ragstore_list_options *options);
 
 /**
- * Change what is known about a document: searches see it at once. Its text, chunks and vectors stay,
- * and the handle describes the document as it was; look it up again.
+ * Change what is known about a document: searches see it at once. Its text, chunks and vectors
+ * stay, and the handle describes the document as it was; look it up again.
  *
  * @param document  not NULL
  * @param options  NULL changes nothing
@@ -1543,7 +1568,8 @@ RAGSTORE_API int ragstore_extraction_progress(ragstore_extraction *extraction, u
  *
  * @param extraction  what the callback was given
  * @param status  a RAGSTORE_E_… code
- * @param reason  what is wrong and what the user can do, in one sentence; at most 511 bytes are used
+ * @param reason  what is wrong and what the user can do, in one sentence; at most 511 bytes are
+ *                used
  * @return status; INVALID_ARGUMENT when it is not a code
  *
  * Ownership: reason is copied.
@@ -1626,13 +1652,13 @@ RAGSTORE_API void ragstore_upload_abort(ragstore_upload *upload);
 
 /* ------------------ job --------------------------------------------------------- */
 
-/* A job goes on behind the calls, in threads of the library, or in ragstore_store_maintain() when the
- * store was opened with NO_BACKGROUND. It is written down before it begins: after a crash the next
- * process that has the store open takes it up again, and of several exactly one does. One that meets
- * what may be over later, a full disk, a writer that takes long, an embedder that is out of reach (see
- * ragstore_model_callback_options) or the entity's model not loaded, is put off, for longer each time
- * up to a minute. A document that ended together with its process ten times has failed. Of the jobs
- * that have ended the last 1,000 are kept. */
+/* A job goes on behind the calls, in threads of the library, or in ragstore_store_maintain() when
+ * the store was opened with NO_BACKGROUND. It is written down before it begins: after a crash the
+ * next process that has the store open takes it up again, and of several exactly one does. One that
+ * meets what may be over later, a full disk, a writer that takes long, an embedder that is out of
+ * reach (see ragstore_model_callback_options) or the entity's model not loaded, is put off, for
+ * longer each time up to a minute. A document that ended together with its process ten times has
+ * failed. Of the jobs that have ended the last 1,000 are kept. */
 
 typedef struct ragstore_job_list_options {
     size_t struct_size;
@@ -1678,10 +1704,10 @@ RAGSTORE_API void ragstore_job_list_options_init(ragstore_job_list_options *opti
 RAGSTORE_API int ragstore_upload_submit(ragstore_job **out, ragstore_upload *upload);
 
 /**
- * Leave chunks, and vectors if given, to a job: as ragstore_document_add_chunks() takes them, which are
- * embedded as far as they have no vectors, and added in one commit that also ends the job. What that
- * call would refuse, as the entity is now, is refused at once. In a batch the job begins after the
- * commit. The progress callback of the options is not called.
+ * Leave chunks, and vectors if given, to a job: as ragstore_document_add_chunks() takes them, which
+ * are embedded as far as they have no vectors, and added in one commit that also ends the job. What
+ * that call would refuse, as the entity is now, is refused at once. In a batch the job begins after
+ * the commit. The progress callback of the options is not called.
  *
  * @param out  NULL, or set to the job, to NULL on failure
  * @param entity  not NULL
@@ -1706,13 +1732,13 @@ RAGSTORE_API int ragstore_document_submit_chunks(ragstore_job **out, ragstore_en
 
 /**
  * Make vectors of the store's model for all documents of an entity, by a job: of one that was made
- * without a model, or with another one. Searches go by keyword until the one commit in which the new
- * vectors take over, so that all documents are found by the same measure at any moment; they may be
- * added and deleted meanwhile. Vectors of another model count no
- * more from the call on: this store cannot embed questions for them. When the process dies the next one
- * goes on where it was.
- * A job that is on its way is given again. One that finds nothing to do is done at once. Its result has
- * embedder (fingerprint) and chunks (how many the entity has).
+ * without a model, or with another one. Searches go by keyword until the one commit in which the
+ * new vectors take over, so that all documents are found by the same measure at any moment; they
+ * may be added and deleted meanwhile. Vectors of another model count no
+ * more from the call on: this store cannot embed questions for them. When the process dies the next
+ * one goes on where it was.
+ * A job that is on its way is given again. One that finds nothing to do is done at once. Its result
+ * has embedder (fingerprint) and chunks (how many the entity has).
  *
  * @param out  NULL, or set to the job, to NULL on failure
  * @param entity  not NULL
@@ -1720,8 +1746,8 @@ RAGSTORE_API int ragstore_document_submit_chunks(ragstore_job **out, ragstore_en
  * Ownership: caller owns *out, free with ragstore_job_free().
  * Lifetime:  none.
  * Threads:   any thread.
- * Errors:    NOT_FOUND, EMBEDDER (the store has no model, or the vectors are the caller's own), BUSY,
- *            READ_ONLY, DISK_FULL, common.
+ * Errors:    NOT_FOUND, EMBEDDER (the store has no model, or the vectors are the caller's own),
+ *            BUSY, READ_ONLY, DISK_FULL, common.
  * Blocking:  waits for the disk: returns when the job survives a power cut.
  * Since:     0.1
  */
@@ -1774,12 +1800,12 @@ RAGSTORE_API const char *ragstore_job_id(const ragstore_job *job);
 
 /**
  * Describe a job as a JSON object: job_id, kind ("upload", "chunks" or "reembed"), entity_id,
- * filename (or null), state ("waiting", "running", "done", "failed" or "cancelled"), stage (of a running one: "extract",
- * "chunk", "embed" or "commit"; else null), done and total (in the stage's own unit; total is 0 while
- * unknown), error (null, or status such as "NOT_EXTRACTABLE", its code, and message: of a waiting one
- * what it was put off for), next_try_at (of such a one, at the latest; else null), retries (how often
- * it was put off), result (null, or of one that is done: the document as ragstore_document_describe()
- * has it), created_at, updated_at.
+ * filename (or null), state ("waiting", "running", "done", "failed" or "cancelled"), stage (of a
+ * running one: "extract", "chunk", "embed" or "commit"; else null), done and total (in the stage's
+ * own unit; total is 0 while unknown), error (null, or status such as "NOT_EXTRACTABLE", its code,
+ * and message: of a waiting one what it was put off for), next_try_at (of such a one, at the
+ * latest; else null), retries (how often it was put off), result (null, or of one that is done: the
+ * document as ragstore_document_describe() has it), created_at, updated_at.
  * Another process's stage is not known: null.
  *
  * @param out  set to UTF-8 JSON text, to NULL on failure
@@ -1799,7 +1825,8 @@ RAGSTORE_API int ragstore_job_describe(ragstore_buffer **out, ragstore_job *job)
  *
  * @param job  not NULL
  * @param timeout_ms  at most so long; 0: only look
- * @return 0 when it is done; what it failed with, with its message; INTERRUPTED when it was cancelled;
+ * @return 0 when it is done; what it failed with, with its message; INTERRUPTED when it was
+ * cancelled;
  *         BUSY when it has not ended in time
  *
  * Ownership: none.
@@ -1828,8 +1855,8 @@ RAGSTORE_API int ragstore_job_wait(ragstore_job *job, uint32_t timeout_ms);
 RAGSTORE_API int ragstore_job_cancel(ragstore_job *job);
 
 /**
- * List jobs, the newest first, as JSON: {"jobs": [as ragstore_job_describe() has them], "total": how
- * many there are}.
+ * List jobs, the newest first, as JSON: {"jobs": [as ragstore_job_describe() has them], "total":
+ * how many there are}.
  *
  * @param out  set to UTF-8 JSON text, to NULL on failure
  * @param store  not NULL
@@ -2149,8 +2176,8 @@ RAGSTORE_API int64_t ragstore_result_end(const ragstore_result *result, size_t p
 RAGSTORE_API float ragstore_result_score(const ragstore_result *result, size_t position);
 
 /**
- * Give the similarity of the vectors of query and hit, by the entity's metric: the cosine, the inner
- * product, or for "l2" minus the squared distance.
+ * Give the similarity of the vectors of query and hit, by the entity's metric: the cosine, the
+ * inner product, or for "l2" minus the squared distance.
  *
  * @param result  not NULL
  * @param position  0 to count - 1, best first
@@ -2220,7 +2247,8 @@ RAGSTORE_API int ragstore_result_json(ragstore_buffer **out, const ragstore_resu
 
 typedef struct ragstore_session_create_options {
     size_t struct_size;
-    const char *name;          /* default: "Chat N", N = sessions of the entity + 1; at most 1,024 bytes */
+    const char *name;          /* default: "Chat N", N = sessions of the entity + 1; at most 1,024
+                                  bytes */
     const char *metadata_json; /* default: {}; a JSON object of at most 16 KiB */
 } ragstore_session_create_options;
 
@@ -2268,9 +2296,10 @@ typedef struct ragstore_session_ask_options {
     /* Called as the answer grows. A return other than 0 cancels: what was said so far is stored. */
     int32_t (*on_text)(void *user, const char *text, size_t size);
     void *user;
-    /* A language model: answers messages_json, a JSON array of {role, content}, with at most max_tokens
-     * tokens; see ragstore_generation_write(). Returns 0, or a RAGSTORE_E_… code. Called once, and once
-     * more before that when the message follows up on others. NULL: sentences are quoted. */
+    /* A language model: answers messages_json, a JSON array of {role, content}, with at most
+     * max_tokens tokens; see ragstore_generation_write(). Returns 0, or a RAGSTORE_E_… code. Called
+     * once, and once more before that when the message follows up on others. NULL: sentences are
+     * quoted. */
     int32_t (*generate)(void *user, ragstore_generation *out, const char *messages_json,
                         uint32_t max_tokens);
     void *generate_user;
@@ -2281,7 +2310,21 @@ typedef struct ragstore_session_ask_options {
 } ragstore_session_ask_options;
 
 #define RAGSTORE_SESSION_ASK_OPTIONS_INIT                                                          \
-    {sizeof(ragstore_session_ask_options), NULL, 0, NULL, 0, 0, NULL, NULL, NULL, NULL, NULL, 0, 0, 0, 0}
+    {sizeof(ragstore_session_ask_options),                                                         \
+     NULL,                                                                                         \
+     0,                                                                                            \
+     NULL,                                                                                         \
+     0,                                                                                            \
+     0,                                                                                            \
+     NULL,                                                                                         \
+     NULL,                                                                                         \
+     NULL,                                                                                         \
+     NULL,                                                                                         \
+     NULL,                                                                                         \
+     0,                                                                                            \
+     0,                                                                                            \
+     0,                                                                                            \
+     0}
 
 /**
  * Fill an options struct with the defaults.
@@ -2337,7 +2380,8 @@ RAGSTORE_API void ragstore_session_search_options_init(ragstore_session_search_o
  * Blocking:  never.
  * Since:     0.1
  */
-RAGSTORE_API void ragstore_session_messages_options_init(ragstore_session_messages_options *options);
+RAGSTORE_API void
+ragstore_session_messages_options_init(ragstore_session_messages_options *options);
 
 /**
  * Fill an options struct with the defaults.
@@ -2448,8 +2492,8 @@ RAGSTORE_API const char *ragstore_session_entity_id(const ragstore_session *sess
 RAGSTORE_API int ragstore_session_describe(ragstore_buffer **out, ragstore_session *session);
 
 /**
- * List the sessions of an entity, oldest first unless the options say otherwise, as a JSON array of objects as
- * ragstore_session_describe() has them.
+ * List the sessions of an entity, oldest first unless the options say otherwise, as a JSON array of
+ * objects as ragstore_session_describe() has them.
  *
  * @param out  set to UTF-8 JSON text, to NULL on failure
  * @param entity  not NULL
@@ -2474,8 +2518,8 @@ RAGSTORE_API int ragstore_session_list(ragstore_buffer **out, ragstore_entity *e
  * Ownership: texts are copied.
  * Lifetime:  none.
  * Threads:   any thread.
- * Errors:    NOT_FOUND, CONFLICT (it has another version), INVALID_DATA, TOO_LARGE, BUSY, READ_ONLY,
- *            DISK_FULL, common.
+ * Errors:    NOT_FOUND, CONFLICT (it has another version), INVALID_DATA, TOO_LARGE, BUSY,
+ *            READ_ONLY, DISK_FULL, common.
  * Blocking:  waits for the disk: returns when the change survives a power cut.
  * Since:     0.1
  */
@@ -2484,7 +2528,8 @@ RAGSTORE_API int ragstore_session_update(ragstore_session *session,
 
 /**
  * Tell the version of a session: a text that is another one after each of its changes, messages
- * included. Read it before the session is read, and ragstore_session_update() changes what was read.
+ * included. Read it before the session is read, and ragstore_session_update() changes what was
+ * read.
  *
  * @param out  set to the version, to NULL on failure
  * @param session  not NULL
@@ -2499,10 +2544,10 @@ RAGSTORE_API int ragstore_session_update(ragstore_session *session,
 RAGSTORE_API int ragstore_session_version(ragstore_buffer **out, ragstore_session *session);
 
 /**
- * Find messages in the history of an entity: those that have each word of a query somewhere in their
- * content, without regard to case and accents. A JSON array of objects: session_id, session_name,
- * number, role, content, timestamp, metadata; first those of the session with the last activity, in
- * each session the newest first.
+ * Find messages in the history of an entity: those that have each word of a query somewhere in
+ * their content, without regard to case and accents. A JSON array of objects: session_id,
+ * session_name, number, role, content, timestamp, metadata; first those of the session with the
+ * last activity, in each session the newest first.
  *
  * @param out  set to UTF-8 JSON text, to NULL on failure
  * @param entity  not NULL
@@ -2551,8 +2596,9 @@ RAGSTORE_API int ragstore_session_delete(ragstore_store *store, const char *sess
  * Blocking:  waits for the disk: returns when the change survives a power cut.
  * Since:     0.1
  */
-RAGSTORE_API int ragstore_session_append(uint64_t *number, ragstore_session *session, const char *role,
-                                         const char *content, const char *metadata_json);
+RAGSTORE_API int ragstore_session_append(uint64_t *number, ragstore_session *session,
+                                         const char *role, const char *content,
+                                         const char *metadata_json);
 
 /**
  * Read messages, oldest first, as a JSON array of objects: role, content, timestamp, metadata.
@@ -2577,10 +2623,10 @@ RAGSTORE_API int ragstore_session_messages(ragstore_buffer **out, ragstore_sessi
  * Ask a session: store the message, search the entity with the conversation in mind, answer with
  * numbered citations, store the answer.
  * The answer quotes the sentences that best answer the message, or says that nothing in the
- * documents does. With options->generate a language model answers from the passages that were found;
- * its sources are all of those, and a citation of anything else is taken out of its text. When it
- * fails before it says anything, sentences are quoted, and model_error in the message's metadata says
- * why; when it fails in the middle, what it said is stored and marked as partial.
+ * documents does. With options->generate a language model answers from the passages that were
+ * found; its sources are all of those, and a citation of anything else is taken out of its text.
+ * When it fails before it says anything, sentences are quoted, and model_error in the message's
+ * metadata says why; when it fails in the middle, what it said is stored and marked as partial.
  *
  * @param out  NULL, or set to the answer, to NULL on failure
  * @param session  not NULL
@@ -2604,15 +2650,15 @@ RAGSTORE_API int ragstore_session_ask(ragstore_answer **out, ragstore_session *s
  * Say the next piece of an answer. For the generate callback of ragstore_session_ask_options.
  *
  * @param generation  what the callback was given
- * @param text  UTF-8, `size` bytes; a character may be split between two calls, and what is not valid
- *              becomes U+FFFD; may be NULL when size is 0
+ * @param text  UTF-8, `size` bytes; a character may be split between two calls, and what is not
+ *              valid becomes U+FFFD; may be NULL when size is 0
  * @param size  bytes
  *
  * Ownership: text is copied.
  * Lifetime:  none.
  * Threads:   the thread of the callback.
- * Errors:    TOO_LARGE (the answer is as long as it may be: return), INTERRUPTED and MODEL (cancelled
- *            or out of time: return), common.
+ * Errors:    TOO_LARGE (the answer is as long as it may be: return), INTERRUPTED and MODEL
+ *            (cancelled or out of time: return), common.
  * Blocking:  calls on_text.
  * Since:     0.1
  */
@@ -2634,8 +2680,8 @@ RAGSTORE_API int ragstore_generation_write(ragstore_generation *generation, cons
 RAGSTORE_API int ragstore_generation_poll(ragstore_generation *generation);
 
 /**
- * Say why the language model cannot answer, or not go on; for the message of the error. The callback
- * returns the status.
+ * Say why the language model cannot answer, or not go on; for the message of the error. The
+ * callback returns the status.
  *
  * @param generation  what the callback was given
  * @param reason  one sentence without secrets; at most 511 bytes are used
@@ -2742,11 +2788,12 @@ RAGSTORE_API void ragstore_index_free(ragstore_index *index);
 
 /**
  * Describe an index as a JSON object: kind (as it is set), tier ("exact", "codes", "partition"
- * or "faiss": how it is searched now), problem (why the kind could not be made, or null), state ("ready", or "building" while another tier or further vectors are
- * being made ready in the background), metric, dimension, count (vectors that can be found), coded
- * (of them in codes, or in FAISS's index), rows (vectors on disk), dead (rows whose chunks were deleted), bytes (of the
- * rows on disk), memory (bytes of the codes, or of FAISS's index, about), embedder, file (path of index.faiss below the store, or
- * null while it is not there).
+ * or "faiss": how it is searched now), problem (why the kind could not be made, or null), state
+ * ("ready", or "building" while another tier or further vectors are being made ready in the
+ * background), metric, dimension, count (vectors that can be found), coded (of them in codes, or in
+ * FAISS's index), rows (vectors on disk), dead (rows whose chunks were deleted), bytes (of the rows
+ * on disk), memory (bytes of the codes, or of FAISS's index, about), embedder, file (path of
+ * index.faiss below the store, or null while it is not there).
  *
  * @param out  set to UTF-8 JSON text, to NULL on failure
  * @param index  not NULL
@@ -2764,10 +2811,11 @@ RAGSTORE_API int ragstore_index_describe(ragstore_buffer **out, ragstore_index *
  * Change a setting of an index. It is kept with the entity. Another kind is made ready in the
  * background, while searches go on with what there is.
  *
- *   kind         "auto" (the default): by the number of vectors; "exact": each is compared; "codes":
- *                all are looked at by their codes, and the best compared; "partition": codes in lists,
- *                of which some are looked into; "faiss:" and a factory string of FAISS, such as
- *                "faiss:HNSW32" or "faiss:IVF256,SQ8". Up to 4,096 vectors are always compared.
+ *   kind         "auto" (the default): by the number of vectors; "exact": each is compared;
+ *                "codes": all are looked at by their codes, and the best compared; "partition":
+ *                codes in lists, of which some are looked into; "faiss:" and a factory string of
+ *                FAISS, such as "faiss:HNSW32" or "faiss:IVF256,SQ8". Up to 4,096 vectors are
+ *                always compared.
  *   probes       how many lists of a partition, or of FAISS's, a search looks into; "0" (the
  *                default): by their number
  *   candidates   how many vectors a search by codes or FAISS compares; "0" (the default): by k
@@ -2829,10 +2877,10 @@ typedef struct ragstore_index_rebuild_options {
 RAGSTORE_API void ragstore_index_rebuild_options_init(ragstore_index_rebuild_options *options);
 
 /**
- * Make what an entity is searched by anew from its vectors, now and on this thread: another kind that
- * was set need not be waited for. Others search by what there is until it is ready, and go on with it
- * when the call fails or is cancelled. Nothing is embedded again, and nothing needs it: the same is
- * done in the background when there is a reason.
+ * Make what an entity is searched by anew from its vectors, now and on this thread: another kind
+ * that was set need not be waited for. Others search by what there is until it is ready, and go on
+ * with it when the call fails or is cancelled. Nothing is embedded again, and nothing needs it: the
+ * same is done in the background when there is a reason.
  *
  * @param index  not NULL
  * @param options  NULL for the defaults: nobody is told how far it is
@@ -2853,8 +2901,8 @@ RAGSTORE_API int ragstore_index_rebuild(ragstore_index *index,
  *
  * @param chunk_numbers  query_count × k numbers, row by row, best first; -1 where there are fewer
  *                       than k
- * @param scores  query_count × k floats in the same order, higher is nearer: cosines, inner products,
- *                or for the metric "l2" minus the squared distances; NaN beside -1
+ * @param scores  query_count × k floats in the same order, higher is nearer: cosines, inner
+ *                products, or for the metric "l2" minus the squared distances; NaN beside -1
  * @param index  not NULL
  * @param queries  query_count × dimension floats, row by row; finite numbers, for cosine not all 0
  * @param query_count  0 to 65,536
@@ -2929,8 +2977,8 @@ RAGSTORE_API int ragstore_index_export(ragstore_index *index);
  * Threads:   any thread.
  * Errors:    NOT_FOUND (file, or entity), INVALID_DATA (not a FAISS file, damaged, another
  *            dimension, a vector that is not finite or 0, an id that is negative or there twice),
- *            UNSUPPORTED (another kind of FAISS index or metric), EMBEDDER (the entity's documents have no
- *            vectors), TOO_LARGE, CONFLICT, BUSY, READ_ONLY, DISK_FULL, common.
+ *            UNSUPPORTED (another kind of FAISS index or metric), EMBEDDER (the entity's documents
+ *            have no vectors), TOO_LARGE, CONFLICT, BUSY, READ_ONLY, DISK_FULL, common.
  * Blocking:  reads the file; waits for the disk: returns when the change survives a power cut.
  * Since:     0.1
  */
@@ -2957,7 +3005,8 @@ typedef struct ragstore_collection_update_options {
     size_t struct_size;
     uint32_t flags;      /* RAGSTORE_UPDATE_… */
     uint32_t reserved;   /* zero */
-    const char *version; /* fail with CONFLICT unless the document has it; NULL: any; not with UPSERT */
+    const char *version; /* fail with CONFLICT unless the document has it; NULL: any; not with
+                            UPSERT */
 } ragstore_collection_update_options;
 
 #define RAGSTORE_COLLECTION_UPDATE_OPTIONS_INIT                                                    \
@@ -2989,7 +3038,8 @@ RAGSTORE_API void ragstore_collection_find_options_init(ragstore_collection_find
  * Blocking:  never.
  * Since:     0.1
  */
-RAGSTORE_API void ragstore_collection_update_options_init(ragstore_collection_update_options *options);
+RAGSTORE_API void
+ragstore_collection_update_options_init(ragstore_collection_update_options *options);
 
 /**
  * Open a collection of documents. One that nothing was put into is empty and leaves no trace.
@@ -3039,8 +3089,8 @@ RAGSTORE_API void ragstore_collection_free(ragstore_collection *collection);
 RAGSTORE_API const char *ragstore_collection_name(const ragstore_collection *collection);
 
 /**
- * List the application's collections that have documents, by name, as a JSON array of objects: name,
- * documents (how many).
+ * List the application's collections that have documents, by name, as a JSON array of objects:
+ * name, documents (how many).
  *
  * @param out  set to UTF-8 JSON text, to NULL on failure
  * @param store  not NULL
@@ -3074,9 +3124,9 @@ RAGSTORE_API int ragstore_collection_insert(ragstore_buffer **out, ragstore_coll
 
 /**
  * Find documents. The cursor reads them in batches: a batch is consistent, and other threads may
- * change documents between two of them; a document that is there all the time is told once. A sorted
- * cursor, and one opened in a ragstore_batch of the calling thread, reads everything at once and is
- * consistent as a whole.
+ * change documents between two of them; a document that is there all the time is told once. A
+ * sorted cursor, and one opened in a ragstore_batch of the calling thread, reads everything at once
+ * and is consistent as a whole.
  *
  * @param out  set to a cursor, to NULL on failure
  * @param collection  not NULL
@@ -3159,7 +3209,8 @@ RAGSTORE_API void ragstore_cursor_free(ragstore_cursor *cursor);
  * Since:     0.1
  */
 RAGSTORE_API int ragstore_collection_find_one(ragstore_buffer **out, ragstore_buffer **version,
-                                              ragstore_collection *collection, const char *filter_json,
+                                              ragstore_collection *collection,
+                                              const char *filter_json,
                                               const ragstore_collection_find_options *options);
 
 /**
@@ -3199,7 +3250,8 @@ RAGSTORE_API int ragstore_collection_count(uint64_t *out, ragstore_collection *c
  * Blocking:  waits for the disk: returns when the change survives a power cut.
  * Since:     0.1
  */
-RAGSTORE_API int ragstore_collection_update_one(ragstore_buffer **out, ragstore_collection *collection,
+RAGSTORE_API int ragstore_collection_update_one(ragstore_buffer **out,
+                                                ragstore_collection *collection,
                                                 const char *filter_json, const char *update_json,
                                                 const ragstore_collection_update_options *options);
 
@@ -3264,7 +3316,8 @@ RAGSTORE_API int ragstore_collection_replace_one(ragstore_buffer **out,
  * Blocking:  waits for the disk: returns when the change survives a power cut.
  * Since:     0.1
  */
-RAGSTORE_API int ragstore_collection_delete_one(ragstore_buffer **out, ragstore_collection *collection,
+RAGSTORE_API int ragstore_collection_delete_one(ragstore_buffer **out,
+                                                ragstore_collection *collection,
                                                 const char *filter_json);
 
 /**
@@ -3299,7 +3352,8 @@ RAGSTORE_API int ragstore_collection_delete_many(ragstore_buffer **out,
  * Blocking:  waits for the disk: returns when the change survives a power cut.
  * Since:     0.1
  */
-RAGSTORE_API int ragstore_collection_index_create(ragstore_collection *collection, const char *path);
+RAGSTORE_API int ragstore_collection_index_create(ragstore_collection *collection,
+                                                  const char *path);
 
 /**
  * Drop the index of a field.
@@ -3333,8 +3387,8 @@ RAGSTORE_API int ragstore_collection_index_list(ragstore_buffer **out,
                                                 ragstore_collection *collection);
 
 /**
- * Tell how a filter is answered, as a JSON object: plan ("ids", "index", "scan" or "nothing"), index
- * (its path, or null), candidates (documents to be looked at), documents (in the collection).
+ * Tell how a filter is answered, as a JSON object: plan ("ids", "index", "scan" or "nothing"),
+ * index (its path, or null), candidates (documents to be looked at), documents (in the collection).
  *
  * @param out  set to UTF-8 JSON text, to NULL on failure
  * @param collection  not NULL
@@ -3366,8 +3420,9 @@ RAGSTORE_API int ragstore_collection_explain(ragstore_buffer **out, ragstore_col
  * Blocking:  never waits for a writer's flush.
  * Since:     0.1
  */
-RAGSTORE_API int ragstore_collection_distinct(ragstore_buffer **out, ragstore_collection *collection,
-                                              const char *path, const char *filter_json);
+RAGSTORE_API int ragstore_collection_distinct(ragstore_buffer **out,
+                                              ragstore_collection *collection, const char *path,
+                                              const char *filter_json);
 
 /**
  * Let all documents pass the stages of a pipeline. The documents that come out are there when the
@@ -3385,7 +3440,8 @@ RAGSTORE_API int ragstore_collection_distinct(ragstore_buffer **out, ragstore_co
  * Blocking:  never waits for a writer's flush.
  * Since:     0.1
  */
-RAGSTORE_API int ragstore_collection_aggregate(ragstore_cursor **out, ragstore_collection *collection,
+RAGSTORE_API int ragstore_collection_aggregate(ragstore_cursor **out,
+                                               ragstore_collection *collection,
                                                const char *pipeline_json);
 
 #ifdef __cplusplus

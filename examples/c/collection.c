@@ -1,6 +1,6 @@
 /*
- * Documents of one's own: a small list of tasks. Each run puts one in, shows what is open, sorted by
- * priority, and finishes the most urgent one.
+ * Documents of one's own: a small list of tasks. Each run puts one in, shows what is open, sorted
+ * by priority, and finishes the most urgent one.
  *
  *   ./collection DIRECTORY
  */

@@ -7,9 +7,9 @@
  *     cli_output.c     text for people: safe for a terminal, colours, a progress line; messages
  *     cli_*.c          the commands, by what they are about
  *
- * A consumer of the installed library like any other: it sees ragstore.h and jansson.h. What a command
- * finds goes to standard output, what is said about it to standard error. With --json standard output
- * is JSON and nothing else.
+ * A consumer of the installed library like any other: it sees ragstore.h and jansson.h. What a
+ * command finds goes to standard output, what is said about it to standard error. With --json
+ * standard output is JSON and nothing else.
  */
 #ifndef CLI_H
 #define CLI_H
@@ -161,8 +161,8 @@ struct cli_watch {
 };
 int32_t cli_watch(void *user, const char *stage, uint64_t done, uint64_t total);
 
-/* Ask on the terminal; false when the answer is not yes. Without a terminal --yes must be there, and
- * false is returned after a message. */
+/* Ask on the terminal; false when the answer is not yes. Without a terminal --yes must be there,
+ * and false is returned after a message. */
 bool cli_confirm(struct cli *cli, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* ---- the commands ---- */

@@ -223,7 +223,8 @@ static char **read_names(int directory, size_t *count)
 
 static void add_directory(struct adding *to, int directory, const char *path, unsigned depth);
 
-/* An entry of a directory: links are not followed, so that nothing comes twice or from elsewhere. */
+/* An entry of a directory: links are not followed, so that nothing comes twice or from
+ * elsewhere. */
 static void add_entry(struct adding *to, int directory, const char *name, const char *above,
                       unsigned depth)
 {

@@ -1,4 +1,5 @@
-/* Ctrl-C: the first asks what is running to end in order, the second ends the program. See cli.h. */
+/* Ctrl-C: the first asks what is running to end in order, the second ends the program. See
+ * cli.h. */
 #include "cli.h"
 
 #include <signal.h>

@@ -1,4 +1,5 @@
-/* What a command works with: store, embedding model, extraction helper, language model. See cli.h. */
+/* What a command works with: store, embedding model, extraction helper, language model. See
+ * cli.h. */
 #include "cli.h"
 
 #include <stdlib.h>

@@ -37,8 +37,8 @@ static bool keep(struct cli *cli, const struct cli_flag *flag, const char *value
     return true;
 }
 
-/* "--name", "--name value", "--name=value"; *next is the word behind it, which is used up by setting it
- * to NULL. */
+/* "--name", "--name value", "--name=value"; *next is the word behind it, which is used up by
+ * setting it to NULL. */
 static bool take_long(struct cli *cli, const char *word, char **next)
 {
     const char *name = word + 2;

@@ -128,8 +128,8 @@ static void read_slide(const struct bytes *bytes, int number)
     free(text.bytes);
 }
 
-/* What the speaker wants to say: of the page of notes, the shape with the notes. The others repeat the
- * slide, its number and the date. */
+/* What the speaker wants to say: of the page of notes, the shape with the notes. The others repeat
+ * the slide, its number and the date. */
 static void read_notes(const struct bytes *bytes, int number)
 {
     struct xml xml;

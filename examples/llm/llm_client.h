@@ -47,8 +47,8 @@ struct llm_patience {
     unsigned answer_seconds; /* the whole of one attempt; 0: 120 */
     bool (*stop)(void *user); /* asked about once a second; NULL: nobody gives up before */
     void *user;
-    bool *is_away; /* set when it failed: whether the endpoint is out of reach or busy, so that a later
-                      try may get by; or NULL */
+    bool *is_away; /* set when it failed: whether the endpoint is out of reach or busy, so that a
+                      later try may get by; or NULL */
 };
 
 /*

@@ -145,8 +145,8 @@ static bool is_outage(CURLcode code)
            code == CURLE_PARTIAL_FILE || code == CURLE_RECV_ERROR || code == CURLE_SEND_ERROR;
 }
 
-/* Try once; *pause_ms receives what the endpoint asks to wait, *again whether that makes sense, *away
- * whether it may make sense later. */
+/* Try once; *pause_ms receives what the endpoint asks to wait, *again whether that makes sense,
+ * *away whether it may make sense later. */
 static enum llm_outcome try_once(const struct llm_request *request, char *why, bool *again,
                                  bool *away, long *pause_ms)
 {

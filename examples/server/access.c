@@ -81,9 +81,9 @@ void access_check(struct request *request)
         reply_missing(request, "Entity", request->arguments[0]);
     }
     if (request->response != NULL) {
-        log_line(LOG_LEVEL_WARNING, "%s refused with %u: token %.100s", request->id, request->status,
-                 request->token == NULL ? (sent == NULL ? "missing" : "unknown")
-                                        : request->token->name);
+        log_line(
+            LOG_LEVEL_WARNING, "%s refused with %u: token %.100s", request->id, request->status,
+            request->token == NULL ? (sent == NULL ? "missing" : "unknown") : request->token->name);
     }
 }
 

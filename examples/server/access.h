@@ -10,8 +10,8 @@
 
 #include "request.h"
 
-/* Read the token file again: for requests from now on, those that run keep what they were allowed. A
- * file that is wrong changes nothing, and the log says what is wrong. Any thread. */
+/* Read the token file again: for requests from now on, those that run keep what they were allowed.
+ * A file that is wrong changes nothing, and the log says what is wrong. Any thread. */
 void access_reload(struct server *server);
 
 /* Find the request's token and look whether it allows this route; otherwise make the reply: 401

@@ -1,6 +1,6 @@
 /*
- * The operator's jobs; see admin_jobs.h. One lock guards the table; the thread holds it except while
- * the library works.
+ * The operator's jobs; see admin_jobs.h. One lock guards the table; the thread holds it except
+ * while the library works.
  */
 #include "admin_jobs.h"
 
@@ -134,7 +134,8 @@ static json_t *describe_locked(const struct job *job)
                      job->updated_at);
 }
 
-/* Write down what a job is now: whoever comes last writes what is newest. Called without the lock. */
+/* Write down what a job is now: whoever comes last writes what is newest. Called without the
+ * lock. */
 static void keep(struct admin_jobs *jobs, const char *id)
 {
     json_t *description = NULL;
@@ -168,8 +169,8 @@ static void note_interruption(json_t *description, enum admin_kind kind)
     char message[ADMIN_DIRECTORY_MAX + 256];
     char now[TIME_SIZE];
 
-    snprintf(message, sizeof message, "the server ended before this %s did: %s%s%s", kind_names[kind],
-             advice[kind], kind == ADMIN_BACKUP ? ": " : "",
+    snprintf(message, sizeof message, "the server ended before this %s did: %s%s%s",
+             kind_names[kind], advice[kind], kind == ADMIN_BACKUP ? ": " : "",
              kind == ADMIN_BACKUP && directory != NULL ? directory : "");
     set_time(now);
     (void)json_object_set_new(description, "state", json_string(state_names[FAILED]));
@@ -233,7 +234,8 @@ static void take_over_all(struct admin_jobs *jobs)
 /* What a job ended with that was told to stop: by a client, or because the server stops? */
 static void settle_failure_locked(struct admin_jobs *jobs, struct job *job, int status)
 {
-    const bool is_stopped = status == RAGSTORE_E_INTERRUPTED && !job->is_cancelled && jobs->stopping;
+    const bool is_stopped =
+        status == RAGSTORE_E_INTERRUPTED && !job->is_cancelled && jobs->stopping;
 
     job->state = status == RAGSTORE_E_INTERRUPTED && !is_stopped ? CANCELLED : FAILED;
     job->status = status;
@@ -392,8 +394,8 @@ static struct job *find_locked(struct admin_jobs *jobs, const char *id)
     return NULL;
 }
 
-/* A free place, or that of the job that ended first, whose id is given; at most one of each kind has
- * not ended. */
+/* A free place, or that of the job that ended first, whose id is given; at most one of each kind
+ * has not ended. */
 static struct job *find_place_locked(struct admin_jobs *jobs, char forgotten[ADMIN_ID_SIZE])
 {
     struct job *place = NULL;

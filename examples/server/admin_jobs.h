@@ -4,9 +4,9 @@
  *     waiting ──> running ──> done | failed | cancelled
  *        └──────────────────────────────> cancelled
  *
- * A job looks to clients as those of the library do (ragstore_job_describe()). The last 64 are kept,
- * also in the store (admin_record.h): those that an earlier server did not end have failed, as
- * INTERRUPTED, and say what to do.
+ * A job looks to clients as those of the library do (ragstore_job_describe()). The last 64 are
+ * kept, also in the store (admin_record.h): those that an earlier server did not end have failed,
+ * as INTERRUPTED, and say what to do.
  *
  * Any thread may call these functions.
  */

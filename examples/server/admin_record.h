@@ -1,6 +1,7 @@
 /*
- * What the store keeps of the operator's jobs, in its collection "server_jobs": so that a later server
- * can tell what became of them. A store that cannot be written to does not keep a job from being done.
+ * What the store keeps of the operator's jobs, in its collection "server_jobs": so that a later
+ * server can tell what became of them. A store that cannot be written to does not keep a job from
+ * being done.
  */
 #ifndef ADMIN_RECORD_H
 #define ADMIN_RECORD_H

@@ -20,7 +20,8 @@ void out_failure(struct json_out *out, const struct server *server, const char *
 void reply_missing(struct request *request, const char *noun, const char *id);
 
 /* The entity of that id; otherwise NULL, and the reply is made. An id that no entity can have is
- * an entity that does not exist, and so is one that the client's token may not see. Free it with ragstore_entity_free(). */
+ * an entity that does not exist, and so is one that the client's token may not see. Free it with
+ * ragstore_entity_free(). */
 ragstore_entity *open_entity(struct request *request, const char *id);
 
 /* The same for a document of an entity and for a session. */

@@ -1,7 +1,7 @@
 /*
- * Calls about work that goes on behind them: uploads, which the library keeps, and what the operator
- * has begun. Both look alike. A client sees the uploads into entities that it sees; those of the
- * operator are for tokens with the admin scope.
+ * Calls about work that goes on behind them: uploads, which the library keeps, and what the
+ * operator has begun. Both look alike. A client sees the uploads into entities that it sees; those
+ * of the operator are for tokens with the admin scope.
  */
 #include "access.h"
 #include "admin_jobs.h"
@@ -268,7 +268,8 @@ enum handled begin_backup(struct request *request)
         length = snprintf(parent, sizeof parent, "%.*s.backups", (int)size, settings->data_dir);
     }
     if (length >= (int)sizeof parent) {
-        reply_error(request, MHD_HTTP_CONFLICT, "Conflict", "The path of --backup-dir is too long.");
+        reply_error(request, MHD_HTTP_CONFLICT, "Conflict",
+                    "The path of --backup-dir is too long.");
         return HANDLED;
     }
     (void)mkdir(parent, 0700); /* if it cannot be made, the job says why */

@@ -1,6 +1,6 @@
 /*
- * The entity that a thread searched last; see kept_entity.h. It is closed when the thread ends, which
- * is before the store is.
+ * The entity that a thread searched last; see kept_entity.h. It is closed when the thread ends,
+ * which is before the store is.
  */
 #include "kept_entity.h"
 

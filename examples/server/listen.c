@@ -56,11 +56,12 @@ static bool is_allowed(const struct settings *settings, const struct sockaddr *a
     if (is_loopback(address) || settings->token_file != NULL || settings->allow_anonymous) {
         return true;
     }
-    fprintf(stderr,
-            "ragstore-server: \"%s\" is not a loopback address, so everybody who can reach it could "
-            "read and change all data; --token-file says who may, --allow-anonymous allows "
-            "everybody\n",
-            settings->host);
+    fprintf(
+        stderr,
+        "ragstore-server: \"%s\" is not a loopback address, so everybody who can reach it could "
+        "read and change all data; --token-file says who may, --allow-anonymous allows "
+        "everybody\n",
+        settings->host);
     return false;
 }
 

@@ -9,8 +9,8 @@
  *     │ of the id │ second   │ µs       │   the longest search; an eighth of it is forgotten with
  *     └───────────┴──────────┴──────────┘   each one that is shorter
  *
- * Where searches took a small part of what is quick, a single long one had to wait for its processor,
- * most likely, and says nothing about the next. A second one soon after does.
+ * Where searches took a small part of what is quick, a single long one had to wait for its
+ * processor, most likely, and says nothing about the next. A second one soon after does.
  *
  * Two threads that note at the same time may lose one of the two.
  */

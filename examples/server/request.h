@@ -6,8 +6,8 @@
  *       └── refused at once ───┴───────────────── queued with libmicrohttpd ──────> SENT
  *
  * Owned by the connection's thread, except in RUNNING, when a worker alone may touch it (the
- * connection is suspended then); what is quick runs on the connection's thread instead. Made when the request line arrives, freed by http.c when
- * libmicrohttpd tells that the request has ended.
+ * connection is suspended then); what is quick runs on the connection's thread instead. Made when
+ * the request line arrives, freed by http.c when libmicrohttpd tells that the request has ended.
  */
 #ifndef REQUEST_H
 #define REQUEST_H
@@ -76,8 +76,8 @@ void request_free(struct request *request);
  * become too large. */
 bool request_keep_body(struct request *request, const char *bytes, size_t size);
 
-/* Keep the bytes of a reply in memory until it is sent. False: the replies that wait for slow readers
- * take too much already, and this one has to be refused. */
+/* Keep the bytes of a reply in memory until it is sent. False: the replies that wait for slow
+ * readers take too much already, and this one has to be refused. */
 bool request_hold_reply(struct request *request, uint64_t size);
 
 /* Milliseconds since the request line. */

@@ -42,8 +42,8 @@ const struct route *routes_at(size_t index);
 /* Set request->route and request->arguments, or make a reply: 404, or 405 with Allow. */
 void routes_find(struct request *request);
 
-/* Make a reply, 400, when the query of an API call has a name that the call does not know: a misspelt
- * limit must not list everything. What leads to a page may have any. */
+/* Make a reply, 400, when the query of an API call has a name that the call does not know: a
+ * misspelt limit must not list everything. What leads to a page may have any. */
 void routes_check_query(struct request *request);
 
 #endif

@@ -1,6 +1,6 @@
 /*
- * The service manager; see service.h. The protocol is one datagram, and descriptors from 3 on, which
- * needs no library.
+ * The service manager; see service.h. The protocol is one datagram, and descriptors from 3 on,
+ * which needs no library.
  */
 #include "service.h"
 

@@ -405,7 +405,8 @@ static bool check_endpoints(const struct settings *settings)
     } else if (settings->embedder_url != NULL && !embeds) {
         wrong = "--embedder-url needs --embedder NAME, the model that embeds there";
     } else if (embeds && settings->embedder_url == NULL && settings->llm_url == NULL) {
-        wrong = "--embedder NAME needs --embedder-url or --llm-url, the endpoint that has this model";
+        wrong =
+            "--embedder NAME needs --embedder-url or --llm-url, the endpoint that has this model";
     } else if (settings->llm_model != NULL && settings->llm_url == NULL) {
         wrong = "--llm-url and --llm-model are given together or not at all";
     } else if (settings->llm_url != NULL && settings->llm_model == NULL &&

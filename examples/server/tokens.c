@@ -220,10 +220,11 @@ static bool read_lines(struct tokens *tokens, FILE *file, const char *path,
         snprintf(problem, TOKENS_PROBLEM, "cannot read the token file %s: %s", path,
                  strerror(errno));
     } else if (tokens->count == 0) {
-        snprintf(problem, TOKENS_PROBLEM,
-                 "there is no token in %s, so nobody could use this server; --make-token NAME prints "
-                 "a line for it",
-                 path);
+        snprintf(
+            problem, TOKENS_PROBLEM,
+            "there is no token in %s, so nobody could use this server; --make-token NAME prints "
+            "a line for it",
+            path);
     } else {
         return true;
     }

@@ -168,7 +168,8 @@ static void reply_stored(struct request *request, int status, ragstore_document 
     ragstore_job_free(job);
 }
 
-/* Store the file of the form; with wait, until it can be searched, otherwise a job does the rest. */
+/* Store the file of the form; with wait, until it can be searched, otherwise a job does the
+ * rest. */
 static void store_file(struct request *request, ragstore_entity *entity,
                        const ragstore_document_add_options *options, bool wait)
 {

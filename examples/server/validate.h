@@ -47,8 +47,8 @@ void fields_begin(struct fields *fields, struct request *request);
 /* Look at the query of the URL. Values are strings, so use the integer function only. */
 void fields_begin_query(struct fields *fields, struct request *request);
 
-/* ?limit=…&offset=…&q=… of a list; false, and the reply is made, when they are wrong. `fields` holds
- * the text of q, to be freed with fields_free() either way. */
+/* ?limit=…&offset=…&q=… of a list; false, and the reply is made, when they are wrong. `fields`
+ * holds the text of q, to be freed with fields_free() either way. */
 bool fields_page(struct fields *fields, struct request *request, ragstore_list_options *options);
 
 /* Look at an object that is taken (text fields of a form). */

@@ -37,12 +37,13 @@ typedef struct rsi_agent_question {
 } rsi_agent_question;
 
 typedef struct rsi_agent_answer {
-    char *text;          /* UTF-8, with [n] behind each quotation; an extractive one has at most 400 bytes */
+    char *text;          /* UTF-8, with [n] behind each quotation; an extractive one has at most 400
+                            bytes */
     rsi_result *sources; /* the hit at n - 1 is what [n] cites; nothing that is not cited */
     /* Metadata of the stored message, a JSON object: mode ("extractive"), answered (bool),
      * citations: [{n, doc_id, doc_name, chunk_number, page, start, end, quote}]. Of a model: mode
-     * "model", sources are all passages that it was given, citations have no quote, and there may be
-     * dropped_citations, finish and model_error. */
+     * "model", sources are all passages that it was given, citations have no quote, and there may
+     * be dropped_citations, finish and model_error. */
     char *metadata;
 } rsi_agent_answer;
 

@@ -1,5 +1,6 @@
 /*
- * The steps from a message to an answer. Only extractive.c, answer_*.c and their tests include this.
+ * The steps from a message to an answer. Only extractive.c, answer_*.c and their tests include
+ * this.
  *
  *   message ─► answer_terms.c ► the question's terms, each with its weight
  *   passages ► answer_units.c ► sentences, each with the set of question terms that it has
@@ -90,8 +91,8 @@ bool rsi_unit_is_like(const rsi_unit *a, const rsi_unit *b);
 /* ---- answer_score.c ---- */
 
 /* Score the units and order them best first: by words, and where the search went by vector, by how
- * similar their passages are in the entity's metric. embedder NULL: that of a few sentences is not asked
- * for where nothing would answer. */
+ * similar their passages are in the entity's metric. embedder NULL: that of a few sentences is not
+ * asked for where nothing would answer. */
 int rsi_units_judge(rsi_material *material, const rsi_asked *asked, rsi_metric metric,
                     const rsi_embedder *embedder, rsi_slice question);
 /* Does a judged unit answer the question, or a part of it? */

@@ -4,11 +4,11 @@
  *   score = 0.5 coverage + 0.4 similarity
  *
  * Coverage is by words: the share of the question, weighed by rarity, that the sentence holds; what
- * only its heading holds counts in part. Similarity is the cosine of the question and the passage that
- * the sentence stands in, which the search has computed. Vectors of the sentences themselves would
- * cost ten times what the whole rest of an answer does, and chose no better sentences: see
- * bench/README.md. Only when nothing would answer, a few of them are asked: a question of several parts
- * is like a sentence that answers one of them, and hardly like its passage.
+ * only its heading holds counts in part. Similarity is the cosine of the question and the passage
+ * that the sentence stands in, which the search has computed. Vectors of the sentences themselves
+ * would cost ten times what the whole rest of an answer does, and chose no better sentences: see
+ * bench/README.md. Only when nothing would answer, a few of them are asked: a question of several
+ * parts is like a sentence that answers one of them, and hardly like its passage.
  */
 #include "agent/answer_parts.h"
 

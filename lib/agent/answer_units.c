@@ -15,7 +15,8 @@
 #include <string.h>
 
 #define UNITS_MAX 1024
-#define UNIT_MAX 380      /* bytes: what is longer is cut into pieces, which an answer has room for */
+#define UNIT_MAX 380      /* bytes: what is longer is cut into pieces, which an answer has room
+                             for */
 #define TITLE_MAX 60      /* bytes of a heading or label */
 #define LIKE_PERCENT 90   /* of the words of two near-identical sentences */
 

@@ -53,14 +53,15 @@ int rsi_session_put(rsi_tx *tx, const rsi_session_record *record, const rsi_sess
 /* A text that changes with each change of the session, messages included. */
 int rsi_session_version(char version[RSI_SESSION_VERSION_SIZE], rsi_store *store,
                         const char *session_id);
-/* Change name and metadata (as given, not checked yet), if it has this version (NULL: any). CONFLICT. */
+/* Change name and metadata (as given, not checked yet), if it has this version (NULL: any).
+ * CONFLICT. */
 int rsi_session_update(rsi_store *store, const char *session_id, const rsi_session_change *change,
                        const char *version);
 
 /* ---- searching (session_search.c) ---- */
 
-/* Messages that have each word of `query`, the newest first, as a JSON array. session_id NULL: of all
- * sessions of the entity. */
+/* Messages that have each word of `query`, the newest first, as a JSON array. session_id NULL: of
+ * all sessions of the entity. */
 int rsi_session_search(rsi_bytes *out, rsi_store *store, const char *entity_id,
                        const char *incarnation, const char *query, const char *session_id,
                        const rsi_session_page *page);

@@ -1,6 +1,7 @@
 /*
  * Search in the history: which messages have each word of a query, whatever the case, somewhere in
- * their content. Nothing is kept for it: messages are read from the newest back until the page is full.
+ * their content. Nothing is kept for it: messages are read from the newest back until the page is
+ * full.
  * See session.h.
  *
  *   sessions by last activity ─► pages of PAGE messages from the end ─► hits, newest first

@@ -33,7 +33,8 @@ static int give(ragstore_buffer **out, int status, rsi_bytes *text)
     return status;
 }
 
-/* The same for a change, whose answer must not fail after the commit: the buffer was made before. */
+/* The same for a change, whose answer must not fail after the commit: the buffer was made
+ * before. */
 static void give_made(ragstore_buffer **out, ragstore_buffer *made, int status, rsi_bytes *text)
 {
     if (status == RAGSTORE_OK && made != NULL) {

@@ -3,8 +3,8 @@
  *
  * Each handle begins with a magic number that tells its kind. What ragstore_store_open() made, the
  * core, is shared by its handles and counted: closing makes every later call answer CLOSED; the
- * memory goes with the last handle, in whatever order they are freed. The disk work is done when the
- * last core of a store is closed.
+ * memory goes with the last handle, in whatever order they are freed. The disk work is done when
+ * the last core of a store is closed.
  *
  *   exported function:  status = rsi_enter(&core, handle…);  …  return rsi_leave(core, status);
  */
@@ -53,8 +53,8 @@ int rsi_core_close(rsi_core *core);
 void rsi_core_retain(rsi_core *core);
 void rsi_core_release(rsi_core *core);
 
-/* Begin a call on a store, which sees what other processes have committed; CLOSED when it is closed or
- * belongs to a parent process. */
+/* Begin a call on a store, which sees what other processes have committed; CLOSED when it is closed
+ * or belongs to a parent process. */
 int rsi_core_enter(rsi_core *core, const char *function);
 /* The same for a call that changes something; READ_ONLY. */
 int rsi_core_enter_to_write(rsi_core *core, const char *function);
@@ -67,7 +67,8 @@ bool rsi_core_is_foreign(const rsi_core *core);
 /* Is this a living handle of that kind? INVALID_ARGUMENT names the function otherwise. */
 int rsi_check_handle(const void *handle, uint32_t magic, const char *function);
 int rsi_check_not_null(const void *pointer, const char *function, const char *argument);
-/* `out` is where a call puts its answer, a pointer: not NULL, and NULL is there until it succeeds. */
+/* `out` is where a call puts its answer, a pointer: not NULL, and NULL is there until it
+ * succeeds. */
 int rsi_clear_out(void *out, const char *function);
 
 struct ragstore_store {
@@ -161,8 +162,8 @@ struct ragstore_buffer {
     size_t size;
 };
 
-/* In two steps, for answers of changes: make the buffer before the commit, fill it afterwards, which
- * cannot fail when something was written into `bytes`. */
+/* In two steps, for answers of changes: make the buffer before the commit, fill it afterwards,
+ * which cannot fail when something was written into `bytes`. */
 int rsi_buffer_make(ragstore_buffer **out);
 void rsi_buffer_fill(ragstore_buffer *buffer, rsi_bytes *bytes);
 /* Hand a byte string over as a buffer; bytes is emptied. */

@@ -1,7 +1,8 @@
 /*
  * A hash map from byte strings to pointers, and nothing more.
  *
- * Open addressing with linear probing and back-shift deletion. Keys are copied. Iteration order is unspecified. Not locked: the owner's lock rules.
+ * Open addressing with linear probing and back-shift deletion. Keys are copied. Iteration order is
+ * unspecified. Not locked: the owner's lock rules.
  */
 #ifndef RSI_BASE_MAP_H
 #define RSI_BASE_MAP_H

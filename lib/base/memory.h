@@ -20,7 +20,8 @@ typedef struct rsi_memory_table {
 /* The table in use. Replaced by tests before the library is used; never while it is. */
 extern rsi_memory_table rsi_memory;
 
-void *rsi_alloc(size_t size);              /* bytes are not initialised; size 0 gives a unique block */
+void *rsi_alloc(size_t size);              /* bytes are not initialised; size 0 gives a unique
+                                              block */
 void *rsi_alloc_zeroed(size_t size);
 void *rsi_alloc_array(size_t count, size_t size); /* zeroed, overflow-checked */
 void *rsi_resize(void *old, size_t size);  /* on failure old stays valid */

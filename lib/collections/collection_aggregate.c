@@ -1,6 +1,6 @@
 /*
- * Aggregation and distinct values: all documents that can matter go through a pipeline of query/, in
- * pieces of the walk.
+ * Aggregation and distinct values: all documents that can matter go through a pipeline of query/,
+ * in pieces of the walk.
  *
  * What comes out of a pipeline is kept and told by a cursor.
  */

@@ -332,7 +332,8 @@ static int check_path(const char *path)
     if (path[0] == '\0' || path[0] == '$')
         return rsi_fail(RAGSTORE_E_QUERY, "collections", "\"%s\" is no path to a field", path);
     if (strcmp(path, "_id") == 0)
-        return rsi_fail(RAGSTORE_E_EXISTS, "collections", "documents are found by their _id anyway");
+        return rsi_fail(RAGSTORE_E_EXISTS, "collections",
+                        "documents are found by their _id anyway");
     int status = rsi_field_path_make(&made, path, strlen(path));
     if (status == RAGSTORE_OK)
         rsi_field_path_free(&made);

@@ -5,7 +5,8 @@
  *   api_storage/collections/_indexes.json    which there are: {"_id":"books","paths":["year",…]}
  *   rsi_indexes of a collection              made from that and from the documents, in memory
  *
- * A watcher of the definitions counts their changes, so that those of other processes are seen, too.
+ * A watcher of the definitions counts their changes, so that those of other processes are seen,
+ * too.
  * An index is filled when it is first wanted. While that goes on, and ever after, the watcher puts
  * in and takes out what commits change; both may do the same twice. An index that could not follow
  * for want of memory is thrown away and filled anew.
@@ -30,13 +31,15 @@ typedef struct rsi_index {
 } rsi_index;
 
 struct rsi_indexes {
-    pthread_mutex_t building; /* one thread looks for definitions and fills; guards which there are */
+    pthread_mutex_t building; /* one thread looks for definitions and fills; guards which there
+                                 are */
     pthread_rwlock_t lock;    /* guards the three below */
     rsi_index *items;
     size_t count;
     size_t capacity;
     bool is_stale; /* atomic: the definitions may have changed */
-    const uint64_t *changes; /* atomic: how often the definitions changed, also in other processes */
+    const uint64_t *changes; /* atomic: how often the definitions changed, also in other
+                                processes */
     uint64_t seen_changes;   /* atomic: of those, when the definitions were looked at */
 };
 

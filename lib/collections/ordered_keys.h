@@ -29,7 +29,8 @@ typedef struct rsi_ordered_keys {
 } rsi_ordered_keys;
 
 void rsi_ordered_keys_free(rsi_ordered_keys *keys); /* leaves it empty and usable */
-int rsi_ordered_keys_add(rsi_ordered_keys *keys, rsi_slice key, uint64_t number); /* twice is fine */
+int rsi_ordered_keys_add(rsi_ordered_keys *keys, rsi_slice key,
+                         uint64_t number); /* twice is fine */
 void rsi_ordered_keys_remove(rsi_ordered_keys *keys, rsi_slice key, uint64_t number);
 /* The first entry with a key >= `key`, or > it; NULL at the end. Go on with ->next[0]. */
 const rsi_ordered_key *rsi_ordered_keys_from(const rsi_ordered_keys *keys, rsi_slice key,

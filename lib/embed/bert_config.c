@@ -3,9 +3,10 @@
  *
  *   config.json                the transformer: must be there
  *   modules.json               the steps behind it: only pooling and normalisation are understood
- *   1_Pooling/config.json      which pooling, in the folder that modules.json names; mean when there
- *                              is no such file. Both forms are read: a member for each kind
- *                              ("pooling_mode_cls_token": true) and one for all ("pooling_mode": "cls")
+ *   1_Pooling/config.json      which pooling, in the folder that modules.json names; mean when
+ *                              there is no such file. Both forms are read: a member for each kind
+ *                              ("pooling_mode_cls_token": true) and one for all ("pooling_mode":
+ *                              "cls")
  *   sentence_bert_config.json  max_seq_length; the position table's size when missing
  *
  * The limit of tokenizer.json's truncation is deliberately not read: models are published with

@@ -82,8 +82,8 @@ int rsi_embedder_count_tokens(size_t *count, const rsi_embedder *embedder, const
 int rsi_embedder_tokenize(int32_t *ids, size_t *count, size_t *uncut, const rsi_embedder *embedder,
                           const char *text, size_t size);
 
-/* Vectors of count × dimension floats, row by row, of length 1. INVALID_DATA: not UTF-8. EMBEDDER: the
- * application's callback failed, or what it gave are no vectors. */
+/* Vectors of count × dimension floats, row by row, of length 1. INVALID_DATA: not UTF-8. EMBEDDER:
+ * the application's callback failed, or what it gave are no vectors. */
 int rsi_embedder_embed(float *vectors, const rsi_embedder *embedder, rsi_embed_role role,
                        const rsi_slice *texts, size_t count);
 

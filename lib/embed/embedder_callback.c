@@ -1,6 +1,6 @@
 /*
- * The embedder of the application: texts go to a callback, in batches; vectors come back, are checked
- * and brought to length 1. Holds no lock while it calls.
+ * The embedder of the application: texts go to a callback, in batches; vectors come back, are
+ * checked and brought to length 1. Holds no lock while it calls.
  */
 #include "embed/embed.h"
 

@@ -1,6 +1,6 @@
 /*
- * The hashing embedder: texts with the same words get similar vectors, and nothing else does. It knows
- * no meaning, needs no file, and is for tests of what surrounds an embedder.
+ * The hashing embedder: texts with the same words get similar vectors, and nothing else does. It
+ * knows no meaning, needs no file, and is for tests of what surrounds an embedder.
  *
  *   "Wings lift" ─► wings, lift ─► each word adds ±1 at two places that its digest chooses
  */

@@ -18,8 +18,8 @@
  * The scores' division by sqrt(head size) is in Wq. What a row becomes depends on its sequence
  * alone: a text has the same vector, to the last bit, in any batch and at any place of it.
  *
- * With RSI_PRECISION_INT8 or _INT16 the weights, and what they are multiplied with, are whole numbers
- * of 8 or 16 bits (integer_product.h); all else is the same, in 32-bit floats.
+ * With RSI_PRECISION_INT8 or _INT16 the weights, and what they are multiplied with, are whole
+ * numbers of 8 or 16 bits (integer_product.h); all else is the same, in 32-bit floats.
  *
  * The weights are packed for the processor (dense.h) by the first run, not when the model is
  * opened: a program that only counts tokens does not wait for it.

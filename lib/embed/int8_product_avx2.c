@@ -1,7 +1,7 @@
 /*
- * Products in 8-bit integers with AVX2: see integer_product.h. Its own instruction for 8-bit numbers
- * cuts sums off at 16 bits, so they are widened to 16 bits first: exact, and about as fast as
- * products of floats, with a quarter of their memory. A tile is three rows.
+ * Products in 8-bit integers with AVX2: see integer_product.h. Its own instruction for 8-bit
+ * numbers cuts sums off at 16 bits, so they are widened to 16 bits first: exact, and about as fast
+ * as products of floats, with a quarter of their memory. A tile is three rows.
  */
 #include "embed/integer_product.h"
 

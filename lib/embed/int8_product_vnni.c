@@ -1,6 +1,6 @@
 /*
- * Products in 8-bit integers with AVX-512 VNNI: see integer_product.h. One instruction multiplies four
- * inputs of a row with those of sixteen outputs and adds up. A tile is twelve rows.
+ * Products in 8-bit integers with AVX-512 VNNI: see integer_product.h. One instruction multiplies
+ * four inputs of a row with those of sixteen outputs and adds up. A tile is twelve rows.
  */
 #include "embed/integer_product.h"
 

@@ -1,8 +1,9 @@
 /*
  * Weights as whole numbers of 8 or 16 bits, in panels: see integer_product.h.
  *
- * In 8 bits an output's largest number becomes ±127. In 16 bits it becomes ±32767, or less where the
- * products of a stretch might not fit 32 bits otherwise, if all inputs were as large as they can be.
+ * In 8 bits an output's largest number becomes ±127. In 16 bits it becomes ±32767, or less where
+ * the products of a stretch might not fit 32 bits otherwise, if all inputs were as large as they
+ * can be.
  */
 #include "embed/integer_product.h"
 
@@ -11,7 +12,8 @@
 
 #define LARGEST_INT8 127
 #define LARGEST_INT16 32767
-/* Of a stretch: 32767 times that, and a half more for each input that is rounded, is a 32-bit sum. */
+/* Of a stretch: 32767 times that, and a half more for each input that is rounded, is a 32-bit
+ * sum. */
 #define LARGEST_STRETCH (65536 - RSI_INT16_STRETCH / 2)
 
 /* One output: its weights, and where they go. */

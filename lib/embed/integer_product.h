@@ -76,8 +76,8 @@ const rsi_integer_kernel *rsi_int16_kernel_vnni(void);
  * say. */
 size_t rsi_integer_packed_size(size_t outputs, size_t inputs, size_t group);
 
-/* Pack `outputs` rows of `inputs` (at most RSI_INTEGER_INPUTS_MAX) floats for kernels of that width,
- * with their scales and sums. Numbers that are not finite give scales that are not. */
+/* Pack `outputs` rows of `inputs` (at most RSI_INTEGER_INPUTS_MAX) floats for kernels of that
+ * width, with their scales and sums. Numbers that are not finite give scales that are not. */
 void rsi_int8_pack(void *packed, float *scales, int32_t *sums, const float *weight, size_t outputs,
                    size_t inputs);
 void rsi_int16_pack(void *packed, float *scales, int32_t *sums, const float *weight, size_t outputs,

@@ -234,8 +234,8 @@ INLINE void add_norm_body(float *matrix, const float *added, const float *bias, 
     }
 }
 
-/* The least and the largest number of a row, and zero, if it is beyond them. Returns zero, or NaN if
- * a number is not finite. */
+/* The least and the largest number of a row, and zero, if it is beyond them. Returns zero, or NaN
+ * if a number is not finite. */
 INLINE float range_of(float *least, float *largest, const float *row, size_t columns)
 {
     const size_t whole = columns / LANES * LANES;
@@ -301,7 +301,8 @@ INLINE void quantise_body(uint8_t *out, float *scale, int32_t *zero, const float
 /* Whole numbers from -32767 to 32767, rounded to the nearest; 0 for what is not finite. */
 INLINE void words_of(lane_words *out, const lanes *in, float factor)
 {
-    const lanes shifter = (lanes){0} + 12582912.0f; /* 1.5 × 2^23: the number is in the lowest bits */
+    const lanes shifter = (lanes){0} + 12582912.0f; /* 1.5 × 2^23: the number is in the lowest
+                                                       bits */
     lanes x = *in * factor + shifter;
     *out = __builtin_convertvector((lane_bits)x & 0xFFFFu, lane_words);
 }

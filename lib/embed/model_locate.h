@@ -4,8 +4,8 @@
 
 #include "base/bytes.h"
 
-/* RAGSTORE_MODEL, or else the set-up's cache: ${XDG_CACHE_HOME:-~/.cache}/ragstore/models. NOT_FOUND
- * says how to get one. Reads the environment. */
+/* RAGSTORE_MODEL, or else the set-up's cache: ${XDG_CACHE_HOME:-~/.cache}/ragstore/models.
+ * NOT_FOUND says how to get one. Reads the environment. */
 int rsi_model_locate(rsi_bytes *path);
 
 #endif

@@ -1,11 +1,11 @@
 /*
  * The weights of a BERT-family encoder, found in a mapped model.safetensors.
  *
- * Tables and vectors of 32-bit floats are used where they lie. Half-precision ones, and ones that do
- * not lie on a multiple of four bytes, are converted into memory of their own. The weights of dense
- * steps are left as they are: dense.c packs them when they are first used. Names may begin with
- * "bert."; layer norms may use the older names gamma and beta; token types may be missing, and what
- * an encoder does not need (a pooler) may be there. Each shape is compared with
+ * Tables and vectors of 32-bit floats are used where they lie. Half-precision ones, and ones that
+ * do not lie on a multiple of four bytes, are converted into memory of their own. The weights of
+ * dense steps are left as they are: dense.c packs them when they are first used. Names may begin
+ * with "bert."; layer norms may use the older names gamma and beta; token types may be missing, and
+ * what an encoder does not need (a pooler) may be there. Each shape is compared with
  * config.json's, so that no later step can reach outside a tensor.
  *
  * Called by embedder.c. Does not change once opened: no locks.

@@ -1,6 +1,6 @@
 /*
- * Backups of a whole store: storage copies the files (storage/backup.h); here the copy is opened and
- * checked like any store before it counts.
+ * Backups of a whole store: storage copies the files (storage/backup.h); here the copy is opened
+ * and checked like any store before it counts.
  */
 #ifndef RSI_ENTITIES_BACKUP_H
 #define RSI_ENTITIES_BACKUP_H
@@ -9,7 +9,8 @@
 #include "storage/backup.h"
 
 typedef struct rsi_backup_work {
-    /* Called now and then; a return other than 0 ends the work as INTERRUPTED. NULL: nobody listens. */
+    /* Called now and then; a return other than 0 ends the work as INTERRUPTED. NULL: nobody
+     * listens. */
     int32_t (*progress)(void *user, const char *stage, uint64_t done, uint64_t total);
     void *progress_user;
     bool unchecked;             /* do not look into the copy */

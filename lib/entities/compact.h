@@ -33,10 +33,10 @@ typedef enum rsi_compact_extent {
     RSI_COMPACT_ALL,      /* every file with a dead vector */
 } rsi_compact_extent;
 
-/* Write the files of an entity's vectors again without those of dead chunks, one transaction for each
- * file; nothing while the calling thread has one. Searches go on. DAMAGED: one has a vector that is
- * needed and cannot be read; the others were done. NOT_FOUND (of the entity), BUSY, READ_ONLY,
- * DISK_FULL, FAILED, INTERRUPTED. */
+/* Write the files of an entity's vectors again without those of dead chunks, one transaction for
+ * each file; nothing while the calling thread has one. Searches go on. DAMAGED: one has a vector
+ * that is needed and cannot be read; the others were done. NOT_FOUND (of the entity), BUSY,
+ * READ_ONLY, DISK_FULL, FAILED, INTERRUPTED. */
 int rsi_compact_rows(rsi_store *store, const char *entity_id, rsi_compact_extent extent);
 
 #endif

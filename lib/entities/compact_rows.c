@@ -38,7 +38,8 @@ static int is_worth_it(bool *worth, rsi_catalog *catalog, size_t segment, rsi_co
     return status;
 }
 
-/* The next file from *segment on that is worth it; *found false: none. A damaged one is passed over. */
+/* The next file from *segment on that is worth it; *found false: none. A damaged one is passed
+ * over. */
 static int find_segment(bool *found, size_t *segment, rsi_catalog *catalog,
                         rsi_compact_extent extent)
 {

@@ -3,9 +3,9 @@
  *
  *   "sha256" 7f3a…  ──hash──►  [hash│row 12] [hash│row 90]      some of these, or none, have it
  *
- * So that adding a document needs no look at all others. Whoever asks reads the rows found and compares:
- * values that a document had before, and those of deleted ones, may still be found. Locking: the
- * catalog's.
+ * So that adding a document needs no look at all others. Whoever asks reads the rows found and
+ * compares: values that a document had before, and those of deleted ones, may still be found.
+ * Locking: the catalog's.
  */
 #ifndef RSI_ENTITIES_DOCUMENT_LOOKUP_H
 #define RSI_ENTITIES_DOCUMENT_LOOKUP_H

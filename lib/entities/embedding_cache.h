@@ -1,11 +1,11 @@
 /*
- * Vectors of texts that the store has embedded lately: what comes again, a query, a chunk of a document
- * that hardly changed, a document whose job was cut short, is not embedded again.
+ * Vectors of texts that the store has embedded lately: what comes again, a query, a chunk of a
+ * document that hardly changed, a document whose job was cut short, is not embedded again.
  *
  *   SHA-256 of role and text ─► vector          newest ─► … ─► oldest, which goes first
  *
- * Belongs to one store and so to one embedder. Bounded by bytes, which count against the store's memory
- * limit. Has a mutex of its own, under which nothing else is called.
+ * Belongs to one store and so to one embedder. Bounded by bytes, which count against the store's
+ * memory limit. Has a mutex of its own, under which nothing else is called.
  */
 #ifndef RSI_ENTITIES_EMBEDDING_CACHE_H
 #define RSI_ENTITIES_EMBEDDING_CACHE_H

@@ -22,16 +22,16 @@ typedef enum rsi_export_scope {
 /* Write those that are not up to date. One that is damaged is told of in the log, and written.
  */
 int rsi_export_entity(rsi_store *store, const char *entity_id, rsi_export_scope scope);
-/* The index.faiss of an entity that is searched by FAISS (export_faiss.c); *handled tells whether it
- * is, and has or will have one of that kind. Takes the catalog's lock. */
+/* The index.faiss of an entity that is searched by FAISS (export_faiss.c); *handled tells whether
+ * it is, and has or will have one of that kind. Takes the catalog's lock. */
 int rsi_export_faiss(bool *handled, rsi_store *store, rsi_catalog *catalog, rsi_export_scope scope);
 /* What index.faiss is made from: the incarnation, and which chunks are alive. Under the lock. */
 #define RSI_EXPORT_STAMP_MAX 96
 void rsi_export_stamp_locked(char stamp[RSI_EXPORT_STAMP_MAX], const rsi_catalog *catalog);
 /* Write index.faiss, whatever its size. EMBEDDER for an entity without vectors. */
 int rsi_export_index(rsi_store *store, rsi_catalog *catalog);
-/* Write lexical.rsl if that is worth it, or remove that of a small entity (catalog_lexical.c). Takes
- * the catalog's lock. */
+/* Write lexical.rsl if that is worth it, or remove that of a small entity (catalog_lexical.c).
+ * Takes the catalog's lock. */
 int rsi_export_lexical(rsi_store *store, rsi_catalog *catalog, rsi_export_scope scope);
 /* Write the files of all entities that need it, whatever their size. */
 int rsi_export_all(rsi_store *store);

@@ -1,17 +1,17 @@
 /*
- * The index.faiss of an entity that is searched by FAISS: the index itself, so that the next start reads
- * it instead of making it again (vectors/faiss_saved.h).
+ * The index.faiss of an entity that is searched by FAISS: the index itself, so that the next start
+ * reads it instead of making it again (vectors/faiss_saved.h).
  *
  *   up to RSI_EXPORT_UNASKED_MAX vectors, and     it has exactly the living chunks, as that of any
  *   whatever their number when it is asked for    entity has; written when it has not
- *   of more, unasked                              it may lack the last of them: written when an eighth
- *                                                 has come since; chunks that were deleted since have
- *                                                 numbers in it until then
- *   after a compaction                            nothing that was deleted: an index with dead rows is
- *                                                 removed, made again, and written then
+ *   of more, unasked                              it may lack the last of them: written when an
+ *                                                 eighth has come since; chunks that were deleted
+ *                                                 since have numbers in it until then
+ *   after a compaction                            nothing that was deleted: an index with dead rows
+ *                                                 is removed, made again, and written then
  *
- * While the index is being made, what is there stays. Of a kind that is not read back from a file, and
- * of an entity with too few vectors for its kind, index.faiss is that of export.c.
+ * While the index is being made, what is there stays. Of a kind that is not read back from a file,
+ * and of an entity with too few vectors for its kind, index.faiss is that of export.c.
  */
 #include "entities/export.h"
 

@@ -9,8 +9,8 @@
  *   partition    codes in lists          more                    from some 4,000 on
  *   faiss        FAISS (catalog_faiss.c) never                   from some 4,000 on, or more
  *
- * Codes are lists with centroids, one or many (vectors/quantised.h), so a tier is a number of lists.
- * bench_vectors measures where each pays. No state, no locks.
+ * Codes are lists with centroids, one or many (vectors/quantised.h), so a tier is a number of
+ * lists. bench_vectors measures where each pays. No state, no locks.
  */
 #ifndef RSI_ENTITIES_INDEX_PLAN_H
 #define RSI_ENTITIES_INDEX_PLAN_H
@@ -31,7 +31,8 @@ typedef enum rsi_index_change {
 rsi_index_change rsi_index_due(const rsi_index_settings *settings, rsi_metric metric, size_t rows,
                                size_t lists);
 
-/* Is exact search to go by byte codes (vectors/byte_codes.h)? In rsi_index_lists() lists there are none. */
+/* Is exact search to go by byte codes (vectors/byte_codes.h)? In rsi_index_lists() lists there are
+ * none. */
 bool rsi_index_wants_bytes(const rsi_index_settings *settings, size_t lists, size_t rows);
 /* Are there so few rows that byte codes, which there are, should go? */
 bool rsi_index_spares_bytes(size_t rows);

@@ -41,8 +41,8 @@ int rsi_index_settings_set(rsi_index_settings *settings, const char *key, const 
 /* Append a value as text. INVALID_ARGUMENT as above. */
 int rsi_index_settings_get(rsi_bytes *out, const rsi_index_settings *settings, const char *key);
 
-/* From and to the record of an entity, as its member RSI_INDEX_MEMBER. What is missing or, of a newer
- * release, unknown has the default: it changes how fast an answer comes, not what it is. */
+/* From and to the record of an entity, as its member RSI_INDEX_MEMBER. What is missing or, of a
+ * newer release, unknown has the default: it changes how fast an answer comes, not what it is. */
 void rsi_index_settings_read(rsi_index_settings *out, const rsi_json *record);
 void rsi_index_settings_put(rsi_json_writer *writer, const rsi_index_settings *settings);
 

@@ -1,8 +1,9 @@
 /*
- * One file copied from one directory of ours to another, with the digest of what was read: see files.h.
+ * One file copied from one directory of ours to another, with the digest of what was read: see
+ * files.h.
  *
- * Called by backups. The source may be appended to meanwhile: what is there beyond the size that was
- * asked for, or found, is not looked at.
+ * Called by backups. The source may be appended to meanwhile: what is there beyond the size that
+ * was asked for, or found, is not looked at.
  */
 #include "files/files_internal.h"
 

@@ -82,8 +82,9 @@ typedef struct rsi_file_table {
     void (*unview)(void *self, const void *bytes, size_t size);
     /* These bytes of a view will hardly be looked at again. NULL: it makes no difference. */
     void (*forget)(void *self, const void *bytes, size_t size);
-    size_t view_step; /* a view reaches to the next multiple of this, and shows what is written there
-                         when the file grows; unview takes any size in the same step. 0: none does */
+    size_t view_step; /* a view reaches to the next multiple of this, and shows what is written
+                         there when the file grows; unview takes any size in the same step. 0: none
+                         does */
     void *self;
 } rsi_file_table;
 
@@ -117,9 +118,10 @@ int rsi_file_info_of(rsi_root *root, const char *path, rsi_file_info *info); /* 
 bool rsi_file_exists(rsi_root *root, const char *path);
 int rsi_file_sha256(rsi_root *root, const char *path, uint64_t *size, char hex[65]);
 
-/* Copy the first `size` bytes of a file (fewer when it is shorter) into a new one, which replaces what
- * has its name; what was copied is told. Nothing is durable on return. `step` (may be NULL) hears of
- * each piece; what it returns, unless OK, ends the copy. A copy that failed may be there in part. */
+/* Copy the first `size` bytes of a file (fewer when it is shorter) into a new one, which replaces
+ * what has its name; what was copied is told. Nothing is durable on return. `step` (may be NULL)
+ * hears of each piece; what it returns, unless OK, ends the copy. A copy that failed may be there
+ * in part. */
 typedef struct rsi_file_copied {
     uint64_t size;
     char sha256[65];
@@ -166,8 +168,8 @@ void rsi_file_unview(rsi_file *file, const void *bytes, size_t size);
 void rsi_file_forget(rsi_file *file, const void *bytes, size_t size);
 /* The same for a file that is closed: a view outlives it. */
 void rsi_root_unview(rsi_root *root, const void *bytes, size_t size);
-/* Does a view of `viewed` bytes show `size` bytes of its file, which has them by now? Then it is one of
- * `size` bytes from now on. */
+/* Does a view of `viewed` bytes show `size` bytes of its file, which has them by now? Then it is
+ * one of `size` bytes from now on. */
 bool rsi_root_view_reaches(const rsi_root *root, size_t viewed, size_t size);
 
 /* ---- directories ---- */

@@ -3,8 +3,8 @@
  * shares: a child that does nothing would keep the parent's locks for ever. So these files are
  * listed, and a child closes its copies before anything else runs in it.
  *
- * Called by storage. One mutex guards the list and is held while a lock file is opened or closed, so
- * that no fork falls between.
+ * Called by storage. One mutex guards the list and is held while a lock file is opened or closed,
+ * so that no fork falls between.
  */
 #include "files/files_internal.h"
 

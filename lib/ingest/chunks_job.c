@@ -1,6 +1,6 @@
 /*
- * The caller's own chunks, and vectors if given, as a job: they are checked when they come, wait in a
- * file under uploads/ as an upload does, and that file goes with the commit.
+ * The caller's own chunks, and vectors if given, as a job: they are checked when they come, wait in
+ * a file under uploads/ as an upload does, and that file goes with the commit.
  *
  *   uploads/{entity}/.incoming-…    vectors, row by row (float32) │ the chunks' JSON
  *

@@ -49,15 +49,16 @@ int rsi_upload_begin(rsi_upload **out, rsi_store *store, const char *entity_id,
 int rsi_upload_write(rsi_upload *upload, const void *bytes, size_t size);
 int rsi_upload_commit(rsi_added *added, rsi_upload *upload); /* takes upload, also on failure */
 void rsi_upload_abort(rsi_upload *upload);                   /* NULL is fine */
-/* Make a job of it: the bytes are durable and belong to it when this returns. Takes upload likewise. */
+/* Make a job of it: the bytes are durable and belong to it when this returns. Takes upload
+ * likewise. */
 int rsi_upload_submit(char job_id[RSI_JOB_ID_MAX], rsi_upload *upload);
-/* Make a job of chunks, as rsi_document_add_chunks() takes them: chunks_job.c. What it would refuse as the
- * entity is now is refused at once. */
+/* Make a job of chunks, as rsi_document_add_chunks() takes them: chunks_job.c. What it would refuse
+ * as the entity is now is refused at once. */
 int rsi_chunks_submit(char job_id[RSI_JOB_ID_MAX], rsi_store *store, const char *entity_id,
                       const char *incarnation, const char *chunks_json, const float *vectors,
                       size_t dimension, const rsi_document_fields *fields);
-/* Make vectors of the store's model for all chunks of an entity, by a job: reembed_job.c. One that is on
- * its way is given again. EMBEDDER. */
+/* Make vectors of the store's model for all chunks of an entity, by a job: reembed_job.c. One that
+ * is on its way is given again. EMBEDDER. */
 int rsi_reembed_submit(char job_id[RSI_JOB_ID_MAX], rsi_store *store, const char *entity_id,
                        const char *incarnation);
 /* Submit reembed jobs for entities that lack vectors, a few at a time: the store's offerer. */

@@ -7,8 +7,8 @@
  *             └───┴───┴───────┼───────────────┘  1. twice as far each time, until one is free
  *                             └── between        2. halving
  *
- * So a thousand files of one name cost the next one a few looks, not a thousand; where none was deleted,
- * it is the first free name that is found. Runs in the transaction that takes the name.
+ * So a thousand files of one name cost the next one a few looks, not a thousand; where none was
+ * deleted, it is the first free name that is found. Runs in the transaction that takes the name.
  */
 #include "ingest/document_internal.h"
 
@@ -56,8 +56,8 @@ static int compare_name_of_row(name_search *search, rsi_store *store, const char
     return status == RAGSTORE_E_NOT_FOUND ? RAGSTORE_OK : status;
 }
 
-/* Has a document of the entity this name? Where the catalog knows who may have it, only those are looked
- * at, and what this transaction has put. */
+/* Has a document of the entity this name? Where the catalog knows who may have it, only those are
+ * looked at, and what this transaction has put. */
 static int find_name(name_search *search, rsi_store *store, const char *entity_id)
 {
     uint64_t rows[RSI_CATALOG_CANDIDATES];

@@ -161,8 +161,8 @@ static bool has_same_file(const rsi_stored_document *a, const rsi_stored_documen
 
 #define TRIES 3 /* for a document that others replace */
 
-/* Find a document and read its bytes. Another thread or process may delete or replace it between the
- * two: a file that is not as it should be is damage only when the document still names it. */
+/* Find a document and read its bytes. Another thread or process may delete or replace it between
+ * the two: a file that is not as it should be is damage only when the document still names it. */
 static int find_and_read(rsi_bytes *out, rsi_stored_document *document, rsi_store *store,
                          const char *entity_id, const char *incarnation, const char *doc_id)
 {
@@ -201,7 +201,8 @@ int rsi_document_content(rsi_bytes *out, rsi_store *store, const char *entity_id
     return status;
 }
 
-/* Append what a chunk adds to the text that has been put together: *reached is how far that goes. */
+/* Append what a chunk adds to the text that has been put together: *reached is how far that
+ * goes. */
 static int append_chunk(rsi_bytes *out, size_t *reached, const rsi_json *chunk)
 {
     const char *before = rsi_json_get_text(chunk, "before");

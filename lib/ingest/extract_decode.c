@@ -4,8 +4,8 @@
  * The guessed encoding is tried; when too much of the bytes does not fit it, what the document
  * says about itself is disbelieved, and at last Windows-1252 is tried. iconv converts everything
  * that is not UTF-8. Then the text is cleaned: "\n" for every kind of line end, no NUL,
- * no control characters, no byte order marks. All of that goes window by window, and the text does not
- * depend on where they end. Called by extract.c.
+ * no control characters, no byte order marks. All of that goes window by window, and the text does
+ * not depend on where they end. Called by extract.c.
  */
 #include "ingest/extract_parts.h"
 
@@ -57,8 +57,8 @@ typedef struct decoder {
     int status; /* the first failure */
 } decoder;
 
-/* Clean the piece in place, but for what may go on behind it, and put it behind the text; no character
- * gets longer. */
+/* Clean the piece in place, but for what may go on behind it, and put it behind the text; no
+ * character gets longer. */
 static void clean(decoder *to, bool is_last)
 {
     char *data = to->piece.data;
@@ -115,8 +115,8 @@ static void put_replacement(decoder *to)
     to->replaced++;
 }
 
-/* UTF-8 with U+FFFD for each character that is broken. Returns how many bytes at the end of the window
- * may go on behind it. */
+/* UTF-8 with U+FFFD for each character that is broken. Returns how many bytes at the end of the
+ * window may go on behind it. */
 static size_t put_utf8(decoder *to, const rsi_input_walk *window)
 {
     const char *bytes = window->data;

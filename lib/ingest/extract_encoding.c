@@ -191,8 +191,8 @@ static bool detected_encoding(char encoding[RSI_ENCODING_MAX], const char *bytes
     return found;
 }
 
-/* What uchardet makes of a window around `middle`, which begins behind a line end, so that no character
- * of several bytes is cut. */
+/* What uchardet makes of a window around `middle`, which begins behind a line end, so that no
+ * character of several bytes is cut. */
 static int detect(char encoding[RSI_ENCODING_MAX], rsi_bytes *buffer, const rsi_input *input,
                   uint64_t middle)
 {
@@ -232,7 +232,8 @@ static void note_escapes(survey *found, const rsi_input_walk *window)
     }
 }
 
-/* Validity is looked at up to the end of each window, but for a character that may go on behind it. */
+/* Validity is looked at up to the end of each window, but for a character that may go on behind
+ * it. */
 static int look_at_all(survey *found, const rsi_input *input)
 {
     rsi_input_walk walk = {.input = input};

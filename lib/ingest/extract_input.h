@@ -35,12 +35,13 @@ typedef struct rsi_input_walk {
     rsi_bytes buffer;
 } rsi_input_walk;
 
-/* The next window, which begins with the last `carried` bytes of the one before: 1, 0 at the end, or an
- * error. Those that are carried must have been in the window. */
+/* The next window, which begins with the last `carried` bytes of the one before: 1, 0 at the end,
+ * or an error. Those that are carried must have been in the window. */
 int rsi_input_next(rsi_input_walk *walk, size_t carried);
 void rsi_input_walk_free(rsi_input_walk *walk);
 
-/* Bytes from `offset` on, at most `size` and no more than there are: in the buffer, or where they are. */
+/* Bytes from `offset` on, at most `size` and no more than there are: in the buffer, or where they
+ * are. */
 int rsi_input_peek(rsi_slice *bytes, rsi_bytes *buffer, const rsi_input *input, uint64_t offset,
                    size_t size);
 

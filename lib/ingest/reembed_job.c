@@ -8,10 +8,11 @@
  *   switch    what came meanwhile, then entity: the model; job: done               one commit
  *
  * Searches go by keyword until the switch. What is embedded when the process dies is found again by
- * the next: rows on disk reach up to some chunk number, and all below is done. Documents that are added
- * meanwhile have no vectors and larger numbers. Nobody else writes rows of such an entity, and one
- * process at a time works on jobs. But the entity may go while its chunks are embedded, and another of
- * the same id come: rows are written to its folder only where the writer's lock keeps it from going.
+ * the next: rows on disk reach up to some chunk number, and all below is done. Documents that are
+ * added meanwhile have no vectors and larger numbers. Nobody else writes rows of such an entity,
+ * and one process at a time works on jobs. But the entity may go while its chunks are embedded, and
+ * another of the same id come: rows are written to its folder only where the writer's lock keeps it
+ * from going.
  */
 #include "ingest/document_internal.h"
 

@@ -1,11 +1,12 @@
 /*
- * Vectors for entities that got their documents while there was no model: a job for each, which nobody
- * asked for.
+ * Vectors for entities that got their documents while there was no model: a job for each, which
+ * nobody asked for.
  *
- *   store opened with a model ─► entities without vectors ─► reembed jobs, a few at a time ─► none left
+ *   store opened with a model ─► entities without vectors ─► reembed jobs, a few at a time ─► none
+ *   left
  *
- * Each entity is offered once while the store is open: a job that was cancelled, or failed, is left at
- * that. Called by the upkeep's thread and the host's maintenance, one at a time.
+ * Each entity is offered once while the store is open: a job that was cancelled, or failed, is left
+ * at that. Called by the upkeep's thread and the host's maintenance, one at a time.
  */
 #include "ingest/document.h"
 

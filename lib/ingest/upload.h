@@ -23,8 +23,8 @@ struct rsi_upload {
 int rsi_upload_finish_writing(char sha256[RSI_SHA256_HEX], rsi_upload *upload);
 /* A document's fields as the request of its job has them; the texts are borrowed from the job. */
 rsi_document_fields rsi_upload_fields(rsi_job *job);
-/* Its bytes are not there. Was the job cancelled a moment ago, in another process perhaps? Otherwise
- * DAMAGED. */
+/* Its bytes are not there. Was the job cancelled a moment ago, in another process perhaps?
+ * Otherwise DAMAGED. */
 int rsi_upload_is_gone(const rsi_job *job);
 /* Extract, chunk and embed the bytes in uploads/{entity}/<incoming>. */
 int rsi_prepare_file(rsi_prepared *prepared, rsi_store *store, const rsi_entity_record *entity,

@@ -48,8 +48,8 @@ bool rsi_jobs_stopping(rsi_jobs *jobs);
 /* How far a job of this process is; false when it is none. */
 bool rsi_jobs_progress(rsi_jobs *jobs, const char *job_id, char stage[RSI_JOB_STAGE_MAX],
                        uint64_t *done, uint64_t *total);
-/* A commit that ends a job is seen a moment before what it made can be found: wait until this process
- * is done with the job. */
+/* A commit that ends a job is seen a moment before what it made can be found: wait until this
+ * process is done with the job. */
 void rsi_jobs_wait_until_left(rsi_jobs *jobs, const char *job_id);
 void rsi_jobs_mark_cancelled(rsi_jobs *jobs, const char *job_id);
 /* How often those who wait were told something; and wait until it is more than that. */
@@ -59,7 +59,8 @@ void rsi_jobs_wait_for_news(rsi_jobs *jobs, uint64_t seen, uint32_t wait_ms);
 /* ---- extractors (job_extractor.c) ---- */
 
 bool rsi_jobs_have_extractor(rsi_jobs *jobs);
-/* One of them, or NULL, until it is given back. Who borrows it asks now and then whether it leaves. */
+/* One of them, or NULL, until it is given back. Who borrows it asks now and then whether it
+ * leaves. */
 rsi_job_extractor *rsi_job_extractor_borrow(rsi_jobs *jobs);
 bool rsi_job_extractor_leaves(rsi_jobs *jobs, const rsi_job_extractor *extractor);
 void rsi_job_extractor_return(rsi_jobs *jobs, rsi_job_extractor *extractor);

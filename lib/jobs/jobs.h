@@ -9,10 +9,10 @@
  *      └────────────────────────────────────► cancelled, failed
  *
  * A job is a record of the space RSI_SPACE_JOBS. Each arrow is a commit (job_record.c); stage and
- * progress in between are in the memory of the process that works on it. One process at a time works
- * on the jobs of a store (rsi_storage_claim_jobs): what it finds `running` when it begins was left by
- * a process that died. In it work some threads, or the host's calls (job_work.c). What there is to do
- * for each kind of job is known to the rooms above: the runner.
+ * progress in between are in the memory of the process that works on it. One process at a time
+ * works on the jobs of a store (rsi_storage_claim_jobs): what it finds `running` when it begins was
+ * left by a process that died. In it work some threads, or the host's calls (job_work.c). What
+ * there is to do for each kind of job is known to the rooms above: the runner.
  *
  * Locking: the mutex of rsi_jobs comes after every other lock, and nothing is called under it.
  */
@@ -93,8 +93,8 @@ int rsi_jobs_each(rsi_storage *storage, bool unended, rsi_job_visitor *visit, vo
 
 /* Put a new job into a transaction. The caller sees to its file until the commit. */
 int rsi_job_put_new(char job_id[RSI_JOB_ID_MAX], rsi_tx *tx, const rsi_new_job *job);
-/* Put a move to another state into a transaction in which the record was read. WRONG_STATE when there
- * is no such arrow. */
+/* Put a move to another state into a transaction in which the record was read. WRONG_STATE when
+ * there is no such arrow. */
 int rsi_job_put_move(rsi_tx *tx, rsi_storage *storage, const rsi_job_record *record,
                      const rsi_job_end *end);
 /* Change what a running job's kind needs to know; INTERRUPTED when it is not running any more. */
@@ -144,13 +144,13 @@ typedef struct rsi_job {
     bool has_ended; /* its end is part of a commit that is done, or on its way */
 } rsi_job;
 
-/* Do a job, and end it in the commit of what it makes. A failure ends it as failed, but for those that
- * pass: BUSY, DISK_FULL, FAILED, CLOSED, INTERRUPTED and what is for now (rsi_for_now()) put it off,
- * for longer each time. */
+/* Do a job, and end it in the commit of what it makes. A failure ends it as failed, but for those
+ * that pass: BUSY, DISK_FULL, FAILED, CLOSED, INTERRUPTED and what is for now (rsi_for_now()) put
+ * it off, for longer each time. */
 typedef int rsi_job_runner(rsi_job *job);
 
-/* The jobs that lie in a storage; *out is to be freed also on failure, after the storage. `store` is
- * handed on to the runner. */
+/* The jobs that lie in a storage; *out is to be freed also on failure, after the storage. `store`
+ * is handed on to the runner. */
 int rsi_jobs_create(rsi_jobs **out, rsi_storage *storage, rsi_job_runner *run,
                     struct rsi_store *store);
 void rsi_jobs_free(rsi_jobs *jobs); /* NULL is fine */

@@ -26,10 +26,10 @@ typedef struct json_t rsi_json;
 int rsi_json_parse(rsi_json **out, const char *text, size_t size, unsigned max_depth);
 void rsi_json_free(rsi_json *value); /* NULL is fine */
 
-/* Parse an array member by member: each is seen as soon as it is whole, and gone afterwards, so that
- * a long array needs no more memory than its longest member. What is not 0 from `see` ends the
- * parsing and is returned; what is wrong behind that is not noticed. *is_array is false, and nothing
- * is seen, when the text is another value. */
+/* Parse an array member by member: each is seen as soon as it is whole, and gone afterwards, so
+ * that a long array needs no more memory than its longest member. What is not 0 from `see` ends the
+ * parsing and is returned; what is wrong behind that is not noticed. *is_array is false, and
+ * nothing is seen, when the text is another value. */
 typedef int rsi_json_member_visitor(void *user, const rsi_json *member, size_t position);
 int rsi_json_parse_members(bool *is_array, const char *text, size_t size, unsigned max_depth,
                            rsi_json_member_visitor *see, void *user);

@@ -1,6 +1,6 @@
 /*
- * The loops of json_scan.h, included by each file that makes masks in its own way, so that the maker
- * is inlined into them.
+ * The loops of json_scan.h, included by each file that makes masks in its own way, so that the
+ * maker is inlined into them.
  */
 #ifndef RSI_JSON_SCAN_LOOP_H
 #define RSI_JSON_SCAN_LOOP_H

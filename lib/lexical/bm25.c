@@ -337,7 +337,8 @@ static bool any_above(const int32_t *sums, int32_t limit)
     const lanes limits = {limit, limit, limit, limit};
     lanes four[GROUP / 4];
     memcpy(four, sums, sizeof four);
-    lanes signs = ((limits - four[0]) | (limits - four[1])) | ((limits - four[2]) | (limits - four[3]));
+    lanes signs =
+        ((limits - four[0]) | (limits - four[1])) | ((limits - four[2]) | (limits - four[3]));
     return ((signs[0] | signs[1]) | (signs[2] | signs[3])) < 0;
 }
 

@@ -42,8 +42,8 @@
 /* Write an index, without what removed chunks left. The old file stays on failure. */
 int rsi_lexical_write(const rsi_lexical *index, rsi_root *root, const char *path,
                       const char *incarnation);
-/* The same; a large one is also read again, to be searched in place of the index, which takes memory
- * or lies in many pieces. *renewed: that one, or NULL. */
+/* The same; a large one is also read again, to be searched in place of the index, which takes
+ * memory or lies in many pieces. *renewed: that one, or NULL. */
 int rsi_lexical_renew(rsi_lexical **renewed, const rsi_lexical *index, rsi_root *root,
                       const char *path, const char *incarnation);
 
@@ -53,8 +53,8 @@ extern uint64_t rsi_lexical_mapped_from;
 
 /*
  * Read an index. NOT_FOUND: there is no file, or one of another incarnation, language, analysis or
- * machine. DAMAGED: it cannot be trusted. UNSUPPORTED: a newer library made it, and it is to be left
- * alone. In all these cases the index is made from the texts.
+ * machine. DAMAGED: it cannot be trusted. UNSUPPORTED: a newer library made it, and it is to be
+ * left alone. In all these cases the index is made from the texts.
  */
 int rsi_lexical_read(rsi_lexical **out, rsi_root *root, const char *path, const char *incarnation,
                      const char *language);

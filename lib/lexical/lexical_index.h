@@ -12,8 +12,8 @@
  *
  * When the open one has become large it is written to a file without a name, which is mapped, and
  * another one is begun; several such become one (lexical_runs.c). lexical.rsl has all of them in
- * one, as if there had never been more (lexical_write.c). What a chunk's score depends on is counted
- * over all runs.
+ * one, as if there had never been more (lexical_write.c). What a chunk's score depends on is
+ * counted over all runs.
  *
  * Stop words are in the dictionary too, under RSI_STOP_MARK and their spelling, so that a query
  * of nothing else finds something. They count neither for lengths nor in other queries.

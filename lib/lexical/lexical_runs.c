@@ -5,8 +5,9 @@
  *   RUNS_TOGETHER of those, one behind the other, as often merged ──► one, merged once more
  *
  * The kernel may take the pages of such a file out of memory and read them again, so what an index
- * needs is bounded by the open run and by what changes of the others: which chunks they have, and how
- * many of them each term. The file goes with the last who maps it, also when the process is killed.
+ * needs is bounded by the open run and by what changes of the others: which chunks they have, and
+ * how many of them each term. The file goes with the last who maps it, also when the process is
+ * killed.
  */
 #include "base/memory.h"
 #include "base/status.h"

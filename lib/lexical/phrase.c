@@ -6,7 +6,8 @@
 #include <stdint.h>
 #include <string.h>
 
-static bool take_word(const char *text, const rsi_segment *place, rsi_word_visitor *visit, void *user)
+static bool take_word(const char *text, const rsi_segment *place, rsi_word_visitor *visit,
+                      void *user)
 {
     char word[RSI_TERM_MAX];
     size_t size = rsi_fold(text + place->start, place->end - place->start, true, word);
@@ -14,7 +15,8 @@ static bool take_word(const char *text, const rsi_segment *place, rsi_word_visit
 }
 
 /* The words inside a segment. */
-static bool walk_segment(const char *text, const rsi_segment *segment, rsi_word_visitor *visit, void *user)
+static bool walk_segment(const char *text, const rsi_segment *segment, rsi_word_visitor *visit,
+                         void *user)
 {
     size_t offset = segment->start;
     rsi_segment part;

@@ -30,7 +30,8 @@ const rsi_predicate *rsi_pipeline_first_match(const rsi_pipeline *pipeline);
 /* Takes a document that came out; the text is borrowed for the call. A negative status ends it. */
 typedef int rsi_pipeline_emit(void *user, const char *text, size_t size);
 
-/* max_bytes: of what each $sort and each $group may hold; 0: no limit. The pipeline must live on. */
+/* max_bytes: of what each $sort and each $group may hold; 0: no limit. The pipeline must live
+ * on. */
 int rsi_pipeline_start(rsi_pipeline_run **out, const rsi_pipeline *pipeline, size_t max_bytes,
                        rsi_pipeline_emit *emit, void *user);
 bool rsi_pipeline_wants_more(const rsi_pipeline_run *run); /* false once a $limit is reached */

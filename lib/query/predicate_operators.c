@@ -235,8 +235,9 @@ static int compile_regex(rsi_test *test, const rsi_json *condition, const rsi_pl
         return rsi_place_refuse(place, "it needs a text");
     if (options != NULL && !rsi_json_is_string(options))
         return rsi_place_refuse(place, "$options needs a text");
-    int status = rsi_regex_compile(&test->regex, rsi_json_text(pattern), rsi_json_text_size(pattern),
-                                   options != NULL ? rsi_json_text(options) : "");
+    int status =
+        rsi_regex_compile(&test->regex, rsi_json_text(pattern), rsi_json_text_size(pattern),
+                          options != NULL ? rsi_json_text(options) : "");
     return rsi_place_wrap(place, status);
 }
 

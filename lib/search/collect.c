@@ -143,7 +143,8 @@ static int take(collecting *c, const rsi_fused *hit)
     bool known;
     int status = fill(found, &known, c, hit->chunk);
     if (status != RAGSTORE_OK)
-        return status == RAGSTORE_E_NOT_FOUND ? RAGSTORE_OK : status; /* deleted while we searched */
+        return status == RAGSTORE_E_NOT_FOUND ? RAGSTORE_OK : status; /* deleted while we
+                                                                         searched */
     c->good++;
     if (known) {
         if (c->put_by_count < c->search->query->k)

@@ -9,8 +9,8 @@
  * (1997) from the smallest of both, and their numbers are equal: a contract of another year, or an
  * invoice of another amount, is never left out.
  *
- * Most texts need no sketch: where the digits differ, so do the numbers, and digits are found without
- * looking for words.
+ * Most texts need no sketch: where the digits differ, so do the numbers, and digits are found
+ * without looking for words.
  */
 #ifndef RSI_SEARCH_DUPLICATES_H
 #define RSI_SEARCH_DUPLICATES_H

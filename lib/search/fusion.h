@@ -1,8 +1,8 @@
 /*
  * Two rankings become one, in one of two ways.
  *
- * Sum: each leg's scores are mapped linearly to 0..1 between its smallest and largest hit, a chunk that
- * a leg did not find counts 0 there, and the two are added with equal weights (the "convex
+ * Sum: each leg's scores are mapped linearly to 0..1 between its smallest and largest hit, a chunk
+ * that a leg did not find counts 0 there, and the two are added with equal weights (the "convex
  * combination" of Bruch, Gai and Ingber, 2023, with min-max normalisation). Over seven test
  * collections this beat the other way; `make bench-quality` measures it again.
  *

@@ -66,9 +66,9 @@ int rsi_query_syntax_read(rsi_query_syntax *syntax, const char *query, size_t si
         return RAGSTORE_E_NO_MEMORY;
     for (size_t at = 0; at < size;) {
         rsi_slice phrase;
-        size_t taken =
-            syntax->phrase_count < RSI_QUERY_PHRASES_MAX ? find_phrase(&phrase, query + at, size - at)
-                                                         : 0;
+        size_t taken = syntax->phrase_count < RSI_QUERY_PHRASES_MAX
+                           ? find_phrase(&phrase, query + at, size - at)
+                           : 0;
         if (taken > 0) {
             syntax->phrases[syntax->phrase_count++] = phrase;
             memcpy(syntax->plain + syntax->plain_size, phrase.data, phrase.size);

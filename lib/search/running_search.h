@@ -27,7 +27,8 @@ typedef struct rsi_running_search {
     size_t fused_count;
 } rsi_running_search;
 
-/* Rank the chunks of `allowed` into `fused`, in place of what was there: each leg's best `depth`. */
+/* Rank the chunks of `allowed` into `fused`, in place of what was there: each leg's best
+ * `depth`. */
 int rsi_search_rank_locked(rsi_running_search *s, size_t depth);
 /* Rank, and turn the best chunks into found ones with texts and scores. Both under the catalog's
  * lock; `allowed` is used up. */

@@ -41,8 +41,8 @@ static int embed_text(rsi_running_search *s)
     s->vector = rsi_alloc_array(s->dimension, sizeof *s->vector);
     if (s->vector == NULL)
         return RAGSTORE_E_NO_MEMORY;
-    int status = rsi_embed_cached(s->vector, s->store->embedded, s->store->embedder, RSI_EMBED_QUERY,
-                                  &s->text, 1);
+    int status = rsi_embed_cached(s->vector, s->store->embedded, s->store->embedder,
+                                  RSI_EMBED_QUERY, &s->text, 1);
     if (status != RAGSTORE_E_EMBEDDER || s->mode == RAGSTORE_MODE_VECTOR)
         return status;
     rsi_storage_log(s->store->storage, RAGSTORE_LOG_WARNING, "searching by keyword: %s",
@@ -53,8 +53,8 @@ static int embed_text(rsi_running_search *s)
     return RAGSTORE_OK;
 }
 
-/* Embed the query if the entity's model is there; without it, or when it fails, a hybrid search is by
- * keyword. */
+/* Embed the query if the entity's model is there; without it, or when it fails, a hybrid search is
+ * by keyword. */
 static int embed_query(rsi_running_search *s, const rsi_entity_record *entity)
 {
     const char *notice;

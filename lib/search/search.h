@@ -6,8 +6,9 @@
  *
  * Each leg's scores are made 0..1 over its hits (smallest to largest) and added with equal
  * weights (fusion.h). Phrases and prefixes of the query (query_syntax.h) restrict and widen the
- * keyword leg; of chunks that say almost the same the best comes first, the others last. Filters apply before ranking: both legs only see the chunks that may appear, so k of k
- * come back whenever k exist. The reported score is absolute: see ragstore_search(3).
+ * keyword leg; of chunks that say almost the same the best comes first, the others last. Filters
+ * apply before ranking: both legs only see the chunks that may appear, so k of k come back whenever
+ * k exist. The reported score is absolute: see ragstore_search(3).
  */
 #ifndef RSI_SEARCH_SEARCH_H
 #define RSI_SEARCH_SEARCH_H

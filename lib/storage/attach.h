@@ -14,8 +14,8 @@
  *   slot   ' ' nobody   '+' a process that may write   '!' likewise, after one that was killed
  *
  * An empty text is a store that was closed. The first opener that finds one recovers from what a
- * crash left; the last one to close removes it, and sweeps first when a slot tells that somebody was
- * killed meanwhile. An IMMUTABLE opener takes no part.
+ * crash left; the last one to close removes it, and sweeps first when a slot tells that somebody
+ * was killed meanwhile. An IMMUTABLE opener takes no part.
  */
 #ifndef RSI_STORAGE_ATTACH_H
 #define RSI_STORAGE_ATTACH_H

@@ -2,21 +2,22 @@
  * Backups: a copy of a store as it was at one moment, taken while others write to it.
  *
  *   <directory>/
- *     backup.json     the list: each file with its size and SHA-256; written last, so that a directory
- *                     without it is no backup
+ *     backup.json     the list: each file with its size and SHA-256; written last, so that a
+ *                     directory without it is no backup
  *     data/           the copy, itself a store: truth only, what is derived comes back by itself
  *
  *   take     1  copy every file                                   writers go on
  *            2  copy what has changed since, until that is little writers go on
  *            3  the same once more                                the writer lock: the one moment
  *            4  flush the copies and read them again
- *   restore  copy into a directory of another name beside the place, comparing digests; flush; rename
+ *   restore  copy into a directory of another name beside the place, comparing digests; flush;
+ *            rename
  *
- * Between taking and sealing, and between unpacking and placing, the caller may open the copy and look
- * at it. Freeing one that was not sealed or placed removes what was made of it.
+ * Between taking and sealing, and between unpacking and placing, the caller may open the copy and
+ * look at it. Freeing one that was not sealed or placed removes what was made of it.
  *
- * Which files belong in a backup is one rule (backup_files.c) for taking and for reading a list, so that
- * a list from elsewhere cannot name any other place.
+ * Which files belong in a backup is one rule (backup_files.c) for taking and for reading a list, so
+ * that a list from elsewhere cannot name any other place.
  */
 #ifndef RSI_STORAGE_BACKUP_H
 #define RSI_STORAGE_BACKUP_H
@@ -41,8 +42,8 @@ typedef struct rsi_backup_facts {
 
 typedef struct rsi_backup rsi_backup;
 
-/* Copy a store into `directory`, which is made when missing and must be empty. Not in a batch of the
- * calling thread. EXISTS, BUSY, FAILED, DISK_FULL. */
+/* Copy a store into `directory`, which is made when missing and must be empty. Not in a batch of
+ * the calling thread. EXISTS, BUSY, FAILED, DISK_FULL. */
 int rsi_backup_take(rsi_backup **out, rsi_storage *storage, const char *directory,
                     const rsi_backup_watch *watch);
 /* Write the list: from here on it is a backup. */

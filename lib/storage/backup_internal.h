@@ -38,8 +38,8 @@ struct rsi_backup {
 
 /* Does a file with this path below a store belong in its backup? */
 bool rsi_backup_has(const char *path);
-/* Visit every such file of a store. Directories that go meanwhile are passed over. One that is `other`
- * is INVALID_ARGUMENT: the copy must not lie in what is copied. */
+/* Visit every such file of a store. Directories that go meanwhile are passed over. One that is
+ * `other` is INVALID_ARGUMENT: the copy must not lie in what is copied. */
 typedef int rsi_backup_visitor(void *user, const char *path, const rsi_file_info *info);
 int rsi_backup_walk(rsi_root *root, const rsi_file_info *other, rsi_backup_visitor *visit,
                     void *user);

@@ -48,8 +48,8 @@ static bool waits_in(const rsi_work_list *list, const char *path)
     return false;
 }
 
-/* An upload that has not got its name yet: committed, or kept for a job, or somebody is still writing
- * it. */
+/* An upload that has not got its name yet: committed, or kept for a job, or somebody is still
+ * writing it. */
 static bool is_unfinished_upload(taking *t, const char *path)
 {
     rsi_storage *storage = t->storage;

@@ -1,6 +1,6 @@
 /*
- * A snapshot file as the unchanging base of a table: records and rows are read from it when they are
- * asked for, and nothing is read at open.
+ * A snapshot file as the unchanging base of a table: records and rows are read from it when they
+ * are asked for, and nothing is read at open.
  *
  *   chat_sessions.json                                 index (base_index.h)
  *     {
@@ -12,15 +12,15 @@
  *     }
  *
  * The file is one that this library wrote: each record and each row is a line of its own (see
- * snapshot.h). Lines are read with pread, never mapped, and their CRC is compared each time. A small
- * file is kept in memory, a large one stays open; when another file takes its name, the base still
- * reads the old one.
+ * snapshot.h). Lines are read with pread, never mapped, and their CRC is compared each time. A
+ * small file is kept in memory, a large one stays open; when another file takes its name, the base
+ * still reads the old one.
  *
  * Each record has a place in the order of its table, which holds as long as the store is open and
  * is not written down: opening counts them anew.
  *
- * A base is read by any number of threads. A damaged index is made again from the file, once, behind
- * their backs. It lives until its last reference goes.
+ * A base is read by any number of threads. A damaged index is made again from the file, once,
+ * behind their backs. It lives until its last reference goes.
  */
 #ifndef RSI_STORAGE_BASE_H
 #define RSI_STORAGE_BASE_H

@@ -186,7 +186,8 @@ static bool is_header_of(const rsx_header *header, const char *sha256, uint64_t 
 
 static int no_index(const char *path)
 {
-    return rsi_fail(RAGSTORE_E_NOT_FOUND, "storage", "%s does not belong to the file beside it", path);
+    return rsi_fail(RAGSTORE_E_NOT_FOUND, "storage", "%s does not belong to the file beside it",
+                    path);
 }
 
 /* Point into the viewed file. */

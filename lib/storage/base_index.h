@@ -1,6 +1,6 @@
 /*
- * Where the lines of a snapshot file are: made by walking through the file once, kept beside a large
- * one as a .rsx file, so that opening reads neither.
+ * Where the lines of a snapshot file are: made by walking through the file once, kept beside a
+ * large one as a .rsx file, so that opening reads neither.
  *
  *   records   in the order of the file     [line, size, CRC, first row][…][…]
  *   rows      of all records               [line, size, CRC, number][…][…][…]

@@ -2,11 +2,11 @@
  * Checkpoint: the JSON files are brought up to the journal's end, while readers and writers go on.
  *
  *   1  writer lock   begin journal N+1; freeze what has changed
- *   2                write what changed to temporaries, flush them, read them back; flush the files of
- *                    vectors that commits have in their lines
+ *   2                write what changed to temporaries, flush them, read them back; flush the files
+ *                    of vectors that commits have in their lines
  *   3  writer lock   record each file's old and new digest in the journal, flush it
- *   4  writer lock   rename the temporaries, flush the directories, write the entity files, then the
- *                    manifest; the new files become the bases of the tables
+ *   4  writer lock   rename the temporaries, flush the directories, write the entity files, then
+ *                    the manifest; the new files become the bases of the tables
  *   5                write the indexes of large files; remove journals that are older than N and
  *                    older than 15 minutes, or, to compact, all but N+1
  *
@@ -120,8 +120,8 @@ static int create_next(rsi_journal *next, rsi_storage *storage)
         return status;
     status = rsi_file_read_all(storage->root, path.text, JOURNAL_MAX, &text);
     if (status == RAGSTORE_OK)
-        status = rsi_journal_scan(path.text, text.data, text.size, generation, refuse_newer, storage,
-                                  &valid);
+        status = rsi_journal_scan(path.text, text.data, text.size, generation, refuse_newer,
+                                  storage, &valid);
     rsi_bytes_free(&text);
     if (status == RAGSTORE_OK)
         status = rsi_file_remove(storage->root, path.text);
@@ -414,7 +414,8 @@ static bool is_overtaken(const checkpoint *point)
            point->storage->reloads != point->reloads;
 }
 
-/* Files may be in place of which the manifest does not know: the next checkpoint writes them again. */
+/* Files may be in place of which the manifest does not know: the next checkpoint writes them
+ * again. */
 static void write_again(const checkpoint *point)
 {
     pthread_rwlock_wrlock(&point->storage->state);

@@ -30,8 +30,8 @@ typedef struct rsi_position {
 int rsi_follow_open(rsi_storage *storage, bool make);
 /* Catch up as the owner of the writer byte, and set the journal up for appending. */
 int rsi_follow_to_write(rsi_storage *storage);
-/* Know what the manifest says now: another process's checkpoint may have ended. By the writer, or with
- * follow_mutex held. */
+/* Know what the manifest says now: another process's checkpoint may have ended. By the writer, or
+ * with follow_mutex held. */
 int rsi_follow_manifest(rsi_storage *storage);
 /* Remember what was told to the others. */
 void rsi_follow_note(rsi_storage *storage, const rsi_position *at, const rsi_hint *hint);

@@ -1,8 +1,8 @@
 /*
  * Keeping writers out while files are read as a whole: for checks and backups.
  *
- * Who may write becomes the writer, so that no checkpoint moves a file meanwhile. Who only reads keeps
- * the writers of other processes out; in its own process nobody writes.
+ * Who may write becomes the writer, so that no checkpoint moves a file meanwhile. Who only reads
+ * keeps the writers of other processes out; in its own process nobody writes.
  */
 #include "storage/storage_internal.h"
 

@@ -3,10 +3,11 @@
  *
  *   ["vectors",entity,incarnation,n,offset,first_chunk,count,"base64 of float32"]
  *
- * A commit with few vectors writes them to rows-<n>.rsv without a flush: one flush, of the line, makes
- * both durable. What a power cut took from the file is in the line until a checkpoint has flushed the
- * file (row_files.h). Replaying notes where in the journals such operations are; the first opener then
- * has them written again, and one that only reads keeps the places, to read them when it needs them.
+ * A commit with few vectors writes them to rows-<n>.rsv without a flush: one flush, of the line,
+ * makes both durable. What a power cut took from the file is in the line until a checkpoint has
+ * flushed the file (row_files.h). Replaying notes where in the journals such operations are; the
+ * first opener then has them written again, and one that only reads keeps the places, to read them
+ * when it needs them.
  */
 #ifndef RSI_STORAGE_JOURNAL_VECTORS_H
 #define RSI_STORAGE_JOURNAL_VECTORS_H

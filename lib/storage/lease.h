@@ -13,8 +13,8 @@
  *
  * A killed process loses its locks with its files: nobody waits for the dead.
  *
- * Called by storage.c and commit.c. `held` changes under the storage's mutex; the byte is taken only
- * by the thread whose turn it is.
+ * Called by storage.c and commit.c. `held` changes under the storage's mutex; the byte is taken
+ * only by the thread whose turn it is.
  */
 #ifndef RSI_STORAGE_LEASE_H
 #define RSI_STORAGE_LEASE_H
@@ -47,8 +47,8 @@ int rsi_lease_take(rsi_storage *storage, int64_t deadline_ms);
 /* A turn or a commit has ended: give the byte up if somebody wants it, or nobody keeps it. */
 void rsi_lease_settle(rsi_storage *storage);
 
-/* For one who only reads: no process writes until the other is called; *kept: call it. One thread at a
- * time. BUSY after the busy timeout. */
+/* For one who only reads: no process writes until the other is called; *kept: call it. One thread
+ * at a time. BUSY after the busy timeout. */
 int rsi_lease_keep_out(rsi_storage *storage, bool *kept);
 void rsi_lease_let_in(rsi_storage *storage);
 

@@ -1,7 +1,8 @@
 /*
  * What the store knows about its own files.
  *
- *   ragstore.json            for the files of api_storage/: up to which commit each is, size, digest
+ *   ragstore.json            for the files of api_storage/: up to which commit each is, size,
+ *                            digest
  *   …/{entity}/entity.json   the same for an entity's chunk_metadata.json, with its incarnation
  *   checkpoint records       old and new digest of each file that a checkpoint replaces: what to
  *                            believe when it was cut short (rsi_candidates)

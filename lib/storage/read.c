@@ -163,7 +163,8 @@ int rsi_storage_own_rows(rsi_storage *storage, const char *space, const char *ke
 {
     const rsi_overlay *overlay = rsi_tx_overlay(storage, space, key);
     int status = RAGSTORE_OK;
-    for (size_t i = 0; overlay != NULL && status == RAGSTORE_OK && i < overlay->delta.row_count; i++) {
+    for (size_t i = 0; overlay != NULL && status == RAGSTORE_OK && i < overlay->delta.row_count;
+         i++) {
         const rsi_row *row = &overlay->delta.rows[i];
         if (row->json != NULL)
             status = visit(user, row->number, row->json, row->size);

@@ -199,7 +199,8 @@ static int cut_tail(rsi_storage *storage, const rsi_journal_file *last)
     return status == RAGSTORE_OK ? closed : status;
 }
 
-/* Without room for a copy: the same bytes over themselves, which reach the disk as new ones would. */
+/* Without room for a copy: the same bytes over themselves, which reach the disk as new ones
+ * would. */
 static int rewrite_in_place(rsi_storage *storage, const rsi_journal_file *last)
 {
     rsi_file *file;
@@ -476,8 +477,8 @@ static int note_row_file(void *user, const char *entity_id, uint32_t segment, ui
     return rsi_row_files_note(&storage->row_files, storage->root, entity_id, segment, sequence);
 }
 
-/* Whoever recovered has brought back what a crash took from the files; what came since is in them, not
- * flushed. Somebody who only reads may be there before that. */
+/* Whoever recovered has brought back what a crash took from the files; what came since is in them,
+ * not flushed. Somebody who only reads may be there before that. */
 static int settle_vectors(rsi_storage *storage)
 {
     if (storage->read_only)
@@ -488,7 +489,8 @@ static int settle_vectors(rsi_storage *storage)
 }
 
 /* Be ready to follow from where the journals end. */
-static int follow_from(rsi_storage *storage, const rsi_journal_files *files, const rsi_replay *replay)
+static int follow_from(rsi_storage *storage, const rsi_journal_files *files,
+                       const rsi_replay *replay)
 {
     size_t last = files->count;
     while (last > 0 && files->items[last - 1].is_ahead)

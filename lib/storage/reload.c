@@ -18,7 +18,8 @@
 
 /* ---- places ---- */
 
-/* Walks that readers have begun go on. Reads the keys of all records; nobody changes a table here. */
+/* Walks that readers have begun go on. Reads the keys of all records; nobody changes a table
+ * here. */
 static int keep_orders(rsi_storage *storage, rsi_storage *fresh)
 {
     size_t position = 0;

@@ -211,7 +211,8 @@ static int replay_small_segment(rsi_storage *storage, rsi_space *space, uint64_t
 
 /*
  * ["segment",entity,incarnation,name,size,sha256]: skipped when the entity of that incarnation is
- * gone, or when the entity's file already has it; unless that file was read before, and so lacks it.
+ * gone, or when the entity's file already has it; unless that file was read before, and so lacks
+ * it.
  */
 static int replay_segment(rsi_replay *replay, uint64_t sequence, const rsi_journal_op *op)
 {
@@ -234,7 +235,8 @@ static int replay_segment(rsi_replay *replay, uint64_t sequence, const rsi_journ
         status = rsi_entity_file_read(&file, storage->root, entity_id);
     if (status != RAGSTORE_OK)
         return status;
-    if (!space->loaded && file.present && file.chunks.known && sequence <= file.chunks.base_sequence)
+    if (!space->loaded && file.present && file.chunks.known &&
+        sequence <= file.chunks.base_sequence)
         return RAGSTORE_OK;
 
     char below[96];
@@ -256,7 +258,8 @@ static int replay_segment(rsi_replay *replay, uint64_t sequence, const rsi_journ
     return status;
 }
 
-/* The vectors are in their file, as far as anybody can see; a checkpoint of this process flushes it. */
+/* The vectors are in their file, as far as anybody can see; a checkpoint of this process flushes
+ * it. */
 static int replay_vectors(rsi_replay *replay, const rsi_journal_line *line,
                           const rsi_journal_op *op)
 {

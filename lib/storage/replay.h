@@ -26,8 +26,8 @@ typedef struct rsi_replay {
 void rsi_replay_free(rsi_replay *replay);
 int rsi_replay_candidates(void *replay, const rsi_journal_line *line);
 int rsi_replay_line(void *replay, const rsi_journal_line *line);
-/* What journals that were not read at open say of the chunks of an entity: put before what waits for
- * its file already. With the state lock held exclusively. */
+/* What journals that were not read at open say of the chunks of an entity: put before what waits
+ * for its file already. With the state lock held exclusively. */
 int rsi_replay_older_chunks(rsi_storage *storage, rsi_space *space);
 /* After both walks: does the journal reach back to what the snapshots hold? */
 int rsi_replay_check(const rsi_replay *replay);

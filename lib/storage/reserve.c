@@ -7,10 +7,10 @@
  *                         removed when the disk is full: for a commit that only deletes, for the
  *                         removal of files, and for opening
  *
- * While it is gone nothing but deleting is allowed, so that what it gave is not used up by others: the
- * first commit for which it can be made again may write. Whoever gets the writer lock from another
- * process looks whether that one took it. On a file system that cannot hold blocks for a file it keeps
- * nothing. Under the writer lock, or by the leader of a group commit.
+ * While it is gone nothing but deleting is allowed, so that what it gave is not used up by others:
+ * the first commit for which it can be made again may write. Whoever gets the writer lock from
+ * another process looks whether that one took it. On a file system that cannot hold blocks for a
+ * file it keeps nothing. Under the writer lock, or by the leader of a group commit.
  */
 #include "storage/storage_internal.h"
 
@@ -75,8 +75,9 @@ bool rsi_reserve_release(rsi_storage *storage)
     if (released)
         __atomic_store_n(&storage->lacks_reserve, true, __ATOMIC_RELAXED);
     if (released)
-        rsi_storage_log(storage, RAGSTORE_LOG_WARNING,
-                        "the disk is full: the room that was kept for deleting and closing is used");
+        rsi_storage_log(
+            storage, RAGSTORE_LOG_WARNING,
+            "the disk is full: the room that was kept for deleting and closing is used");
     rsi_error_restore(&error);
     return released;
 }

@@ -15,7 +15,8 @@
 
 typedef struct rsi_row_file {
     struct rsi_row_file *next;
-    uint64_t sequence; /* of the last commit that wrote to it; UINT64_MAX while that is on its way */
+    uint64_t sequence; /* of the last commit that wrote to it; UINT64_MAX while that is on its
+                          way */
     uint32_t number;   /* the n of rows-<n>.rsv */
     rsi_file *file;    /* or NULL */
     char entity_id[];

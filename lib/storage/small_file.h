@@ -3,7 +3,8 @@
  *
  *   {"crc32c":"xxxxxxxx","format":1,…}
  *
- * One object, whose first member is the CRC32C of the whole file, computed with its own digits as '0'.
+ * One object, whose first member is the CRC32C of the whole file, computed with its own digits as
+ * '0'.
  */
 #ifndef RSI_STORAGE_SMALL_FILE_H
 #define RSI_STORAGE_SMALL_FILE_H

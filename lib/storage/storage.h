@@ -4,7 +4,8 @@
  *   space "entities"        key: entity id     value: the entity    rows: its documents
  *   space "chat_sessions"   key: session id    value: the session   rows: its messages
  *   space "collections/…"   key: _id           value: a document of the application, with its _id
- *   space "chunks"          key: entity id     (no value)           rows: its chunks, by chunk number
+ *   space "chunks"          key: entity id     (no value)           rows: its chunks, by chunk
+ *                                                                   number
  *   space "collections/_jobs"  key: job id     value: a job; its member "incoming", if any, names a
  *                           file under uploads/ that is kept for it
  *
@@ -13,10 +14,10 @@
  * ragstore_format(5).
  *
  * Transactions are built one at a time; beginning waits for the one that is being built, up to the
- * busy timeout. Those that only change sessions or collections are flushed together with others that
- * are built meanwhile (group.c). A thread that has a transaction sees its changes in every read below;
- * other threads see them when it commits. Beginning again on the same thread nests: the inner commit
- * or abort concerns what was done since, and only the outermost one reaches the disk.
+ * busy timeout. Those that only change sessions or collections are flushed together with others
+ * that are built meanwhile (group.c). A thread that has a transaction sees its changes in every
+ * read below; other threads see them when it commits. Beginning again on the same thread nests: the
+ * inner commit or abort concerns what was done since, and only the outermost one reaches the disk.
  *
  * Several processes may have the store open: transactions wait for each other, and what one commits
  * the others see from their next rsi_storage_follow() or transaction on (follow.h).
@@ -75,8 +76,8 @@ typedef struct rsi_storage_options {
     void (*followed)(void *user, const char *entity_id);
     void *followed_user;
     /* Called while a store is opened after an unclean end: write the blocks into their files, where
-     * they are not there, and flush those. What has no place any more is left out, with a message. Must
-     * not call into storage but for the reader. NULL: nobody has vectors. */
+     * they are not there, and flush those. What has no place any more is left out, with a message.
+     * Must not call into storage but for the reader. NULL: nobody has vectors. */
     int (*restore_vectors)(rsi_storage *storage, rsi_root *root, const char *entity_id,
                            const char *incarnation, rsi_vector_reader *reader);
     void (*log)(void *user, int level, const char *message); /* NULL: silent */
@@ -92,8 +93,8 @@ void rsi_storage_free(rsi_storage *storage); /* NULL is fine */
 
 /* Make visible what other processes have committed; a call that reads begins with it. */
 int rsi_storage_follow(rsi_storage *storage);
-/* How often the writer lock came from elsewhere: while the number stays, nobody else has written. For
- * a thread with a transaction. */
+/* How often the writer lock came from elsewhere: while the number stays, nobody else has written.
+ * For a thread with a transaction. */
 uint64_t rsi_storage_lease_count(const rsi_storage *storage);
 
 rsi_root *rsi_storage_root(rsi_storage *storage);
@@ -199,8 +200,9 @@ bool rsi_tx_is_open(rsi_storage *storage);
 /* For a transaction that looks records up elsewhere than in storage, such as in an index that
  * follows commits: wait until the commits before it are visible. Nothing without one. */
 void rsi_storage_settle(rsi_storage *storage);
-/* Let the calling thread, which has a transaction, read what is committed instead of its own changes
- * (what it puts into shared caches must not be ahead of the commit). Nothing on other threads. */
+/* Let the calling thread, which has a transaction, read what is committed instead of its own
+ * changes (what it puts into shared caches must not be ahead of the commit). Nothing on other
+ * threads. */
 void rsi_tx_hide(rsi_storage *storage, bool hidden);
 
 int rsi_tx_put(rsi_tx *tx, const char *space, const char *key, const char *json, size_t size);
@@ -209,11 +211,11 @@ int rsi_tx_row_put(rsi_tx *tx, const char *space, const char *key, uint64_t numb
                    const char *json, size_t size);
 int rsi_tx_row_drop(rsi_tx *tx, const char *space, const char *key, uint64_t number);
 
-/* Vectors of a commit of up to so many bytes travel in its line; more are better flushed in their file
- * by who writes them. Set by tests before a store is opened. */
+/* Vectors of a commit of up to so many bytes travel in its line; more are better flushed in their
+ * file by who writes them. Set by tests before a store is opened. */
 extern size_t rsi_line_vector_bytes;
-/* Name vector rows that were written for this transaction. The commit sees to it that those which were
- * not flushed are durable with it. */
+/* Name vector rows that were written for this transaction. The commit sees to it that those which
+ * were not flushed are durable with it. */
 int rsi_tx_vectors(rsi_tx *tx, const char *entity_id, const char *incarnation,
                    const rsi_vector_block *block);
 /* uploads/{entity}/<incoming>, already flushed, becomes <name> with the commit. */
@@ -244,8 +246,8 @@ int rsi_storage_compact(rsi_storage *storage);
 int rsi_storage_flush(rsi_storage *storage);
 /* Refuse all further writes with this error's message; the first one is kept. Returns FAILED. */
 int rsi_storage_poison(rsi_storage *storage);
-/* One process at a time works on the jobs of a store: BUSY while another one does. The claim ends with
- * the process, at the latest. */
+/* One process at a time works on the jobs of a store: BUSY while another one does. The claim ends
+ * with the process, at the latest. */
 int rsi_storage_claim_jobs(rsi_storage *storage);
 void rsi_storage_release_jobs(rsi_storage *storage);
 /* Forget an entity's chunk rows in memory if they can be read again. */

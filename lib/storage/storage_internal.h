@@ -4,12 +4,14 @@
  *   rsi_storage
  *     ├─ root, attachment     the directory and who has it open (attach.h)
  *     ├─ lease                the writer lock between processes (lease.h)
- *     ├─ hint, seen           what other processes committed, and how far it was followed (follow.h)
+ *     ├─ hint, seen           what other processes committed, and how far it was followed
+ *                             (follow.h)
  *     ├─ entities, sessions   spaces that are there from the start
  *     ├─ collections: name ─► a space of the application's own, from the start
  *     ├─ chunks: entity id ─► a space of chunk rows, from its first use
  *     ├─ journal              where commits go
- *     ├─ work, foreign        file changes that follow a commit, ours or another process's, and have
+ *     ├─ work, foreign        file changes that follow a commit, ours or another process's, and
+ *                             have
  *     │                       not been seen to succeed yet
  *     └─ tx                   the running transaction, if any
  *
@@ -125,8 +127,8 @@ struct rsi_storage {
     uint64_t reloads;       /* how often it was read again */
     uint64_t first_read;    /* the oldest journal that was read at open; 0: none */
     uint64_t journal_begin; /* the sequence with which the journal began */
-    rsi_map vector_places; /* where journals have vectors (journal_vectors.h): for who only reads, and
-                              while the store is opened */
+    rsi_map vector_places; /* where journals have vectors (journal_vectors.h): for who only reads,
+                              and while the store is opened */
     rsi_candidates candidates; /* what checkpoint records say of files; needed for late reads */
     rsi_work_list work;
     rsi_work_list foreign; /* of other processes: done by now, unless one of them died */
@@ -152,8 +154,9 @@ int rsi_storage_refusal(rsi_storage *storage);
 
 /* ---- hold.c ---- */
 
-/* Keep writers out until the other is called: those of other processes when this one only reads. *held
- * goes there. Not held in a batch of the calling thread, and in a store that has FAILED. BUSY. */
+/* Keep writers out until the other is called: those of other processes when this one only reads.
+ * *held goes there. Not held in a batch of the calling thread, and in a store that has FAILED.
+ * BUSY. */
 int rsi_storage_hold(rsi_storage *storage, bool *held);
 void rsi_storage_let_go(rsi_storage *storage, bool held);
 
@@ -180,7 +183,8 @@ void rsi_space_clear(rsi_space *space);
 int rsi_space_mark_damaged(rsi_space *space, const char *path, const char *what);
 /* Forget what was replayed and not applied. */
 void rsi_space_forget_pending(rsi_space *space);
-/* Read the chunk rows of an entity's space from its file. Caller holds the state lock exclusively. */
+/* Read the chunk rows of an entity's space from its file. Caller holds the state lock
+ * exclusively. */
 int rsi_space_load_locked(rsi_storage *storage, rsi_space *space);
 /* Make sure that a space can be read and leave with the state lock held shared; on failure the
  * lock is not held. *space is NULL for an entity whose chunks nobody has touched yet: no rows. */
@@ -197,7 +201,8 @@ int rsi_storage_load(rsi_storage *storage);
 
 /* ---- reload.c ---- */
 
-/* Read an open storage's files again. `recover`: as after an unclean end. With follow_mutex held. */
+/* Read an open storage's files again. `recover`: as after an unclean end. With follow_mutex
+ * held. */
 int rsi_storage_reload(rsi_storage *storage, bool recover);
 
 /* ---- create.c ---- */
@@ -240,8 +245,8 @@ int rsi_work_add(rsi_work_list *list, rsi_work_kind kind, const char *entity_id,
                  const char *second);
 /* Forget the work of commits up to `sequence`. */
 void rsi_work_forget(rsi_work_list *list, uint64_t sequence);
-/* Do all that waits, first what other processes may have left; what fails stays in its list. Under the
- * writer lock. */
+/* Do all that waits, first what other processes may have left; what fails stays in its list. Under
+ * the writer lock. */
 int rsi_work_run(rsi_storage *storage);
 /* The same for work found in the journal at open, where parts may be done already. */
 int rsi_work_recover(rsi_storage *storage, rsi_work_list *list);
@@ -250,8 +255,8 @@ int rsi_work_recover(rsi_storage *storage, rsi_work_list *list);
 
 /* Remove what an unfinished run left under names of ours. */
 int rsi_work_sweep(rsi_storage *storage);
-/* The names of the files under uploads/ that jobs stand for; the values mean nothing. Also on failure
- * the map is to be freed. */
+/* The names of the files under uploads/ that jobs stand for; the values mean nothing. Also on
+ * failure the map is to be freed. */
 int rsi_work_spared(rsi_map *spared, rsi_storage *storage);
 
 /* The incarnation in an entity's record; NOT_FOUND. out: 33 bytes. Like the next one it looks at

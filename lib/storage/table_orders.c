@@ -1,6 +1,6 @@
 /*
- * Tables that are read again: each record keeps the place in the order that it had, so that walks which
- * have begun, and lists of places that an index gave, go on.
+ * Tables that are read again: each record keeps the place in the order that it had, so that walks
+ * which have begun, and lists of places that an index gave, go on.
  *
  *   old     10  11  12  13  14              some have gone since, some have come
  *   fresh    0       1   2       3   4

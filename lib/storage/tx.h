@@ -8,8 +8,8 @@
  *
  *   ops  [put A][row A 3][drop B][row A 4]      overlays  A: value, rows 3 4     B: dropped
  *
- * A long run of chunk rows goes to a file as it comes: one operation names it, and the overlay knows
- * where in it each row lies (segment.h).
+ * A long run of chunk rows goes to a file as it comes: one operation names it, and the overlay
+ * knows where in it each row lies (segment.h).
  */
 #ifndef RSI_STORAGE_TX_H
 #define RSI_STORAGE_TX_H
@@ -22,7 +22,8 @@ typedef enum rsi_op_kind {
     RSI_OP_DROP,
     RSI_OP_ROW,
     RSI_OP_DROP_ROW,
-    RSI_OP_SEGMENT, /* rows of chunks that are in a file already, ascending in order of their puts */
+    RSI_OP_SEGMENT, /* rows of chunks that are in a file already, ascending in order of their
+                       puts */
     RSI_OP_WORK, /* a change of files after the commit; json is its operation, or NULL */
     RSI_OP_VECTORS, /* first is the incarnation */
 } rsi_op_kind;
@@ -130,7 +131,8 @@ bool rsi_group_is_idle(rsi_commit_queue *queue);
 void rsi_group_add(rsi_storage *storage, rsi_commit *commit);
 /* Wait until it is durable and visible, or failed, leading when nobody does. */
 int rsi_group_finish(rsi_storage *storage, rsi_commit *commit);
-/* Wait until nothing is on its way; until nothing is that has this record. Under the writer lock. */
+/* Wait until nothing is on its way; until nothing is that has this record. Under the writer
+ * lock. */
 void rsi_group_drain(rsi_storage *storage);
 void rsi_group_settle(rsi_storage *storage, const char *space, const char *key);
 

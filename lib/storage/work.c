@@ -123,9 +123,9 @@ static int remove_upload(rsi_root *root, const rsi_work *work)
     return status == RAGSTORE_OK ? settle_done(root, directory.text) : status;
 }
 
-/* Move a folder out of the way under a name of ours, then remove it with all below it. When something
- * has that name already the folder has gone before, and what stands in its place came later: from a
- * backup, by hand. */
+/* Move a folder out of the way under a name of ours, then remove it with all below it. When
+ * something has that name already the folder has gone before, and what stands in its place came
+ * later: from a backup, by hand. */
 static int remove_folder(rsi_root *root, const char *path, const char *parent,
                          const char *incarnation)
 {
@@ -304,9 +304,10 @@ static int complete_folders(void *user, const char *entity_id, const char *json,
 /* Is there something left of a piece of another process's work? Most has long been done. */
 static int is_left(bool *left, const rsi_storage *storage, const rsi_work *work)
 {
-    rsi_path path = work->kind == RSI_WORK_GONE   ? rsi_path_entity(work->entity_id)
-                    : work->kind == RSI_WORK_COME ? rsi_path_in_entity(work->entity_id, "entity.json")
-                                                  : rsi_path_upload(work->entity_id, work->first);
+    rsi_path path = work->kind == RSI_WORK_GONE ? rsi_path_entity(work->entity_id)
+                    : work->kind == RSI_WORK_COME
+                        ? rsi_path_in_entity(work->entity_id, "entity.json")
+                        : rsi_path_upload(work->entity_id, work->first);
     bool there;
     int status = look_for(&there, storage->root, path.text);
     *left = there != (work->kind == RSI_WORK_COME);

@@ -1,7 +1,8 @@
 /*
  * A byte for each number of an entity's rows, so that exact search reads a quarter of them.
  *
- *   row ─► scale = largest number / 127 ─► codes = round(row / scale) ─► residual = ‖row - scale × codes‖
+ *   row ─► scale = largest number / 127 ─► codes = round(row / scale) ─► residual = ‖row - scale ×
+ *   codes‖
  *
  *   pieces   [block of 32 rows | block | … ] ─► [ … ] ─► …      byte_scan.h draws a block
  *             and their chunk numbers                            rows behind `covered` are in none

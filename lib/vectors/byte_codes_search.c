@@ -10,8 +10,8 @@
  *
  *   |q · x - s t (c · p)| = |e · s c + q · r| <= ‖e‖ (‖x‖ + ‖r‖) + ‖q‖ ‖r‖
  *
- * and -‖q - x‖² = 2 q · x - ‖q‖² - ‖x‖². What is summed up in floats, here and in the kernel, is off
- * by less than G = (2 dimension + 64) / 2²⁴ of the lengths' product, or of their squares.
+ * and -‖q - x‖² = 2 q · x - ‖q‖² - ‖x‖². What is summed up in floats, here and in the kernel, is
+ * off by less than G = (2 dimension + 64) / 2²⁴ of the lengths' product, or of their squares.
  */
 #include "vectors/byte_codes_internal.h"
 

@@ -7,7 +7,8 @@
  * A row x is held as scale × code, and how far it is from that is its residual. So is the query.
  * The inner product of the codes is exact, and by Cauchy and Schwarz the row's own score is at most
  *
- *   offset + slope × scale × product + per_norm × norm + per_residual × residual + per_square × norm²
+ *   offset + slope × scale × product + per_norm × norm + per_residual × residual + per_square ×
+ *   norm²
  *
  * with factors that byte_codes_search.c computes for a query. Rows are padded to the stride, a
  * multiple of 64, with codes of 0. No product is over 31 bits.

@@ -1,7 +1,7 @@
 /*
- * Scanning bytes with AVX-512 and VNNI: see byte_scan.h. 64 numbers with one instruction, and one row
- * after the other: read in order, a block comes from memory faster than four rows beside each other
- * do, or than anything comes that asks ahead.
+ * Scanning bytes with AVX-512 and VNNI: see byte_scan.h. 64 numbers with one instruction, and one
+ * row after the other: read in order, a block comes from memory faster than four rows beside each
+ * other do, or than anything comes that asks ahead.
  */
 #include "vectors/byte_scan.h"
 
@@ -9,9 +9,11 @@
 
 #include <immintrin.h>
 
-#define WITH_AVX512 __attribute__((target("avx512f,avx512bw,avx512vl,avx512dq,avx512vnni,avx2,fma")))
+#define WITH_AVX512                                                                                \
+    __attribute__((target("avx512f,avx512bw,avx512vl,avx512dq,avx512vnni,avx2,fma")))
 
-WITH_AVX512 static inline __m256i products_of(const uint8_t *row, const int8_t *query, size_t stride)
+WITH_AVX512 static inline __m256i products_of(const uint8_t *row, const int8_t *query,
+                                              size_t stride)
 {
     __m512i sums = _mm512_setzero_si512();
     for (size_t at = 0; at < stride; at += 64)

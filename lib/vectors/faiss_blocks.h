@@ -1,12 +1,12 @@
 /*
- * A file in blocks, each with a digest of its own: who reads it is given only bytes that were checked a
- * moment ago, wherever they lie, and however often others change the file meanwhile.
+ * A file in blocks, each with a digest of its own: who reads it is given only bytes that were
+ * checked a moment ago, wherever they lie, and however often others change the file meanwhile.
  *
  *   index.faiss   │  1 MiB  │  1 MiB  │  rest │
  *   digests           d0        d1        d2      SHA-256 of each; kept beside the file
  *
- * FAISS reads and writes through a stream made of it, and never opens a file itself (RELIABILITY F1,
- * F3). One block is in memory. Not locked: one thread at a time.
+ * FAISS reads and writes through a stream made of it, and never opens a file itself (RELIABILITY
+ * F1, F3). One block is in memory. Not locked: one thread at a time.
  */
 #ifndef RSI_VECTORS_FAISS_BLOCKS_H
 #define RSI_VECTORS_FAISS_BLOCKS_H
@@ -40,7 +40,8 @@ uint64_t rsi_faiss_blocks_count(uint64_t size); /* of a file */
 /* Write a new file from front to back. */
 int rsi_faiss_blocks_begin(rsi_faiss_blocks *blocks, rsi_file *file);
 int rsi_faiss_blocks_write(rsi_faiss_blocks *blocks, const void *data, size_t size);
-/* Write what is left; sha256 is of the whole file, which is not flushed yet. It can be read then. */
+/* Write what is left; sha256 is of the whole file, which is not flushed yet. It can be read
+ * then. */
 int rsi_faiss_blocks_finish(rsi_faiss_blocks *blocks, char sha256[RSI_SHA256_HEX]);
 
 /* Read a file of `size` bytes; the digests are copied. */

@@ -11,11 +11,12 @@
 
 #define RSI_FAISS_FACTORY_MAX 121 /* with NUL */
 
-/* INVALID_ARGUMENT names the string and what is wrong with it. What FAISS makes of it is not asked. */
+/* INVALID_ARGUMENT names the string and what is wrong with it. What FAISS makes of it is not
+ * asked. */
 int rsi_faiss_factory_check(const char *factory);
 
-/* How many rows an index of that kind is made of at the least: FAISS trains on 39 for each centroid,
- * and complains on stderr when it has fewer. */
+/* How many rows an index of that kind is made of at the least: FAISS trains on 39 for each
+ * centroid, and complains on stderr when it has fewer. */
 size_t rsi_faiss_factory_rows(const char *factory);
 
 #endif

@@ -7,14 +7,14 @@
  *
  * Derived from the rows, which never change: a chunk number that is in it stays right. Whether a
  * chunk is alive, or may be found, is asked of the set that a search is given; when that leaves too
- * few of the candidates, more are fetched, and at last the rows are searched exactly. A FAISS with search
- * parameters (1.7.4 and later) is told the set, and gives none but allowed candidates.
+ * few of the candidates, more are fetched, and at last the rows are searched exactly. A FAISS with
+ * search parameters (1.7.4 and later) is told the set, and gives none but allowed candidates.
  *
  * FAISS is called with arguments that were checked, on the threads that OpenMP is set to by the
  * host. Where rsi_faiss_available() says no, everything here answers UNSUPPORTED.
  *
- * Locking: any number of searches beside one rsi_faiss_index_absorb(); a search waits for as long as
- * FAISS takes to add the rows of one call. The rows are the caller's to lock.
+ * Locking: any number of searches beside one rsi_faiss_index_absorb(); a search waits for as long
+ * as FAISS takes to add the rows of one call. The rows are the caller's to lock.
  */
 #ifndef RSI_VECTORS_FAISS_INDEX_H
 #define RSI_VECTORS_FAISS_INDEX_H
@@ -32,8 +32,8 @@ rsi_faiss_index *rsi_faiss_index_hold(rsi_faiss_index *index);
 void rsi_faiss_index_free(rsi_faiss_index *index); /* NULL is fine */
 
 bool rsi_faiss_index_is_trained(const rsi_faiss_index *index);
-/* Before any row: `sample` has count × dimension floats, at least rsi_faiss_factory_rows(). Cannot be
- * interrupted. */
+/* Before any row: `sample` has count × dimension floats, at least rsi_faiss_factory_rows(). Cannot
+ * be interrupted. */
 int rsi_faiss_index_train(rsi_faiss_index *index, const float *sample, size_t count);
 /* Add the next rows of `wanted`, at most `limit`; *done when there are no more. */
 int rsi_faiss_index_absorb(rsi_faiss_index *index, bool *done, rsi_rows *rows,

@@ -1,7 +1,8 @@
 /*
  * One query to an index of FAISS's: which lists it looks into, and which rows it leaves out.
  *
- *   FAISS with search parameters    both are told with the query: it looks for allowed rows only, and
+ *   FAISS with search parameters    both are told with the query: it looks for allowed rows only,
+ *                                   and
  *   (1.7.4 and later)               queries with different settings do not wait for each other
  *   without                         the lists are a setting of the index, changed while nobody
  *                                   searches; what is not allowed is left out of what it finds

@@ -172,7 +172,8 @@ static int write_index(filling *with)
     return below != RAGSTORE_OK ? below : status;
 }
 
-/* What was written is looked at as it will be when it is read: nothing is saved that is of no use. */
+/* What was written is looked at as it will be when it is read: nothing is saved that is of no
+ * use. */
 static int fill(void *user, rsi_file *file)
 {
     filling *with = user;
@@ -254,7 +255,8 @@ static int open_saved(opened *it, rsi_root *root, const char *path, const rsi_fa
     return status;
 }
 
-/* Somebody may have put another pair in place between the two: then this one is gone, not damaged. */
+/* Somebody may have put another pair in place between the two: then this one is gone, not
+ * damaged. */
 static int tell_replaced(int status, const opened *it, rsi_root *root, const char *path,
                          const rsi_faiss_about *about)
 {

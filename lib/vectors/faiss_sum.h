@@ -1,6 +1,6 @@
 /*
- * What lies beside index.faiss: lines of text, the first of which says what they are and the last their
- * checksum; and how both come into place together.
+ * What lies beside index.faiss: lines of text, the first of which says what they are and the last
+ * their checksum; and how both come into place together.
  *
  * The order is: the index in a temporary file, flushed; the .sum replaced; the index renamed into
  * place. So whatever fails first leaves the old pair as it was, and a crash between the last two

@@ -1,6 +1,7 @@
 /*
- * Walking through an index that FAISS wrote, before FAISS is let at it: FAISS believes sizes, numbers of
- * lists, of neighbours and of rows, and reads and writes where they lead it (RELIABILITY F1).
+ * Walking through an index that FAISS wrote, before FAISS is let at it: FAISS believes sizes,
+ * numbers of lists, of neighbours and of rows, and reads and writes where they lead it (RELIABILITY
+ * F1).
  *
  *   IDMap ─┬─ transformations ─┬─ Flat, SQ, PQ                       faiss_walk.c, …_codes.c
  *          │  …_transform.c    ├─ HNSW over Flat, SQ, PQ             …_graph.c

@@ -172,7 +172,8 @@ int rsi_faiss_check(rsi_faiss_state *state, rsi_root *root, const char *path, rs
         status = compare(&same, root, path, &sum, rows, allowed, stamp);
         if (status != RAGSTORE_OK || !same)
             *state = RSI_FAISS_DAMAGED;
-        if (rsi_faiss_sum_means_damage(status)) /* of the file; or of the rows, as writing it will say */
+        if (rsi_faiss_sum_means_damage(status)) /* of the file; or of the rows, as writing it will
+                                                   say */
             status = RAGSTORE_OK;
     }
     rsi_bytes_free(&sum);

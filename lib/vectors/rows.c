@@ -1,8 +1,8 @@
 /*
  * Rows: opening and closing, the directory from chunk number to row, and the check of a block at
  * its first use. Layout and state are drawn in rows_block.h and rows_internal.h; rows_walk.c finds
- * the blocks, rows_append.c writes them, rows_search.c ranks them, rows_compact.c leaves the dead out,
- * rows_restore.c brings back what did not reach the disk. Locking: vectors.h.
+ * the blocks, rows_append.c writes them, rows_search.c ranks them, rows_compact.c leaves the dead
+ * out, rows_restore.c brings back what did not reach the disk. Locking: vectors.h.
  */
 #include "vectors/rows_internal.h"
 

@@ -127,7 +127,8 @@ static bool run_has_dead(rsi_rows *rows, rsi_rows_run *run, const rsi_bitset *al
     if (atomic_load_explicit(&run->state, memory_order_relaxed) == RSI_RUN_LOST)
         return true;
     for (int64_t chunk = run->first_chunk; chunk < run->end_chunk; chunk++)
-        if (!rsi_bitset_has(alive, chunk) && !is_zero(rsi_rows_at(rows, run, chunk), rows->dimension))
+        if (!rsi_bitset_has(alive, chunk) &&
+            !is_zero(rsi_rows_at(rows, run, chunk), rows->dimension))
             return true;
     return false;
 }
@@ -325,7 +326,8 @@ int rsi_rows_rewrite_begin(rsi_rows_rewrite **out, rsi_rows *rows, size_t segmen
     /* the last one stays, so that its number is not used again */
     rewrite->goes = rewrite->plan.count == 0 && segment + 1 < rows->segment_count;
     if (status == RAGSTORE_OK)
-        status = rewrite->goes ? remove_segment(rows, path.text) : write_segment(rewrite, path.text, alive);
+        status = rewrite->goes ? remove_segment(rows, path.text)
+                               : write_segment(rewrite, path.text, alive);
     if (status == RAGSTORE_OK && !rewrite->goes)
         status = open_segment(rewrite, path.text);
     if (status == RAGSTORE_OK) {

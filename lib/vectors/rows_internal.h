@@ -53,9 +53,10 @@ typedef struct rsi_rows_run {
 } rsi_rows_run;
 
 typedef struct rsi_rows_segment {
-    rsi_file *file; /* while rows are opened or appended; otherwise NULL: thousands of entities may be
-                       open at once, and a view needs no file */
-    const unsigned char *view; /* bytes 0..viewed of the file; NULL when it has no block. Held: owned */
+    rsi_file *file; /* while rows are opened or appended; otherwise NULL: thousands of entities may
+                       be open at once, and a view needs no file */
+    const unsigned char *view; /* bytes 0..viewed of the file; NULL when it has no block. Held:
+                                  owned */
     size_t viewed;
     uint64_t inode;  /* of the file that is viewed */
     uint64_t end;    /* behind the last block, or the header */

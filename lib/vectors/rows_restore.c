@@ -5,9 +5,9 @@
  *   after it           [H|A: 0…9 |░░░░░░░░|C: 11   ]
  *   restored           [H|A: 0…9 |B: 10   |C: 11   ]     each where it was
  *
- * A place may have been given to something else: when the segment was written again without its dead
- * rows, or by hand. So a block is only put where no good block stands, and where the chunk numbers
- * ascend with it. Locking: the caller's exclusive lock.
+ * A place may have been given to something else: when the segment was written again without its
+ * dead rows, or by hand. So a block is only put where no good block stands, and where the chunk
+ * numbers ascend with it. Locking: the caller's exclusive lock.
  */
 #include "vectors/rows_internal.h"
 

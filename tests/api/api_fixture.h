@@ -41,7 +41,8 @@ static inline void expect_ok(int status, const char *call, const char *file, int
 }
 
 /* The call failed with this code, and the thread's error says the same. */
-static inline void expect_failure(int status, int code, const char *call, const char *file, int line)
+static inline void expect_failure(int status, int code, const char *call, const char *file,
+                                  int line)
 {
     if (status == code && ragstore_error_code() == code && ragstore_error_message()[0] != '\0')
         return;
@@ -157,7 +158,8 @@ static inline size_t count_hits(ragstore_entity *entity, const char *query)
 static inline json_t *take_json(ragstore_buffer *buffer)
 {
     json_error_t error;
-    json_t *value = json_loadb(ragstore_buffer_data(buffer), ragstore_buffer_size(buffer), 0, &error);
+    json_t *value =
+        json_loadb(ragstore_buffer_data(buffer), ragstore_buffer_size(buffer), 0, &error);
     if (value == NULL)
         fail_msg("%s in: %s", error.text, ragstore_buffer_data(buffer));
     ragstore_buffer_free(buffer);
@@ -240,8 +242,8 @@ static inline char *long_text(size_t size)
 
 /* ---- other processes ---- */
 
-/* For the begin of a test: one that is skipped further on leaves its handles behind, which is told of
- * as a leak. */
+/* For the begin of a test: one that is skipped further on leaves its handles behind, which is told
+ * of as a leak. */
 static inline void skip_without_children(void)
 {
 #ifdef __SANITIZE_ADDRESS__

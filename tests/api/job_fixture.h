@@ -1,7 +1,7 @@
 /*
- * What the tests of jobs share: submitting and looking at them, a gate at which a callback stops until
- * it is let go, a model of the application's that counts, stops, fails or dies, and children that are
- * killed.
+ * What the tests of jobs share: submitting and looking at them, a gate at which a callback stops
+ * until it is let go, a model of the application's that counts, stops, fails or dies, and children
+ * that are killed.
  */
 #ifndef TESTS_API_JOB_FIXTURE_H
 #define TESTS_API_JOB_FIXTURE_H

@@ -77,7 +77,8 @@ static void answer__cites_its_sources_and_is_stored(void **state)
     json_decref(message);
     strike_stage(&on); /* the answer outlives all handles */
     assert_non_null(strstr(ragstore_answer_text(answer), "magma"));
-    assert_string_equal(ragstore_result_doc_name(ragstore_answer_sources(answer), 0), "granite.txt");
+    assert_string_equal(ragstore_result_doc_name(ragstore_answer_sources(answer), 0),
+                        "granite.txt");
     ragstore_answer_free(answer);
 }
 
@@ -107,7 +108,8 @@ static void answer__keeps_to_the_documents_asked(void **state)
     ragstore_session_ask_options options = RAGSTORE_SESSION_ASK_OPTIONS_INIT;
     set_stage(&on, state, NULL);
     add_rocks(&on);
-    ragstore_document *only = add_document(on.entity, "only.txt", "Granite is a word of six letters.");
+    ragstore_document *only =
+        add_document(on.entity, "only.txt", "Granite is a word of six letters.");
     const char *id = ragstore_document_id(only);
     options.doc_ids = &id;
     options.doc_ids_count = 1;
@@ -139,7 +141,8 @@ static void answer__of_one_entity_never_quotes_another(void **state)
     ragstore_entity *other = make_entity(on.store, "other");
     add_text(other, "secret.txt", "The password of the vault is granite.");
     add_text(on.entity, "a.txt", "Nothing of interest stands here.");
-    assert_ok(ragstore_session_ask(&answer, on.session, "What is the password of the vault?", NULL));
+    assert_ok(
+        ragstore_session_ask(&answer, on.session, "What is the password of the vault?", NULL));
     assert_null(strstr(ragstore_answer_text(answer), "granite"));
     ragstore_answer_free(answer);
     ragstore_entity_free(other);
@@ -339,7 +342,8 @@ static void answer__finds_by_meaning_with_a_model(void **state)
     ragstore_answer *answer;
     set_stage(&on, state, the_model());
     add_rocks(&on);
-    assert_ok(ragstore_session_ask(&answer, on.session, "Which rock forms from cooling magma?", NULL));
+    assert_ok(
+        ragstore_session_ask(&answer, on.session, "Which rock forms from cooling magma?", NULL));
     assert_non_null(strstr(ragstore_answer_text(answer), "Granite forms"));
     float similarity = ragstore_result_vector_score(ragstore_answer_sources(answer), 0);
     assert_true(similarity > 0.3f && similarity <= 1.001f);

@@ -1,5 +1,5 @@
-/* Answers from texts of every kind: scripts, no words at all, bytes of no text, and ten million bytes
- * on one line. */
+/* Answers from texts of every kind: scripts, no words at all, bytes of no text, and ten million
+ * bytes on one line. */
 #include "api_fixture.h"
 
 #define MIB ((size_t)1 << 20)

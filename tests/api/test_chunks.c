@@ -84,7 +84,8 @@ static void chunks_add__has_no_file(void **state)
     ragstore_document *document;
     ragstore_store *store = open_store(state);
     ragstore_entity *entity = make_entity(store, "acme");
-    assert_ok(ragstore_document_add_chunks(&document, entity, "[{\"text\":\"granite\"}]", NULL, 0, NULL));
+    assert_ok(
+        ragstore_document_add_chunks(&document, entity, "[{\"text\":\"granite\"}]", NULL, 0, NULL));
     assert_fails(RAGSTORE_E_NOT_FOUND, ragstore_document_content(&buffer, document));
     assert_fails(RAGSTORE_E_NOT_FOUND, ragstore_document_text(&buffer, document));
     assert_ok(ragstore_document_delete(entity, ragstore_document_id(document)));
@@ -103,7 +104,8 @@ static void chunks_add__twice_adds_once_and_a_key_replaces(void **state)
     assert_ok(add_json(entity, "[{\"text\":\"granite\"}]"));
     expect_documents(entity, 1, 1);
     options.key = "k";
-    assert_ok(ragstore_document_add_chunks(NULL, entity, "[{\"text\":\"marble\"}]", NULL, 0, &options));
+    assert_ok(
+        ragstore_document_add_chunks(NULL, entity, "[{\"text\":\"marble\"}]", NULL, 0, &options));
     assert_ok(ragstore_document_add_chunks(
         NULL, entity, "[{\"text\":\"basalt\"},{\"text\":\"slate\"}]", NULL, 0, &options));
     expect_documents(entity, 2, 3);
@@ -154,7 +156,8 @@ static void chunks_add__refuses_bad_json_and_adds_nothing(void **state)
         ragstore_document *document = (ragstore_document *)(uintptr_t)1;
         int status = ragstore_document_add_chunks(&document, entity, cases[i], NULL, 0, NULL);
         if (status != RAGSTORE_E_INVALID_DATA)
-            fail_msg("%s: %s: %s", cases[i], ragstore_status_name(status), ragstore_error_message());
+            fail_msg("%s: %s: %s", cases[i], ragstore_status_name(status),
+                     ragstore_error_message());
         assert_null(document);
     }
     expect_documents(entity, 0, 0);
@@ -197,8 +200,8 @@ static void vectors__of_the_caller_need_no_model(void **state)
     static const float near_second[] = {0, 0.1f, 5};
     ragstore_store *store = open_store(state);
     ragstore_entity *entity = make_entity(store, "acme");
-    assert_ok(ragstore_document_add_chunks(NULL, entity, "[{\"text\":\"first\"},{\"text\":\"second\"}]",
-                                           vectors, 3, NULL));
+    assert_ok(ragstore_document_add_chunks(
+        NULL, entity, "[{\"text\":\"first\"},{\"text\":\"second\"}]", vectors, 3, NULL));
     assert_ok(add_json(entity, "[{\"text\": \"third\", \"vector\": [-1, 0, 0]}]"));
     for (int round = 0; round < 2; round++) {
         ragstore_result *result = search_near(entity, near_second, 3);
@@ -228,8 +231,8 @@ static void vectors__of_another_dimension_fail_the_whole_call(void **state)
     ragstore_entity_search_options options = RAGSTORE_ENTITY_SEARCH_OPTIONS_INIT;
     ragstore_store *store = open_store(state);
     ragstore_entity *entity = make_entity(store, "acme");
-    assert_ok(ragstore_document_add_chunks(NULL, entity, "[{\"text\":\"a\"},{\"text\":\"b\"}]", three,
-                                           3, NULL));
+    assert_ok(ragstore_document_add_chunks(NULL, entity, "[{\"text\":\"a\"},{\"text\":\"b\"}]",
+                                           three, 3, NULL));
     assert_fails(RAGSTORE_E_INVALID_DATA,
                  ragstore_document_add_chunks(NULL, entity, "[{\"text\":\"c\"}]", three, 2, NULL));
     assert_fails(RAGSTORE_E_INVALID_DATA, add_json(entity, "[{\"text\":\"c\", \"vector\":[1,0,0]},"
@@ -239,7 +242,8 @@ static void vectors__of_another_dimension_fail_the_whole_call(void **state)
     expect_documents(entity, 1, 2);
     options.vector = three;
     options.dimension = 2;
-    assert_fails(RAGSTORE_E_INVALID_ARGUMENT, ragstore_entity_search(&result, entity, "a", &options));
+    assert_fails(RAGSTORE_E_INVALID_ARGUMENT,
+                 ragstore_entity_search(&result, entity, "a", &options));
     assert_null(result);
     ragstore_entity_free(entity);
     assert_ok(ragstore_store_close(store));
@@ -251,8 +255,9 @@ static void vectors__that_are_no_directions_are_refused(void **state)
     ragstore_store *store = open_store(state);
     ragstore_entity *entity = make_entity(store, "acme");
     for (size_t i = 0; i < COUNT(bad); i++)
-        assert_fails(RAGSTORE_E_INVALID_DATA, ragstore_document_add_chunks(
-                                                  NULL, entity, "[{\"text\":\"a\"}]", bad[i], 2, NULL));
+        assert_fails(
+            RAGSTORE_E_INVALID_DATA,
+            ragstore_document_add_chunks(NULL, entity, "[{\"text\":\"a\"}]", bad[i], 2, NULL));
     expect_documents(entity, 0, 0);
     ragstore_entity_free(entity);
     assert_ok(ragstore_store_close(store));
@@ -298,10 +303,12 @@ static void vectors__are_not_read_when_the_call_cannot_succeed(void **state)
     ragstore_store *store = open_store(state);
     ragstore_entity *entity = make_entity(store, "acme");
     /* there is one row of two numbers: more would be read out of bounds */
-    assert_fails(RAGSTORE_E_TOO_LARGE, ragstore_document_add_chunks(NULL, entity, "[{\"text\":\"a\"}]",
-                                                                    vector, SIZE_MAX / 8, NULL));
-    assert_fails(RAGSTORE_E_INVALID_DATA, ragstore_document_add_chunks(
-                                              NULL, entity, "{\"a\": 1, \"b\": 2}", vector, 2, NULL));
+    assert_fails(RAGSTORE_E_TOO_LARGE,
+                 ragstore_document_add_chunks(NULL, entity, "[{\"text\":\"a\"}]", vector,
+                                              SIZE_MAX / 8, NULL));
+    assert_fails(
+        RAGSTORE_E_INVALID_DATA,
+        ragstore_document_add_chunks(NULL, entity, "{\"a\": 1, \"b\": 2}", vector, 2, NULL));
     assert_fails(RAGSTORE_E_INVALID_DATA,
                  ragstore_document_add_chunks(NULL, entity, "not json", vector, 2, NULL));
     expect_documents(entity, 0, 0);

@@ -5,7 +5,8 @@
 
 static void collection_open__refuses_malformed_and_reserved_names(void **state)
 {
-    static const char *const names[] = {"", "a/b", "..", "a.b", "a b", "é", "_indexes", "_", "chunks"};
+    static const char *const names[] = {"",  "a/b",      "..", "a.b",   "a b",
+                                        "é", "_indexes", "_",  "chunks"};
     ragstore_store *store = open_store(state);
     ragstore_collection *collection = (void *)1;
     for (size_t i = 0; i < COUNT(names); i++) {
@@ -35,7 +36,8 @@ static void collection_open__leaves_no_trace_of_an_empty_one(void **state)
     assert_ok(ragstore_collection_list(&buffer, store));
     assert_json(take_json(buffer), "[]");
     assert_ok(ragstore_store_close(store));
-    assert_int_not_equal(stat(temporary_join(path, state, "store/api_storage/collections"), &info), 0);
+    assert_int_not_equal(stat(temporary_join(path, state, "store/api_storage/collections"), &info),
+                         0);
 }
 
 static void collection_list__tells_names_that_differ_in_case(void **state)
@@ -76,7 +78,8 @@ static void collection__refuses_null_and_foreign_handles(void **state)
     assert_fails(RAGSTORE_E_INVALID_ARGUMENT, ragstore_collection_count(NULL, collection, NULL));
     assert_fails(RAGSTORE_E_INVALID_ARGUMENT, ragstore_collection_find(&cursor, NULL, NULL, NULL));
     assert_null(cursor);
-    assert_fails(RAGSTORE_E_INVALID_ARGUMENT, ragstore_collection_find(NULL, collection, NULL, NULL));
+    assert_fails(RAGSTORE_E_INVALID_ARGUMENT,
+                 ragstore_collection_find(NULL, collection, NULL, NULL));
     assert_fails(RAGSTORE_E_INVALID_ARGUMENT, ragstore_cursor_next(&text, NULL, NULL));
     assert_null(text);
     assert_fails(RAGSTORE_E_INVALID_ARGUMENT,
@@ -119,7 +122,8 @@ static void collection_insert__makes_ids_and_tells_them(void **state)
     ragstore_buffer *buffer;
     ragstore_store *store = open_store(state);
     ragstore_collection *collection = open_collection(store, "books");
-    assert_ok(ragstore_collection_insert(&buffer, collection, "[{\"a\":1},{\"b\":2,\"_id\":\"x\"}]"));
+    assert_ok(
+        ragstore_collection_insert(&buffer, collection, "[{\"a\":1},{\"b\":2,\"_id\":\"x\"}]"));
     json_t *answer = take_json(buffer);
     assert_number(answer, "inserted_count", 2);
     json_t *ids = json_object_get(answer, "inserted_ids");
@@ -141,8 +145,8 @@ static void collection_insert__stores_all_or_none(void **state)
     ragstore_store *store = open_store(state);
     ragstore_collection *collection = open_collection(store, "books");
     insert(collection, "{\"_id\":\"a\"}");
-    assert_fails(RAGSTORE_E_EXISTS,
-                 ragstore_collection_insert(&buffer, collection, "[{\"_id\":\"b\"},{\"_id\":\"a\"}]"));
+    assert_fails(RAGSTORE_E_EXISTS, ragstore_collection_insert(
+                                        &buffer, collection, "[{\"_id\":\"b\"},{\"_id\":\"a\"}]"));
     assert_message_has("document 1");
     assert_null(buffer);
     assert_fails(RAGSTORE_E_EXISTS,
@@ -156,14 +160,24 @@ static void collection_insert__stores_all_or_none(void **state)
 
 static void collection_insert__refuses_what_cannot_be_stored(void **state)
 {
-    static const char *const texts[] = {
-        "",           "{",           "7",         "{\"a\":1}x",        "{\"_id\":7}",
-        "{\"_id\":\"\"}", "{\"_id\":null}", "{\"$a\":1}", "{\"a\":1,\"a\":2}", "{\"a\":\"\\u0000\"}",
-        "{\"a\":1e999}",  "[[{}]]",      "{\"a\":\"\xff\"}"};
+    static const char *const texts[] = {"",
+                                        "{",
+                                        "7",
+                                        "{\"a\":1}x",
+                                        "{\"_id\":7}",
+                                        "{\"_id\":\"\"}",
+                                        "{\"_id\":null}",
+                                        "{\"$a\":1}",
+                                        "{\"a\":1,\"a\":2}",
+                                        "{\"a\":\"\\u0000\"}",
+                                        "{\"a\":1e999}",
+                                        "[[{}]]",
+                                        "{\"a\":\"\xff\"}"};
     ragstore_store *store = open_store(state);
     ragstore_collection *collection = open_collection(store, "books");
     for (size_t i = 0; i < COUNT(texts); i++)
-        assert_fails(RAGSTORE_E_INVALID_DATA, ragstore_collection_insert(NULL, collection, texts[i]));
+        assert_fails(RAGSTORE_E_INVALID_DATA,
+                     ragstore_collection_insert(NULL, collection, texts[i]));
     char *long_id = long_text(1100);
     char *document = malloc(1200);
     snprintf(document, 1200, "{\"_id\":\"%s\"}", long_id);
@@ -198,11 +212,12 @@ static void collection_insert__refuses_what_is_too_large_or_too_deep(void **stat
     snprintf(whole, sizeof whole, "%s[]%s}", deep, close);
     assert_fails(RAGSTORE_E_INVALID_DATA, ragstore_collection_insert(NULL, collection, whole));
     assert_fails(RAGSTORE_E_INVALID_DATA,
-                 ragstore_collection_update_one(NULL, collection, NULL,
-                                                "{\"$set\":{\"b.c.d\":1,\"a.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0."
-                                                "0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0."
-                                                "0.0.0.0.0.0.0.0.0.0.0.0.0.0\":[1]}}",
-                                                NULL));
+                 ragstore_collection_update_one(
+                     NULL, collection, NULL,
+                     "{\"$set\":{\"b.c.d\":1,\"a.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0."
+                     "0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0."
+                     "0.0.0.0.0.0.0.0.0.0.0.0.0.0\":[1]}}",
+                     NULL));
     ragstore_collection_free(collection);
     store = reopen_store(store, state);
     assert_ok(ragstore_store_close(store));
@@ -404,8 +419,9 @@ static void collection__shows_entities_and_sessions_without_changing_them(void *
         assert_int_equal(count(collection, "{\"entity_id\":\"acme\"}"), 1);
         assert_int_equal(count(collection, "{\"entity_id\":\"other\"}"), 0);
         assert_fails(RAGSTORE_E_READ_ONLY, ragstore_collection_insert(NULL, collection, "{}"));
-        assert_fails(RAGSTORE_E_READ_ONLY,
-                     ragstore_collection_update_many(NULL, collection, NULL, "{\"$set\":{\"a\":1}}", NULL));
+        assert_fails(
+            RAGSTORE_E_READ_ONLY,
+            ragstore_collection_update_many(NULL, collection, NULL, "{\"$set\":{\"a\":1}}", NULL));
         assert_fails(RAGSTORE_E_READ_ONLY,
                      ragstore_collection_replace_one(NULL, collection, NULL, "{}", NULL));
         assert_fails(RAGSTORE_E_READ_ONLY, ragstore_collection_delete_many(NULL, collection, NULL));

@@ -27,8 +27,9 @@ static void collection_aggregate__passes_the_stages(void **state)
     ragstore_store *store = open_store(state);
     ragstore_collection *collection = open_collection(store, "sales");
     insert(collection, sales);
-    assert_json(aggregate(collection, "[{\"$match\":{\"n\":{\"$gt\":1}}},{\"$group\":{\"_id\":\"$item\","
-                                      "\"sum\":{\"$sum\":\"$n\"}}}]"),
+    assert_json(aggregate(collection,
+                          "[{\"$match\":{\"n\":{\"$gt\":1}}},{\"$group\":{\"_id\":\"$item\","
+                          "\"sum\":{\"$sum\":\"$n\"}}}]"),
                 "[{\"_id\":\"pen\",\"sum\":7}]");
     assert_json(aggregate(collection, "[{\"$sort\":{\"n\":-1}},{\"$skip\":1},{\"$limit\":1},"
                                       "{\"$project\":{\"n\":1}}]"),
@@ -71,7 +72,8 @@ static void collection_aggregate__names_what_is_wrong(void **state)
     assert_fails(RAGSTORE_E_INVALID_DATA, ragstore_collection_aggregate(&cursor, collection, "["));
     assert_fails(RAGSTORE_E_INVALID_ARGUMENT,
                  ragstore_collection_aggregate(&cursor, collection, NULL));
-    assert_fails(RAGSTORE_E_INVALID_ARGUMENT, ragstore_collection_aggregate(NULL, collection, "[]"));
+    assert_fails(RAGSTORE_E_INVALID_ARGUMENT,
+                 ragstore_collection_aggregate(NULL, collection, "[]"));
     ragstore_collection_free(collection);
     assert_ok(ragstore_store_close(store));
 }

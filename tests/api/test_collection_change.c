@@ -49,7 +49,8 @@ static void collection_update_many__changes_all_or_none(void **state)
     ragstore_buffer *buffer;
     ragstore_store *store = open_store(state);
     ragstore_collection *collection = open_collection(store, "things");
-    insert(collection, "[{\"_id\":\"a\",\"n\":1},{\"_id\":\"b\",\"n\":2},{\"_id\":\"c\",\"n\":\"x\"}]");
+    insert(collection,
+           "[{\"_id\":\"a\",\"n\":1},{\"_id\":\"b\",\"n\":2},{\"_id\":\"c\",\"n\":\"x\"}]");
     assert_counts(take_answer(ragstore_collection_update_many(&buffer, collection, NULL,
                                                               "{\"$max\":{\"n\":2}}", NULL),
                               &buffer),
@@ -85,24 +86,27 @@ static void collection_upsert__inserts_what_the_filter_and_the_update_say(void *
 {
     ragstore_store *store = open_store(state);
     ragstore_collection *collection = open_collection(store, "things");
-    json_t *answer = update(collection, "{\"_id\":\"k\",\"a.b\":7,\"n\":{\"$gt\":3}}",
-                            "{\"$inc\":{\"c\":1},\"$setOnInsert\":{\"new\":true}}", RAGSTORE_UPDATE_UPSERT);
+    json_t *answer =
+        update(collection, "{\"_id\":\"k\",\"a.b\":7,\"n\":{\"$gt\":3}}",
+               "{\"$inc\":{\"c\":1},\"$setOnInsert\":{\"new\":true}}", RAGSTORE_UPDATE_UPSERT);
     assert_text(answer, "upserted_id", "k");
     assert_counts(answer, 0, 0);
     assert_finds(collection, NULL, "[{\"_id\":\"k\",\"a\":{\"b\":7},\"c\":1,\"new\":true}]");
-    assert_fails(RAGSTORE_E_EXISTS,
-                 ragstore_collection_update_one(
-                     NULL, collection, "{\"_id\":\"k\",\"c\":9}", "{\"$set\":{\"c\":1}}",
-                     &(ragstore_collection_update_options){sizeof(ragstore_collection_update_options),
-                                                           RAGSTORE_UPDATE_UPSERT, 0, NULL}));
+    assert_fails(
+        RAGSTORE_E_EXISTS,
+        ragstore_collection_update_one(
+            NULL, collection, "{\"_id\":\"k\",\"c\":9}", "{\"$set\":{\"c\":1}}",
+            &(ragstore_collection_update_options){sizeof(ragstore_collection_update_options),
+                                                  RAGSTORE_UPDATE_UPSERT, 0, NULL}));
     answer = update(collection, "{\"x\":1}", "{\"$set\":{\"y\":2}}", RAGSTORE_UPDATE_UPSERT);
     assert_int_equal(strlen(json_string_value(json_object_get(answer, "upserted_id"))), 24);
     json_decref(answer);
-    assert_fails(RAGSTORE_E_INVALID_DATA,
-                 ragstore_collection_update_one(
-                     NULL, collection, "{\"_id\":7}", "{\"$set\":{\"c\":1}}",
-                     &(ragstore_collection_update_options){sizeof(ragstore_collection_update_options),
-                                                           RAGSTORE_UPDATE_UPSERT, 0, NULL}));
+    assert_fails(
+        RAGSTORE_E_INVALID_DATA,
+        ragstore_collection_update_one(
+            NULL, collection, "{\"_id\":7}", "{\"$set\":{\"c\":1}}",
+            &(ragstore_collection_update_options){sizeof(ragstore_collection_update_options),
+                                                  RAGSTORE_UPDATE_UPSERT, 0, NULL}));
     assert_int_equal(count(collection, NULL), 2);
     ragstore_collection_free(collection);
     assert_ok(ragstore_store_close(store));
@@ -120,14 +124,17 @@ static void collection_replace_one__keeps_the_id(void **state)
                                                               "{\"m\":2}", NULL), &buffer), 1, 1);
     assert_finds(collection, NULL, "[{\"_id\":\"a\",\"m\":2}]");
     assert_counts(take_answer(ragstore_collection_replace_one(&buffer, collection, "{\"m\":2}",
-                                                              "{\"m\":2,\"_id\":\"a\"}", NULL), &buffer), 1, 0);
+                                                              "{\"m\":2,\"_id\":\"a\"}", NULL),
+                              &buffer),
+                  1, 0);
     assert_fails(RAGSTORE_E_QUERY, ragstore_collection_replace_one(NULL, collection, NULL,
                                                                    "{\"_id\":\"b\"}", NULL));
     assert_fails(RAGSTORE_E_QUERY, ragstore_collection_replace_one(NULL, collection, NULL,
                                                                    "{\"$set\":{\"a\":1}}", NULL));
     assert_fails(RAGSTORE_E_INVALID_DATA,
                  ragstore_collection_replace_one(NULL, collection, NULL, "[]", NULL));
-    assert_ok(ragstore_collection_replace_one(NULL, collection, "{\"_id\":\"n\"}", "{\"z\":1}", &upsert));
+    assert_ok(
+        ragstore_collection_replace_one(NULL, collection, "{\"_id\":\"n\"}", "{\"z\":1}", &upsert));
     assert_ok(ragstore_collection_replace_one(NULL, collection, "{\"q\":1}",
                                               "{\"_id\":\"given\"}", &upsert));
     assert_json(ids_of(collection, NULL), "[\"a\",\"n\",\"given\"]");
@@ -141,14 +148,18 @@ static void collection_delete__tells_how_many(void **state)
     ragstore_store *store = open_store(state);
     ragstore_collection *collection = open_collection(store, "things");
     insert(collection, "[{\"n\":1},{\"n\":1},{\"n\":2},{\"n\":3}]");
-    assert_json(take_answer(ragstore_collection_delete_one(&buffer, collection, "{\"n\":1}"), &buffer),
-                "{\"deleted_count\":1}");
-    assert_json(take_answer(ragstore_collection_delete_one(&buffer, collection, "{\"n\":9}"), &buffer),
-                "{\"deleted_count\":0}");
-    assert_json(take_answer(ragstore_collection_delete_many(&buffer, collection, "{\"n\":{\"$lt\":3}}"),
-                            &buffer),
-                "{\"deleted_count\":2}");
-    assert_fails(RAGSTORE_E_QUERY, ragstore_collection_delete_many(&buffer, collection, "{\"$x\":1}"));
+    assert_json(
+        take_answer(ragstore_collection_delete_one(&buffer, collection, "{\"n\":1}"), &buffer),
+        "{\"deleted_count\":1}");
+    assert_json(
+        take_answer(ragstore_collection_delete_one(&buffer, collection, "{\"n\":9}"), &buffer),
+        "{\"deleted_count\":0}");
+    assert_json(
+        take_answer(ragstore_collection_delete_many(&buffer, collection, "{\"n\":{\"$lt\":3}}"),
+                    &buffer),
+        "{\"deleted_count\":2}");
+    assert_fails(RAGSTORE_E_QUERY,
+                 ragstore_collection_delete_many(&buffer, collection, "{\"$x\":1}"));
     assert_int_equal(count(collection, NULL), 1);
     ragstore_collection_free(collection);
     assert_ok(ragstore_store_close(store));
@@ -173,26 +184,31 @@ static void collection_update__conflicts_when_the_version_is_another(void **stat
     json_t *answer = take_answer(ragstore_collection_update_one(&buffer, collection, NULL,
                                                                 "{\"$inc\":{\"n\":1}}", &options),
                                  &buffer);
-    assert_fails(RAGSTORE_E_CONFLICT, ragstore_collection_update_one(NULL, collection, NULL,
-                                                                     "{\"$inc\":{\"n\":1}}", &options));
+    assert_fails(
+        RAGSTORE_E_CONFLICT,
+        ragstore_collection_update_one(NULL, collection, NULL, "{\"$inc\":{\"n\":1}}", &options));
     assert_fails(RAGSTORE_E_CONFLICT,
                  ragstore_collection_replace_one(NULL, collection, NULL, "{}", &options));
     options.version = json_string_value(json_object_get(answer, "version"));
     assert_ok(ragstore_collection_replace_one(NULL, collection, NULL, "{\"n\":9}", &options));
     assert_finds(collection, NULL, "[{\"_id\":\"a\",\"n\":9}]");
-    assert_fails(RAGSTORE_E_INVALID_ARGUMENT,
-                 ragstore_collection_update_many(NULL, collection, NULL, "{\"$inc\":{\"n\":1}}", &options));
+    assert_fails(
+        RAGSTORE_E_INVALID_ARGUMENT,
+        ragstore_collection_update_many(NULL, collection, NULL, "{\"$inc\":{\"n\":1}}", &options));
     options.flags = RAGSTORE_UPDATE_UPSERT;
-    assert_fails(RAGSTORE_E_INVALID_ARGUMENT,
-                 ragstore_collection_update_one(NULL, collection, NULL, "{\"$inc\":{\"n\":1}}", &options));
+    assert_fails(
+        RAGSTORE_E_INVALID_ARGUMENT,
+        ragstore_collection_update_one(NULL, collection, NULL, "{\"$inc\":{\"n\":1}}", &options));
     options.version = NULL;
     options.flags = 2;
-    assert_fails(RAGSTORE_E_INVALID_ARGUMENT,
-                 ragstore_collection_update_one(NULL, collection, NULL, "{\"$inc\":{\"n\":1}}", &options));
+    assert_fails(
+        RAGSTORE_E_INVALID_ARGUMENT,
+        ragstore_collection_update_one(NULL, collection, NULL, "{\"$inc\":{\"n\":1}}", &options));
     options.flags = 0;
     options.reserved = 1;
-    assert_fails(RAGSTORE_E_UNSUPPORTED,
-                 ragstore_collection_update_one(NULL, collection, NULL, "{\"$inc\":{\"n\":1}}", &options));
+    assert_fails(
+        RAGSTORE_E_UNSUPPORTED,
+        ragstore_collection_update_one(NULL, collection, NULL, "{\"$inc\":{\"n\":1}}", &options));
     json_decref(answer);
     ragstore_buffer_free(version);
     ragstore_collection_free(collection);
@@ -231,7 +247,8 @@ static void *count_up_by_version(void *user)
                  1 + (int)json_integer_value(json_object_get(value, "n")));
         json_decref(value);
         options.version = ragstore_buffer_data(version);
-        int status = ragstore_collection_replace_one(NULL, user, "{\"_id\":\"cas\"}", change, &options);
+        int status =
+            ragstore_collection_replace_one(NULL, user, "{\"_id\":\"cas\"}", change, &options);
         ragstore_buffer_free(document);
         ragstore_buffer_free(version);
         if (status == RAGSTORE_OK)
@@ -264,7 +281,8 @@ static void collection_update__loses_nobodys_change(void **state)
     ragstore_collection_free(collection);
     store = reopen_store(store, state);
     collection = open_collection(store, "things");
-    assert_int_equal(count(collection, "{\"_id\":\"counter\",\"n\":200,\"list\":{\"$size\":200}}"), 1);
+    assert_int_equal(count(collection, "{\"_id\":\"counter\",\"n\":200,\"list\":{\"$size\":200}}"),
+                     1);
     assert_int_equal(count(collection, "{\"_id\":\"cas\",\"n\":200}"), 1);
     ragstore_collection_free(collection);
     assert_ok(ragstore_store_close(store));

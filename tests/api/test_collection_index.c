@@ -176,10 +176,29 @@ static uint32_t pick(uint32_t below)
     return (random_state >> 8) % below;
 }
 
-static const char *const values[] = {
-    "1",   "2",     "2.0",     "3",      "-7",        "2.5",       "\"a\"",     "\"b\"", "\"\"",
-    "null", "true", "false",   "[]",     "[1,2]",     "[2,\"a\"]", "[[1],3]",   "{}",    "{\"b\":1}",
-    "{\"b\":[1,2]}", "[{\"b\":2},{\"b\":\"a\"}]", "9223372036854775807", "1e300", "[null]"};
+static const char *const values[] = {"1",
+                                     "2",
+                                     "2.0",
+                                     "3",
+                                     "-7",
+                                     "2.5",
+                                     "\"a\"",
+                                     "\"b\"",
+                                     "\"\"",
+                                     "null",
+                                     "true",
+                                     "false",
+                                     "[]",
+                                     "[1,2]",
+                                     "[2,\"a\"]",
+                                     "[[1],3]",
+                                     "{}",
+                                     "{\"b\":1}",
+                                     "{\"b\":[1,2]}",
+                                     "[{\"b\":2},{\"b\":\"a\"}]",
+                                     "9223372036854775807",
+                                     "1e300",
+                                     "[null]"};
 
 static void random_document(char *out, size_t room, int id)
 {

@@ -39,7 +39,8 @@ static void collection_file__has_one_document_to_a_line(void **state)
 {
     make_things(state);
     char *text = read_text(state, file);
-    assert_string_equal(text, "{\n\"b\": {\"_id\":\"b\",\"n\":1},\n\"a\": {\"_id\":\"a\",\"t\":\"x\\ny\"}\n}\n");
+    assert_string_equal(
+        text, "{\n\"b\": {\"_id\":\"b\",\"n\":1},\n\"a\": {\"_id\":\"a\",\"t\":\"x\\ny\"}\n}\n");
     free(text);
     text = read_text(state, "store/ragstore.json");
     assert_non_null(strstr(text, "\"collections/things.json\":{\"base_sequence\":1,\"size\":"));
@@ -184,8 +185,8 @@ static void collection__is_a_part_of_a_batch(void **state)
     ragstore_collection *collection = open_collection(store, "things");
     assert_ok(ragstore_batch_begin(&batch, store));
     insert(collection, "{\"_id\":\"a\"}");
-    assert_fails(RAGSTORE_E_EXISTS, ragstore_collection_insert(NULL, collection,
-                                                               "[{\"_id\":\"b\"},{\"_id\":\"a\"}]"));
+    assert_fails(RAGSTORE_E_EXISTS,
+                 ragstore_collection_insert(NULL, collection, "[{\"_id\":\"b\"},{\"_id\":\"a\"}]"));
     ragstore_entity_free(make_entity(store, "acme"));
     assert_ok(ragstore_batch_commit(batch));
     ragstore_collection_free(collection);

@@ -209,8 +209,8 @@ static void expect_from(ragstore_entity *entity, int64_t first, int64_t end)
     ragstore_index_free(index);
 }
 
-/* Another process that has the old file mapped appends to the new one. No commit tells it that there
- * is one. */
+/* Another process that has the old file mapped appends to the new one. No commit tells it that
+ * there is one. */
 static void compact_vectors__other_processes_go_on(void **state)
 {
     enum { BEFORE = 500, DELETED = 400, AFTER = 5 };
@@ -256,7 +256,8 @@ static void *keep_searching(void *user)
     together *with = user;
     ragstore_index *index;
     assert_ok(ragstore_index_open(&index, with->entity));
-    for (int64_t n = 0; !__atomic_load_n(&with->ends, __ATOMIC_RELAXED); n = (n + 1) % (10 * PER_DOCUMENT)) {
+    for (int64_t n = 0; !__atomic_load_n(&with->ends, __ATOMIC_RELAXED);
+         n = (n + 1) % (10 * PER_DOCUMENT)) {
         float vector[DIMENSION];
         int64_t number;
         float score;

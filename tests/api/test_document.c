@@ -58,7 +58,8 @@ static void document_add__keeps_what_the_options_say(void **state)
         assert_number(description, "file_size", 26);
         assert_number(description, "chunks_count", 1);
         assert_int_equal(strlen(json_string_value(json_object_get(description, "sha256"))), 64);
-        assert_int_equal(strlen(json_string_value(json_object_get(description, "uploaded_at"))), 26);
+        assert_int_equal(strlen(json_string_value(json_object_get(description, "uploaded_at"))),
+                         26);
         assert_null(json_object_get(description, "is_duplicate"));
         json_decref(description);
         ragstore_document_free(document);
@@ -105,8 +106,9 @@ static void document_add__refuses_what_has_no_text(void **state)
         ragstore_document *document = (ragstore_document *)(uintptr_t)1;
         ragstore_document_add_options options = RAGSTORE_DOCUMENT_ADD_OPTIONS_INIT;
         options.filename = cases[i].filename;
-        assert_fails(RAGSTORE_E_NOT_EXTRACTABLE,
-                     ragstore_document_add(&document, entity, cases[i].bytes, cases[i].size, &options));
+        assert_fails(
+            RAGSTORE_E_NOT_EXTRACTABLE,
+            ragstore_document_add(&document, entity, cases[i].bytes, cases[i].size, &options));
         assert_null(document);
         assert_message_has(cases[i].filename);
     }

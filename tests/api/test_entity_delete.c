@@ -59,7 +59,8 @@ static void entity_delete__takes_documents_sessions_and_files_along(void **state
     assert_fails(RAGSTORE_E_NOT_FOUND, ragstore_entity_open(&entity, store, "acme"));
     assert_fails(RAGSTORE_E_NOT_FOUND, ragstore_session_open(&session, store, session_id));
     assert_false(temporary_exists(temporary_join(path, state, "store/uploads/acme")));
-    assert_false(temporary_exists(temporary_join(path, state, "store/entity_scoped/entities/acme")));
+    assert_false(
+        temporary_exists(temporary_join(path, state, "store/entity_scoped/entities/acme")));
     assert_true(temporary_exists(temporary_join(path, state, "store/uploads/other/a.txt")));
     assert_ok(ragstore_store_close(store));
 }
@@ -92,8 +93,8 @@ static void expect_gone(ragstore_entity *entity)
     assert_fails(gone, ragstore_entity_update(entity, &update));
     assert_fails(gone, ragstore_entity_search(&result, entity, "granite", NULL));
     assert_fails(gone, ragstore_document_add(&document, entity, "text", 4, NULL));
-    assert_fails(gone,
-                 ragstore_document_add_chunks(&document, entity, "[{\"text\":\"a\"}]", NULL, 0, NULL));
+    assert_fails(
+        gone, ragstore_document_add_chunks(&document, entity, "[{\"text\":\"a\"}]", NULL, 0, NULL));
     assert_fails(gone, ragstore_document_list(&buffer, entity, NULL));
     assert_fails(gone, ragstore_document_open(&document, entity, "doc_x"));
     assert_fails(gone, ragstore_document_delete(entity, "doc_x"));

@@ -134,7 +134,8 @@ static void index_search__refuses_bad_arguments(void **state)
     assert_fails(wrong, ragstore_index_search(&number, &score, on.index, NULL, 1, 2, 1));
     assert_fails(wrong, ragstore_index_search(&number, &score, NULL, good, 1, 2, 1));
     for (size_t i = 0; i < COUNT(not_finite); i++)
-        assert_fails(wrong, ragstore_index_search(&number, &score, on.index, not_finite[i], 1, 2, 1));
+        assert_fails(wrong,
+                     ragstore_index_search(&number, &score, on.index, not_finite[i], 1, 2, 1));
     assert_int_equal(number, 7);
     assert_ok(ragstore_index_search(&number, &score, on.index, good, 1, 2, 1));
     assert_int_equal(number, 0);
@@ -370,8 +371,8 @@ static void index_search__agrees_with_the_models_vectors(void **state)
     assert_ok(ragstore_model_embed(vectors, model, sentences, 2));
     assert_ok(ragstore_index_open(&index, entity));
     for (size_t i = 0; i < 2; i++) {
-        assert_ok(ragstore_index_search(numbers, scores, index, vectors + i * dimension, 1, dimension,
-                                        2));
+        assert_ok(ragstore_index_search(numbers, scores, index, vectors + i * dimension, 1,
+                                        dimension, 2));
         assert_int_equal(numbers[0], i);
         assert_float_equal(scores[0], 1, 1e-4);
         assert_true(scores[1] < 0.5f);

@@ -1,4 +1,5 @@
-/* Exact search by byte codes: they come in the background, follow what changes, keep to the memory. */
+/* Exact search by byte codes: they come in the background, follow what changes, keep to the
+ * memory. */
 #include "index_fixture.h"
 
 #include <pthread.h>

@@ -1,7 +1,9 @@
-/* Jobs of the caller's own chunks and vectors: durable when they are taken, whole or absent afterwards. */
+/* Jobs of the caller's own chunks and vectors: durable when they are taken, whole or absent
+ * afterwards. */
 #include "job_fixture.h"
 
-static const char two[] = "[{\"text\":\"All about granite.\",\"page\":3},{\"text\":\"All about marble.\"}]";
+static const char two[] =
+    "[{\"text\":\"All about granite.\",\"page\":3},{\"text\":\"All about marble.\"}]";
 static const float two_vectors[] = {1, 0, 0, 1};
 
 static ragstore_job *submit_chunks(ragstore_entity *entity, const char *json, const float *vectors,
@@ -144,9 +146,10 @@ static void job_chunks__that_make_no_sense_are_refused_at_once(void **state)
     assert_ok(ragstore_document_add_chunks(NULL, entity, two, two_vectors, 2, NULL));
     for (size_t i = 0; i < COUNT(bad); i++) {
         job = (ragstore_job *)&options;
-        assert_fails(bad[i].code, ragstore_document_submit_chunks(
-                                      &job, entity, bad[i].json,
-                                      bad[i].dimension == 0 ? NULL : vector, bad[i].dimension, NULL));
+        assert_fails(bad[i].code,
+                     ragstore_document_submit_chunks(&job, entity, bad[i].json,
+                                                     bad[i].dimension == 0 ? NULL : vector,
+                                                     bad[i].dimension, NULL));
         assert_null(job);
     }
     options.metadata_json = "[]";
@@ -166,8 +169,8 @@ static void job_chunks_submit__refuses_what_is_not_its_own(void **state)
     ragstore_store *store = open_store(state);
     ragstore_entity *entity = make_entity(store, "acme");
     assert_fails(bad, ragstore_document_submit_chunks(NULL, NULL, two, NULL, 0, NULL));
-    assert_fails(bad,
-                 ragstore_document_submit_chunks(NULL, (ragstore_entity *)store, two, NULL, 0, NULL));
+    assert_fails(
+        bad, ragstore_document_submit_chunks(NULL, (ragstore_entity *)store, two, NULL, 0, NULL));
     assert_fails(bad, ragstore_document_submit_chunks(NULL, entity, NULL, NULL, 0, NULL));
     assert_fails(bad, ragstore_document_submit_chunks(NULL, entity, two, two_vectors, 0, NULL));
     assert_fails(bad, ragstore_document_submit_chunks(NULL, entity, two, NULL, 2, NULL));

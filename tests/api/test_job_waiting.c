@@ -1,4 +1,5 @@
-/* Jobs that are put off: what they wait for is told, they go on when it is there, and end when cancelled. */
+/* Jobs that are put off: what they wait for is told, they go on when it is there, and end when
+ * cancelled. */
 #include "job_fixture.h"
 
 #include <errno.h>

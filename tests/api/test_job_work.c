@@ -197,7 +197,8 @@ static void job__that_kills_its_process_each_time_fails_at_last(void **state)
     assert_ok(ragstore_store_close(store));
 }
 
-/* Opens the store beside its parent, works on jobs until there are none, tells how many documents. */
+/* Opens the store beside its parent, works on jobs until there are none, tells how many
+ * documents. */
 static int work_beside(void *user)
 {
     ragstore_store *store = open_store(user);

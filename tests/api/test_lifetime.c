@@ -22,8 +22,8 @@ static void make_handles(handles *all, void **state)
     memset(all, 0, sizeof *all);
     all->store = open_store(state);
     all->entity = make_entity(all->store, "acme");
-    assert_ok(ragstore_document_add_chunks(&all->document, all->entity,
-                                           "[{\"text\": \"All about granite.\"}]", vector, 2, NULL));
+    assert_ok(ragstore_document_add_chunks(
+        &all->document, all->entity, "[{\"text\": \"All about granite.\"}]", vector, 2, NULL));
     assert_ok(ragstore_upload_begin(&all->upload, all->entity, NULL));
     assert_ok(ragstore_session_create(&all->session, all->entity, NULL));
     assert_ok(ragstore_index_open(&all->index, all->entity));
@@ -103,8 +103,8 @@ static void handles__of_a_closed_store_answer_closed(void **state)
     assert_fails(closed, ragstore_entity_update(all.entity, &update));
     assert_fails(closed, ragstore_entity_search(&result, all.entity, "granite", NULL));
     assert_fails(closed, ragstore_document_add(&document, all.entity, "x", 1, NULL));
-    assert_fails(closed, ragstore_document_add_chunks(&document, all.entity, "[{\"text\":\"x\"}]", NULL,
-                                                      0, NULL));
+    assert_fails(closed, ragstore_document_add_chunks(&document, all.entity, "[{\"text\":\"x\"}]",
+                                                      NULL, 0, NULL));
     assert_fails(closed, ragstore_document_open(&document, all.entity, "doc_x"));
     assert_fails(closed, ragstore_document_list(&buffer, all.entity, NULL));
     assert_fails(closed, ragstore_document_delete(all.entity, "doc_x"));

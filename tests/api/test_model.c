@@ -223,13 +223,15 @@ static void model_calls__refuse_bad_arguments(void **state)
 
 static void model_embed__gives_directions_of_meaning(void **state)
 {
-    static const char *const texts[] = {"The cat sleeps on the sofa.", "A kitten naps on the couch.",
+    static const char *const texts[] = {"The cat sleeps on the sofa.",
+                                        "A kitten naps on the couch.",
                                         "Interest rates were raised again.", ""};
     (void)state;
     const size_t dimension = ragstore_model_dimension(the_model());
     float *vectors = embed(texts, COUNT(texts));
     for (size_t i = 0; i < COUNT(texts); i++)
-        assert_float_equal(dot(vectors + i * dimension, vectors + i * dimension, dimension), 1, 1e-4);
+        assert_float_equal(dot(vectors + i * dimension, vectors + i * dimension, dimension), 1,
+                           1e-4);
     double alike = dot(vectors, vectors + dimension, dimension);
     double unlike = dot(vectors, vectors + 2 * dimension, dimension);
     assert_true(alike > 0.5);
@@ -239,8 +241,8 @@ static void model_embed__gives_directions_of_meaning(void **state)
 
 static void model_embed__does_not_depend_on_the_company(void **state)
 {
-    static const char *const texts[] = {"granite", "A much longer text about the forming of granite.",
-                                        "日本の石", "é"};
+    static const char *const texts[] = {
+        "granite", "A much longer text about the forming of granite.", "日本の石", "é"};
     (void)state;
     const size_t dimension = ragstore_model_dimension(the_model());
     float *together = embed(texts, COUNT(texts));
@@ -279,7 +281,8 @@ static void model__does_not_depend_on_the_locale(void **state)
         ragstore_entity_free(entity);
         assert_ok(ragstore_store_close(store));
         locales_restore();
-        assert_string_equal(ragstore_model_fingerprint(model), ragstore_model_fingerprint(the_model()));
+        assert_string_equal(ragstore_model_fingerprint(model),
+                            ragstore_model_fingerprint(the_model()));
         assert_true(dot(before, after, dimension) > 0.99999);
         ragstore_model_free(model);
         free(after);

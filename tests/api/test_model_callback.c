@@ -248,8 +248,8 @@ static void model_callback__embeds_documents_and_queries_by_their_role(void **st
     assert_int_equal(how.releases, 1);
 }
 
-/* The words of the question that both documents have answer too little of it; one of them is about the
- * same, whatever the metric. */
+/* The words of the question that both documents have answer too little of it; one of them is about
+ * the same, whatever the metric. */
 static void model_callback__embeds_the_question_of_an_answer_and_nothing_else(void **state)
 {
     static const char *const metrics[] = {"cosine", "inner_product", "l2"};
@@ -328,7 +328,8 @@ static void model_callback__that_fails_leaves_search_by_keyword(void **state)
     assert_message_has("no route to host");
     assert_null(result);
     how.fails_with = RAGSTORE_E_INTERRUPTED;
-    assert_fails(RAGSTORE_E_INTERRUPTED, ragstore_entity_search(&result, entity, "limestone", NULL));
+    assert_fails(RAGSTORE_E_INTERRUPTED,
+                 ragstore_entity_search(&result, entity, "limestone", NULL));
     how.fails_with = 0;
     assert_ok(ragstore_entity_search(&result, entity, "limestone", NULL));
     assert_int_equal(ragstore_result_mode(result), RAGSTORE_MODE_HYBRID);

@@ -120,7 +120,8 @@ static int call_document_add(stage *on, const void *options)
 
 static int call_document_add_chunks(stage *on, const void *options)
 {
-    return ragstore_document_add_chunks(NULL, on->entity, "[{\"text\": \"one\"}]", NULL, 0, options);
+    return ragstore_document_add_chunks(NULL, on->entity, "[{\"text\": \"one\"}]", NULL, 0,
+                                        options);
 }
 
 static int call_store_compact(stage *on, const void *options)

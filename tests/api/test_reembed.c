@@ -1,4 +1,5 @@
-/* Reembedding: from no vectors, or those of another model, to those of the store's, in one commit. */
+/* Reembedding: from no vectors, or those of another model, to those of the store's, in one
+ * commit. */
 #include "job_fixture.h"
 
 /* The text of the best hit by vector alone. */
@@ -153,7 +154,8 @@ static void make_many_keyword_only(void **state)
     assert_ok(ragstore_store_close(store));
 }
 
-/* The rows of the job are in a file already, and another entity of the same id has a file of that name. */
+/* The rows of the job are in a file already, and another entity of the same id has a file of that
+ * name. */
 static void reembed__writes_nothing_into_an_entity_that_came_instead(void **state)
 {
     static float vectors[MANY * DIMENSION];
@@ -193,7 +195,8 @@ static void reembed__leaves_nothing_of_an_entity_that_goes(void **state)
     gate_open(&how.gate);
     ragstore_entity_free(entity);
     assert_ok(ragstore_store_close(store));
-    assert_false(temporary_exists(temporary_join(path, state, "store/entity_scoped/entities/acme")));
+    assert_false(
+        temporary_exists(temporary_join(path, state, "store/entity_scoped/entities/acme")));
 }
 
 /* ---- killed ---- */

@@ -127,7 +127,8 @@ static void unasked__vectors_come_to_all_entities_that_lack_them_and_no_others(v
     assert_ok(ragstore_store_close(store));
 }
 
-static void unasked__vectors_that_cannot_be_made_are_tried_once_and_at_the_next_opening(void **state)
+static void
+unasked__vectors_that_cannot_be_made_are_tried_once_and_at_the_next_opening(void **state)
 {
     behaviour how = {.fails = 1};
     make_keyword_only(state);

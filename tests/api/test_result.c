@@ -4,7 +4,8 @@
 /* Two sections, each of several chunks; what matters stands in the last of them. */
 static ragstore_entity *make_guide(ragstore_store *store)
 {
-    static const char filler[] = "This sentence is here because a section has to have some length. ";
+    static const char filler[] =
+        "This sentence is here because a section has to have some length. ";
     char guide[8192] = "# Rocks\n\n## Granite\n\n";
     ragstore_entity *entity = make_entity(store, "acme");
     ragstore_document_add_options options = RAGSTORE_DOCUMENT_ADD_OPTIONS_INIT;
@@ -69,10 +70,11 @@ static void result__has_neighbours_when_asked(void **state)
     ragstore_entity_search_options options = RAGSTORE_ENTITY_SEARCH_OPTIONS_INIT;
     ragstore_store *store = open_store(state);
     ragstore_entity *entity = make_entity(store, "acme");
-    assert_ok(ragstore_document_add_chunks(NULL, entity,
-                                           "[{\"text\":\"zero\"},{\"text\":\"one\"},{\"text\":\"two\"},"
-                                           " {\"text\":\"three\"},{\"text\":\"four\"}]",
-                                           NULL, 0, NULL));
+    assert_ok(
+        ragstore_document_add_chunks(NULL, entity,
+                                     "[{\"text\":\"zero\"},{\"text\":\"one\"},{\"text\":\"two\"},"
+                                     " {\"text\":\"three\"},{\"text\":\"four\"}]",
+                                     NULL, 0, NULL));
     add_text(entity, "other.txt", "never a neighbour");
     static const char *const shown[][2] = {{"three", "zero"}, {"four", "never"}};
     options.neighbors = 1;
@@ -194,8 +196,9 @@ static void result__as_json_says_the_same(void **state)
         assert_float_equal(json_number_value(json_object_get(hit, "score")),
                            ragstore_result_score(result, i), 1e-5);
         assert_null_member(json_object_get(hit, "scores"), "vector");
-        assert_float_equal(json_number_value(json_object_get(json_object_get(hit, "scores"), "keyword")),
-                           ragstore_result_keyword_score(result, i), 1e-5);
+        assert_float_equal(
+            json_number_value(json_object_get(json_object_get(hit, "scores"), "keyword")),
+            ragstore_result_keyword_score(result, i), 1e-5);
     }
     json_decref(list);
     ragstore_result_free(result);

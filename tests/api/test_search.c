@@ -61,8 +61,9 @@ static void search__filters_before_it_ranks(void **state)
     ragstore_store *store = open_store(state);
     ragstore_entity *entity = make_entity(store, "acme");
     add_numbered(entity, 40);
-    ragstore_document *weak = add_document(
-        entity, "weak.txt", "A long text in which many other things are said before granite comes.");
+    ragstore_document *weak =
+        add_document(entity, "weak.txt",
+                     "A long text in which many other things are said before granite comes.");
     const char *id = ragstore_document_id(weak);
     ragstore_entity_search_options options = RAGSTORE_ENTITY_SEARCH_OPTIONS_INIT;
     options.k = 1;
@@ -98,7 +99,8 @@ static void search__leaves_out_what_scores_too_low(void **state)
     ragstore_store *store = open_store(state);
     ragstore_entity *entity = make_entity(store, "acme");
     add_text(entity, "good.txt", "granite quarry");
-    add_text(entity, "fair.txt", "granite, and many words about other things that matter more here");
+    add_text(entity, "fair.txt",
+             "granite, and many words about other things that matter more here");
     ragstore_entity_search_options options = RAGSTORE_ENTITY_SEARCH_OPTIONS_INIT;
     ragstore_result *all = search_with(entity, "granite quarry", &options);
     assert_int_equal(ragstore_result_count(all), 2);
@@ -315,10 +317,11 @@ static void search__when_the_model_is_missing_never_makes_vectors_up(void **stat
     assert_int_equal(ragstore_result_mode(result), RAGSTORE_MODE_KEYWORD);
     assert_int_equal(ragstore_result_count(result), 1);
     ragstore_result_free(result);
-    assert_fails(RAGSTORE_E_EMBEDDER, ragstore_entity_search(&result, entity, "granite", &by_vector));
-    assert_fails(RAGSTORE_E_EMBEDDER, ragstore_document_add(NULL, entity, "marble", 6, NULL));
     assert_fails(RAGSTORE_E_EMBEDDER,
-                 ragstore_document_add_chunks(NULL, entity, "[{\"text\":\"marble\"}]", NULL, 0, NULL));
+                 ragstore_entity_search(&result, entity, "granite", &by_vector));
+    assert_fails(RAGSTORE_E_EMBEDDER, ragstore_document_add(NULL, entity, "marble", 6, NULL));
+    assert_fails(RAGSTORE_E_EMBEDDER, ragstore_document_add_chunks(
+                                          NULL, entity, "[{\"text\":\"marble\"}]", NULL, 0, NULL));
     json_t *description = describe_entity(entity);
     assert_text(description, "search_mode", "keyword");
     assert_true(json_is_string(json_object_get(description, "notice")));
@@ -353,7 +356,8 @@ static void search__of_an_entity_made_without_a_model_stays_by_keyword(void **st
     assert_int_equal(ragstore_result_count(result), 2);
     assert_int_equal(ragstore_result_mode(result), RAGSTORE_MODE_KEYWORD);
     ragstore_result_free(result);
-    assert_fails(RAGSTORE_E_EMBEDDER, ragstore_entity_search(&result, entity, "granite", &by_vector));
+    assert_fails(RAGSTORE_E_EMBEDDER,
+                 ragstore_entity_search(&result, entity, "granite", &by_vector));
     ragstore_entity_free(entity);
     assert_ok(ragstore_store_close(store));
 }

@@ -84,8 +84,8 @@ static void search_words__quoted_are_found_behind_a_thousand_others(void **state
     json_t *chunks = json_array();
     for (int i = 0; i < 2500; i++)
         json_array_append_new(chunks, json_pack("{s:s}", "text", "layer of the boundary"));
-    json_array_append_new(chunks, json_pack("{s:s}", "text",
-                                            "a long text about much else in which the layer comes"));
+    json_array_append_new(
+        chunks, json_pack("{s:s}", "text", "a long text about much else in which the layer comes"));
     char *json = json_dumps(chunks, 0);
     assert_ok(ragstore_document_add_chunks(NULL, acme, json, NULL, 0, NULL));
     ragstore_result *result;
@@ -99,7 +99,8 @@ static void search_words__quoted_are_found_behind_a_thousand_others(void **state
     assert_ok(ragstore_store_close(store));
 }
 
-#define LAMP "The keeper lights the lamp of the tower every evening at dusk and reads until midnight"
+#define LAMP                                                                                       \
+    "The keeper lights the lamp of the tower every evening at dusk and reads until midnight"
 
 static void search_words__that_say_the_same_come_last(void **state)
 {
@@ -110,7 +111,8 @@ static void search_words__that_say_the_same_come_last(void **state)
     add_text(acme, "b", LAMP ".");
     add_text(acme, "c", "THE KEEPER lights the lamp of the tower every evening at dusk, and reads "
                         "until midnight");
-    add_text(acme, "d", "A lamp that the keeper of another house has, with much else to say on it.");
+    add_text(acme, "d",
+             "A lamp that the keeper of another house has, with much else to say on it.");
     options.k = 2;
     assert_string_equal(found_with(acme, "keeper lamp tower", &options), "a d");
     options.k = 4;
@@ -198,11 +200,13 @@ static void search_words__are_reduced_by_the_language_of_the_entity(void **state
         {"portuguese", "As cidades antigas do pa\xC3\xADs.", "cidade antiga", "do"},
         {"dutch", "De boten liggen in de haven.", "boot", "de"},
         {"swedish", "Husen ligger vid stranden.", "huset strand", "vid"},
-        {"russian", "\xD0\x9A\xD0\xBD\xD0\xB8\xD0\xB3\xD0\xB8 \xD0\xBD\xD0\xB0 "
-                    "\xD1\x81\xD1\x82\xD0\xBE\xD0\xBB\xD0\xB5.",
+        {"russian",
+         "\xD0\x9A\xD0\xBD\xD0\xB8\xD0\xB3\xD0\xB8 \xD0\xBD\xD0\xB0 "
+         "\xD1\x81\xD1\x82\xD0\xBE\xD0\xBB\xD0\xB5.",
          "\xD0\xBA\xD0\xBD\xD0\xB8\xD0\xB3\xD0\xB0", "\xD0\xBD\xD0\xB0"},
-        {"auto", "\xE6\x9D\xB1\xE4\xBA\xAC\xE3\x81\xA7\xE4\xBC\x9A\xE3\x81\x84\xE3\x81\xBE\xE3\x81\x97"
-                 "\xE3\x81\x9F",
+        {"auto",
+         "\xE6\x9D\xB1\xE4\xBA\xAC\xE3\x81\xA7\xE4\xBC\x9A\xE3\x81\x84\xE3\x81\xBE\xE3\x81\x97"
+         "\xE3\x81\x9F",
          "\xE6\x9D\xB1\xE4\xBA\xAC", NULL},
         {"none", "Running wild", "running", NULL},
     };
@@ -257,10 +261,11 @@ static void search_words__of_many_scripts_stand_in_one_text(void **state)
 {
     ragstore_store *store = open_store(state);
     ragstore_entity *acme = make_entity(store, "acme");
-    add_text(acme, "mixed",
-             "lamp \xD0\xBC\xD0\xB0\xD1\x8F\xD0\xBA \xD7\x9E\xD7\x92\xD7\x93\xD7\x9C\xD7\x95\xD7\xA8 "
-             "\xD9\x85\xD9\x86\xD8\xA7\xD8\xB1\xD8\xA9 \xE7\x81\xAF\xE5\x8F\xB0 "
-             "\xCF\x86\xCE\xAC\xCF\x81\xCE\xBF\xCF\x82");
+    add_text(
+        acme, "mixed",
+        "lamp \xD0\xBC\xD0\xB0\xD1\x8F\xD0\xBA \xD7\x9E\xD7\x92\xD7\x93\xD7\x9C\xD7\x95\xD7\xA8 "
+        "\xD9\x85\xD9\x86\xD8\xA7\xD8\xB1\xD8\xA9 \xE7\x81\xAF\xE5\x8F\xB0 "
+        "\xCF\x86\xCE\xAC\xCF\x81\xCE\xBF\xCF\x82");
     add_text(acme, "other", "something else");
     static const char *const queries[] = {
         "lamps",
@@ -318,9 +323,9 @@ static void search_words__stand_beside_bytes_of_no_text(void **state)
                     status == RAGSTORE_E_INVALID_DATA);
         assert_int_equal(is_found, status == RAGSTORE_OK);
     }
-    assert_int_equal(ragstore_document_add_chunks(NULL, acme, "[{\"text\": \"lamp \xFF\"}]", NULL, 0,
-                                                  NULL),
-                     RAGSTORE_E_INVALID_DATA);
+    assert_int_equal(
+        ragstore_document_add_chunks(NULL, acme, "[{\"text\": \"lamp \xFF\"}]", NULL, 0, NULL),
+        RAGSTORE_E_INVALID_DATA);
     ragstore_entity_free(acme);
     assert_ok(ragstore_store_close(store));
 }

@@ -323,7 +323,8 @@ static void session_append__keeps_messages_in_order(void **state)
         assert_text(json_array_get(messages, 1), "content", "日本\n\"é\"");
         assert_member(json_array_get(messages, 1), "metadata", "{\"a\": [1]}");
         assert_int_equal(
-            strlen(json_string_value(json_object_get(json_array_get(messages, 1), "timestamp"))), 26);
+            strlen(json_string_value(json_object_get(json_array_get(messages, 1), "timestamp"))),
+            26);
         assert_text(json_array_get(messages, 2), "content", "");
         json_decref(messages);
         json_t *description = describe_session(session);
@@ -388,10 +389,14 @@ static void session_append__refuses_bad_messages(void **state)
                      ragstore_session_append(&number, session, roles[i], "hello", NULL));
         assert_int_equal(number, 0);
     }
-    assert_fails(RAGSTORE_E_INVALID_DATA, ragstore_session_append(NULL, session, "user", "\xff", NULL));
-    assert_fails(RAGSTORE_E_INVALID_DATA, ragstore_session_append(NULL, session, "user", "a", "[]"));
-    assert_fails(RAGSTORE_E_TOO_LARGE, ragstore_session_append(NULL, session, "user", too_long, NULL));
-    assert_fails(RAGSTORE_E_TOO_LARGE, ragstore_session_append(NULL, session, "user", "a", metadata));
+    assert_fails(RAGSTORE_E_INVALID_DATA,
+                 ragstore_session_append(NULL, session, "user", "\xff", NULL));
+    assert_fails(RAGSTORE_E_INVALID_DATA,
+                 ragstore_session_append(NULL, session, "user", "a", "[]"));
+    assert_fails(RAGSTORE_E_TOO_LARGE,
+                 ragstore_session_append(NULL, session, "user", too_long, NULL));
+    assert_fails(RAGSTORE_E_TOO_LARGE,
+                 ragstore_session_append(NULL, session, "user", "a", metadata));
     json_t *description = describe_session(session);
     assert_number(description, "message_count", 0);
     json_decref(description);

@@ -59,7 +59,8 @@ static void store_open__keeps_its_id(void **state)
     json_t *before = describe_store(store);
     store = reopen_store(store, state);
     json_t *after = describe_store(store);
-    assert_true(json_equal(json_object_get(before, "store_id"), json_object_get(after, "store_id")));
+    assert_true(
+        json_equal(json_object_get(before, "store_id"), json_object_get(after, "store_id")));
     json_decref(before);
     json_decref(after);
     assert_ok(ragstore_store_close(store));
@@ -211,7 +212,8 @@ static void store_log__tells_of_a_hand_edit(void **state)
     assert_ok(ragstore_store_close(store));
 
     size_t size;
-    char *text = temporary_read(temporary_join(path, state, "store/api_storage/entities.json"), &size);
+    char *text =
+        temporary_read(temporary_join(path, state, "store/api_storage/entities.json"), &size);
     char *name = strstr(text, "\"entity_name\":\"acme\"");
     assert_non_null(name);
     memcpy(name, "\"entity_name\":\"ACME\"", 20);

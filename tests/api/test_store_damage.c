@@ -160,7 +160,8 @@ static void store_damage__of_vectors_is_told_and_keywords_still_serve(void **sta
     size_t size;
     ragstore_result *result;
     make_small_store(state, the_model());
-    char *rows = temporary_read(temporary_join(path, state, FOLDER "/vector_store/rows-1.rsv"), &size);
+    char *rows =
+        temporary_read(temporary_join(path, state, FOLDER "/vector_store/rows-1.rsv"), &size);
     assert_true(size > 400);
     rows[200] = (char)(rows[200] ^ 0x40); /* in the vector of the only chunk */
     temporary_write(path, rows, size);
@@ -280,7 +281,8 @@ static void store_damage__a_changed_upload_is_told_and_mended_by_its_bytes(void 
     char path[TEMPORARY_PATH_MAX];
     ragstore_buffer *buffer;
     make_small_store(state, NULL);
-    temporary_write(temporary_join(path, state, "store/uploads/acme/a.txt"), "All about gravel?!", 18);
+    temporary_write(temporary_join(path, state, "store/uploads/acme/a.txt"), "All about gravel?!",
+                    18);
     ragstore_store *store = open_store(state);
     ragstore_entity *entity = open_entity(store, "acme");
     json_t *documents = list_documents(entity, NULL);

@@ -217,7 +217,8 @@ static void store_following__vectors_of_aborted_batches(void **state)
     assert_ok(add_vector(entity, 1));
     peer_start(&other, path, 0);
     assert_int_equal(peer_do(&other, 'v', 1), RAGSTORE_OK); /* it knows the files as they are */
-    abort_block(store, entity, "[{\"text\":\"a\"},{\"text\":\"b\"},{\"text\":\"c\"},{\"text\":\"d\"}]", 4);
+    abort_block(store, entity,
+                "[{\"text\":\"a\"},{\"text\":\"b\"},{\"text\":\"c\"},{\"text\":\"d\"}]", 4);
     assert_int_equal(peer_do(&other, 'v', 1), RAGSTORE_OK);
     for (int i = 3; i < 60; i += 2)
         assert_ok(add_vector(entity, i));

@@ -129,7 +129,8 @@ static void store_journal__that_is_damaged_before_its_end_is_told_and_untouched(
 
 static void store_journal__and_a_hand_edit_contradict_each_other(void **state)
 {
-    static const char edited[] = "{\n\"mine\": {\"_id\":\"mine\",\"entity_id\":\"mine\",\"documents\":[]}\n}\n";
+    static const char edited[] =
+        "{\n\"mine\": {\"_id\":\"mine\",\"entity_id\":\"mine\",\"documents\":[]}\n}\n";
     char path[TEMPORARY_PATH_MAX];
     make_unclean_store(state);
     char *before = temporary_read(temporary_join(path, state, ENTITIES), NULL);

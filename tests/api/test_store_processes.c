@@ -161,7 +161,8 @@ static void expect_no_change_allowed(ragstore_store *store)
     json_t *sessions = take_json(buffer);
     const char *id = json_string_value(json_object_get(json_array_get(sessions, 0), "session_id"));
     assert_ok(ragstore_session_open(&session, store, id));
-    assert_fails(RAGSTORE_E_READ_ONLY, ragstore_session_append(NULL, session, "user", "hello", NULL));
+    assert_fails(RAGSTORE_E_READ_ONLY,
+                 ragstore_session_append(NULL, session, "user", "hello", NULL));
     assert_fails(RAGSTORE_E_READ_ONLY, ragstore_session_ask(NULL, session, "What is it?", NULL));
     assert_fails(RAGSTORE_E_READ_ONLY, ragstore_session_delete(store, id));
     assert_fails(RAGSTORE_E_READ_ONLY, ragstore_batch_begin(&batch, store));
@@ -317,7 +318,8 @@ static int use_inherited_handles(void *user)
     refused += ragstore_store_describe(&buffer, handles->store) == RAGSTORE_E_CLOSED;
     refused += ragstore_entity_create(NULL, handles->store, "child", NULL) == RAGSTORE_E_CLOSED;
     refused += ragstore_entity_describe(&buffer, handles->entity) == RAGSTORE_E_CLOSED;
-    refused += ragstore_entity_search(&result, handles->entity, "granite", NULL) == RAGSTORE_E_CLOSED;
+    refused +=
+        ragstore_entity_search(&result, handles->entity, "granite", NULL) == RAGSTORE_E_CLOSED;
     refused += ragstore_session_describe(&buffer, handles->session) == RAGSTORE_E_CLOSED;
     ragstore_session_free(handles->session);
     ragstore_entity_free(handles->entity);

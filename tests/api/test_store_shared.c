@@ -1,7 +1,8 @@
 /* One store opened several times in one process: what is shared, what must agree, who closes. */
 #include "api_fixture.h"
 
-static int open_like(ragstore_store **store, void **state, const ragstore_store_open_options *options)
+static int open_like(ragstore_store **store, void **state,
+                     const ragstore_store_open_options *options)
 {
     return ragstore_store_open(store, store_path(state), options);
 }
@@ -117,7 +118,8 @@ static void store_shared__a_reader_of_a_writers_store_refuses_changes(void **sta
     assert_fails(RAGSTORE_E_READ_ONLY, ragstore_store_export(reader));
     assert_fails(RAGSTORE_E_READ_ONLY, ragstore_store_maintain(reader, 0));
     assert_ok(ragstore_collection_open(&notes, reader, "notes"));
-    assert_fails(RAGSTORE_E_READ_ONLY, ragstore_collection_insert(&buffer, notes, "{\"_id\":\"a\"}"));
+    assert_fails(RAGSTORE_E_READ_ONLY,
+                 ragstore_collection_insert(&buffer, notes, "{\"_id\":\"a\"}"));
     assert_fails(RAGSTORE_E_READ_ONLY, ragstore_collection_delete_many(&buffer, notes, "{}"));
     assert_fails(RAGSTORE_E_READ_ONLY, ragstore_collection_index_create(notes, "a"));
     ragstore_collection_free(notes);

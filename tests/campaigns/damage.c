@@ -1,12 +1,14 @@
 /*
- * Damage in every file of a small store: bits flipped, ends cut. Each copy is opened for reading, then
- * for writing, and read as a whole; damage.py runs this in slices.
+ * Damage in every file of a small store: bits flipped, ends cut. Each copy is opened for reading,
+ * then for writing, and read as a whole; damage.py runs this in slices.
  *
- *   damage STRIDE OFFSET      bit p of a file (p = 8 · byte + bit) is flipped when p % STRIDE is OFFSET
+ *   damage STRIDE OFFSET      bit p of a file (p = 8 · byte + bit) is flipped when p % STRIDE is
+ *                             OFFSET
  *
  * After each damage, in a process of its own that must neither crash nor take over 20 seconds:
  *
- *   - a store that is refused is refused with a typed error that names a file, and no file has changed
+ *   - a store that is refused is refused with a typed error that names a file, and no file has
+ *   changed
  *   - what is read is what was put there, or a typed error; entities whose files are whole serve
  *   - a file that may be changed by hand may say something else, as long as it is valid
  *   - the end of the newest journal may be missing: then the state is that of an earlier commit
@@ -138,7 +140,8 @@ static void each_id(const char *json, const char *member, lines *out, ragstore_s
     }
 }
 
-static void read_document(lines *out, ragstore_store *store, ragstore_entity *entity, const char *id)
+static void read_document(lines *out, ragstore_store *store, ragstore_entity *entity,
+                          const char *id)
 {
     ragstore_document *document;
     ragstore_buffer *buffer = NULL;

@@ -1,6 +1,6 @@
 /*
- * Damage to files of FAISS's, by chance: what faiss_files.c and faiss_saved.c share. Half of it lies in the
- * first bytes, where the numbers are that lead somewhere.
+ * Damage to files of FAISS's, by chance: what faiss_files.c and faiss_saved.c share. Half of it
+ * lies in the first bytes, where the numbers are that lead somewhere.
  */
 #ifndef TESTS_CAMPAIGNS_FAISS_DAMAGE_H
 #define TESTS_CAMPAIGNS_FAISS_DAMAGE_H

@@ -1,6 +1,6 @@
 /*
- * Damaged indexes of FAISS's kinds, which the library reads back (vectors/faiss_saved.h) and has FAISS read;
- * faiss_files.py runs this in slices.
+ * Damaged indexes of FAISS's kinds, which the library reads back (vectors/faiss_saved.h) and has
+ * FAISS read; faiss_files.py runs this in slices.
  *
  *   faiss_saved DIRECTORY SEED FIRST COUNT      the files FIRST, FIRST + 1, … of the seed
  *
@@ -9,10 +9,10 @@
  *          └─► checksum  of the file before it was damaged,                     / 24 % 2
  *                        or made anew for the damaged one: every digest, and the size
  *
- * Beside the old checksum the damage is always found. Beside a new one the file is refused, or it is an
- * index: whatever is asked of it, it answers with members of it, or with nothing, and it can be added
- * to. A crash or a hang ends the process, which the driver notices: the last line of its standard error
- * is the number of the file. Ends with one JSON line of counts.
+ * Beside the old checksum the damage is always found. Beside a new one the file is refused, or it
+ * is an index: whatever is asked of it, it answers with members of it, or with nothing, and it can
+ * be added to. A crash or a hang ends the process, which the driver notices: the last line of its
+ * standard error is the number of the file. Ends with one JSON line of counts.
  */
 #include "faiss_damage.h"
 #include "harness/faiss_reseal.h"

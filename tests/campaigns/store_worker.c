@@ -6,13 +6,13 @@
  *                                               its worker (FIRST, FIRST+1, …) has taken already
  *   store_worker read  PATH SEED FLAGS LOW:HIGH…    FLAGS: "r" read-only, "c" check, "-" neither
  *
- * A writer tells each acknowledged step as a line "worker step" on descriptor 3, before it takes the
- * next. A further thread forces checkpoints. It runs until it is killed, or a call fails: then it
- * says which on standard error and ends with status 3.
+ * A writer tells each acknowledged step as a line "worker step" on descriptor 3, before it takes
+ * the next. A further thread forces checkpoints. It runs until it is killed, or a call fails: then
+ * it says which on standard error and ends with status 3.
  *
- * A reader prints a JSON object: status and message of the open; for each worker the number of steps
- * after which the store would be as it is, between LOW and HIGH, or null and why; findings of the
- * check. It is linked with <ragstore.h> alone.
+ * A reader prints a JSON object: status and message of the open; for each worker the number of
+ * steps after which the store would be as it is, between LOW and HIGH, or null and why; findings of
+ * the check. It is linked with <ragstore.h> alone.
  */
 #include "workload.h"
 
@@ -68,7 +68,8 @@ static void *run_writer(void *user)
         }
         workload_note(&now, &next);
         self->done++;
-        int size = snprintf(line, sizeof line, "%u %" PRIu64 "\n", self->handles.worker, self->done);
+        int size =
+            snprintf(line, sizeof line, "%u %" PRIu64 "\n", self->handles.worker, self->done);
         if (write(ACKNOWLEDGE, line, (size_t)size) != size)
             _exit(4);
     }

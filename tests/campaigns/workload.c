@@ -358,7 +358,8 @@ static bool fail(char problem[500], const char *what, const char *subject)
 
 static bool differs(char problem[500], const char *what, uint64_t number, const char *found)
 {
-    snprintf(problem, 500, "%s %" PRIu64 " is not as it was put there: %.300s", what, number, found);
+    snprintf(problem, 500, "%s %" PRIu64 " is not as it was put there: %.300s", what, number,
+             found);
     return false;
 }
 

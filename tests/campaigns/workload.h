@@ -7,8 +7,8 @@
  *   store ──► workload_read() ──► a model, to compare
  *
  * Each worker has an entity, a session and a collection of its own, so that what it must find does
- * not depend on the others. Step n is a function of the seed, the worker, n and the model before it:
- * a reader that knows how many calls were acknowledged knows what must be there, byte for byte.
+ * not depend on the others. Step n is a function of the seed, the worker, n and the model before
+ * it: a reader that knows how many calls were acknowledged knows what must be there, byte for byte.
  */
 #ifndef TESTS_CAMPAIGNS_WORKLOAD_H
 #define TESTS_CAMPAIGNS_WORKLOAD_H

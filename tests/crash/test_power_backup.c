@@ -1,6 +1,6 @@
 /*
- * The power goes while a backup is taken, and while it is restored: what has the list is a backup, what
- * has the name is the store, and both stay once they were acknowledged.
+ * The power goes while a backup is taken, and while it is restored: what has the list is a backup,
+ * what has the name is the store, and both stay once they were acknowledged.
  *
  *   take ─► hook before each change of the disk ─► cuts ─► is there a list? then all of it is right
  *   restore ─► the same ─► is there a directory of that name? then it is the store

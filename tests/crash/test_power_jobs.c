@@ -1,7 +1,7 @@
 /*
- * The power is cut before every operation of a store with jobs, and what is left is opened and worked
- * on: each job that was acknowledged ends as it must, each that is done has made its document once, and
- * an entity that is embedded again has all vectors of one model.
+ * The power is cut before every operation of a store with jobs, and what is left is opened and
+ * worked on: each job that was acknowledged ends as it must, each that is done has made its
+ * document once, and an entity that is embedded again has all vectors of one model.
  *
  *   steps ─► store ─► power_disk ─► hook: cut ─► another store opens the copy, works, is compared
  *
@@ -196,7 +196,8 @@ static bool check_files(world *in, rsi_store *store, const char *made)
     return files == expected || wrong(in, "%zu files for \"%s\"", files, made);
 }
 
-/* Every chunk has a vector of the model that the entity names, which is the store's after a reembed. */
+/* Every chunk has a vector of the model that the entity names, which is the store's after a
+ * reembed. */
 static bool check_vectors(world *in, rsi_store *store, bool reembedded)
 {
     rsi_entity_record entity;
@@ -216,7 +217,8 @@ static bool check_vectors(world *in, rsi_store *store, bool reembedded)
         status = rsi_rows_missing(&missing, catalog->rows, &catalog->alive);
     if (status != RAGSTORE_OK)
         good = wrong(in, "look at the vectors: %s", rsi_error_message());
-    else if (missing.count > 0 || (catalog != NULL && catalog->alive.count > 0 && catalog->rows == NULL))
+    else if (missing.count > 0 ||
+             (catalog != NULL && catalog->alive.count > 0 && catalog->rows == NULL))
         good = wrong(in, "vectors are missing");
     rsi_bitset_free(&missing);
     rsi_catalog_release(store, catalog);
@@ -294,8 +296,9 @@ static int submit_file(char id[RSI_JOB_ID_MAX], world *in, const rsi_document_fi
 static int submit_chunks(char id[RSI_JOB_ID_MAX], world *in, const rsi_document_fields *fields)
 {
     char json[128];
-    snprintf(json, sizeof json, "[{\"text\":\"%s one\"},{\"text\":\"%s two\"},{\"text\":\"three\"}]",
-             fields->filename, fields->filename);
+    snprintf(json, sizeof json,
+             "[{\"text\":\"%s one\"},{\"text\":\"%s two\"},{\"text\":\"three\"}]", fields->filename,
+             fields->filename);
     return rsi_chunks_submit(id, in->store, ACME, in->incarnation, json, NULL, 0, fields);
 }
 
@@ -332,8 +335,9 @@ static int open_again(world *in)
     return status == RAGSTORE_OK ? open_on(&in->store, in->disk, in->models[in->model]) : status;
 }
 
-/* A letter submits the document of that name, chunks or, from 'T', a file; '*' a reembed; '-' cancels
- * what was submitted last; '.' works; '<' closes and opens; '%' goes on with the other model. */
+/* A letter submits the document of that name, chunks or, from 'T', a file; '*' a reembed; '-'
+ * cancels what was submitted last; '.' works; '<' closes and opens; '%' goes on with the other
+ * model. */
 static int do_step(world *in, char what)
 {
     switch (what) {

@@ -1,6 +1,6 @@
 /*
- * The power is cut before every operation of a store with vectors, and what is left is opened: record,
- * chunks, rows, index.faiss and uploads agree, and each vector finds its own chunk first.
+ * The power is cut before every operation of a store with vectors, and what is left is opened:
+ * record, chunks, rows, index.faiss and uploads agree, and each vector finds its own chunk first.
  *
  *   steps ─► store ─► power_disk ─► hook: cut ─► another store opens the copy
  *     └─ names[i]: the documents after step i     ◄── must be those after the last step that has
@@ -218,8 +218,9 @@ static int add_vectors(rsi_added *added, rsi_store *store, const char *incarnati
     const rsi_document_fields fields = {.filename = filename};
     for (int i = 0; i < CHUNKS; i++)
         make_vector(vectors + i * DIMENSION, name, i);
-    snprintf(json, sizeof json, "[{\"text\":\"%c one\"},{\"text\":\"%c two\"},{\"text\":\"%c three\"}]",
-             name, name, name);
+    snprintf(json, sizeof json,
+             "[{\"text\":\"%c one\"},{\"text\":\"%c two\"},{\"text\":\"%c three\"}]", name, name,
+             name);
     return rsi_document_add_chunks(added, store, ACME, incarnation, json, vectors, DIMENSION,
                                    &fields);
 }
@@ -349,9 +350,9 @@ static int add_batch(world *in)
 }
 
 /*
- * A letter from 'A' adds the document of that name, with vectors below 'T', from a file above; lower
- * case deletes it. '+': documents P and Q in one batch; '!': rows without the dead; '?': derived files; '=': a checkpoint;
- * '#': ragstore_store_compact(); '<': close and open.
+ * A letter from 'A' adds the document of that name, with vectors below 'T', from a file above;
+ * lower case deletes it. '+': documents P and Q in one batch; '!': rows without the dead; '?':
+ * derived files; '=': a checkpoint; '#': ragstore_store_compact(); '<': close and open.
  */
 static int do_step(world *in, char what)
 {

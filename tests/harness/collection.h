@@ -1,12 +1,13 @@
 /*
- * A test collection for search: documents, questions, and which documents answer which question, read
- * in place from a folder with
+ * A test collection for search: documents, questions, and which documents answer which question,
+ * read in place from a folder with
  *
  *   corpus.jsonl     one object a line: id, title (may be missing), text
  *   queries.jsonl    id, text
  *   qrels.tsv        query-id, doc-id, grade, separated by tabs; other lines are left out
  *
- * Ids are any strings, or numbers. Documents and questions are numbered in the order of their lines.
+ * Ids are any strings, or numbers. Documents and questions are numbered in the order of their
+ * lines.
  * Needs nothing of the library but JSON by jansson.
  */
 #ifndef TESTS_HARNESS_COLLECTION_H
@@ -55,8 +56,8 @@ typedef struct collection_quality {
     size_t queries;
 } collection_quality;
 
-/* Add a question's figures: numbers of documents, best first, each once. A question without an answer
- * is left out. */
+/* Add a question's figures: numbers of documents, best first, each once. A question without an
+ * answer is left out. */
 void collection_judge(collection_quality *sum, const collection *c, size_t query,
                       const size_t *ranked, size_t count);
 collection_quality collection_mean(const collection_quality *sum);

@@ -50,8 +50,8 @@ static bool each_line(const char *name, const excuse *why, cranfield *collection
         json_decref(object);
     }
     if (!good)
-        snprintf(why->text, why->size, "cranfield/%s, line %zu: not what its README describes", name,
-                 number);
+        snprintf(why->text, why->size, "cranfield/%s, line %zu: not what its README describes",
+                 name, number);
     free(line);
     fclose(file);
     return good;

@@ -1,6 +1,6 @@
 /*
- * A saved index of FAISS's (vectors/faiss_saved.h) with other bytes, and a .sum that says that they are
- * right: as if the library itself had written them.
+ * A saved index of FAISS's (vectors/faiss_saved.h) with other bytes, and a .sum that says that they
+ * are right: as if the library itself had written them.
  */
 #ifndef TESTS_HARNESS_FAISS_RESEAL_H
 #define TESTS_HARNESS_FAISS_RESEAL_H
@@ -14,8 +14,8 @@
 
 #define RESEAL_BLOCK ((size_t)1 << 20)
 
-/* The .sum of `size` bytes, made from that of others; *sum_size its size. Caller frees. NULL: `old` is no
- * .sum, or there is no memory. */
+/* The .sum of `size` bytes, made from that of others; *sum_size its size. Caller frees. NULL: `old`
+ * is no .sum, or there is no memory. */
 static inline char *reseal(const char *bytes, size_t size, const char *old, size_t *sum_size)
 {
     const char *kept = strstr(old, "\nkind ");

@@ -42,8 +42,8 @@ const rsi_file_table *power_disk_table(power_disk *disk);
  * same history give the same state. */
 power_disk *power_disk_cut(const power_disk *disk, uint64_t seed);
 
-/* A new disk as another process finds it after this one was killed: nothing is lost, what was pending
- * still is, nothing is open or locked. */
+/* A new disk as another process finds it after this one was killed: nothing is lost, what was
+ * pending still is, nothing is open or locked. */
 power_disk *power_disk_kill(const power_disk *disk);
 
 /* Called before each operation that changes something (flushes included), with its number from 1:

@@ -320,7 +320,8 @@ static int change_something(change *in, power_step step)
         snprintf(id, sizeof id, "e%u", (unsigned)(id[1] - '0' + 1) % IDS);
     }
     const bool entity = has(now, RSI_SPACE_ENTITIES, id) && has(in->next, RSI_SPACE_ENTITIES, id);
-    const bool free_id = !has(now, RSI_SPACE_ENTITIES, id) && !has(in->next, RSI_SPACE_ENTITIES, id);
+    const bool free_id =
+        !has(now, RSI_SPACE_ENTITIES, id) && !has(in->next, RSI_SPACE_ENTITIES, id);
     uint64_t row = 0;
     while (row < ROWS && has_row(in->next, RSI_SPACE_ENTITIES, id, row) !=
                              (step == STEP_DOCUMENT_DROP))

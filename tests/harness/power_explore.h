@@ -62,8 +62,8 @@ void power_explorer_begin(power_explorer *explorer, power_disk *disk, const rsi_
                           uint64_t seed);
 /* Are the files of the stores opened next kept in memory, as small ones are, or read from the disk
  * with an index beside them, as large ones are? Do journals begin small, or have they newlines
- * ahead from the start, as long ones do? And do the chunk rows of a transaction wait in memory, or in
- * a segment, as those of large ones do? */
+ * ahead from the start, as long ones do? And do the chunk rows of a transaction wait in memory, or
+ * in a segment, as those of large ones do? */
 void power_choose_small(bool in_memory);
 /* Open the store; false when something is wrong, as for all below. */
 bool power_explorer_open(power_explorer *explorer);

@@ -1,7 +1,8 @@
 /*
- * Nothing in the library touches a file but through the file table: a store is made, filled, searched,
- * exported, checked, damaged and recovered while every file call of the process is watched
- * (watched_calls.h). The embedding model, which lies outside every store, is the one exception.
+ * Nothing in the library touches a file but through the file table: a store is made, filled,
+ * searched, exported, checked, damaged and recovered while every file call of the process is
+ * watched (watched_calls.h). The embedding model, which lies outside every store, is the one
+ * exception.
  */
 #include "watched_calls.h"
 

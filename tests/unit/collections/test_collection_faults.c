@@ -34,7 +34,8 @@ static int change(const rsi_collection *collection, rsi_change_kind kind, const 
 static int do_insert(const rsi_collection *collection)
 {
     rsi_bytes out = {0};
-    int status = rsi_collection_insert(&out, collection, "[{\"_id\":\"d\",\"n\":2},{\"_id\":\"e\"}]");
+    int status =
+        rsi_collection_insert(&out, collection, "[{\"_id\":\"d\",\"n\":2},{\"_id\":\"e\"}]");
     rsi_bytes_free(&out);
     return status;
 }
@@ -46,7 +47,8 @@ static int do_update(const rsi_collection *collection)
 
 static int do_upsert(const rsi_collection *collection)
 {
-    return change(collection, RSI_CHANGE_UPDATE_ONE, "{\"_id\":\"z\"}", "{\"$set\":{\"n\":2}}", true);
+    return change(collection, RSI_CHANGE_UPDATE_ONE, "{\"_id\":\"z\"}", "{\"$set\":{\"n\":2}}",
+                  true);
 }
 
 static int do_replace(const rsi_collection *collection)

@@ -63,7 +63,8 @@ static inline void *run_job(void *user)
 {
     embed_job *job = user;
     job->fingerprint = rsi_embedder_fingerprint(job->embedder);
-    job->status = rsi_embedder_embed(job->vectors, job->embedder, RSI_EMBED_DOCUMENT, job->texts, job->count);
+    job->status =
+        rsi_embedder_embed(job->vectors, job->embedder, RSI_EMBED_DOCUMENT, job->texts, job->count);
     return NULL;
 }
 
@@ -81,7 +82,8 @@ static inline void embed_from_four_threads(const rsi_embedder *embedder, const r
     }
     for (size_t t = 0; t < 4; t++)
         pthread_join(threads[t], NULL);
-    assert_int_equal(rsi_embedder_embed(expected, embedder, RSI_EMBED_DOCUMENT, texts, count), RAGSTORE_OK);
+    assert_int_equal(rsi_embedder_embed(expected, embedder, RSI_EMBED_DOCUMENT, texts, count),
+                     RAGSTORE_OK);
     for (size_t t = 0; t < 4; t++) {
         assert_int_equal(jobs[t].status, RAGSTORE_OK);
         assert_string_equal(jobs[t].fingerprint, rsi_embedder_fingerprint(embedder));

@@ -24,7 +24,8 @@ static void embed_embedder__says_which_text_is_not_utf8(void **state)
     float vectors[2 * 24];
     size_t count = 7;
     int32_t ids[32];
-    assert_int_equal(rsi_embedder_embed(vectors, embedder, RSI_EMBED_DOCUMENT, texts, 2), RAGSTORE_E_INVALID_DATA);
+    assert_int_equal(rsi_embedder_embed(vectors, embedder, RSI_EMBED_DOCUMENT, texts, 2),
+                     RAGSTORE_E_INVALID_DATA);
     assert_non_null(strstr(rsi_error_message(), "text 1"));
     assert_non_null(strstr(rsi_error_message(), "byte 2"));
     assert_int_equal(rsi_embedder_count_tokens(&count, embedder, texts[1].data, 6),
@@ -32,7 +33,8 @@ static void embed_embedder__says_which_text_is_not_utf8(void **state)
     assert_int_equal(count, 0);
     assert_int_equal(rsi_embedder_tokenize(ids, &count, NULL, embedder, texts[1].data, 6),
                      RAGSTORE_E_INVALID_DATA);
-    assert_int_equal(rsi_embedder_embed(vectors, embedder, RSI_EMBED_DOCUMENT, texts, 0), RAGSTORE_OK);
+    assert_int_equal(rsi_embedder_embed(vectors, embedder, RSI_EMBED_DOCUMENT, texts, 0),
+                     RAGSTORE_OK);
     rsi_embedder_release(embedder);
     small_model_free(&model);
 }

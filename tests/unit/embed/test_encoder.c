@@ -33,7 +33,8 @@ static void compare_with_plain(small_model *model, const char *directory, const 
     }
     assert_int_equal(rsi_embedder_dimension(embedder), model->hidden);
     assert_int_equal(rsi_embedder_max_tokens(embedder), model->max_tokens);
-    assert_int_equal(rsi_embedder_embed(vectors, embedder, RSI_EMBED_DOCUMENT, texts, count), RAGSTORE_OK);
+    assert_int_equal(rsi_embedder_embed(vectors, embedder, RSI_EMBED_DOCUMENT, texts, count),
+                     RAGSTORE_OK);
     for (size_t i = 0; i < count; i++) {
         size_t tokens;
         assert_int_equal(
@@ -213,7 +214,8 @@ static void embed_encoder__reports_numbers_that_are_not_finite(void **state)
     rsi_embedder *embedder = open_ok(temporary_path(state));
     rsi_slice text = {"wing", 4};
     float vector[24];
-    assert_int_equal(rsi_embedder_embed(vector, embedder, RSI_EMBED_DOCUMENT, &text, 1), RAGSTORE_E_INVALID_DATA);
+    assert_int_equal(rsi_embedder_embed(vector, embedder, RSI_EMBED_DOCUMENT, &text, 1),
+                     RAGSTORE_E_INVALID_DATA);
     assert_non_null(strstr(rsi_error_message(), "not finite"));
     rsi_embedder_release(embedder);
     small_model_free(&model);

@@ -1,7 +1,8 @@
 /*
- * Products in whole numbers of 8 and of 16 bits, each kernel against the definition and against each
- * other: lib/embed/integer_product.c, integer_pack.c, int8_product_avx2.c, int8_product_vnni.c,
- * int16_product_avx2.c, int16_product_vnni.c; and rows as whole numbers: lib/embed/kernels.c.
+ * Products in whole numbers of 8 and of 16 bits, each kernel against the definition and against
+ * each other: lib/embed/integer_product.c, integer_pack.c, int8_product_avx2.c,
+ * int8_product_vnni.c, int16_product_avx2.c, int16_product_vnni.c; and rows as whole numbers:
+ * lib/embed/kernels.c.
  */
 #include "embed/integer_product.h"
 

@@ -199,13 +199,15 @@ static void compare_all(const rsi_embedder *embedder, float most)
         size_t count = reference_count - from < 64 ? reference_count - from : 64;
         for (size_t i = 0; i < count; i++)
             texts[i] = (rsi_slice){references[from + i].text, references[from + i].size};
-        assert_int_equal(rsi_embedder_embed(vectors, embedder, RSI_EMBED_DOCUMENT, texts, count), RAGSTORE_OK);
+        assert_int_equal(rsi_embedder_embed(vectors, embedder, RSI_EMBED_DOCUMENT, texts, count),
+                         RAGSTORE_OK);
         for (size_t i = 0; i < count; i++) {
             const float *vector = vectors + i * MINILM_DIMENSION;
             compare_with_reference(&references[from + i], vector, most);
             if (i % 4 != 0)
                 continue;
-            assert_int_equal(rsi_embedder_embed(alone, embedder, RSI_EMBED_DOCUMENT, &texts[i], 1), RAGSTORE_OK);
+            assert_int_equal(rsi_embedder_embed(alone, embedder, RSI_EMBED_DOCUMENT, &texts[i], 1),
+                             RAGSTORE_OK);
             assert_memory_equal(vector, alone, sizeof alone); /* to the last bit */
         }
     }

@@ -1,5 +1,7 @@
-/* The flushes of the POSIX table reach the operating system, on the right file, with the right call.
- * This program's own fsync() and fdatasync() stand in for the C library's and note what they get. */
+/* The flushes of the POSIX table reach the operating system, on the right file, with the right
+ * call.
+ * This program's own fsync() and fdatasync() stand in for the C library's and note what they
+ * get. */
 #include "base/status.h"
 #include "files/files.h"
 #include "harness/temporary.h"

@@ -172,7 +172,8 @@ static void ingest_chunk__joins_the_rest_of_a_section_to_the_chunk_before(void *
     static const char paragraph[] = "One two. Three four. Five six. Seven eight. Nine.\n";
     static const char sections[] = "# A\n\none two three\n\nfour\n\n# B\n\nfive\n";
     (void)state;
-    assert_chunks(paragraph, "a.txt", words(4, 0), "One two. Three four.|Five six. Seven eight.|Nine.");
+    assert_chunks(paragraph, "a.txt", words(4, 0),
+                  "One two. Three four.|Five six. Seven eight.|Nine.");
     assert_chunks(paragraph, "a.txt", words_with_rests(4, 5),
                   "One two. Three four.|Five six. Seven eight. Nine.");
     assert_chunks(paragraph, "a.txt", words_with_rests(8, 9),
@@ -184,8 +185,8 @@ static void ingest_chunk__joins_the_rest_of_a_section_to_the_chunk_before(void *
     assert_chunks(sections, "a.md", words(4, 0), "A\n\none two three|{A}four|B\n\nfive");
     assert_chunks("# A\n\none two three\n\n# B\n\nfour\n", "a.md", words_with_rests(4, 100),
                   "A\n\none two three|B\n\nfour");
-    assert_chunks("Title of it\n\nOne two three. Four five six.\n", "a.txt", words_with_rests(8, 10),
-                  "Title of it\n\nOne two three. Four five six.");
+    assert_chunks("Title of it\n\nOne two three. Four five six.\n", "a.txt",
+                  words_with_rests(8, 10), "Title of it\n\nOne two three. Four five six.");
 }
 
 static void ingest_chunk__joins_no_rest_to_a_chunk_of_another_page(void **state)

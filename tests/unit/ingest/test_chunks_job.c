@@ -1,4 +1,5 @@
-/* Chunks as jobs: what faults leave of them, and what is done about bytes that changed on the disk. */
+/* Chunks as jobs: what faults leave of them, and what is done about bytes that changed on the
+ * disk. */
 #include "document_fixture.h"
 
 #include <glob.h>

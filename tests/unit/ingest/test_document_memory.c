@@ -1,6 +1,7 @@
 /*
- * How much memory the library holds at most while a text is added: it does not grow with the text, but for
- * what is kept of each chunk. Counted where all memory comes from, in a store on a real disk.
+ * How much memory the library holds at most while a text is added: it does not grow with the text,
+ * but for what is kept of each chunk. Counted where all memory comes from, in a store on a real
+ * disk.
  */
 #include "harness/temporary.h"
 

@@ -83,7 +83,8 @@ static void ingest_document_upload__finds_a_name_without_a_look_at_all(void **st
     rsi_base_small_bytes = small_bytes;
 }
 
-/* What it takes to add one of very many files of one name is not much more than for the first few. */
+/* What it takes to add one of very many files of one name is not much more than for the first
+ * few. */
 static void ingest_document_upload__finds_a_name_among_many_of_one(void **state)
 {
     open_store s;
@@ -140,7 +141,8 @@ static void ingest_document_upload__makes_any_file_name_safe(void **state)
         int size = snprintf(bytes, sizeof bytes, "text number %d", (int)i);
         assert_int_equal(upload(&added, &s, bytes, (size_t)size, &fields), 0);
         rsi_json *json = describe(&s, added.doc_id);
-        assert_string_equal(rsi_json_get_text(json, "filename"), names[i]); /* as the user knows it */
+        assert_string_equal(rsi_json_get_text(json, "filename"),
+                            names[i]); /* as the user knows it */
         rsi_json_free(json);
     }
     assert_int_equal(count_uploads(state), sizeof names / sizeof *names);

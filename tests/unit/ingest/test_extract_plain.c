@@ -28,10 +28,10 @@ static void ingest_plain__takes_no_rule_for_a_heading(void **state)
 static void ingest_plain__takes_a_first_line_alone_for_the_title(void **state)
 {
     (void)state;
-    assert_blocks(BYTES("\nOf gulls\n\nGulls are loud, and they are seen on every quay.\n"), "a.txt",
-                  "H1:Of gulls|P:Gulls are loud, and they are seen on every quay.");
-    assert_blocks(BYTES("Of gulls\n\nLoud\n====\nGulls are loud, and seen on every quay.\n"), "a.txt",
-                  "H1:Of gulls|H2:Loud|P:Gulls are loud, and seen on every quay.");
+    assert_blocks(BYTES("\nOf gulls\n\nGulls are loud, and they are seen on every quay.\n"),
+                  "a.txt", "H1:Of gulls|P:Gulls are loud, and they are seen on every quay.");
+    assert_blocks(BYTES("Of gulls\n\nLoud\n====\nGulls are loud, and seen on every quay.\n"),
+                  "a.txt", "H1:Of gulls|H2:Loud|P:Gulls are loud, and seen on every quay.");
     /* two lines, a short note, an item, something indented, an announcement: no titles */
     assert_blocks(BYTES("Of gulls\nand terns\n\nThey are loud, and seen on every quay of it.\n"),
                   "a.txt", "P:Of gulls\nand terns|P:They are loud, and seen on every quay of it.");
@@ -41,8 +41,8 @@ static void ingest_plain__takes_a_first_line_alone_for_the_title(void **state)
                   "L:- one|P:Gulls are loud, and they are seen on every quay.");
     assert_blocks(BYTES("  one\n\nGulls are loud, and they are seen on every quay.\n"), "a.txt",
                   "P:one|P:Gulls are loud, and they are seen on every quay.");
-    assert_blocks(BYTES("Like this:\n\nGulls are loud, and they are seen on every quay.\n"), "a.txt",
-                  "P:Like this:|P:Gulls are loud, and they are seen on every quay.");
+    assert_blocks(BYTES("Like this:\n\nGulls are loud, and they are seen on every quay.\n"),
+                  "a.txt", "P:Like this:|P:Gulls are loud, and they are seen on every quay.");
 }
 
 static void ingest_plain__finds_list_items(void **state)

@@ -1,6 +1,6 @@
 /*
- * Extraction in windows and by way of the disk: the same text and blocks, wherever the windows end and
- * whatever does not fit into memory.
+ * Extraction in windows and by way of the disk: the same text and blocks, wherever the windows end
+ * and whatever does not fit into memory.
  */
 #include "ingest/extract.h"
 
@@ -75,7 +75,8 @@ static char *make_text(size_t *size, uint64_t seed, unsigned count)
     return copy;
 }
 
-static char *convert(size_t *size, const char *to, const char *mark, const char *text, size_t length)
+static char *convert(size_t *size, const char *to, const char *mark, const char *text,
+                     size_t length)
 {
     iconv_t converter = iconv_open(to, "UTF-8");
     assert_true(converter != (iconv_t)-1);

@@ -489,7 +489,8 @@ static int watch(void *user, const rsi_json *member, size_t position)
 
 static int watch_members(watched *seen, bool *is_array, const char *text)
 {
-    return rsi_json_parse_members(is_array, text, strlen(text), RSI_JSON_DEPTH_REQUEST, watch, seen);
+    return rsi_json_parse_members(is_array, text, strlen(text), RSI_JSON_DEPTH_REQUEST, watch,
+                                  seen);
 }
 
 static void json_parse__shows_the_members_of_an_array_one_by_one(void **state)

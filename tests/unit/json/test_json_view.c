@@ -117,7 +117,8 @@ static void json_scan__finds_the_same_end_in_every_way(void **state)
         char *text = malloc(size); /* exact, so that a sanitizer sees what is read behind it */
         assert_non_null(text);
         for (size_t j = 0; j < size; j++)
-            text[j] = letters[next_random() % (i % 2 == 0 ? sizeof letters - 1 : sizeof letters - 15)];
+            text[j] =
+                letters[next_random() % (i % 2 == 0 ? sizeof letters - 1 : sizeof letters - 15)];
         text[0] = i % 3 == 0 ? '{' : '[';
         const char *wanted = end_of(text, text + size);
         ends += wanted != NULL ? 1 : 0;
@@ -196,7 +197,9 @@ static void json_view__walks_text_and_trees_alike(void **state)
 /* A random object, its keys and values from few letters; *out is as long as said. */
 static size_t write_object(char *out, unsigned depth)
 {
-    static const char *const keys[] = {"a", "b", "ab", "", "\\u0061", "a\\\"b", "\\\\", "a\\\\b", "\\u0062b", "a:", "{", "0123456789012345678901234567890123456789"};
+    static const char *const keys[] = {
+        "a",    "b",      "ab",       "",   "\\u0061", "a\\\"b",
+        "\\\\", "a\\\\b", "\\u0062b", "a:", "{",       "0123456789012345678901234567890123456789"};
     static const char *const values[] = {"1", "\"x\"", "\"a\\\":1\"", "null", "\"{[\\\\\"", "[]",
                                          "[{\"a\":1}]", "\"\\\"a\"", "-2.5", "\":\""};
     static const char *const spaces[] = {"", "", "", " ", "\n  "};
@@ -232,8 +235,10 @@ static const char *walk_to(const rsi_json_view *object, const char *name)
 
 static void json_view__finds_the_members_that_walking_finds(void **state)
 {
-    static const char *const names[] = {"a", "b", "ab", "", "a\"b", "\\", "a\\b", "bb", "a:", "{", "x",
-                                        "0123456789012345678901234567890123456789", "\\u0061"};
+    static const char *const names[] = {
+        "a",      "b",  "ab", "",  "a\"b", "\\",
+        "a\\b",   "bb", "a:", "{", "x",    "0123456789012345678901234567890123456789",
+        "\\u0061"};
     static char text[1 << 16];
     size_t found_count = 0;
     (void)state;

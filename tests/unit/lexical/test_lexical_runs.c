@@ -37,7 +37,8 @@ static int teardown(void **state)
     return temporary_teardown(state);
 }
 
-/* Words that are in every chunk, in many, in those of some runs only, and in one; and stop words. */
+/* Words that are in every chunk, in many, in those of some runs only, and in one; and stop
+ * words. */
 static int try_numbered(rsi_lexical *index, int64_t chunk)
 {
     char text[3000];

@@ -45,7 +45,8 @@ static rsi_postings make_list(uint32_t max_gap, size_t *memory)
     rsi_postings postings = {.count = 0};
     model.count = 0;
     for (uint32_t slot = random_below(max_gap); slot < SLOTS; slot += 1 + random_below(max_gap)) {
-        uint32_t frequency = random_below(3) > 0 ? 1 : 1 + random_below(slot < SLOTS / 2 ? 255 : 400);
+        uint32_t frequency =
+            random_below(3) > 0 ? 1 : 1 + random_below(slot < SLOTS / 2 ? 255 : 400);
         lengths[slot] = random_below(1000);
         append(&postings, slot, frequency, memory);
         model.slots[model.count] = slot;

@@ -174,10 +174,14 @@ static void query_projection__tells_or_leaves_out(void **state)
 static void query_projection__refuses_with_the_place(void **state)
 {
     static const char *const refused[][2] = {
-        {"[]", "a projection must be an object"}, {"{'a': 'x'}", "at a: it needs 1 or 0"},
-        {"{'a': 1, 'b': 0}", "at b: members"},    {"{'a': 1, 'a.b': 1}", "at a.b: this path"},
-        {"{'a.b': 1, 'a': 1}", "at a: this path"}, {"{'a': {'$slice': 1}}", "at a: it needs 1 or 0"},
-        {"{'a': {}}", "at a: an empty object"},   {"{'': 1}", "a name that is empty"},
+        {"[]", "a projection must be an object"},
+        {"{'a': 'x'}", "at a: it needs 1 or 0"},
+        {"{'a': 1, 'b': 0}", "at b: members"},
+        {"{'a': 1, 'a.b': 1}", "at a.b: this path"},
+        {"{'a.b': 1, 'a': 1}", "at a: this path"},
+        {"{'a': {'$slice': 1}}", "at a: it needs 1 or 0"},
+        {"{'a': {}}", "at a: an empty object"},
+        {"{'': 1}", "a name that is empty"},
         {"{'a.$': 1}", "begins with $"},
     };
     (void)state;

@@ -95,7 +95,8 @@ static void search_filter__combines_documents_and_metadata(void **state)
 
 static void search_filter__refuses_what_is_not_a_query(void **state)
 {
-    static const char *const bad[] = {"{\"year\": {\"$near\": 3}}", "{\"$where\": \"1\"}", "[1]", "7"};
+    static const char *const bad[] = {"{\"year\": {\"$near\": 3}}", "{\"$where\": \"1\"}", "[1]",
+                                      "7"};
     searched f;
     searched_begin(&f, state, false);
     rsi_catalog *catalog = acquire(&f);

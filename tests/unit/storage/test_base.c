@@ -59,7 +59,8 @@ static void make_sessions(rsi_bytes *text)
 {
     rsi_bytes_append_text(text, "{\n");
     for (int i = 0; i < KEYS; i++) {
-        rsi_bytes_printf(text, "\"%sk%d\": {\"n\":%d,\"messages\":[", i % 7 == 0 ? "\\\"" : "", i, i);
+        rsi_bytes_printf(text, "\"%sk%d\": {\"n\":%d,\"messages\":[", i % 7 == 0 ? "\\\"" : "", i,
+                         i);
         for (int row = 0; row < i % 4; row++)
             rsi_bytes_printf(text, "%s\n{\"text\":\"%d.%d\"}", row > 0 ? "," : "", i, row);
         rsi_bytes_append_text(text, i % 4 > 0 ? "\n]}" : "]}");
@@ -262,7 +263,8 @@ static void storage_base__refuses_what_the_library_does_not_write(void **state)
 static void storage_base__reads_each_layout(void **state)
 {
     (void)state;
-    static const char entities[] = "{\n\"a\": {\"documents\":[\n{\"row\":3},\n{\"row\":12,\"x\":1}\n]}\n}\n";
+    static const char entities[] =
+        "{\n\"a\": {\"documents\":[\n{\"row\":3},\n{\"row\":12,\"x\":1}\n]}\n}\n";
     static const char chunks[] = "{\n\"0\": {\"x\":1},\n\"7\": {}\n}\n";
     static const char collection[] = "{\n\"a\": {\"_id\":\"a\",\"list\":[]}\n}\n";
     for (int small = 0; small < 2; small++) {

@@ -1,6 +1,7 @@
 /*
- * Checkpoints while commits go on: the same steps are done to two stores, and only one of them writes
- * checkpoints, with steps between any two of its file operations. Both must always hold the same.
+ * Checkpoints while commits go on: the same steps are done to two stores, and only one of them
+ * writes checkpoints, with steps between any two of its file operations. Both must always hold the
+ * same.
  */
 #include "storage_fixture.h"
 

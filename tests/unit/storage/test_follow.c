@@ -633,8 +633,8 @@ static void storage_follow__a_failed_flush_elsewhere_is_made_safe(void **state)
     power_disk_free(disk);
 }
 
-/* The flush that a checkpoint begins with fails: the others must not take the journal's pages, which
- * count as clean from then on, for flushed. */
+/* The flush that a checkpoint begins with fails: the others must not take the journal's pages,
+ * which count as clean from then on, for flushed. */
 static void storage_follow__a_failed_flush_of_a_checkpoint_is_made_safe(void **state)
 {
     (void)state;
@@ -776,7 +776,8 @@ static void storage_follow__finishes_the_file_work_of_the_dead(void **state)
     power_disk_free(disk);
 }
 
-/* File work that another one's checkpoint did not pass by is done: a follower keeps no list of it. */
+/* File work that another one's checkpoint did not pass by is done: a follower keeps no list of
+ * it. */
 static void storage_follow__forgets_file_work_that_is_done(void **state)
 {
     (void)state;

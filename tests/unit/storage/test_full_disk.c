@@ -1,10 +1,11 @@
-/* A full disk: writing is refused with advice, reading, deleting, closing and opening go on. The disk
- * in memory has a limit; tests/campaigns/full_disk.py does the same on real file systems. */
+/* A full disk: writing is refused with advice, reading, deleting, closing and opening go on. The
+ * disk in memory has a limit; tests/campaigns/full_disk.py does the same on real file systems. */
 #include "storage_fixture.h"
 
 #define RESERVE "api_storage/reserve"
 
-/* Put sessions until the disk says no; how many there are. Then one more must be refused as well. */
+/* Put sessions until the disk says no; how many there are. Then one more must be refused as
+ * well. */
 static unsigned fill(rsi_storage *storage)
 {
     unsigned count = 0;

@@ -221,7 +221,8 @@ static void storage_group__a_full_disk_fails_commits_and_keeps_the_store(void **
 }
 
 /* Every fifth line of the journal finds the disk full; the file of the commit hint is smaller. */
-static int64_t (*real_write)(void *self, int handle, const void *data, size_t size, uint64_t offset);
+static int64_t (*real_write)(void *self, int handle, const void *data, size_t size,
+                             uint64_t offset);
 static unsigned lines;
 
 static int64_t write_all_but_some(void *self, int handle, const void *data, size_t size,

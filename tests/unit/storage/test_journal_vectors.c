@@ -494,8 +494,8 @@ static void storage_journal_vectors__malformed_ones_are_damage(void **state)
         rsi_storage *again;
         bool broken;
         power_disk *disk = make(&storage);
-        assert_int_equal(rsi_journal_append(&storage->journal, bad[i], strlen(bad[i]), true, &broken),
-                         0);
+        assert_int_equal(
+            rsi_journal_append(&storage->journal, bad[i], strlen(bad[i]), true, &broken), 0);
         power_disk *after = power_disk_kill(disk);
         if (open_table(&again, power_disk_table(after), 0) != RAGSTORE_E_DAMAGED)
             fail_msg("%s was accepted", bad[i]);

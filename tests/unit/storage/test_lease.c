@@ -1,4 +1,5 @@
-/* The writer lock between openers on a real directory, with and without the thread that keeps it. */
+/* The writer lock between openers on a real directory, with and without the thread that keeps
+ * it. */
 #include "storage_fixture.h"
 
 #include "base/clock.h"

@@ -282,7 +282,8 @@ static void storage_recover__sweeps_its_own_names_and_no_others(void **state)
     power_disk_free(disk);
 }
 
-/* Commit a document row whose bytes have this name, and the change of the file that goes with it. */
+/* Commit a document row whose bytes have this name, and the change of the file that goes with
+ * it. */
 static int commit_upload(power_disk *disk, rsi_storage *storage, uint64_t row, const char *name)
 {
     rsi_tx *tx;
@@ -475,8 +476,9 @@ static void storage_recover__a_new_entity_takes_no_old_folder(void **state)
     size_t size = storage_read_file(disk, "entity_scoped/entities/" ENTITY "/entity.json", bytes,
                                     sizeof bytes);
     rsi_storage *storage = storage_open_good(fresh);
-    assert_int_equal(rsi_directory_make(rsi_storage_root(storage), "entity_scoped/entities/" ENTITY),
-                     RAGSTORE_OK);
+    assert_int_equal(
+        rsi_directory_make(rsi_storage_root(storage), "entity_scoped/entities/" ENTITY),
+        RAGSTORE_OK);
     bytes[size] = '\0';
     make_file(fresh, "entity_scoped/entities/" ENTITY "/entity.json", bytes);
     assert_int_equal(rsi_tx_begin(&tx, storage), RAGSTORE_OK);

@@ -380,7 +380,8 @@ static int run(bool *done, const rsi_file_table *table)
     return status == RAGSTORE_OK ? closed : status;
 }
 
-/* All of the commit or nothing; what was begun for nothing is gone when the store was opened again. */
+/* All of the commit or nothing; what was begun for nothing is gone when the store was opened
+ * again. */
 static void check(power_disk *disk, bool done, const char *what, uint64_t n)
 {
     uint64_t count;

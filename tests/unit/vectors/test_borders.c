@@ -1,6 +1,6 @@
 /*
- * Counts, offsets and chunk numbers around 2^31 and 2^32: in sparse files, of which only the ends are
- * written and read.
+ * Counts, offsets and chunk numbers around 2^31 and 2^32: in sparse files, of which only the ends
+ * are written and read.
  */
 #include "rows_fixture.h"
 
@@ -15,8 +15,8 @@ static const uint64_t borders[] = {INT32_MAX, (uint64_t)INT32_MAX + 1, UINT32_MA
                                    (uint64_t)UINT32_MAX + 1};
 #define BORDERS (sizeof borders / sizeof *borders)
 
-/* Bytes at a place of a file, which is as long as it is said afterwards; false: there is no room for
- * the name of such a length on this file system. */
+/* Bytes at a place of a file, which is as long as it is said afterwards; false: there is no room
+ * for the name of such a length on this file system. */
 static bool put(const char *path, const void *bytes, size_t size, uint64_t offset, uint64_t length)
 {
     int file = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);

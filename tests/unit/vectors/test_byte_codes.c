@@ -1,4 +1,5 @@
-/* With byte codes exact search finds what it finds without them: the same chunks, the same scores. */
+/* With byte codes exact search finds what it finds without them: the same chunks, the same
+ * scores. */
 #include "rows_fixture.h"
 
 #include "vectors/byte_codes.h"
@@ -136,8 +137,9 @@ static void expect_same(ground *at, const float *queries, size_t count, size_t k
     rsi_hit *expected = calloc(k + 1, sizeof *expected);
     size_t *counts = calloc(count, sizeof *counts);
     size_t expected_count;
-    assert_int_equal(
-        rsi_byte_codes_search(found, counts, at->codes, at->rows, queries, count, k, allowed, at->threads), 0);
+    assert_int_equal(rsi_byte_codes_search(found, counts, at->codes, at->rows, queries, count, k,
+                                           allowed, at->threads),
+                     0);
     for (size_t q = 0; q < count; q++) {
         const float *query = queries + q * at->dimension;
         assert_int_equal(
@@ -279,8 +281,8 @@ static void vectors_byte_codes__find_the_same_by_cosine(void **state)
 }
 
 /*
- * What codes say turned round: every third row is a little better than the others, but all that it has
- * is just too little for its codes, and what they have is just enough.
+ * What codes say turned round: every third row is a little better than the others, but all that it
+ * has is just too little for its codes, and what they have is just enough.
  */
 static void make_misleading_row(float *row, uint32_t dimension, size_t number)
 {
@@ -293,7 +295,8 @@ static void make_misleading_row(float *row, uint32_t dimension, size_t number)
     row[0] = 127;
 }
 
-/* The best row is one of every third, by inner product and, since the query is far off, by distance. */
+/* The best row is one of every third, by inner product and, since the query is far off, by
+ * distance. */
 static void expect_every_third(void **state, make_row *make, const float *query)
 {
     static const rsi_metric metrics[] = {RSI_METRIC_INNER_PRODUCT, RSI_METRIC_L2};
@@ -451,8 +454,8 @@ static void vectors_byte_codes__answer_odd_questions(void **state)
     bool done;
     rsi_byte_codes *other;
     ground_begin(&at, state, make_random, 24, 2000, RSI_METRIC_COSINE);
-    assert_int_equal(rsi_byte_codes_search(hits, &count, at.codes, at.rows, query, 1, 0, &at.all, 1),
-                     0);
+    assert_int_equal(
+        rsi_byte_codes_search(hits, &count, at.codes, at.rows, query, 1, 0, &at.all, 1), 0);
     assert_int_equal(count, 0);
     const float odd[] = {NAN, INFINITY, -INFINITY};
     for (size_t i = 0; i < 3; i++) {
@@ -467,7 +470,8 @@ static void vectors_byte_codes__answer_odd_questions(void **state)
     assert_int_equal(rsi_byte_codes_search(hits, &count, at.codes, at.rows, NULL, 1, 5, &at.all, 1),
                      RAGSTORE_E_INVALID_ARGUMENT);
     query[17] = 0;
-    assert_int_equal(rsi_byte_codes_search(hits, &count, NULL, at.rows, query, 1, 5, &at.all, 1), 0);
+    assert_int_equal(rsi_byte_codes_search(hits, &count, NULL, at.rows, query, 1, 5, &at.all, 1),
+                     0);
     assert_int_equal(count, 5);
     assert_int_equal(rsi_byte_codes_new(&other, 0), RAGSTORE_E_INVALID_ARGUMENT);
     assert_null(other);

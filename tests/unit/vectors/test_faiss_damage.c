@@ -261,7 +261,8 @@ static void vectors_faiss_damage__each_number_of_a_graph_is_checked(void **state
     saved_end(&s);
 }
 
-/* A neighbour on a level where it is not: FAISS would read the neighbours of others, or none at all. */
+/* A neighbour on a level where it is not: FAISS would read the neighbours of others, or none at
+ * all. */
 static void vectors_faiss_damage__neighbours_are_on_the_level_that_they_are_named_on(void **state)
 {
     saved_index s;

@@ -207,8 +207,8 @@ static rsi_faiss_index *make_whole(const char *factory, rsi_rows *rows, const rs
     return index;
 }
 
-/* With search parameters FAISS finds none but allowed rows; without, or of a kind that takes no filter,
- * it finds what there is. */
+/* With search parameters FAISS finds none but allowed rows; without, or of a kind that takes no
+ * filter, it finds what there is. */
 static void vectors_faiss_query__leaves_out_what_is_not_allowed_where_it_can(void **state)
 {
     static const char *const factories[] = {"HNSW16", "SQ8", "IVF16,Flat", "PQ4x4"};

@@ -1,5 +1,5 @@
-/* An index of FAISS's that is searched while it grows, is written, and loses its dead: for the thread
- * sanitizer, too. */
+/* An index of FAISS's that is searched while it grows, is written, and loses its dead: for the
+ * thread sanitizer, too. */
 #include "rows_fixture.h"
 
 #include "vectors/faiss_saved.h"

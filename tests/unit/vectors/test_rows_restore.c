@@ -1,4 +1,5 @@
-/* Rows that did not reach the disk: each comes back where it was, and nothing that stands is harmed. */
+/* Rows that did not reach the disk: each comes back where it was, and nothing that stands is
+ * harmed. */
 #include "rows_fixture.h"
 
 #define DIMENSION 64u
@@ -113,7 +114,8 @@ static void vectors_rows_restore__brings_back_every_block(void **state)
     fixture_end(&f);
 }
 
-/* A page cache may show what never reached the disk: blocks that seem to be there are written, too. */
+/* A page cache may show what never reached the disk: blocks that seem to be there are written,
+ * too. */
 static void vectors_rows_restore__writes_and_flushes_also_what_is_there(void **state)
 {
     fixture f;
