@@ -11,7 +11,7 @@
  *             durable and found by exact search from then on
  *   tier      what is made in the background afterwards; recall is that of the ten nearest
  *   disk      all files, beside the bytes of the texts and of the rows
- *   single    a chunk a call, each durable
+ *   single    a chunk a call, each durable; by one thread, then by several
  *   delete    a document a call, each durable, with a search after it
  *
  * One JSON object a line. rivals_ingest.py does the same with other libraries.
@@ -20,6 +20,7 @@
 
 #include <ftw.h>
 #include <math.h>
+#include <pthread.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -32,6 +33,7 @@
 #define K 10
 #define BATCH 10000
 #define SINGLE 1000
+#define THREADS 8
 #define DELETED 100
 
 static void check(int status, const char *what)
@@ -80,7 +82,7 @@ static size_t make_text(char *text, size_t row)
         row, row * 37 % 360, row * 11 % 29, row * 7 % 14 + 1, row * 5 % 9 + 1);
 }
 
-static size_t text_bytes;
+static size_t text_bytes; /* of what is added in bulk */
 
 static char *make_chunks(size_t first, size_t count)
 {
@@ -89,7 +91,6 @@ static char *make_chunks(size_t first, size_t count)
     for (size_t i = 0; i < count; i++) {
         size += (size_t)sprintf(json + size, "%c{\"text\":\"", i == 0 ? '[' : ',');
         const size_t text = make_text(json + size, first + i);
-        text_bytes += text;
         size += text;
         size += (size_t)sprintf(json + size, "\"}");
     }
@@ -164,6 +165,7 @@ static void add_in_bulk(ragstore_entity *entity, const float *rows, size_t count
     for (size_t done = 0; done < count; done += BATCH) {
         const size_t part = count - done < BATCH ? count - done : BATCH;
         char *json = make_chunks(done, part);
+        text_bytes += strlen(json) - 1 - part * strlen(",{\"text\":\"\"}");
         check(ragstore_document_add_chunks(NULL, entity, json, rows + done * DIMENSION, DIMENSION,
                                            NULL),
               "add");
@@ -194,20 +196,46 @@ static void make_tier(ragstore_store *store, ragstore_index *index, const float 
     free(found);
 }
 
-static void add_one_by_one(ragstore_entity *entity, const float *rows, size_t count)
+/* What one thread adds: chunks first … first + count - 1. */
+typedef struct adder {
+    pthread_t thread;
+    ragstore_entity *entity;
+    const float *rows;
+    size_t first;
+    size_t count;
+} adder;
+
+static void *add_ones(void *user)
 {
-    const double start = now_s();
-    for (size_t i = 0; i < SINGLE; i++) {
-        char *json = make_chunks(count + i, 1);
+    const adder *a = user;
+    for (size_t i = 0; i < a->count; i++) {
+        char *json = make_chunks(a->first + i, 1);
         float vector[DIMENSION];
-        memcpy(vector, rows + i * DIMENSION, sizeof vector);
-        vector[i % DIMENSION] += 0.1f;
-        check(ragstore_document_add_chunks(NULL, entity, json, vector, DIMENSION, NULL),
+        memcpy(vector, a->rows + (a->first + i) % SINGLE * DIMENSION, sizeof vector);
+        vector[(a->first + i) % DIMENSION] += 0.1f;
+        check(ragstore_document_add_chunks(NULL, a->entity, json, vector, DIMENSION, NULL),
               "add one");
         free(json);
     }
+    return NULL;
+}
+
+static void add_one_by_one(ragstore_entity *entity, const float *rows, size_t first,
+                           size_t threads)
+{
+    adder adders[THREADS];
+    const double start = now_s();
+    for (size_t i = 0; i < threads; i++) {
+        const size_t part = SINGLE / threads;
+        adders[i] = (adder){
+            .entity = entity, .rows = rows, .first = first + i * part, .count = part};
+        check(pthread_create(&adders[i].thread, NULL, add_ones, &adders[i]), "start a thread");
+    }
+    for (size_t i = 0; i < threads; i++)
+        pthread_join(adders[i].thread, NULL);
     const double seconds = now_s() - start;
-    printf("{\"bench\":\"ingest\",\"what\":\"single\",\"adds_per_s\":%.0f}\n", SINGLE / seconds);
+    printf("{\"bench\":\"ingest\",\"what\":\"single\",\"threads\":%zu,\"adds_per_s\":%.0f}\n",
+           threads, SINGLE / seconds);
     fflush(stdout);
 }
 
@@ -220,7 +248,7 @@ static void delete_and_search(ragstore_entity *entity, ragstore_index *index, co
     double times[DELETED];
     double delete_times[DELETED];
     options.limit = DELETED;
-    options.offset = SINGLE - DELETED;
+    options.offset = 2 * SINGLE - DELETED;
     check(ragstore_document_list(&list, entity, &options), "list");
     const char *at = ragstore_buffer_data(list);
     size_t count = 0;
@@ -278,7 +306,8 @@ int main(int argc, char **argv)
     printf("{\"bench\":\"ingest\",\"what\":\"disk\",\"mb\":%.0f,\"share\":%.3f}\n",
            (double)disk_bytes / 1e6,
            (double)disk_bytes / ((double)text_bytes + (double)count * DIMENSION * sizeof(float)));
-    add_one_by_one(entity, rows, count);
+    add_one_by_one(entity, rows, count, 1);
+    add_one_by_one(entity, rows, count + SINGLE, THREADS);
     delete_and_search(entity, index, queries, query_count);
     ragstore_index_free(index);
     ragstore_entity_free(entity);

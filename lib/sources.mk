@@ -257,6 +257,7 @@ ROOM_ingest := \
     document_import.c \
     document_name.c \
     document_prepare.c \
+    document_queue.c \
     document_read.c \
     document_upload.c \
     extract.c \

@@ -30,6 +30,8 @@ int rsi_store_open(rsi_store **out, const char *path, const rsi_store_options *o
     pthread_mutex_init(&store->upkeep_mutex, NULL);
     pthread_mutex_init(&store->offers_mutex, NULL);
     pthread_mutex_init(&store->log_mutex, NULL);
+    pthread_mutex_init(&store->adding.mutex, NULL);
+    pthread_cond_init(&store->adding.moved, NULL);
     store->opens = 1;
     store->users = 1;
     storage_options.keep_lease = options->background;
@@ -116,6 +118,8 @@ void rsi_store_free(rsi_store *store)
     pthread_mutex_destroy(&store->upkeep_mutex);
     pthread_mutex_destroy(&store->offers_mutex);
     pthread_mutex_destroy(&store->log_mutex);
+    pthread_mutex_destroy(&store->adding.mutex);
+    pthread_cond_destroy(&store->adding.moved);
     rsi_free(store->path);
     rsi_free(store);
 }

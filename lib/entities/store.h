@@ -31,6 +31,16 @@ struct rsi_store;
 /* Submit jobs that nobody asked for; *did tells whether there were any. */
 typedef int rsi_job_offerer(bool *did, struct rsi_store *store);
 
+/* Documents that wait for a transaction: ingest/document_queue.c. */
+typedef struct rsi_document_queue {
+    pthread_mutex_t mutex; /* guards all of it */
+    pthread_cond_t moved;
+    bool is_led;
+    struct rsi_waiting_document *first;
+    struct rsi_waiting_document *last;
+    size_t count;
+} rsi_document_queue;
+
 typedef struct rsi_store {
     rsi_storage *storage;
     rsi_embedder *embedder; /* NULL: none */
@@ -56,6 +66,8 @@ typedef struct rsi_store {
     uint64_t clock;       /* counts uses of catalogs */
 
     pthread_mutex_t codes_mutex; /* one thread at a time makes codes (catalog_codes.c) */
+
+    rsi_document_queue adding;
 
     uint64_t interrupts; /* atomic: how often the store was interrupted */
     int64_t close_until; /* atomic; 0: it is not being closed */

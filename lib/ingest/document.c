@@ -244,6 +244,35 @@ static int add_in_tx(rsi_added *added, bool *again, rsi_store *store,
     return status;
 }
 
+/* A document on its way into a transaction. */
+typedef struct building {
+    rsi_added *added;
+    bool *again;
+    rsi_store *store;
+    rsi_entity_record *entity; /* as it was when the document was prepared */
+    const rsi_origin *origin;
+    const rsi_document_fields *fields;
+    rsi_prepared *prepared;
+    bool *mend;
+} building;
+
+static int build(void *user, rsi_tx *tx)
+{
+    building *b = user;
+    int status = add_in_tx(b->added, b->again, b->store, b->entity, b->origin, b->fields,
+                           b->prepared, b->mend, tx);
+    if (status == RAGSTORE_OK && b->origin->job != NULL)
+        status = rsi_upload_end_in_tx(b->origin->job, tx, b->added, *b->origin->incoming_taken);
+    return status;
+}
+
+/* What brings no file waits for others to share a flush with. */
+static size_t size_to_share(const rsi_prepared *prepared, const rsi_origin *origin)
+{
+    return origin->incoming == NULL && origin->job == NULL ? (size_t)rsi_prepared_size(prepared)
+                                                           : SIZE_MAX;
+}
+
 /* Does the entity have exactly this already? Then there is nothing to do, or something to mend. */
 static int check_duplicate(rsi_added *added, bool *done, bool *mend, rsi_store *store,
                            const rsi_entity_record *entity, const rsi_origin *origin,
@@ -288,7 +317,6 @@ static int add_once(rsi_added *added, bool *again, rsi_store *store, const char 
 {
     rsi_entity_record entity = {0};
     rsi_prepared prepared = {0};
-    rsi_tx *tx = NULL;
     bool done;
     bool mend = false;
     *again = false;
@@ -304,21 +332,14 @@ static int add_once(rsi_added *added, bool *again, rsi_store *store, const char 
     status = prepare(&prepared, store, &entity, user);
     if (status == RAGSTORE_OK)
         status = rsi_report_progress(fields, "commit", 0, 0);
-    if (status == RAGSTORE_OK)
-        status = rsi_tx_begin(&tx, store->storage);
     if (status != RAGSTORE_OK)
         goto cleanup;
-    status = add_in_tx(added, again, store, &entity, origin, fields, &prepared, &mend, tx);
+    building document = {added, again, store, &entity, origin, fields, &prepared, &mend};
+    status = rsi_document_add_together(store, size_to_share(&prepared, origin), build, &document);
     if (mend)
         added->notice = "parts of it were missing or damaged and have been made again";
     else if (prepared.embedder == NULL)
         added->notice = "it can be found by keyword only: there is no embedding model for it";
-    if (status == RAGSTORE_OK && origin->job != NULL)
-        status = rsi_upload_end_in_tx(origin->job, tx, added, *origin->incoming_taken);
-    if (status == RAGSTORE_OK)
-        status = rsi_tx_commit(tx);
-    else
-        rsi_tx_abort(tx);
 
 cleanup:
     rsi_prepared_free(&prepared);

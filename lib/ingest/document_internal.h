@@ -43,6 +43,8 @@ int rsi_prepared_add_vectors(rsi_prepared *prepared, const float *vectors, size_
 /* Vectors as the metric compares them. */
 int rsi_prepared_read_vectors(float *vectors, rsi_prepared *prepared, size_t from, size_t count);
 
+uint64_t rsi_prepared_size(const rsi_prepared *prepared); /* bytes of chunks and vectors */
+
 /* A walk through the chunks. */
 typedef struct rsi_prepared_reader {
     rsi_spill_reader bytes;
@@ -133,6 +135,11 @@ int rsi_document_commit(rsi_added *added, rsi_store *store, const rsi_entity_rec
 /* A name for its file that nothing under uploads/ has (document_name.c). CONFLICT: none is left. */
 int rsi_document_choose_name(char name[RSI_STORED_NAME_MAX], rsi_store *store,
                              const char *entity_id, const char *filename);
+/* Call `build`, on this thread or another one, in a transaction that may hold documents of other
+ * threads, too, and commit it: document_queue.c. `size`: bytes of its chunks and vectors. */
+typedef int rsi_document_builder(void *user, rsi_tx *tx);
+int rsi_document_add_together(rsi_store *store, size_t size, rsi_document_builder *build,
+                              void *user);
 /* Put the removal of a document's chunks and file into a transaction. */
 int rsi_document_drop_parts(rsi_tx *tx, rsi_store *store, const rsi_entity_record *entity,
                             const rsi_stored_document *document);

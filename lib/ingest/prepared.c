@@ -62,6 +62,12 @@ int rsi_prepared_add(rsi_prepared *prepared, const rsi_new_chunk *chunk)
     return status;
 }
 
+uint64_t rsi_prepared_size(const rsi_prepared *prepared)
+{
+    const uint64_t numbers = (uint64_t)prepared->count * prepared->dimension;
+    return rsi_spill_size(&prepared->chunks) + numbers * sizeof(float);
+}
+
 rsi_prepared_reader rsi_prepared_read(rsi_prepared *prepared)
 {
     rsi_prepared_reader reader = {.bytes = {.spill = &prepared->chunks}, .left = prepared->count};

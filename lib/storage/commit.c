@@ -391,7 +391,8 @@ static void forget_work(rsi_storage *storage, size_t count)
 
 /*
  * May others build while this one is flushed? Yes when it only changes records that nothing else
- * goes with: no files, vectors, chunk rows, nor caches that on_end brings up to date.
+ * goes with: no files, vectors, chunk rows, nor caches that on_end brings up to date. Documents share
+ * a flush in another way: several are built in one transaction (ingest/document_queue.c).
  */
 static bool may_leave(const rsi_tx *tx)
 {
