@@ -20,7 +20,6 @@
 
 #include <string.h>
 
-#define FILE_NAME "lexical.rsl"
 #define CHANGED_SHARE 8 /* of the chunks: as much change as that is worth writing all of them */
 #define NO_FILE SIZE_MAX
 
@@ -61,7 +60,7 @@ static int read_or_create(rsi_catalog *catalog, rsi_store *store, const char *la
 
 int rsi_catalog_open_lexical_locked(rsi_catalog *catalog, rsi_store *store, const char *language)
 {
-    const rsi_path path = rsi_path_in_entity(catalog->entity_id, FILE_NAME);
+    const rsi_path path = rsi_path_in_entity(catalog->entity_id, RSI_EXPORT_LEXICAL);
     catalog->lexical_is_newer = false;
     catalog->lexical_changes = 0;
     int status = read_or_create(catalog, store, language, &path);
@@ -95,33 +94,31 @@ static bool is_worth_it(const rsi_catalog *catalog, size_t changes, rsi_export_s
     }
 }
 
-static int write_locked(rsi_lexical **renewed, rsi_store *store, rsi_catalog *catalog,
+static int write_locked(rsi_lexical **renewed, rsi_catalog *catalog, rsi_root *folder,
                         rsi_export_scope scope)
 {
-    rsi_root *root = rsi_storage_root(store->storage);
-    const rsi_path path = rsi_path_in_entity(catalog->entity_id, FILE_NAME);
     const size_t changes = __atomic_load_n(&catalog->lexical_changes, __ATOMIC_RELAXED);
     *renewed = NULL;
     if (catalog->lexical_is_newer && scope != RSI_EXPORT_COMPACT)
         return RAGSTORE_OK;
     if (catalog->alive.count < rsi_catalog_lexical_file_from) {
         __atomic_store_n(&catalog->lexical_changes, NO_FILE, __ATOMIC_RELAXED);
-        return rsi_file_remove(root, path.text);
+        return rsi_file_remove(folder, RSI_EXPORT_LEXICAL);
     }
     if (!is_worth_it(catalog, changes, scope))
         return RAGSTORE_OK;
-    int status =
-        rsi_lexical_renew(renewed, catalog->lexical, root, path.text, catalog->incarnation);
+    int status = rsi_lexical_renew(renewed, catalog->lexical, folder, RSI_EXPORT_LEXICAL,
+                                   catalog->incarnation);
     if (status == RAGSTORE_OK) /* under the shared lock nothing has changed meanwhile */
         __atomic_store_n(&catalog->lexical_changes, 0, __ATOMIC_RELAXED);
     return status;
 }
 
-int rsi_export_lexical(rsi_store *store, rsi_catalog *catalog, rsi_export_scope scope)
+int rsi_export_lexical(rsi_catalog *catalog, rsi_root *folder, rsi_export_scope scope)
 {
     rsi_lexical *renewed;
     pthread_rwlock_rdlock(&catalog->lock);
-    int status = write_locked(&renewed, store, catalog, scope);
+    int status = write_locked(&renewed, catalog, folder, scope);
     pthread_rwlock_unlock(&catalog->lock);
     if (renewed != NULL) {
         pthread_rwlock_wrlock(&catalog->lock);

@@ -20,67 +20,96 @@ void rsi_export_stamp_locked(char stamp[RSI_EXPORT_STAMP_MAX], const rsi_catalog
              catalog->alive.count, crc);
 }
 
-static int write_index_locked(rsi_store *store, rsi_catalog *catalog, const rsi_path *path)
+/* First the folder, then the look at the record: while it stands, the folder is of no other. */
+int rsi_export_open_folder(rsi_root **folder, rsi_store *store, const rsi_catalog *catalog)
+{
+    rsi_entity_record record = {0};
+    const rsi_path path = rsi_path_entity(catalog->entity_id);
+    int status = rsi_root_open_below(folder, rsi_storage_root(store->storage), path.text);
+    if (status == RAGSTORE_OK)
+        status = rsi_storage_follow(store->storage);
+    if (status == RAGSTORE_OK)
+        status = rsi_entity_read(&record, store, catalog->entity_id, catalog->incarnation);
+    rsi_entity_record_free(&record);
+    if (status != RAGSTORE_OK) {
+        rsi_root_close(*folder);
+        *folder = NULL;
+    }
+    return rsi_wrap(status, "open the folder of \"%s\"", catalog->entity_id);
+}
+
+static int write_index_locked(rsi_store *store, rsi_catalog *catalog, rsi_root *folder)
 {
     char stamp[RSI_EXPORT_STAMP_MAX];
     rsi_faiss_state state;
-    rsi_root *root = rsi_storage_root(store->storage);
     rsi_export_stamp_locked(stamp, catalog);
-    int status = rsi_faiss_check(&state, root, path->text, catalog->rows, &catalog->alive, stamp);
+    int status = rsi_faiss_check(&state, folder, RSI_EXPORT_INDEX, catalog->rows, &catalog->alive,
+                                 stamp);
     if (status == RAGSTORE_OK && state == RSI_FAISS_DAMAGED)
         rsi_storage_log(store->storage, RAGSTORE_LOG_WARNING,
-                        "%s is damaged; it is written again from the vectors", path->text);
+                        "index.faiss of \"%s\" is damaged; it is written again from the vectors",
+                        catalog->entity_id);
     if (status == RAGSTORE_OK && state != RSI_FAISS_CURRENT)
-        status = rsi_faiss_write(root, path->text, catalog->rows, &catalog->alive, stamp);
+        status = rsi_faiss_write(folder, RSI_EXPORT_INDEX, catalog->rows, &catalog->alive, stamp);
     return status;
 }
 
 /* A file that was asked for once and has vectors of then: nobody should take it for today's. */
-static int drop_stale_index_locked(rsi_store *store, rsi_catalog *catalog, const rsi_path *path)
+static int drop_stale_index_locked(rsi_catalog *catalog, rsi_root *folder)
 {
     char stamp[RSI_EXPORT_STAMP_MAX];
     rsi_faiss_state state;
-    rsi_root *root = rsi_storage_root(store->storage);
-    if (!rsi_file_exists(root, path->text))
+    if (!rsi_file_exists(folder, RSI_EXPORT_INDEX))
         return RAGSTORE_OK;
     rsi_export_stamp_locked(stamp, catalog);
-    int status = rsi_faiss_look(&state, root, path->text, stamp);
+    int status = rsi_faiss_look(&state, folder, RSI_EXPORT_INDEX, stamp);
     if (status == RAGSTORE_OK && state != RSI_FAISS_CURRENT)
-        status = rsi_faiss_remove(root, path->text);
+        status = rsi_faiss_remove(folder, RSI_EXPORT_INDEX);
     return status;
 }
 
-static int export_index_locked(rsi_store *store, rsi_catalog *catalog, rsi_export_scope scope)
+static int export_index_locked(rsi_store *store, rsi_catalog *catalog, rsi_root *folder,
+                               rsi_export_scope scope)
 {
-    rsi_path path = rsi_path_in_entity(catalog->entity_id, "vector_store/index.faiss");
     return scope == RSI_EXPORT_ALL || catalog->alive.count <= RSI_EXPORT_UNASKED_MAX
-               ? write_index_locked(store, catalog, &path)
-               : drop_stale_index_locked(store, catalog, &path);
+               ? write_index_locked(store, catalog, folder)
+               : drop_stale_index_locked(catalog, folder);
 }
 
-int rsi_export_index(rsi_store *store, rsi_catalog *catalog)
+static int export_asked_index(rsi_store *store, rsi_catalog *catalog, rsi_root *folder)
 {
     bool handled;
-    int status = rsi_export_faiss(&handled, store, catalog, RSI_EXPORT_ALL);
+    int status = rsi_export_faiss(&handled, store, catalog, folder, RSI_EXPORT_ALL);
     if (status != RAGSTORE_OK || handled)
-        return rsi_wrap(status, "write index.faiss of \"%s\"", catalog->entity_id);
+        return status;
     pthread_rwlock_rdlock(&catalog->lock);
     if (catalog->rows == NULL)
         status = rsi_fail(RAGSTORE_E_EMBEDDER, "entities", "entity \"%s\" has no vectors",
                           catalog->entity_id);
     else
-        status = export_index_locked(store, catalog, RSI_EXPORT_ALL);
+        status = export_index_locked(store, catalog, folder, RSI_EXPORT_ALL);
     pthread_rwlock_unlock(&catalog->lock);
+    return status;
+}
+
+int rsi_export_index(rsi_store *store, rsi_catalog *catalog)
+{
+    rsi_root *folder;
+    int status = rsi_export_open_folder(&folder, store, catalog);
+    if (status == RAGSTORE_OK)
+        status = export_asked_index(store, catalog, folder);
+    rsi_root_close(folder);
     return rsi_wrap(status, "write index.faiss of \"%s\"", catalog->entity_id);
 }
 
-static int export_index_if_any(rsi_store *store, rsi_catalog *catalog, rsi_export_scope scope)
+static int export_index_if_any(rsi_store *store, rsi_catalog *catalog, rsi_root *folder,
+                               rsi_export_scope scope)
 {
     bool handled;
-    int status = rsi_export_faiss(&handled, store, catalog, scope);
+    int status = rsi_export_faiss(&handled, store, catalog, folder, scope);
     pthread_rwlock_rdlock(&catalog->lock);
     if (status == RAGSTORE_OK && !handled && catalog->rows != NULL)
-        status = export_index_locked(store, catalog, scope);
+        status = export_index_locked(store, catalog, folder, scope);
     pthread_rwlock_unlock(&catalog->lock);
     return rsi_wrap(status, "write index.faiss of \"%s\"", catalog->entity_id);
 }
@@ -104,19 +133,31 @@ static void encode_documents(rsi_bytes *out, const rsi_catalog *catalog)
     rsi_bytes_append_text(out, "}\n");
 }
 
-static int write_documents(rsi_store *store, rsi_catalog *catalog)
+static int write_documents(rsi_catalog *catalog, rsi_root *folder)
 {
     rsi_bytes text = {0};
-    rsi_path path = rsi_path_in_entity(catalog->entity_id, "doc_to_chunks.json");
     pthread_rwlock_rdlock(&catalog->lock);
     encode_documents(&text, catalog);
     pthread_rwlock_unlock(&catalog->lock);
     int status = rsi_bytes_status(&text);
     if (status == RAGSTORE_OK)
-        status = rsi_file_replace(rsi_storage_root(store->storage), path.text, text.data,
-                                  text.size);
+        status = rsi_file_replace(folder, RSI_EXPORT_DOCUMENTS, text.data, text.size);
     rsi_bytes_free(&text);
-    return rsi_wrap(status, "write %s", path.text);
+    return rsi_wrap(status, "write " RSI_EXPORT_DOCUMENTS " of \"%s\"", catalog->entity_id);
+}
+
+static int export_files(rsi_store *store, rsi_catalog *catalog, rsi_export_scope scope)
+{
+    rsi_root *folder;
+    int status = rsi_export_open_folder(&folder, store, catalog);
+    if (status == RAGSTORE_OK)
+        status = write_documents(catalog, folder);
+    if (status == RAGSTORE_OK)
+        status = rsi_export_lexical(catalog, folder, scope);
+    if (status == RAGSTORE_OK)
+        status = export_index_if_any(store, catalog, folder, scope);
+    rsi_root_close(folder);
+    return status;
 }
 
 int rsi_export_entity(rsi_store *store, const char *entity_id, rsi_export_scope scope)
@@ -129,12 +170,8 @@ int rsi_export_entity(rsi_store *store, const char *entity_id, rsi_export_scope 
     rsi_entity_record_free(&record);
     if (status == RAGSTORE_OK) {
         rsi_upkeep_unmark(store, entity_id); /* also the mark that loading it just made */
-        status = write_documents(store, catalog);
+        status = export_files(store, catalog, scope);
     }
-    if (status == RAGSTORE_OK)
-        status = rsi_export_lexical(store, catalog, scope);
-    if (status == RAGSTORE_OK)
-        status = export_index_if_any(store, catalog, scope);
     rsi_catalog_release(store, catalog);
     if (status == RAGSTORE_E_DISK_FULL || status == RAGSTORE_E_IO ||
         status == RAGSTORE_E_NO_MEMORY)

@@ -16,7 +16,6 @@
 #include "entities/export.h"
 
 #include "base/status.h"
-#include "files/paths.h"
 
 #include <string.h>
 
@@ -27,7 +26,7 @@ typedef struct task {
     rsi_catalog *catalog;
     rsi_export_scope scope;
     rsi_faiss_index *index; /* held */
-    rsi_path path;
+    rsi_root *folder; /* of the entity; borrowed */
     rsi_faiss_about about; /* its texts are the index's, the catalog's and the record's */
     rsi_entity_record record;
     char stamp[RSI_EXPORT_STAMP_MAX];
@@ -80,13 +79,13 @@ static size_t forget_dead(task *to)
 
 static int check_whole_file(bool *is_due, const task *to)
 {
-    rsi_root *root = rsi_storage_root(to->store->storage);
-    int status = rsi_faiss_saved_check(root, to->path.text, &to->about);
+    int status = rsi_faiss_saved_check(to->folder, RSI_EXPORT_INDEX, &to->about);
     *is_due = status != RAGSTORE_OK;
     if (status == RAGSTORE_E_DAMAGED)
         rsi_storage_log(to->store->storage, RAGSTORE_LOG_WARNING,
-                        "%s is damaged; it is written again from the vectors: %s", to->path.text,
-                        rsi_error_message());
+                        "index.faiss of \"%s\" is damaged; it is written again from the vectors: "
+                        "%s",
+                        to->catalog->entity_id, rsi_error_message());
     return status == RAGSTORE_E_DAMAGED || status == RAGSTORE_E_NOT_FOUND ||
                    status == RAGSTORE_E_UNSUPPORTED
                ? RAGSTORE_OK
@@ -97,10 +96,9 @@ static int look_whether_due(bool *is_due, const task *to)
 {
     rsi_faiss_saved saved;
     bool is_damaged = false;
-    rsi_root *root = rsi_storage_root(to->store->storage);
     int status = to->is_exact ? check_whole_file(&is_damaged, to) : RAGSTORE_OK;
     if (status == RAGSTORE_OK)
-        status = rsi_faiss_saved_look(&saved, root, to->path.text, &to->about, to->stamp);
+        status = rsi_faiss_saved_look(&saved, to->folder, RSI_EXPORT_INDEX, &to->about, to->stamp);
     if (status != RAGSTORE_OK)
         return status;
     const size_t count = rsi_faiss_index_count(to->index);
@@ -116,7 +114,6 @@ static int write_index(task *to)
 {
     rsi_catalog *catalog = to->catalog;
     rsi_faiss_probe probe = {0};
-    rsi_root *root = rsi_storage_root(to->store->storage);
     int status = rsi_catalog_complete_faiss(catalog, to->index);
     if (status != RAGSTORE_OK)
         return status;
@@ -128,9 +125,10 @@ static int write_index(task *to)
         status = rsi_faiss_probe_index(&probe, to->index, catalog->rows, &catalog->alive);
     }
     pthread_rwlock_unlock(&catalog->lock);
-    return is_gone || status != RAGSTORE_OK ? status
-                                            : rsi_faiss_saved_write(to->index, root, to->path.text,
-                                                                    &to->about, &probe, to->stamp);
+    return is_gone || status != RAGSTORE_OK
+               ? status
+               : rsi_faiss_saved_write(to->index, to->folder, RSI_EXPORT_INDEX, &to->about, &probe,
+                                       to->stamp);
 }
 
 static int write_if_due(bool *handled, task *to)
@@ -168,17 +166,17 @@ static int shed_dead(bool *handled, task *to)
         rsi_catalog_note_rows_locked(catalog);
     }
     pthread_rwlock_unlock(&catalog->lock);
-    return rsi_faiss_remove(rsi_storage_root(to->store->storage), to->path.text);
+    return rsi_faiss_remove(to->folder, RSI_EXPORT_INDEX);
 }
 
-int rsi_export_faiss(bool *handled, rsi_store *store, rsi_catalog *catalog, rsi_export_scope scope)
+int rsi_export_faiss(bool *handled, rsi_store *store, rsi_catalog *catalog, rsi_root *folder,
+                     rsi_export_scope scope)
 {
-    task to = {.store = store, .catalog = catalog, .scope = scope};
+    task to = {.store = store, .catalog = catalog, .folder = folder, .scope = scope};
     *handled = false;
     hold_index(handled, &to);
     if (to.index == NULL)
         return RAGSTORE_OK;
-    to.path = rsi_path_in_entity(catalog->entity_id, "vector_store/index.faiss");
     int status = rsi_entity_read(&to.record, store, catalog->entity_id, catalog->incarnation);
     if (status == RAGSTORE_OK) {
         to.about.embedder = to.record.embedder == NULL ? "" : to.record.embedder;

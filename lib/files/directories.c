@@ -18,6 +18,7 @@
 
 /* Directories within each other that are walked when a tree is removed: each holds a handle. */
 #define TREE_DEPTH_MAX 64
+#define EMPTYINGS_MAX 100 /* of a directory in which files come meanwhile */
 
 /* "" is the root itself. A handle, or -errno. */
 static int open_directory(rsi_root *root, const char *path)
@@ -181,6 +182,34 @@ int rsi_directory_list(rsi_root *root, const char *path,
 static int remove_below(const rsi_file_table *table, int directory, const char *shown_path,
                         unsigned depth);
 
+static int remove_raw(const rsi_file_table *table, int directory, const char *name,
+                      bool is_directory)
+{
+    int result = -EINTR;
+    for (int i = 0; result == -EINTR && i < RSI_INTERRUPTIONS_MAX; i++)
+        result = table->remove(table->self, directory, name, is_directory);
+    return result;
+}
+
+/* Who has a directory open may still make files in it, until it is gone. */
+static int remove_directory(int *result, const rsi_file_table *table, int directory,
+                            const char *name, unsigned depth)
+{
+    int status = RAGSTORE_OK;
+    *result = -ENOTEMPTY;
+    for (int i = 0; (*result == -ENOTEMPTY || *result == -EEXIST) && i < EMPTYINGS_MAX; i++) {
+        int handle = rsi_files_open_raw(table, directory, name, RSI_OPEN_DIRECTORY);
+        if (handle < 0)
+            return rsi_files_fail(handle, "remove", name);
+        status = remove_below(table, handle, name, depth + 1);
+        (void)rsi_files_close_raw(table, handle);
+        if (status != RAGSTORE_OK)
+            return status;
+        *result = remove_raw(table, directory, name, true);
+    }
+    return RAGSTORE_OK;
+}
+
 /* Remove `name` in an open directory, a directory with all below it; a missing one is fine. */
 static int remove_entry(const rsi_file_table *table, int directory, const char *name,
                         unsigned depth)
@@ -192,19 +221,13 @@ static int remove_entry(const rsi_file_table *table, int directory, const char *
         return RAGSTORE_OK;
     if (result < 0)
         return rsi_files_fail(result, "remove", name);
-    bool is_directory = info.kind == RSI_FILE_DIRECTORY;
-    if (is_directory) {
-        int handle = rsi_files_open_raw(table, directory, name, RSI_OPEN_DIRECTORY);
-        if (handle < 0)
-            return rsi_files_fail(handle, "remove", name);
-        int status = remove_below(table, handle, name, depth + 1);
-        (void)rsi_files_close_raw(table, handle);
+    if (info.kind == RSI_FILE_DIRECTORY) {
+        int status = remove_directory(&result, table, directory, name, depth);
         if (status != RAGSTORE_OK)
             return status;
+    } else {
+        result = remove_raw(table, directory, name, false);
     }
-    result = -EINTR;
-    for (int i = 0; result == -EINTR && i < RSI_INTERRUPTIONS_MAX; i++)
-        result = table->remove(table->self, directory, name, is_directory);
     if (result < 0 && result != -ENOENT)
         return rsi_files_fail(result, "remove", name);
     return RAGSTORE_OK;

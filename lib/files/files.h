@@ -98,6 +98,10 @@ typedef struct rsi_file rsi_file;
 /* Open the directory, making it (not its parents) when `create`, durably. table NULL: the real
  * one. NOT_FOUND when missing, INVALID_ARGUMENT when it is not a directory. */
 int rsi_root_open(rsi_root **out, const rsi_file_table *table, const char *path, bool create);
+/* A directory below it as a root of its own, which stays that directory when it is renamed: what is
+ * written through it never comes to one that has got its name meanwhile. Paths are relative to it.
+ * NOT_FOUND. */
+int rsi_root_open_below(rsi_root **out, const rsi_root *root, const char *path);
 void rsi_root_close(rsi_root *root);             /* NULL is fine */
 const char *rsi_root_path(const rsi_root *root); /* as given */
 const rsi_file_table *rsi_root_table(const rsi_root *root);
@@ -187,8 +191,8 @@ int rsi_directory_list(rsi_root *root, const char *path,
 /* The same without a look at what each entry is. Not for the root. */
 int rsi_directory_names(rsi_root *root, const char *path, int (*each)(void *user, const char *name),
                         void *user);
-/* Remove a directory with all below it; a missing one is fine. Links are removed, not followed.
- * The directory above is not flushed. */
+/* Remove a directory with all below it, also what comes meanwhile; a missing one is fine. Links are
+ * removed, not followed. The directory above is not flushed. */
 int rsi_directory_remove(rsi_root *root, const char *path);
 
 #endif

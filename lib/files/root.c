@@ -151,6 +151,31 @@ int rsi_root_open(rsi_root **out, const rsi_file_table *table, const char *path,
     return RAGSTORE_OK;
 }
 
+int rsi_root_open_below(rsi_root **out, const rsi_root *root, const char *path)
+{
+    *out = NULL;
+    int status = rsi_files_check_path("open", path);
+    if (status != RAGSTORE_OK)
+        return status;
+    const size_t outer_size = strlen(root->path);
+    const size_t path_size = strlen(path) + 1;
+    rsi_root *below = rsi_alloc(sizeof *below + outer_size + 1 + path_size);
+    if (below == NULL)
+        return RAGSTORE_E_NO_MEMORY;
+    below->table = root->table;
+    memcpy(below->path, root->path, outer_size);
+    below->path[outer_size] = '/';
+    memcpy(below->path + outer_size + 1, path, path_size);
+    below->handle = rsi_files_open_raw(root->table, root->handle, path, RSI_OPEN_DIRECTORY);
+    if (below->handle < 0) {
+        status = rsi_files_fail(below->handle, "open", path);
+        rsi_free(below);
+        return status;
+    }
+    *out = below;
+    return RAGSTORE_OK;
+}
+
 void rsi_root_close(rsi_root *root)
 {
     if (root == NULL)

@@ -43,7 +43,8 @@
 int rsi_lexical_write(const rsi_lexical *index, rsi_root *root, const char *path,
                       const char *incarnation);
 /* The same; a large one is also read again, to be searched in place of the index, which takes
- * memory or lies in many pieces. *renewed: that one, or NULL. */
+ * memory or lies in many pieces. *renewed: that one, or NULL, as of an index that is not put away.
+ * It needs no root but the one that the index is put away in. */
 int rsi_lexical_renew(rsi_lexical **renewed, const rsi_lexical *index, rsi_root *root,
                       const char *path, const char *incarnation);
 

@@ -464,9 +464,9 @@ int rsi_lexical_renew(rsi_lexical **renewed, const rsi_lexical *index, rsi_root 
 {
     const rsi_lexical_place place = {root, path, incarnation, index->language};
     *renewed = NULL;
-    int status = write_index(renewed, index, &place);
-    if (status == RAGSTORE_OK && *renewed != NULL && index->place != NULL &&
-        rsi_lexical_put_away_beside(*renewed, root, index->place) != RAGSTORE_OK) {
+    int status = write_index(index->place == NULL ? NULL : renewed, index, &place);
+    if (status == RAGSTORE_OK && *renewed != NULL &&
+        rsi_lexical_put_away_beside(*renewed, index->root, index->place) != RAGSTORE_OK) {
         rsi_lexical_free(*renewed);
         *renewed = NULL;
     }

@@ -153,6 +153,108 @@ static void entities_export__leaves_out_large_indexes_unless_asked(void **state)
     open_store_end(&s);
 }
 
+/* ---- the entity goes meanwhile, and another one comes ---- */
+
+/* Another process that deletes the entity and makes it again before the n-th file call that opens,
+ * flushes or renames something. */
+static struct other_process {
+    int left;
+    bool came;
+    bool is_busy;
+    const char *path;
+    rsi_file_table real;
+} other;
+
+static void let_the_next_one_in(void)
+{
+    rsi_store *store;
+    char incarnation[RSI_INCARNATION_DIGITS + 1];
+    const rsi_entity_fields fields = {.name = "The next one"};
+    const rsi_store_options options = {.storage = {.durability = RAGSTORE_DURABILITY_FULL},
+                                       .memory_limit_bytes = UINT64_C(1) << 30,
+                                       .run_job = rsi_ingest_run_job};
+    assert_int_equal(rsi_store_open(&store, other.path, &options), 0);
+    assert_int_equal(rsi_entity_delete(NULL, store, ACME), 0);
+    assert_int_equal(rsi_entity_create(incarnation, store, ACME, &fields), 0);
+    assert_int_equal(rsi_store_close(store), 0);
+    rsi_store_free(store);
+}
+
+static void count_call(void)
+{
+    if (other.is_busy || other.left == 0 || --other.left > 0)
+        return;
+    other.is_busy = true;
+    let_the_next_one_in();
+    other.is_busy = false;
+    other.came = true;
+}
+
+static int open_and_count(void *self, int directory, const char *path, unsigned flags)
+{
+    count_call();
+    return other.real.open(self, directory, path, flags);
+}
+
+static int flush_and_count(void *self, int handle)
+{
+    count_call();
+    return other.real.flush(self, handle);
+}
+
+static int rename_and_count(void *self, int directory, const char *from, const char *to)
+{
+    count_call();
+    return other.real.rename(self, directory, from, to);
+}
+
+static void expect_the_next_ones_files_alone(void **state)
+{
+    char path[TEMPORARY_PATH_MAX];
+    assert_int_equal(temporary_count(temporary_join(path, state, BELOW)), 3);
+    assert_true(temporary_exists(temporary_join(path, state, BELOW "entity.json")));
+    assert_true(temporary_exists(temporary_join(path, state, BELOW "chunk_metadata.json")));
+    assert_int_equal(temporary_count(temporary_join(path, state, BELOW "vector_store")), 0);
+    temporary_join(path, state, "entity_scoped/entities");
+    assert_int_equal(temporary_count(path), 1);
+}
+
+/* false: nobody came before the export was over. */
+static bool export_while_another_comes(void **state, int call)
+{
+    open_store s;
+    open_store_begin(&s, state, NULL);
+    add_pair(&s, "one");
+    rsi_catalog_release(s.store, acquire(&s));
+    other = (struct other_process){.path = s.path, .real = s.faults.table};
+    s.faults.table.open = open_and_count;
+    s.faults.table.flush = flush_and_count;
+    s.faults.table.rename = rename_and_count;
+    other.left = call;
+    const int status = rsi_export_entity(s.store, ACME, RSI_EXPORT_ALL);
+    other.left = 0;
+    if (other.came) {
+        assert_true(status == 0 || status == RAGSTORE_E_NOT_FOUND);
+        expect_the_next_ones_files_alone(state);
+    }
+    open_store_end(&s);
+    return other.came;
+}
+
+static void entities_export__writes_nothing_into_an_entity_that_came_instead(void **state)
+{
+    const size_t from = rsi_catalog_lexical_file_from;
+    rsi_catalog_lexical_file_from = 1;
+    int calls = 0;
+    while (export_while_another_comes(state, calls + 1)) {
+        temporary_teardown(state);
+        temporary_setup(state);
+        calls++;
+    }
+    rsi_catalog_lexical_file_from = from;
+    assert_in_range(calls, 10, 100);
+}
+
 /* ---- faults ---- */
 
 static int export_once(void *user)
@@ -193,6 +295,7 @@ int main(void)
         FRESH(entities_export__of_a_keyword_only_entity_is_the_documents_alone),
         FRESH(entities_export__is_reached_by_a_store_that_closes),
         FRESH(entities_export__leaves_out_large_indexes_unless_asked),
+        FRESH(entities_export__writes_nothing_into_an_entity_that_came_instead),
         FRESH(entities_export__survives_each_failing_allocation),
         FRESH(entities_export__survives_each_failing_file_call),
     };

@@ -196,6 +196,59 @@ static void files_directory__refuses_to_walk_without_end(void **state)
     rsi_root_close(root);
 }
 
+/* Who has the directory open makes three files, one after the other, when it is about to go. */
+static struct late_files {
+    int left;
+    const char *path;
+} late;
+
+static int remove_late(void *self, int directory, const char *path, bool is_directory)
+{
+    if (is_directory && late.left > 0) {
+        late.left--;
+        temporary_write(late.path, "x", 1);
+    }
+    return rsi_files_posix.remove(self, directory, path, is_directory);
+}
+
+static void files_directory__removes_also_what_comes_meanwhile(void **state)
+{
+    char path[TEMPORARY_PATH_MAX];
+    rsi_root *root;
+    rsi_file_table table = rsi_files_posix;
+    table.remove = remove_late;
+    assert_int_equal(rsi_root_open(&root, &table, temporary_path(state), false), RAGSTORE_OK);
+    assert_int_equal(rsi_directory_make(root, "d/a"), RAGSTORE_OK);
+    late = (struct late_files){3, temporary_join(path, state, "d/late")};
+    assert_int_equal(rsi_directory_remove(root, "d"), RAGSTORE_OK);
+    assert_int_equal(late.left, 0);
+    assert_false(exists_below(state, "d"));
+    rsi_root_close(root);
+}
+
+static void files_directory__that_is_held_open_stays_the_same(void **state)
+{
+    rsi_root *held;
+    rsi_root *root = open_root(state);
+    assert_int_equal(rsi_directory_make(root, "d/a"), RAGSTORE_OK);
+    assert_int_equal(rsi_root_open_below(&held, root, "d/b"), RAGSTORE_E_NOT_FOUND);
+    assert_null(held);
+    assert_int_equal(rsi_root_open_below(&held, root, "../d"), RAGSTORE_E_INVALID_ARGUMENT);
+    assert_int_equal(rsi_root_open_below(&held, root, "d"), RAGSTORE_OK);
+    assert_int_equal(rsi_file_replace(held, "a/one", "x", 1), RAGSTORE_OK);
+    assert_int_equal(rsi_file_rename(root, "d", "e"), RAGSTORE_OK);
+    assert_int_equal(rsi_directory_make(root, "d/a"), RAGSTORE_OK);
+    assert_int_equal(rsi_file_replace(held, "a/two", "x", 1), RAGSTORE_OK);
+    assert_int_equal(rsi_file_replace(held, "three", "x", 1), RAGSTORE_OK);
+    assert_true(exists_below(state, "e/a/one") && exists_below(state, "e/a/two") &&
+                exists_below(state, "e/three"));
+    assert_false(exists_below(state, "d/a/two") || exists_below(state, "d/three"));
+    assert_int_equal(rsi_directory_remove(root, "e"), RAGSTORE_OK);
+    assert_int_equal(rsi_file_replace(held, "three", "x", 1), RAGSTORE_E_NOT_FOUND);
+    rsi_root_close(root);
+    rsi_root_close(held);
+}
+
 #define IN_TEMPORARY(test)                                                                         \
     cmocka_unit_test_setup_teardown(test, temporary_setup, temporary_teardown)
 
@@ -208,6 +261,8 @@ int main(void)
         IN_TEMPORARY(files_directory__may_change_while_it_is_listed),
         IN_TEMPORARY(files_directory__removes_all_below_and_follows_no_link),
         IN_TEMPORARY(files_directory__refuses_to_walk_without_end),
+        IN_TEMPORARY(files_directory__removes_also_what_comes_meanwhile),
+        IN_TEMPORARY(files_directory__that_is_held_open_stays_the_same),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
