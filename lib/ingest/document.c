@@ -296,15 +296,24 @@ static int check_duplicate(rsi_added *added, bool *done, bool *mend, rsi_store *
     return status;
 }
 
-/* The job of a document that is there already ends without a commit of its own. */
-static int end_job(const rsi_origin *origin, const rsi_added *added)
+/* The job of a document that is there already ends in a commit of its own, unless the document goes
+ * before it: then nothing is *done. */
+static int end_job(bool *done, rsi_added *added, const char *entity_id, const rsi_origin *origin,
+                   const char *key)
 {
     rsi_tx *tx;
-    int status = rsi_tx_begin(&tx, origin->job->store->storage);
+    rsi_stored_document earlier = {0};
+    rsi_store *store = origin->job->store;
+    int status = rsi_tx_begin(&tx, store->storage);
     if (status != RAGSTORE_OK)
         return status;
-    status = rsi_upload_end_in_tx(origin->job, tx, added, false);
-    if (status == RAGSTORE_OK)
+    status = find_earlier(&earlier, done, store, entity_id, origin, key);
+    if (status == RAGSTORE_OK && *done) {
+        copy_id(added, earlier.doc_id);
+        status = rsi_upload_end_in_tx(origin->job, tx, added, false);
+    }
+    rsi_stored_document_free(&earlier);
+    if (status == RAGSTORE_OK && *done)
         return rsi_tx_commit(tx);
     rsi_tx_abort(tx);
     return status;
@@ -325,7 +334,7 @@ static int add_once(rsi_added *added, bool *again, rsi_store *store, const char 
     if (status == RAGSTORE_OK)
         status = check_duplicate(added, &done, &mend, store, &entity, origin, fields->key);
     if (status == RAGSTORE_OK && done && origin->job != NULL)
-        status = end_job(origin, added);
+        status = end_job(&done, added, entity_id, origin, fields->key);
     if (status != RAGSTORE_OK || done)
         goto cleanup;
 

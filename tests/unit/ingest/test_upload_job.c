@@ -174,6 +174,94 @@ static void ingest_upload_job__waits_out_a_full_disk(void **state)
     open_store_end(&s);
 }
 
+/* ---- other processes do something meanwhile ---- */
+
+/* What another process does when this one closes, or is about to open, an upload of that name. */
+static struct other_process {
+    const char *before_open;
+    const char *after_close;
+    void (*act)(void);
+    open_store *opener;
+    rsi_embedder *embedder;
+    rsi_file_table real;
+    int handle; /* that is to be closed; -1: none */
+} other;
+
+static bool is_upload(const char *path, const char *name)
+{
+    const char *slash = strrchr(path, '/');
+    return name != NULL && slash != NULL && strncmp(slash + 1, name, strlen(name)) == 0;
+}
+
+static int open_watched(void *self, int directory, const char *path, unsigned flags)
+{
+    const bool watched = other.act != NULL && flags == RSI_OPEN_READ;
+    if (watched && is_upload(path, other.before_open)) {
+        void (*act)(void) = other.act;
+        other.act = NULL;
+        act();
+    }
+    const int handle = other.real.open(self, directory, path, flags);
+    if (watched && is_upload(path, other.after_close))
+        other.handle = handle;
+    return handle;
+}
+
+static int close_watched(void *self, int handle)
+{
+    const int result = other.real.close(self, handle);
+    if (handle == other.handle && other.act != NULL) {
+        other.handle = -1;
+        other.act();
+        other.act = NULL;
+    }
+    return result;
+}
+
+static void watch(open_store *s)
+{
+    other.opener = s;
+    other.handle = -1;
+    other.real = s->faults.table;
+    s->faults.table.open = open_watched;
+    s->faults.table.close = close_watched;
+}
+
+static void open_other(open_store *o)
+{
+    const rsi_store_options options = {.storage = {.durability = RAGSTORE_DURABILITY_FULL},
+                                       .memory_limit_bytes = UINT64_C(1) << 30,
+                                       .embedder = other.embedder,
+                                       .run_job = rsi_ingest_run_job};
+    *o = *other.opener;
+    assert_int_equal(rsi_store_open(&o->store, o->path, &options), 0);
+}
+
+static void delete_elsewhere(void)
+{
+    open_store o;
+    open_other(&o);
+    delete_document(&o);
+    open_store_close(&o);
+}
+
+static void ingest_upload_job__adds_a_duplicate_whose_document_goes_before_it_ends(void **state)
+{
+    char id[RSI_JOB_ID_MAX];
+    open_store s;
+    open_store_begin(&s, state, NULL);
+    open_store_add_text(&s, plain.filename, text, NULL);
+    assert_int_equal(submit(id, &s), 0);
+    other = (struct other_process){.after_close = plain.filename, .act = delete_elsewhere};
+    watch(&s); /* the file is read to see whether the document is whole */
+    assert_int_equal(open_store_work(&s), 0);
+    assert_null(other.act);
+    assert_int_equal(open_store_job_state(&s, id), RSI_JOB_DONE);
+    assert_int_equal(count_documents(&s), 1);
+    assert_int_equal(count_uploads(state), 1);
+    open_store_end(&s);
+}
+
 /* ---- faults ---- */
 
 static int submit_and_work(void *user)
@@ -258,6 +346,7 @@ int main(void)
         FRESH(ingest_upload_job__without_its_file_fails),
         FRESH(ingest_upload_job__of_an_unknown_kind_fails),
         FRESH(ingest_upload_job__waits_out_a_full_disk),
+        FRESH(ingest_upload_job__adds_a_duplicate_whose_document_goes_before_it_ends),
         FRESH(ingest_upload_job__survives_each_failing_allocation),
         FRESH(ingest_upload_job__is_whole_or_absent_after_each_failing_file_call),
     };
