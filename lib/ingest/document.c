@@ -201,6 +201,22 @@ static void copy_id(rsi_added *added, const char *doc_id)
     snprintf(added->doc_id, sizeof added->doc_id, "%s", doc_id);
 }
 
+/* Are the vectors of what was prepared those that the entity has now? If not it is prepared *again:
+ * then a model that is not loaded is waited for, or refused, as at any other time. */
+static int check_model(bool *again, const rsi_entity_record *entity, const rsi_prepared *prepared)
+{
+    const char *has = entity->embedder;
+    const char *of = prepared->embedder;
+    *again = entity->next_row > 0 &&
+             (has == NULL || of == NULL ? has != of : strcmp(has, of) != 0);
+    if (!*again)
+        return RAGSTORE_OK;
+    return rsi_fail(RAGSTORE_E_CONFLICT, "ingest",
+                    "another call settled the model of entity \"%s\" meanwhile: %s, not %s; add "
+                    "the document again",
+                    entity->id, has == NULL ? "none" : has, of == NULL ? "none" : of);
+}
+
 /* Under the writer lock: is everything still as it was when the document was prepared? *mend: the
  * entity had it then, though not whole. */
 static int add_in_tx(rsi_added *added, bool *again, rsi_store *store,
@@ -213,18 +229,8 @@ static int add_in_tx(rsi_added *added, bool *again, rsi_store *store,
     bool same = false;
     bool whole = true;
     int status = rsi_entity_read_again(&entity, entity_before, store);
-    *again = status == RAGSTORE_OK && entity.next_row > 0 &&
-             (entity.embedder == NULL) != (prepared->embedder == NULL);
-    if (*again)
-        status = rsi_fail(RAGSTORE_E_CONFLICT, "ingest",
-                          "another document settled the model of entity \"%s\" meanwhile; add this "
-                          "one again",
-                          entity.id);
-    if (status == RAGSTORE_OK && entity.next_row > 0 && entity.embedder != NULL &&
-        strcmp(entity.embedder, prepared->embedder) != 0)
-        status = rsi_fail(RAGSTORE_E_EMBEDDER, "ingest",
-                          "entity \"%s\" has vectors of %s, not of %s", entity.id, entity.embedder,
-                          prepared->embedder);
+    if (status == RAGSTORE_OK)
+        status = check_model(again, &entity, prepared);
     if (status == RAGSTORE_OK)
         status = find_earlier(&earlier, &same, store, entity.id, origin, fields->key);
     if (status == RAGSTORE_OK && same && *mend)

@@ -245,6 +245,14 @@ static void delete_elsewhere(void)
     open_store_close(&o);
 }
 
+static void add_elsewhere(void)
+{
+    open_store o;
+    open_other(&o);
+    open_store_add_text(&o, "jets.txt", "Jets push it.", NULL);
+    open_store_close(&o);
+}
+
 static void ingest_upload_job__adds_a_duplicate_whose_document_goes_before_it_ends(void **state)
 {
     char id[RSI_JOB_ID_MAX];
@@ -259,6 +267,36 @@ static void ingest_upload_job__adds_a_duplicate_whose_document_goes_before_it_en
     assert_int_equal(open_store_job_state(&s, id), RSI_JOB_DONE);
     assert_int_equal(count_documents(&s), 1);
     assert_int_equal(count_uploads(state), 1);
+    open_store_end(&s);
+}
+
+static void ingest_upload_job__waits_for_a_model_that_came_while_it_embedded(void **state)
+{
+    char id[RSI_JOB_ID_MAX];
+    open_store s;
+    rsi_embedder *own;
+    rsi_embedder *others;
+    open_store_begin(&s, state, NULL); /* the entity has no model yet */
+    open_store_close(&s);
+    assert_int_equal(rsi_embedder_open_hashing(&own, 16), 0);
+    assert_int_equal(rsi_embedder_open_hashing(&others, 32), 0);
+    s.embedder = own;
+    assert_int_equal(open_store_open(&s, 0), 0);
+    assert_int_equal(submit(id, &s), 0);
+    other = (struct other_process){
+        .before_open = RSI_INCOMING_PREFIX, .act = add_elsewhere, .embedder = others};
+    watch(&s); /* the file is read after the model was chosen */
+    assert_int_equal(open_store_work(&s), 0);
+    assert_null(other.act);
+    assert_int_equal(open_store_job_state(&s, id), RSI_JOB_WAITING);
+    s.embedder = others;
+    open_store_again(&s);
+    assert_int_equal(open_store_work(&s), 0);
+    assert_int_equal(open_store_job_state(&s, id), RSI_JOB_DONE);
+    assert_int_equal(count_documents(&s), 2);
+    open_store_close(&s);
+    rsi_embedder_release(own);
+    rsi_embedder_release(others);
     open_store_end(&s);
 }
 
@@ -347,6 +385,7 @@ int main(void)
         FRESH(ingest_upload_job__of_an_unknown_kind_fails),
         FRESH(ingest_upload_job__waits_out_a_full_disk),
         FRESH(ingest_upload_job__adds_a_duplicate_whose_document_goes_before_it_ends),
+        FRESH(ingest_upload_job__waits_for_a_model_that_came_while_it_embedded),
         FRESH(ingest_upload_job__survives_each_failing_allocation),
         FRESH(ingest_upload_job__is_whole_or_absent_after_each_failing_file_call),
     };
