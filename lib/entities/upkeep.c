@@ -227,6 +227,7 @@ int rsi_upkeep_start(rsi_store *store)
     }
     pthread_setname_np(store->upkeep_thread, "ragstore-upkeep");
     store->upkeep_runs = true;
+    rsi_jobs_use_threads(store->jobs);
     return RAGSTORE_OK;
 }
 

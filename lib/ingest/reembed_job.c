@@ -102,7 +102,7 @@ int rsi_reembed_submit(char job_id[RSI_JOB_ID_MAX], rsi_store *store, const char
         rsi_tx_abort(tx);
     rsi_entity_record_free(&entity);
     if (status == RAGSTORE_OK)
-        rsi_jobs_tell(store->jobs);
+        rsi_jobs_welcome(store->jobs);
     return status;
 }
 

@@ -111,7 +111,7 @@ int rsi_upload_submit(char job_id[RSI_JOB_ID_MAX], rsi_upload *upload)
         status = submit(job_id, upload,
                         upload->chunks_sha256 == NULL ? sha256 : upload->chunks_sha256);
     if (status == RAGSTORE_OK)
-        rsi_jobs_tell(upload->store->jobs);
+        rsi_jobs_welcome(upload->store->jobs);
     const char *name = upload->fields.filename;
     status = rsi_wrap(status, "submit \"%.200s\"", name == NULL ? "document" : name);
     rsi_upload_abort(upload);

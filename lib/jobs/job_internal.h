@@ -35,6 +35,7 @@ struct rsi_jobs {
     unsigned claims; /* threads that rely on the claim of this process */
     bool is_busy;    /* another process works on jobs that were seen here */
     bool stops;
+    bool uses_threads;
     pthread_t threads[RSI_JOB_THREADS];
     unsigned thread_count;
     bool has_looked; /* rsi_jobs_wake() has, when there were so many changes: */

@@ -163,12 +163,19 @@ static int start_locked(rsi_jobs *jobs)
     return RAGSTORE_OK;
 }
 
+void rsi_jobs_use_threads(rsi_jobs *jobs)
+{
+    pthread_mutex_lock(&jobs->mutex);
+    jobs->uses_threads = true;
+    pthread_mutex_unlock(&jobs->mutex);
+}
+
 int rsi_jobs_wake(rsi_jobs *jobs)
 {
     bool pending = false;
     pthread_mutex_lock(&jobs->mutex);
     const uint64_t changes = __atomic_load_n(&jobs->changes, __ATOMIC_ACQUIRE);
-    bool looks = jobs->thread_count < RSI_JOB_THREADS &&
+    bool looks = jobs->uses_threads && jobs->thread_count < RSI_JOB_THREADS &&
                  (!jobs->has_looked || jobs->woken_changes != changes);
     pthread_mutex_unlock(&jobs->mutex);
     if (!looks) /* the threads look for themselves */
@@ -183,6 +190,17 @@ int rsi_jobs_wake(rsi_jobs *jobs)
     }
     pthread_mutex_unlock(&jobs->mutex);
     return status;
+}
+
+void rsi_jobs_welcome(rsi_jobs *jobs)
+{
+    rsi_saved_error error;
+    rsi_jobs_tell(jobs);
+    if (rsi_tx_is_open(jobs->storage))
+        return;
+    rsi_error_save(&error);
+    (void)rsi_jobs_wake(jobs); /* the upkeep tries again, and tells of it */
+    rsi_error_restore(&error);
 }
 
 void rsi_jobs_stop(rsi_jobs *jobs)

@@ -156,8 +156,13 @@ int rsi_jobs_create(rsi_jobs **out, rsi_storage *storage, rsi_job_runner *run,
 void rsi_jobs_free(rsi_jobs *jobs); /* NULL is fine */
 /* There is something new for those who wait: a job, or what became of one. */
 void rsi_jobs_tell(rsi_jobs *jobs);
-/* Start the threads if there is something to do; from the upkeep's thread, and after a submit. */
+/* From now on threads of this process work on them. */
+void rsi_jobs_use_threads(rsi_jobs *jobs);
+/* Start the threads if there is something to do and they are used: from the upkeep's thread, which
+ * sees what other processes submit, and what a batch has. */
 int rsi_jobs_wake(rsi_jobs *jobs);
+/* A job was submitted here: it is begun at once, or when its batch has been committed. */
+void rsi_jobs_welcome(rsi_jobs *jobs);
 /* End the threads: what they work on is put off. */
 void rsi_jobs_stop(rsi_jobs *jobs);
 /* Do one job on the calling thread; *did tells whether there was one. */

@@ -89,6 +89,22 @@ static void ingest_upload_job__is_worked_on_though_the_upkeep_fails(void **state
     open_store_end(&s);
 }
 
+/* The upkeep, which would look for jobs now and then, does not run. */
+static void ingest_upload_job__is_begun_by_its_submit(void **state)
+{
+    char id[RSI_JOB_ID_MAX];
+    bool ended = false;
+    open_store s;
+    open_store_begin(&s, state, NULL);
+    rsi_jobs_use_threads(s.store->jobs);
+    assert_int_equal(submit(id, &s), 0);
+    for (int i = 0; !ended && i < 100; i++)
+        assert_int_equal(rsi_job_wait(&ended, s.store->jobs, id, 100), 0);
+    assert_true(ended);
+    assert_int_equal(count_documents(&s), 1);
+    open_store_end(&s);
+}
+
 /* What a crash leaves: opening sweeps what nobody needs. */
 static void ingest_upload_job__keeps_its_file_through_a_crash(void **state)
 {
@@ -379,6 +395,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         FRESH(ingest_upload_job__becomes_a_document_by_work),
         FRESH(ingest_upload_job__is_worked_on_though_the_upkeep_fails),
+        FRESH(ingest_upload_job__is_begun_by_its_submit),
         FRESH(ingest_upload_job__keeps_its_file_through_a_crash),
         FRESH(ingest_upload_job__that_is_cancelled_leaves_no_file),
         FRESH(ingest_upload_job__without_its_file_fails),
