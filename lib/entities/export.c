@@ -47,8 +47,8 @@ static int write_index_locked(rsi_store *store, rsi_catalog *catalog, rsi_root *
                                  stamp);
     if (status == RAGSTORE_OK && state == RSI_FAISS_DAMAGED)
         rsi_storage_log(store->storage, RAGSTORE_LOG_WARNING,
-                        "index.faiss of \"%s\" is damaged; it is written again from the vectors",
-                        catalog->entity_id);
+                        "%s is damaged; it is written again from the vectors",
+                        rsi_path_in_entity(catalog->entity_id, RSI_EXPORT_INDEX).text);
     if (status == RAGSTORE_OK && state != RSI_FAISS_CURRENT)
         status = rsi_faiss_write(folder, RSI_EXPORT_INDEX, catalog->rows, &catalog->alive, stamp);
     return status;

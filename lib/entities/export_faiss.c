@@ -16,6 +16,7 @@
 #include "entities/export.h"
 
 #include "base/status.h"
+#include "files/paths.h"
 
 #include <string.h>
 
@@ -83,9 +84,9 @@ static int check_whole_file(bool *is_due, const task *to)
     *is_due = status != RAGSTORE_OK;
     if (status == RAGSTORE_E_DAMAGED)
         rsi_storage_log(to->store->storage, RAGSTORE_LOG_WARNING,
-                        "index.faiss of \"%s\" is damaged; it is written again from the vectors: "
-                        "%s",
-                        to->catalog->entity_id, rsi_error_message());
+                        "%s is damaged; it is written again from the vectors: %s",
+                        rsi_path_in_entity(to->catalog->entity_id, RSI_EXPORT_INDEX).text,
+                        rsi_error_message());
     return status == RAGSTORE_E_DAMAGED || status == RAGSTORE_E_NOT_FOUND ||
                    status == RAGSTORE_E_UNSUPPORTED
                ? RAGSTORE_OK
