@@ -79,11 +79,88 @@ static void storage_tx_view__never_misses_its_changes_when_memory_is_short(void 
     open_store_end(&s);
 }
 
+typedef struct tally {
+    uint64_t count;
+    uint64_t next;
+} tally;
+
+static int tally_row(void *user, uint64_t number, const char *json, size_t size)
+{
+    tally *found = user;
+    (void)json;
+    (void)size;
+    found->count++;
+    found->next = number + 1;
+    return RAGSTORE_OK;
+}
+
+static void expect_counted(open_store *s, const char *key)
+{
+    tally all = {0, 0};
+    uint64_t count, next, next_alone;
+    rsi_storage *storage = s->store->storage;
+    assert_int_equal(
+        rsi_storage_rows(storage, RSI_SPACE_SESSIONS, key, 0, UINT64_MAX, tally_row, &all), 0);
+    assert_int_equal(rsi_storage_row_count(&count, &next, storage, RSI_SPACE_SESSIONS, key), 0);
+    assert_int_equal(rsi_storage_row_count(NULL, &next_alone, storage, RSI_SPACE_SESSIONS, key), 0);
+    assert_int_equal(count, all.count);
+    assert_int_equal(next, all.next);
+    assert_int_equal(next_alone, all.next);
+}
+
+/* A few changes of rows that are mostly new ones at the end, each counted at once. */
+static void change_rows(open_store *s, rsi_tx *tx, uint32_t *chance)
+{
+    for (unsigned i = 0; i < 6; i++) {
+        uint64_t next;
+        assert_int_equal(rsi_storage_row_count(NULL, &next, s->store->storage, RSI_SPACE_SESSIONS,
+                                               "session_1"),
+                         0);
+        *chance = *chance * 1664525 + 1013904223;
+        const unsigned kind = *chance >> 28;
+        const uint64_t any = (*chance >> 8) % (next + 2);
+        if (kind < 9)
+            assert_int_equal(
+                rsi_tx_row_put(tx, RSI_SPACE_SESSIONS, "session_1", next + kind % 2, "{}", 2), 0);
+        else if (kind < 11)
+            assert_int_equal(rsi_tx_row_put(tx, RSI_SPACE_SESSIONS, "session_1", any, "{}", 2), 0);
+        else
+            assert_int_equal(rsi_tx_row_drop(tx, RSI_SPACE_SESSIONS, "session_1", any), 0);
+        expect_counted(s, "session_1");
+    }
+}
+
+/* Whether only the ends of both need a look or all rows: the number is the same. */
+static void storage_tx_view__counts_rows_as_a_look_at_all_of_them_does(void **state)
+{
+    open_store s;
+    rsi_tx *tx;
+    uint32_t chance = 1;
+    open_store_begin(&s, state, NULL);
+    for (unsigned round = 0; round < 200; round++) {
+        assert_int_equal(rsi_tx_begin(&tx, s.store->storage), 0);
+        if (round % 40 == 0) {
+            assert_int_equal(rsi_tx_drop(tx, RSI_SPACE_SESSIONS, "session_1"), 0);
+            assert_int_equal(rsi_tx_put(tx, RSI_SPACE_SESSIONS, "session_1", "{}", 2), 0);
+            expect_counted(&s, "session_1");
+        }
+        change_rows(&s, tx, &chance);
+        assert_int_equal(rsi_tx_commit(tx), 0);
+        expect_counted(&s, "session_1");
+        if (round % 30 == 29)
+            assert_int_equal(rsi_storage_checkpoint(s.store->storage), 0);
+    }
+    open_store_end(&s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(storage_tx_view__sees_its_changes_under_keys_of_any_length,
                                         temporary_setup, temporary_teardown),
+        cmocka_unit_test_setup_teardown(
+            storage_tx_view__counts_rows_as_a_look_at_all_of_them_does, temporary_setup,
+            temporary_teardown),
         cmocka_unit_test_setup_teardown(
             storage_tx_view__never_misses_its_changes_when_memory_is_short, temporary_setup,
             temporary_teardown),
