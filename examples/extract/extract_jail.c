@@ -74,9 +74,9 @@ static bool add_rules(scmp_filter_ctx filter)
     }
     /* to its standard output and error only */
     fine = fine && seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(write), 1,
-                                    SCMP_A0(SCMP_CMP_LE, STDERR_FILENO)) == 0;
+                                    SCMP_A0(SCMP_CMP_LE, STDERR_FILENO, 0)) == 0;
     fine = fine && seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(writev), 1,
-                                    SCMP_A0(SCMP_CMP_LE, STDERR_FILENO)) == 0;
+                                    SCMP_A0(SCMP_CMP_LE, STDERR_FILENO, 0)) == 0;
     /* memory that is not code: 4 is PROT_EXEC */
     fine = fine && seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(mmap), 1,
                                     SCMP_A2(SCMP_CMP_MASKED_EQ, 4, 0)) == 0;
@@ -84,7 +84,7 @@ static bool add_rules(scmp_filter_ctx filter)
                                     SCMP_A2(SCMP_CMP_MASKED_EQ, 4, 0)) == 0;
     /* a signal to itself: how abort() ends */
     fine = fine && seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(tgkill), 1,
-                                    SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)getpid())) == 0;
+                                    SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)getpid(), 0)) == 0;
     return fine;
 }
 

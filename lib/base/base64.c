@@ -1,7 +1,7 @@
 /* Base64: see base64.h. Not locked: works on the caller's bytes only. */
 #include "base/base64.h"
 
-static const char digits[64] __attribute__((nonstring)) =
+static const char digits[] =
     "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
 static void encode_three(char out[4], const unsigned char in[3])

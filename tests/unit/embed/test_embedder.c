@@ -195,7 +195,7 @@ static void embed_embedder__goes_on_after_memory_ran_out(void **state)
     rsi_slice text = {"the unable wing, lifting", 24};
     float expected[24], vector[24];
     for (int precision = RSI_PRECISION_FLOAT32; precision <= RSI_PRECISION_INT16; precision++) {
-        const rsi_model_options options = {.precision = precision};
+        const rsi_model_options options = {.precision = (rsi_precision)precision};
         small_model model = small_model_defaults();
         small_model_write(&model, temporary_path(state));
         rsi_embedder *embedder;
@@ -236,7 +236,8 @@ static void embed_embedder__reports_a_failure_of_any_thread(void **state)
         texts[i] = rsi_slice_of(i + 1 < COUNT ? "wing lifting the a b c d unable" : "fly");
     for (size_t threads = 1; threads <= 8; threads *= 2)
         for (int precision = RSI_PRECISION_FLOAT32; precision <= RSI_PRECISION_INT16; precision++) {
-            const rsi_model_options options = {.threads = threads, .precision = precision};
+            const rsi_model_options options = {.threads = threads,
+                                                 .precision = (rsi_precision)precision};
             rsi_embedder *embedder;
             assert_int_equal(rsi_embedder_open_model(&embedder, directory, &options), 0);
             assert_int_equal(
