@@ -2,9 +2,9 @@
  * The embedding model. An endpoint is asked by ragstore_model_open_callback(); the library brings its
  * vectors to length 1, refuses what is none, and searches by keyword when a query gets no vector.
  *
- * A document may wait for a busy endpoint, and one that is added by a job for one that is away; a query
- * must not: it asks twice at most, and after it was
- * held up in vain, the next ones do not ask at all for a while.
+ * A document may wait for a busy endpoint, and one that is added by a job for one that is away; a
+ * query must not: it asks twice at most, and after it was held up in vain, the next ones do not ask
+ * at all for a while.
  */
 #include "embedder.h"
 
@@ -131,7 +131,7 @@ static bool go_on_without(struct server *server, const char *why)
         snprintf(server->problem, sizeof server->problem,
                  "Search is by keyword only, also of new documents: the embedding endpoint does "
                  "not answer, and nothing here has vectors of %s, so their length is not known. "
-                 "Start the server again when it does. %s",
+                 "Start the server again when it does (%s).",
                  settings->embedder, why);
         log_line(LOG_LEVEL_ERROR, "%s", server->problem);
     }

@@ -157,8 +157,8 @@ static int begin_fingerprint(model_embedder *embedder, const char *directory)
 
 static const char *name_model(const rsi_embedder *embedder)
 {
-    model_embedder *self = (model_embedder *)(uintptr_t)embedder; /* every one is made by us:
-                                                                     writable */
+    /* every one is made by us: writable */
+    model_embedder *self = (model_embedder *)(uintptr_t)embedder;
     pthread_mutex_lock(&self->naming);
     if (!self->named) {
         char hex[RSI_SHA256_HEX];

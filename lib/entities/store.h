@@ -38,7 +38,7 @@ typedef struct rsi_document_queue {
     bool is_led;
     struct rsi_waiting_document *first;
     struct rsi_waiting_document *last;
-    size_t count;
+    size_t count; /* how many wait; tests go by it */
 } rsi_document_queue;
 
 typedef struct rsi_store {

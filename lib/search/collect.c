@@ -142,9 +142,10 @@ static int take(collecting *c, const rsi_fused *hit)
     rsi_found *found = &c->result->items[c->result->count];
     bool known;
     int status = fill(found, &known, c, hit->chunk);
+    if (status == RAGSTORE_E_NOT_FOUND) /* deleted while we searched */
+        return RAGSTORE_OK;
     if (status != RAGSTORE_OK)
-        return status == RAGSTORE_E_NOT_FOUND ? RAGSTORE_OK : status; /* deleted while we
-                                                                         searched */
+        return status;
     c->good++;
     if (known) {
         if (c->put_by_count < c->search->query->k)

@@ -148,8 +148,8 @@ int rsi_attach_share(rsi_storage *storage)
     if (at->is_single)
         return RAGSTORE_OK;
     int status = rsi_file_size(at->lock, &size);
-    if (status == RAGSTORE_OK && size > SLOT_TEXT + 1) { /* of processes that have been dealt
-                                                            with */
+    /* of processes that have been dealt with */
+    if (status == RAGSTORE_OK && size > SLOT_TEXT + 1) {
         memset(slots, ' ', SLOTS);
         size -= SLOT_TEXT;
         status = rsi_file_write_at(at->lock, slots, size < SLOTS ? (size_t)size : SLOTS, SLOT_TEXT);

@@ -72,39 +72,39 @@ static int fail_to_offer(bool *did, rsi_store *store)
     return rsi_fail(RAGSTORE_E_IO, "test", "a bad sector");
 }
 
+/* The job ends and has added its document. Its threads end before the fault table is touched. */
+static void expect_done(open_store *s, const char *id)
+{
+    bool ended = false;
+    for (int i = 0; !ended && i < 100; i++)
+        assert_int_equal(rsi_job_wait(&ended, s->store->jobs, id, 100), 0);
+    assert_true(ended);
+    assert_int_equal(count_documents(s), 1);
+    open_store_close(s);
+    open_store_end(s);
+}
+
 /* Something else in the store cannot be done, over and over. */
 static void ingest_upload_job__is_worked_on_though_the_upkeep_fails(void **state)
 {
     char id[RSI_JOB_ID_MAX];
-    bool ended = false;
     open_store s;
     open_store_begin(&s, state, NULL);
     rsi_upkeep_set_offerer(s.store, fail_to_offer);
     assert_int_equal(submit(id, &s), 0);
     assert_int_equal(rsi_upkeep_start(s.store), 0);
-    for (int i = 0; !ended && i < 100; i++)
-        assert_int_equal(rsi_job_wait(&ended, s.store->jobs, id, 100), 0);
-    assert_true(ended);
-    assert_int_equal(count_documents(&s), 1);
-    open_store_close(&s); /* its threads end before the fault table is touched */
-    open_store_end(&s);
+    expect_done(&s, id);
 }
 
 /* The upkeep, which would look for jobs now and then, does not run. */
 static void ingest_upload_job__is_begun_by_its_submit(void **state)
 {
     char id[RSI_JOB_ID_MAX];
-    bool ended = false;
     open_store s;
     open_store_begin(&s, state, NULL);
     rsi_jobs_use_threads(s.store->jobs);
     assert_int_equal(submit(id, &s), 0);
-    for (int i = 0; !ended && i < 100; i++)
-        assert_int_equal(rsi_job_wait(&ended, s.store->jobs, id, 100), 0);
-    assert_true(ended);
-    assert_int_equal(count_documents(&s), 1);
-    open_store_close(&s); /* its threads end before the fault table is touched */
-    open_store_end(&s);
+    expect_done(&s, id);
 }
 
 /* What a crash leaves: opening sweeps what nobody needs. */

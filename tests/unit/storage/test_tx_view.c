@@ -153,6 +153,33 @@ static void storage_tx_view__counts_rows_as_a_look_at_all_of_them_does(void **st
     open_store_end(&s);
 }
 
+/* A second document of a transaction asks for the next number, however many there are below. */
+static void storage_tx_view__reads_no_rows_to_know_where_new_ones_go(void **state)
+{
+    open_store s;
+    rsi_tx *tx;
+    uint64_t next;
+    open_store_begin(&s, state, NULL);
+    rsi_storage *storage = s.store->storage;
+    assert_int_equal(rsi_tx_begin(&tx, storage), 0);
+    assert_int_equal(rsi_tx_put(tx, RSI_SPACE_SESSIONS, "session_1", "{}", 2), 0);
+    for (uint64_t i = 0; i < 20000; i++)
+        assert_int_equal(rsi_tx_row_put(tx, RSI_SPACE_SESSIONS, "session_1", i, "{\"n\":1}", 7), 0);
+    assert_int_equal(rsi_tx_commit(tx), 0);
+    assert_int_equal(rsi_storage_checkpoint(storage), 0);
+    open_store_again(&s); /* the rows are in the file only */
+    storage = s.store->storage;
+    assert_int_equal(rsi_tx_begin(&tx, storage), 0);
+    assert_int_equal(rsi_tx_row_put(tx, RSI_SPACE_SESSIONS, "session_1", 20000, "{}", 2), 0);
+    fault_files_reset_counts(&s.faults);
+    assert_int_equal(rsi_storage_row_count(NULL, &next, storage, RSI_SPACE_SESSIONS, "session_1"),
+                     0);
+    assert_int_equal(next, 20001);
+    assert_true(fault_files_count(&s.faults, FAULT_READ) <= 2);
+    rsi_tx_abort(tx);
+    open_store_end(&s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -160,6 +187,9 @@ int main(void)
                                         temporary_setup, temporary_teardown),
         cmocka_unit_test_setup_teardown(
             storage_tx_view__counts_rows_as_a_look_at_all_of_them_does, temporary_setup,
+            temporary_teardown),
+        cmocka_unit_test_setup_teardown(
+            storage_tx_view__reads_no_rows_to_know_where_new_ones_go, temporary_setup,
             temporary_teardown),
         cmocka_unit_test_setup_teardown(
             storage_tx_view__never_misses_its_changes_when_memory_is_short, temporary_setup,

@@ -189,22 +189,38 @@ static size_t behind_array(const char *bytes, size_t at, size_t element)
     return at + sizeof count + (size_t)count * element;
 }
 
+/* Where the arrays of a graph begin. */
+typedef struct graph_arrays {
+    size_t room;
+    size_t levels;
+    size_t offsets;
+    size_t neighbours;
+    size_t entry; /* behind them */
+} graph_arrays;
+
+static graph_arrays find_arrays(const char *bytes)
+{
+    graph_arrays at;
+    at.room = behind_array(bytes, GRAPH, 8);
+    at.levels = behind_array(bytes, at.room, 4);
+    at.offsets = behind_array(bytes, at.levels, 4);
+    at.neighbours = behind_array(bytes, at.offsets, 8);
+    at.entry = behind_array(bytes, at.neighbours, 4);
+    return at;
+}
+
 static void vectors_faiss_damage__each_number_of_a_graph_is_checked(void **state)
 {
     saved_index s;
     saved_begin(&s, state, "HNSW8", 200);
-    const size_t room = behind_array(s.whole.bytes, GRAPH, 8);
-    const size_t levels = behind_array(s.whole.bytes, room, 4);
-    const size_t offsets = behind_array(s.whole.bytes, levels, 4);
-    const size_t neighbours = behind_array(s.whole.bytes, offsets, 8);
-    const size_t entry = behind_array(s.whole.bytes, neighbours, 4);
-    const size_t flat = entry + 20;
+    const graph_arrays at = find_arrays(s.whole.bytes);
+    const size_t flat = at.entry + 20;
     const size_t ids = behind_array(s.whole.bytes, flat + HEAD, 4);
     uint32_t level_of_first;
-    memcpy(&level_of_first, s.whole.bytes + levels + 8, 4);
+    memcpy(&level_of_first, s.whole.bytes + at.levels + 8, 4);
     size_t first_low = 0; /* a vector on the lowest level alone */
     while (level_of_first != 1 || first_low == 0)
-        memcpy(&level_of_first, s.whole.bytes + levels + 8 + 4 * ++first_low, 4);
+        memcpy(&level_of_first, s.whole.bytes + at.levels + 8 + 4 * ++first_low, 4);
     const forgery forgeries[] = {
         {"dimension", 4, 0, 4},
         {"dimension", 4, 65537, 4},
@@ -219,28 +235,28 @@ static void vectors_faiss_damage__each_number_of_a_graph_is_checked(void **state
         {"levels", GRAPH, 65, 8},
         {"room", GRAPH, (uint64_t)1 << 61, 8},
         {"probability", GRAPH + 8, UINT64_MAX, 8},
-        {"levels", room, 3, 8},
-        {"number of neighbours", room + 8, 1, 4},
-        {"number of neighbours", room + 12, 2000000, 4},
-        {"number of neighbours", room + 12, 0, 4},
-        {"number of neighbours", room + 16, 23, 4},
-        {"levels for", levels, 199, 8},
-        {"level that", levels + 8, 0, 4},
-        {"level that", levels + 8, 60, 4},
-        {"places", offsets, 200, 8},
-        {"another place", offsets + 8, 1, 8},
-        {"another place", offsets + 16, (uint64_t)1 << 40, 8},
-        {"more or fewer neighbours", neighbours, 8, 8},
-        {"neighbour that", neighbours + 8, 200, 4},
-        {"neighbour that", neighbours + 8, INT32_MAX, 4},
-        {"neighbour that", neighbours + 8, (uint32_t)-2, 4},
-        {"entered", entry, 200, 4},
-        {"entered", entry, (uint32_t)-1, 4},
-        {"entered", entry, first_low, 4}, /* is not on the highest level */
-        {"entered", entry + 4, 60, 4},
-        {"effort", entry + 8, 0, 4},
-        {"effort", entry + 12, INT32_MAX, 4},
-        {"effort", entry + 16, 2, 4},
+        {"levels", at.room, 3, 8},
+        {"number of neighbours", at.room + 8, 1, 4},
+        {"number of neighbours", at.room + 12, 2000000, 4},
+        {"number of neighbours", at.room + 12, 0, 4},
+        {"number of neighbours", at.room + 16, 23, 4},
+        {"levels for", at.levels, 199, 8},
+        {"level that", at.levels + 8, 0, 4},
+        {"level that", at.levels + 8, 60, 4},
+        {"places", at.offsets, 200, 8},
+        {"another place", at.offsets + 8, 1, 8},
+        {"another place", at.offsets + 16, (uint64_t)1 << 40, 8},
+        {"more or fewer neighbours", at.neighbours, 8, 8},
+        {"neighbour that", at.neighbours + 8, 200, 4},
+        {"neighbour that", at.neighbours + 8, INT32_MAX, 4},
+        {"neighbour that", at.neighbours + 8, (uint32_t)-2, 4},
+        {"entered", at.entry, 200, 4},
+        {"entered", at.entry, (uint32_t)-1, 4},
+        {"entered", at.entry, first_low, 4}, /* is not on the highest level */
+        {"entered", at.entry + 4, 60, 4},
+        {"effort", at.entry + 8, 0, 4},
+        {"effort", at.entry + 12, INT32_MAX, 4},
+        {"effort", at.entry + 16, 2, 4},
         {"not read back", flat, 0x4C465849, 4}, /* "IXFL" */
         {"kind and its metric", flat + 33, 0, 4},
         {"more or fewer numbers", flat + HEAD, 199 * DIMENSION, 8},
@@ -267,20 +283,17 @@ static void vectors_faiss_damage__neighbours_are_on_the_level_that_they_are_name
 {
     saved_index s;
     saved_begin(&s, state, "HNSW8", 200);
-    const size_t room = behind_array(s.whole.bytes, GRAPH, 8);
-    const size_t levels = behind_array(s.whole.bytes, room, 4);
-    const size_t offsets = behind_array(s.whole.bytes, levels, 4);
-    const size_t neighbours = behind_array(s.whole.bytes, offsets, 8);
+    const graph_arrays at = find_arrays(s.whole.bytes);
     int32_t level[200];
-    memcpy(level, s.whole.bytes + levels + 8, sizeof level);
+    memcpy(level, s.whole.bytes + at.levels + 8, sizeof level);
     int32_t high = 0, low = 0;
     while (level[high] < 2)
         high++;
     while (level[low] > 1)
         low++;
     uint64_t begin;
-    memcpy(&begin, s.whole.bytes + offsets + 8 + 8 * (size_t)high, sizeof begin);
-    memcpy(s.whole.bytes + neighbours + 8 + 4 * (begin + 16), &low, 4); /* its first on level 1 */
+    memcpy(&begin, s.whole.bytes + at.offsets + 8 + 8 * (size_t)high, sizeof begin);
+    memcpy(s.whole.bytes + at.neighbours + 8 + 4 * (begin + 16), &low, 4); /* its first on level 1 */
     write_resealed(&s.whole, s.whole.bytes, s.whole.size);
     assert_int_equal(saved_load(&s), RAGSTORE_E_DAMAGED);
     assert_non_null(strstr(rsi_error_message(), "neighbour that"));
@@ -292,12 +305,8 @@ static void vectors_faiss_damage__has_to_find_rows_as_before(void **state)
 {
     saved_index s;
     saved_begin(&s, state, "HNSW8", 3000);
-    const size_t room = behind_array(s.whole.bytes, GRAPH, 8);
-    const size_t levels = behind_array(s.whole.bytes, room, 4);
-    const size_t offsets = behind_array(s.whole.bytes, levels, 4);
-    const size_t neighbours = behind_array(s.whole.bytes, offsets, 8);
-    const size_t entry = behind_array(s.whole.bytes, neighbours, 4);
-    memset(s.whole.bytes + neighbours + 8, 0xFF, entry - neighbours - 8);
+    const graph_arrays at = find_arrays(s.whole.bytes);
+    memset(s.whole.bytes + at.neighbours + 8, 0xFF, at.entry - at.neighbours - 8);
     write_resealed(&s.whole, s.whole.bytes, s.whole.size);
     assert_int_equal(saved_load(&s), RAGSTORE_E_DAMAGED);
     assert_non_null(strstr(rsi_error_message(), "find"));
