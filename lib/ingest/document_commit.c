@@ -340,32 +340,6 @@ static int check_file(bool *good, rsi_store *store, const char *entity_id,
     return status;
 }
 
-typedef struct row_search {
-    uint64_t number;
-    bool found;
-} row_search;
-
-static int compare_number(void *user, uint64_t number, const char *json, size_t size)
-{
-    row_search *search = user;
-    (void)json;
-    (void)size;
-    search->found = search->found || number == search->number;
-    return RAGSTORE_OK;
-}
-
-/* Did this thread's transaction make it? Then no catalog knows its chunks, and its file does not
- * have its name, before the commit. */
-static int is_of_this_tx(bool *is, rsi_store *store, const char *entity_id,
-                         const rsi_stored_document *document)
-{
-    row_search search = {(uint64_t)document->first_chunk, false};
-    int status = rsi_storage_own_rows(store->storage, RSI_SPACE_CHUNKS, entity_id, compare_number,
-                                      &search);
-    *is = search.found;
-    return status;
-}
-
 int rsi_document_is_whole(bool *whole, rsi_store *store, const rsi_entity_record *entity,
                           const rsi_stored_document *document)
 {
@@ -373,10 +347,13 @@ int rsi_document_is_whole(bool *whole, rsi_store *store, const rsi_entity_record
     rsi_bitset wanted = {0};
     rsi_bitset missing = {0};
     bool has_file;
-    int status = is_of_this_tx(whole, store, entity->id, document);
-    if (status != RAGSTORE_OK || *whole)
-        return status;
-    status = check_file(&has_file, store, entity->id, document);
+    /* When this thread's transaction made it, no catalog knows its chunks, and its file does not have
+     * its name, before the commit. */
+    *whole = rsi_storage_has_own_row(store->storage, RSI_SPACE_CHUNKS, entity->id,
+                                     (uint64_t)document->first_chunk);
+    if (*whole)
+        return RAGSTORE_OK;
+    int status = check_file(&has_file, store, entity->id, document);
     if (status == RAGSTORE_OK)
         status = rsi_catalog_acquire(&catalog, store, entity->id, entity->incarnation);
     if (status != RAGSTORE_OK)

@@ -172,6 +172,15 @@ int rsi_storage_own_rows(rsi_storage *storage, const char *space, const char *ke
     return status;
 }
 
+bool rsi_storage_has_own_row(rsi_storage *storage, const char *space, const char *key,
+                             uint64_t number)
+{
+    rsi_row row;
+    const rsi_overlay *overlay = rsi_tx_overlay(storage, space, key);
+    const rsi_row_walk walk = rsi_record_walk(overlay == NULL ? NULL : &overlay->delta, number);
+    return rsi_row_walk_get(&row, &walk) && row.number == number && !rsi_row_is_dropped(&row);
+}
+
 typedef struct row_tally {
     uint64_t count;
     uint64_t next;

@@ -183,6 +183,9 @@ int rsi_storage_rows(rsi_storage *storage, const char *space, const char *key, u
 /* The rows of an entity or session that the calling thread's transaction has put. */
 int rsi_storage_own_rows(rsi_storage *storage, const char *space, const char *key,
                          rsi_row_visitor *visit, void *user);
+/* Is the row of this number one of them? Looks at no others. */
+bool rsi_storage_has_own_row(rsi_storage *storage, const char *space, const char *key,
+                             uint64_t number);
 
 /* For who only reads: the vectors of an entity that a crash may have taken from their files, since
  * nobody has written since. *reader is NULL when there are none; the caller frees it. */
