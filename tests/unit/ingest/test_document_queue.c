@@ -8,6 +8,7 @@
 
 #define DIMENSION 4
 #define THREADS 4
+#define ALL ((1u << THREADS) - 1)
 
 typedef struct adder {
     open_store *s;
@@ -67,18 +68,33 @@ static rsi_tx *hold_the_writer_lock(open_store *s, uint32_t busy_timeout_ms)
 static const char *const texts[THREADS] = {"[{\"text\":\"wing\"}]", "[{\"text\":\"lift\"}]",
                                            "[{\"text\":\"drag\"}]", "[{\"text\":\"keel\"}]"};
 
+/* Open a store in which so many threads wait for a writer, each to add the document of its number,
+ * with a vector where `vectors` has its bit. They go on when the transaction ends. */
+static rsi_tx *let_wait(open_store *s, void **state, adder *adders, size_t count,
+                        const char *const *of, unsigned vectors)
+{
+    open_store_begin(s, state, NULL);
+    rsi_tx *tx = hold_the_writer_lock(s, 20000);
+    for (size_t i = 0; i < count; i++)
+        start(&adders[i], s, of[i], (vectors >> i & 1) != 0, i);
+    return tx;
+}
+
+static void let_go(rsi_tx *tx, adder *adders, size_t count)
+{
+    rsi_tx_abort(tx);
+    for (size_t i = 0; i < count; i++)
+        pthread_join(adders[i].thread, NULL);
+}
+
 static void ingest_document_queue__commits_those_who_wait_together(void **state)
 {
     open_store s;
     adder adders[THREADS];
-    open_store_begin(&s, state, NULL);
-    rsi_tx *tx = hold_the_writer_lock(&s, 20000);
-    for (size_t i = 0; i < THREADS; i++)
-        start(&adders[i], &s, texts[i], true, i);
+    rsi_tx *tx = let_wait(&s, state, adders, THREADS, texts, ALL);
     const uint64_t before = s.store->storage->journal.sequence;
-    rsi_tx_abort(tx);
+    let_go(tx, adders, THREADS);
     for (size_t i = 0; i < THREADS; i++) {
-        pthread_join(adders[i].thread, NULL);
         assert_int_equal(adders[i].status, 0);
         for (size_t j = 0; j < i; j++)
             assert_string_not_equal(adders[i].added.doc_id, adders[j].added.doc_id);
@@ -104,13 +120,7 @@ static void ingest_document_queue__fails_one_without_the_others(void **state)
 {
     open_store s;
     adder adders[3];
-    open_store_begin(&s, state, NULL);
-    rsi_tx *tx = hold_the_writer_lock(&s, 20000);
-    for (size_t i = 0; i < 3; i++)
-        start(&adders[i], &s, texts[i], i != 1, i);
-    rsi_tx_abort(tx);
-    for (size_t i = 0; i < 3; i++)
-        pthread_join(adders[i].thread, NULL);
+    let_go(let_wait(&s, state, adders, 3, texts, ALL & ~2u), adders, 3);
     assert_int_equal(adders[0].status, 0);
     assert_int_equal(adders[1].status, RAGSTORE_E_EMBEDDER);
     assert_non_null(strstr(adders[1].message, "each chunk needs its vector"));
@@ -175,13 +185,9 @@ static void ingest_document_queue__takes_the_same_content_once(void **state)
 {
     open_store s;
     adder adders[3];
-    open_store_begin(&s, state, NULL);
-    rsi_tx *tx = hold_the_writer_lock(&s, 20000);
-    for (size_t i = 0; i < 3; i++)
-        start(&adders[i], &s, texts[0], false, i);
-    rsi_tx_abort(tx);
+    const char *const same[3] = {texts[0], texts[0], texts[0]};
+    let_go(let_wait(&s, state, adders, 3, same, 0), adders, 3);
     for (size_t i = 0; i < 3; i++) {
-        pthread_join(adders[i].thread, NULL);
         assert_int_equal(adders[i].status, 0);
         assert_int_equal(adders[i].added.is_duplicate, i > 0);
         assert_string_equal(adders[i].added.doc_id, adders[0].added.doc_id);
@@ -194,14 +200,10 @@ static void ingest_document_queue__fails_all_when_their_flush_fails(void **state
 {
     open_store s;
     adder adders[THREADS];
-    open_store_begin(&s, state, NULL);
-    rsi_tx *tx = hold_the_writer_lock(&s, 20000);
-    for (size_t i = 0; i < THREADS; i++)
-        start(&adders[i], &s, texts[i], true, i);
+    rsi_tx *tx = let_wait(&s, state, adders, THREADS, texts, ALL);
     fault_files_fail(&s.faults, FAULT_FLUSH_DATA, 1, EIO, true);
-    rsi_tx_abort(tx);
+    let_go(tx, adders, THREADS);
     for (size_t i = 0; i < THREADS; i++) {
-        pthread_join(adders[i].thread, NULL);
         assert_int_equal(adders[i].status, RAGSTORE_E_FAILED);
         assert_string_not_equal(adders[i].message, "");
     }
