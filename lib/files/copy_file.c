@@ -17,7 +17,7 @@
 
 static int look_at_source(rsi_file_info *info, const rsi_file *file)
 {
-    int result = file->table->info(file->table->self, file->handle, info);
+    int result = file->table->info(file->table->self, file->handle, true, info);
     if (result < 0)
         return rsi_files_fail(result, "look at", file->path);
     return RAGSTORE_OK;

@@ -159,7 +159,7 @@ static int check_opened(const rsi_file *file)
 {
     rsi_file_info info;
 
-    int result = file->table->info(file->table->self, file->handle, &info);
+    int result = file->table->info(file->table->self, file->handle, false, &info);
     if (result < 0)
         return rsi_files_fail(result, "open", file->path);
     return rsi_files_check_regular(&info, "open", file->path);
@@ -223,7 +223,7 @@ int rsi_file_size(rsi_file *file, uint64_t *size)
     rsi_file_info info;
 
     *size = 0;
-    int result = file->table->info(file->table->self, file->handle, &info);
+    int result = file->table->info(file->table->self, file->handle, false, &info);
     if (result < 0)
         return rsi_files_fail(result, "get the size of", file->path);
     *size = info.size;
@@ -232,7 +232,7 @@ int rsi_file_size(rsi_file *file, uint64_t *size)
 
 int rsi_file_inspect(rsi_file *file, rsi_file_info *info)
 {
-    int result = file->table->info(file->table->self, file->handle, info);
+    int result = file->table->info(file->table->self, file->handle, false, info);
     return result < 0 ? rsi_files_fail(result, "look at", file->path) : RAGSTORE_OK;
 }
 

@@ -64,7 +64,9 @@ typedef struct rsi_file_table {
     int (*reserve)(void *self, int handle, uint64_t size);
     int (*flush_data)(void *self, int handle); /* fdatasync */
     int (*flush)(void *self, int handle);      /* fsync; also of directories */
-    int (*info)(void *self, int handle, rsi_file_info *info);
+    /* Without `times` those mean nothing. Who asks for them makes the next write to the file store
+     * new ones (Linux 6.13 and later), and some file systems flush those with a file nearby. */
+    int (*info)(void *self, int handle, bool times, rsi_file_info *info);
     /* Of a link: the link itself. */
     int (*info_at)(void *self, int directory, const char *path, rsi_file_info *info);
     int (*rename)(void *self, int directory, const char *from, const char *to);
@@ -151,7 +153,7 @@ int rsi_file_open_outside(rsi_file **out, rsi_root *root, const char *path);
 int rsi_file_close(rsi_file *file); /* NULL is fine; reports the close's error */
 const char *rsi_file_path(const rsi_file *file);
 int rsi_file_size(rsi_file *file, uint64_t *size);
-int rsi_file_inspect(rsi_file *file, rsi_file_info *info);
+int rsi_file_inspect(rsi_file *file, rsi_file_info *info); /* without the times */
 int rsi_file_is_linked(rsi_file *file, bool *linked); /* or was its last name taken away? */
 int rsi_file_read_at(rsi_file *file, void *out, size_t size, uint64_t offset); /* all, or DAMAGED */
 int rsi_file_write_at(rsi_file *file, const void *data, size_t size, uint64_t offset); /* all */

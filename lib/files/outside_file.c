@@ -16,7 +16,7 @@
 static int check_outside(const rsi_file *file)
 {
     rsi_file_info info;
-    int result = file->table->info(file->table->self, file->handle, &info);
+    int result = file->table->info(file->table->self, file->handle, false, &info);
     if (result < 0)
         return rsi_files_fail(result, "look at", file->path);
     if (info.kind != RSI_FILE_REGULAR)

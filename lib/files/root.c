@@ -192,7 +192,7 @@ const char *rsi_root_path(const rsi_root *root)
 
 int rsi_root_info(rsi_root *root, rsi_file_info *info)
 {
-    int result = root->table->info(root->table->self, root->handle, info);
+    int result = root->table->info(root->table->self, root->handle, false, info);
     return result < 0 ? rsi_files_fail(result, "look at", root->path) : RAGSTORE_OK;
 }
 

@@ -206,7 +206,7 @@ static void crash_power_disk__answers_as_a_file_system_does(void **state)
     assert_memory_equal(bytes, "\0\0b", 3);
     table->unview(disk, bytes, 3);
     assert_int_equal(table->remove(disk, root, "d/a", false), 0);
-    assert_int_equal(table->info(disk, handle, &info), 0);
+    assert_int_equal(table->info(disk, handle, false, &info), 0);
     assert_int_equal(info.links, 0);
     assert_int_equal(table->remove(disk, root, "d", true), 0);
     power_disk_free(disk);

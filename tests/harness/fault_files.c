@@ -105,13 +105,13 @@ static int fault_flush(void *self, int handle)
     return faults->drop_flushes ? 0 : faults->real->flush(faults->real->self, handle);
 }
 
-static int fault_info(void *self, int handle, rsi_file_info *info)
+static int fault_info(void *self, int handle, bool times, rsi_file_info *info)
 {
     fault_files *faults = self;
 
     if (fails(faults, FAULT_INFO))
         return -faults->error;
-    return faults->real->info(faults->real->self, handle, info);
+    return faults->real->info(faults->real->self, handle, times, info);
 }
 
 static int fault_info_at(void *self, int directory, const char *path, rsi_file_info *info)

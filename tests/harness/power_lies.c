@@ -12,7 +12,7 @@ static bool tells(const power_liar *liar, power_lie lie)
 static bool is_directory(power_liar *liar, int handle)
 {
     rsi_file_info info;
-    return liar->real->info(liar->disk, handle, &info) == 0 && info.kind == RSI_FILE_DIRECTORY;
+    return liar->real->info(liar->disk, handle, false, &info) == 0 && info.kind == RSI_FILE_DIRECTORY;
 }
 
 static bool starts_with(const char *text, const char *start)
@@ -171,7 +171,7 @@ static int64_t lie_read(void *self, int handle, void *out, size_t size, uint64_t
 {
     power_liar *liar = self;
     rsi_file_info info;
-    if (tells(liar, LIE_SHORT_READ) && liar->real->info(liar->disk, handle, &info) == 0) {
+    if (tells(liar, LIE_SHORT_READ) && liar->real->info(liar->disk, handle, false, &info) == 0) {
         uint64_t end = info.size / 2;
         if (offset >= end)
             return 0;
@@ -206,10 +206,10 @@ static int pass_reserve(void *self, int handle, uint64_t size)
     return liar->real->reserve(liar->disk, handle, size);
 }
 
-static int pass_info(void *self, int handle, rsi_file_info *info)
+static int pass_info(void *self, int handle, bool times, rsi_file_info *info)
 {
     power_liar *liar = self;
-    return liar->real->info(liar->disk, handle, info);
+    return liar->real->info(liar->disk, handle, times, info);
 }
 
 static int pass_info_at(void *self, int directory, const char *path, rsi_file_info *info)

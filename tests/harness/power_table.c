@@ -313,13 +313,15 @@ static void fill_info(const power_disk *disk, size_t node, rsi_file_info *info)
     };
 }
 
-static int disk_info(void *self, int handle, rsi_file_info *info)
+static int disk_info(void *self, int handle, bool times, rsi_file_info *info)
 {
     power_disk *disk = self;
     const power_handle *open = handle_of(disk, handle);
     if (open == NULL)
         return -EBADF;
     fill_info(disk, open->node, info);
+    if (!times)
+        info->modified_ns = info->changed_ns = 0;
     return 0;
 }
 

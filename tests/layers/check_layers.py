@@ -63,8 +63,8 @@ HOST_HEADERS = words(
     """
     assert ctype errno float inttypes limits math stdalign stdarg stdatomic stdbool stddef
     stdint stdio stdlib string strings time pthread locale fcntl unistd dirent sys/stat sys/mman
-    sys/file sys/types sys/uio sys/random sys/syscall sys/time sys/vfs sys/statvfs linux/openat2
-    sched
+    sys/file sys/types sys/uio sys/random sys/syscall sys/sysmacros sys/time sys/vfs sys/statvfs
+    linux/openat2 sched
     """
 )
 
@@ -73,7 +73,7 @@ FILE_CALLS = words(
     open open64 openat openat2 creat fopen fopen64 freopen fdopen opendir fdopendir mkstemp
     mkdtemp mkostemp tmpfile read write pread pwrite pread64 pwrite64 readv writev preadv
     pwritev fread fwrite fputs fputc fgets getline rename renameat renameat2 unlink unlinkat
-    remove mkdir mkdirat rmdir stat lstat fstat fstatat access faccessat truncate ftruncate
+    remove mkdir mkdirat rmdir stat lstat fstat fstatat statx access faccessat truncate ftruncate
     fallocate posix_fallocate fsync fdatasync sync syncfs msync mmap munmap flock lockf fcntl
     link linkat symlink symlinkat readlink chmod fchmod chown utimensat chdir readdir scandir
     nftw ftw sendfile copy_file_range

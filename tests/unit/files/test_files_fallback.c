@@ -1,6 +1,6 @@
 /*
- * The POSIX table on a kernel without openat2 and without open-file-description locks. This
- * program forbids both to itself (seccomp), so that the step-wise walk of files_posix_open.c and
+ * The POSIX table on a kernel without openat2, statx and open-file-description locks. This program
+ * forbids all to itself (seccomp), so that the step-wise walk of files_posix_open.c, fstat() and
  * the lock of the whole file serve it.
  */
 #include "files/files.h"
@@ -25,12 +25,13 @@
 
 #include <cmocka.h>
 
-/* From now on openat2 fails with `error`, and fcntl(F_OFD_SETLK) and F_OFD_GETLK with EINVAL. */
+/* From now on openat2 and statx fail with `error`, and fcntl(F_OFD_SETLK) and F_OFD_GETLK with EINVAL. */
 static bool forbid(unsigned error)
 {
     struct sock_filter rules[] = {
         BPF_STMT(BPF_LD | BPF_W | BPF_ABS, (unsigned)offsetof(struct seccomp_data, nr)),
-        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_openat2, 0, 1),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_openat2, 1, 0),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_statx, 0, 1),
         BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | (error & SECCOMP_RET_DATA)),
         BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_fcntl, 0, 4),
         BPF_STMT(BPF_LD | BPF_W | BPF_ABS, (unsigned)offsetof(struct seccomp_data, args[1])),
@@ -54,6 +55,28 @@ static rsi_root *open_root(void **state)
     if (rsi_root_open(&root, NULL, temporary_path(state), true) != RAGSTORE_OK)
         fail_msg("%s", rsi_error_message());
     return root;
+}
+
+static void files_fallback__tells_what_an_open_file_is(void **state)
+{
+    rsi_root *root = open_root(state);
+    rsi_file *file;
+    rsi_file_info by_path;
+    rsi_file_info by_handle;
+    bool linked;
+
+    assert_int_equal(rsi_file_open(&file, root, "f", RSI_OPEN_WRITE | RSI_OPEN_CREATE), 0);
+    assert_int_equal(rsi_file_write_at(file, "12345", 5, 0), RAGSTORE_OK);
+    assert_int_equal(rsi_file_info_of(root, "f", &by_path), RAGSTORE_OK);
+    assert_int_equal(rsi_file_inspect(file, &by_handle), RAGSTORE_OK);
+    assert_int_equal(by_handle.device, by_path.device);
+    assert_int_equal(by_handle.inode, by_path.inode);
+    assert_int_equal(by_handle.size, 5);
+    assert_int_equal(rsi_file_remove(root, "f"), RAGSTORE_OK);
+    assert_int_equal(rsi_file_is_linked(file, &linked), RAGSTORE_OK);
+    assert_false(linked);
+    assert_int_equal(rsi_file_close(file), RAGSTORE_OK);
+    rsi_root_close(root);
 }
 
 static void files_fallback__closes_each_step(void **state)
@@ -171,6 +194,7 @@ static void files_fallback__serves_sandboxes_as_well(void **state)
 {
     assert_true(forbid(EPERM));
     files_fallback__reads_and_replaces_below_directories(state);
+    files_fallback__tells_what_an_open_file_is(state);
 }
 
 #define IN_TEMPORARY(test)                                                                         \
@@ -180,6 +204,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         IN_TEMPORARY(files_fallback__reads_and_replaces_below_directories),
+        IN_TEMPORARY(files_fallback__tells_what_an_open_file_is),
         IN_TEMPORARY(files_fallback__closes_each_step),
         IN_TEMPORARY(files_fallback__follows_no_link_at_any_step),
         IN_TEMPORARY(files_fallback__never_steps_up),
