@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "harness/fault_files.h"
 #include "harness/temporary.h"
+#include "storage/lease.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -63,6 +64,33 @@ static void storage_lease__is_kept_while_nobody_waits(void **state)
     assert_true(fault_files_count(&faults, FAULT_LOCK) <= (uint64_t)(took_ms * 6 + 20));
     assert_true(rsi_storage_lease_count(storage) <= leases + (uint64_t)(took_ms / 4) + 1);
     assert_int_equal(fault_files_count(&faults, FAULT_WRITE), 2 * 500); /* line and commit file */
+    close_and_free(storage);
+}
+
+/* Until a try was not itself slower than the time after which an idle one is given up. */
+static void storage_lease__outlasts_a_pause(void **state)
+{
+    rsi_storage *storage = open_one(state, NULL, true, 5000);
+    bool kept = false;
+    for (unsigned i = 0; !kept && i < 100; i++) {
+        assert_good(put(storage, 0, 2 * i));
+        const uint64_t leases = rsi_storage_lease_count(storage);
+        rsi_sleep_us(20000);
+        assert_good(put(storage, 0, 2 * i + 1));
+        kept = rsi_storage_lease_count(storage) == leases;
+    }
+    assert_true(kept);
+    close_and_free(storage);
+}
+
+static void storage_lease__of_an_idle_opener_ends_by_itself(void **state)
+{
+    rsi_storage *storage = open_one(state, NULL, true, 5000);
+    assert_good(put(storage, 0, 0));
+    const int64_t until = rsi_monotonic_ms() + 20000;
+    while (rsi_lease_is_held(storage) && rsi_monotonic_ms() < until)
+        rsi_sleep_us(1000);
+    assert_false(rsi_lease_is_held(storage));
     close_and_free(storage);
 }
 
@@ -197,6 +225,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         IN_TEMPORARY(storage_lease__is_kept_while_nobody_waits),
+        IN_TEMPORARY(storage_lease__outlasts_a_pause),
+        IN_TEMPORARY(storage_lease__of_an_idle_opener_ends_by_itself),
         IN_TEMPORARY(storage_lease__without_a_keeper_ends_with_the_transaction),
         IN_TEMPORARY(storage_lease__of_an_idle_opener_is_given_up_at_once),
         IN_TEMPORARY(storage_lease__threads_of_two_openers_lose_nothing),
