@@ -338,6 +338,12 @@ bool rsi_root_view_reaches(const rsi_root *root, size_t viewed, size_t size)
     return step > 0 && viewed > 0 && size >= viewed && (size - 1) / step == (viewed - 1) / step;
 }
 
+void rsi_root_forget(rsi_root *root, const void *bytes, size_t size)
+{
+    if (root->table->forget != NULL && size > 0)
+        root->table->forget(root->table->self, bytes, size);
+}
+
 void rsi_root_unview(rsi_root *root, const void *bytes, size_t size)
 {
     if (bytes != NULL)

@@ -174,6 +174,7 @@ void rsi_file_unview(rsi_file *file, const void *bytes, size_t size);
 void rsi_file_forget(rsi_file *file, const void *bytes, size_t size);
 /* The same for a file that is closed: a view outlives it. */
 void rsi_root_unview(rsi_root *root, const void *bytes, size_t size);
+void rsi_root_forget(rsi_root *root, const void *bytes, size_t size);
 /* Does a view of `viewed` bytes show `size` bytes of its file, which has them by now? Then it is
  * one of `size` bytes from now on. */
 bool rsi_root_view_reaches(const rsi_root *root, size_t viewed, size_t size);

@@ -252,6 +252,7 @@ static int absorb_block(rsi_byte_codes *codes, rsi_rows_cursor *cursor, bool *fu
 int rsi_byte_codes_absorb(rsi_byte_codes *codes, bool *done, rsi_rows *rows,
                           const rsi_bitset *wanted, size_t limit)
 {
+    const int64_t begun = codes->covered; /* nobody else changes it */
     rsi_rows_cursor cursor;
     bool full = true;
     int status = RAGSTORE_OK;
@@ -261,9 +262,10 @@ int rsi_byte_codes_absorb(rsi_byte_codes *codes, bool *done, rsi_rows *rows,
                         "code rows of %u numbers; the others have %u", rsi_rows_dimension(rows),
                         codes->dimension);
     rsi_rows_cursor_init(&cursor, rows, wanted);
-    cursor.chunk = rsi_bitset_next(wanted, codes->covered); /* nobody else changes it */
+    cursor.chunk = rsi_bitset_next(wanted, begun);
     for (size_t coded = 0; status == RAGSTORE_OK && full && coded < limit; coded += RSI_BYTE_BLOCK)
         status = absorb_block(codes, &cursor, &full);
     *done = status == RAGSTORE_OK && !full;
+    rsi_rows_let_go(rows, begun, codes->covered);
     return status;
 }

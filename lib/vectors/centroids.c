@@ -21,6 +21,7 @@
 #define SAMPLE_PER_LIST 64
 #define PIECE 512 /* rows whose products are held at a time */
 #define PART 8192 /* rows between two looks whether it was cancelled */
+#define READ_AT_ONCE 4096 /* numbers of chunks of which a sample is taken before they are let go of */
 
 static uint32_t largest(const float *products, const float *half_norms, size_t lists)
 {
@@ -79,6 +80,7 @@ int rsi_centroids_sample(float **out, size_t *count, rsi_rows *rows, const rsi_b
     const size_t step = wanted->count > most ? wanted->count / most : 1;
     const size_t room = wanted->count / step + 1;
     size_t number = 0;
+    int64_t begun = 0;
     int status = RAGSTORE_OK;
     *count = 0;
     *out = rsi_alloc_array(room * dimension, sizeof **out);
@@ -88,6 +90,10 @@ int rsi_centroids_sample(float **out, size_t *count, rsi_rows *rows, const rsi_b
          status == RAGSTORE_OK && chunk >= 0 && *count < room;
          chunk = rsi_bitset_next(wanted, chunk + 1)) {
         const float *row;
+        if (chunk - begun >= READ_AT_ONCE) {
+            rsi_rows_let_go(rows, begun, chunk);
+            begun = chunk;
+        }
         if (number++ % step != 0)
             continue;
         status = rsi_rows_get(&row, rows, chunk);
@@ -96,6 +102,7 @@ int rsi_centroids_sample(float **out, size_t *count, rsi_rows *rows, const rsi_b
         else if (status == RAGSTORE_E_NOT_FOUND)
             status = RAGSTORE_OK;
     }
+    rsi_rows_let_go(rows, begun, INT64_MAX);
     if (status != RAGSTORE_OK) {
         rsi_free(*out);
         *out = NULL;

@@ -164,6 +164,7 @@ static int gather(batch *some, bool *done, rsi_rows *rows, const rsi_bitset *wan
         some->covered = chunk + 1;
     }
     *done = chunk < 0;
+    rsi_rows_let_go(rows, from, some->covered);
     return RAGSTORE_OK;
 }
 

@@ -90,6 +90,7 @@ static int each_stretch(uint64_t *count, rsi_rows *rows, const rsi_bitset *allow
     int status;
     *count = 0;
     rsi_rows_cursor_init(&cursor, rows, allowed);
+    cursor.is_once = true;
     while ((status = rsi_rows_cursor_next(&cursor, &stretch)) > 0) {
         *count += stretch.count;
         status = use == NULL ? RAGSTORE_OK : use(to, &stretch, rsi_rows_dimension(rows));

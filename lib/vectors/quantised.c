@@ -253,6 +253,7 @@ int rsi_quantised_absorb(rsi_quantised *index, bool *done, rsi_rows *rows, const
                          size_t limit)
 {
     batch *some = rsi_alloc_zeroed(sizeof *some);
+    const int64_t begun = rsi_quantised_covered(index);
     rsi_rows_cursor cursor;
     int status = RAGSTORE_OK;
     *done = false;
@@ -267,7 +268,7 @@ int rsi_quantised_absorb(rsi_quantised *index, bool *done, rsi_rows *rows, const
     if (status == RAGSTORE_OK && (some->vectors == NULL || some->nibbles == NULL))
         status = RAGSTORE_E_NO_MEMORY;
     rsi_rows_cursor_init(&cursor, rows, wanted);
-    cursor.chunk = rsi_bitset_next(wanted, rsi_quantised_covered(index));
+    cursor.chunk = rsi_bitset_next(wanted, begun);
     while (status == RAGSTORE_OK && limit > 0 && cursor.chunk >= 0) {
         const size_t most = limit < BATCH ? limit : BATCH;
         int64_t passed;
@@ -277,6 +278,7 @@ int rsi_quantised_absorb(rsi_quantised *index, bool *done, rsi_rows *rows, const
             status = add_batch(index, some, passed);
     }
     *done = status == RAGSTORE_OK && cursor.chunk < 0;
+    rsi_rows_let_go(rows, begun, rsi_quantised_covered(index));
     rsi_free(some->vectors);
     rsi_free(some->nibbles);
     rsi_free(some);

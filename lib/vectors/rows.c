@@ -17,6 +17,9 @@
 /* What a view counts for: a process has 65,530 of them on Linux unless more were allowed. */
 #define VIEW_COST ((size_t)64 << 10)
 
+/* Whoever touches a page gets its neighbours as well, as far as this. */
+#define NEIGHBOURS (64u << 10)
+
 static bool is_incarnation(const char *text)
 {
     return text != NULL && strlen(text) == RSI_INCARNATION_DIGITS &&
@@ -212,6 +215,23 @@ int rsi_rows_run_check(rsi_rows *rows, rsi_rows_run *run)
     return state;
 }
 
+void rsi_rows_run_let_go(rsi_rows *rows, const rsi_rows_run *run)
+{
+    const rsi_rows_segment *segment = &rows->segments[run->segment];
+    const uint64_t before = run->offset < NEIGHBOURS ? run->offset : NEIGHBOURS;
+    if (segment->state != RSI_SEGMENT_HELD &&
+        atomic_load_explicit(&run->state, memory_order_relaxed) != RSI_RUN_LOST)
+        rsi_root_forget(rows->root, segment->view + run->offset - before,
+                        (size_t)(before + rsi_rows_run_size(rows, run)));
+}
+
+void rsi_rows_let_go(rsi_rows *rows, int64_t from, int64_t end)
+{
+    for (size_t i = rsi_rows_find(rows, 0, from);
+         i < rows->run_count && rows->runs[i].first_chunk < end; i++)
+        rsi_rows_run_let_go(rows, &rows->runs[i]);
+}
+
 int rsi_rows_run_fail(const rsi_rows *rows, const rsi_rows_run *run)
 {
     bool lost = atomic_load_explicit(&run->state, memory_order_relaxed) == RSI_RUN_LOST;
@@ -263,6 +283,17 @@ int rsi_rows_verify(rsi_rows *rows, const rsi_rows_extent *extent)
         rows->directory, extent->segment, extent->offset, extent->count, extent->first_chunk);
 }
 
+/* Is it intact? Nothing else of it is looked at. */
+static bool check_in_passing(rsi_rows *rows, rsi_rows_run *run)
+{
+    const bool is_known =
+        atomic_load_explicit(&run->state, memory_order_relaxed) != RSI_RUN_UNCHECKED;
+    const bool is_intact = rsi_rows_run_check(rows, run) == RSI_RUN_INTACT;
+    if (!is_known)
+        rsi_rows_run_let_go(rows, run);
+    return is_intact;
+}
+
 int rsi_rows_missing(rsi_bitset *missing, rsi_rows *rows, const rsi_bitset *wanted)
 {
     memset(missing, 0, sizeof *missing);
@@ -271,8 +302,7 @@ int rsi_rows_missing(rsi_bitset *missing, rsi_rows *rows, const rsi_bitset *want
     while (chunk >= 0) {
         i = rsi_rows_find(rows, i, chunk);
         rsi_rows_run *run = i < rows->run_count ? &rows->runs[i] : NULL;
-        if (run != NULL && run->first_chunk <= chunk &&
-            rsi_rows_run_check(rows, run) == RSI_RUN_INTACT) {
+        if (run != NULL && run->first_chunk <= chunk && check_in_passing(rows, run)) {
             chunk = rsi_bitset_next(wanted, run->end_chunk);
             continue;
         }
@@ -292,6 +322,7 @@ void rsi_rows_cursor_init(rsi_rows_cursor *cursor, rsi_rows *rows, const rsi_bit
     cursor->allowed = allowed;
     cursor->chunk = rsi_bitset_next(allowed, 0);
     cursor->run = 0;
+    cursor->is_once = false;
 }
 
 /* The first number in from..limit that is not a member, else limit. `from` is a member. */
@@ -310,9 +341,14 @@ static int64_t end_of_members(const rsi_bitset *set, int64_t from, int64_t limit
 int rsi_rows_cursor_next(rsi_rows_cursor *cursor, rsi_rows_stretch *stretch)
 {
     rsi_rows *rows = cursor->rows;
-    while (cursor->chunk >= 0 && cursor->run < rows->run_count) {
+    while (cursor->run < rows->run_count) {
         rsi_rows_run *run = &rows->runs[cursor->run];
-        if (cursor->chunk >= run->end_chunk) {
+        const bool is_behind = cursor->chunk < 0 || cursor->chunk >= run->end_chunk;
+        if (is_behind && cursor->is_once)
+            rsi_rows_run_let_go(rows, run);
+        if (cursor->chunk < 0)
+            return 0;
+        if (is_behind) {
             /* Mostly the next run has it: ask that before bisecting. */
             cursor->run++;
             if (cursor->run < rows->run_count && cursor->chunk >= rows->runs[cursor->run].end_chunk)

@@ -156,6 +156,8 @@ int rsi_rows_usage_of(rsi_rows_usage *usage, rsi_rows *rows, size_t segment,
     usage->has_dead = usage->bytes > at->end;
     for (size_t i = first; status == RAGSTORE_OK && !usage->has_dead && i < end; i++)
         usage->has_dead = run_has_dead(rows, &rows->runs[i], alive);
+    for (size_t i = first; i < end; i++)
+        rsi_rows_run_let_go(rows, &rows->runs[i]);
     rsi_free(plan.blocks);
     return status;
 }

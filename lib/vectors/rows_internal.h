@@ -103,6 +103,8 @@ size_t rsi_rows_find(const rsi_rows *rows, size_t from, int64_t chunk);
 uint64_t rsi_rows_run_size(const rsi_rows *rows, const rsi_rows_run *run);
 /* An rsi_rows_run_state other than UNCHECKED; sets no error. */
 int rsi_rows_run_check(rsi_rows *rows, rsi_rows_run *run);
+/* Its pages need not stay in memory. */
+void rsi_rows_run_let_go(rsi_rows *rows, const rsi_rows_run *run);
 /* The error for a run that is not intact. */
 int rsi_rows_run_fail(const rsi_rows *rows, const rsi_rows_run *run);
 /* Where the row of a chunk of an intact run lies. */
@@ -117,6 +119,7 @@ typedef struct rsi_rows_cursor {
     const rsi_bitset *allowed;
     int64_t chunk; /* the next member, or -1 */
     size_t run;    /* where it is looked for */
+    bool is_once;  /* runs are let go of when it leaves them */
 } rsi_rows_cursor;
 
 typedef struct rsi_rows_stretch {

@@ -112,6 +112,10 @@ int rsi_rows_search_from(rsi_hit *hits, size_t *count, rsi_rows *rows, const flo
 int rsi_rows_search_many(rsi_hit *hits, size_t *counts, rsi_rows *rows, const float *queries,
                          size_t count, size_t k, const rsi_bitset *allowed);
 
+/* The rows of chunks from … end - 1 were read and will hardly be read again: they need not stay in
+ * memory. Searches may go on meanwhile. */
+void rsi_rows_let_go(rsi_rows *rows, int64_t from, int64_t end);
+
 /* The members of `wanted` that have no row, or whose row is damaged: into `missing` (initialised
  * by the callee, freed by the caller). */
 int rsi_rows_missing(rsi_bitset *missing, rsi_rows *rows, const rsi_bitset *wanted);

@@ -188,6 +188,13 @@ static void fault_unview(void *self, const void *bytes, size_t size)
     faults->real->unview(faults->real->self, bytes, size);
 }
 
+static void fault_forget(void *self, const void *bytes, size_t size)
+{
+    fault_files *faults = self;
+    if (faults->real->forget != NULL)
+        faults->real->forget(faults->real->self, bytes, size);
+}
+
 void fault_files_init(fault_files *faults, const rsi_file_table *real)
 {
     memset(faults, 0, sizeof *faults);
@@ -210,6 +217,7 @@ void fault_files_init(fault_files *faults, const rsi_file_table *real)
         .lock = fault_lock,
         .view = fault_view,
         .unview = fault_unview,
+        .forget = fault_forget,
         .self = faults,
     };
 }
