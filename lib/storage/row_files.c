@@ -76,7 +76,8 @@ int rsi_row_files_note(rsi_row_files *list, rsi_root *root, const char *entity_i
     while (entry != NULL && (entry->number != number || strcmp(entry->entity_id, entity_id) != 0))
         entry = entry->next;
     if (entry != NULL) {
-        follow_name(list, entry, root);
+        if (sequence == UINT64_MAX)
+            follow_name(list, entry, root);
         entry->sequence = sequence;
         return RAGSTORE_OK;
     }

@@ -20,6 +20,10 @@
 /* Whoever touches a page gets its neighbours as well, as far as this. */
 #define NEIGHBOURS (64u << 10)
 
+#define FILES_KEPT_MAX 4 /* by all rows of the process */
+
+static atomic_int files_kept;
+
 static bool is_incarnation(const char *text)
 {
     return text != NULL && strlen(text) == RSI_INCARNATION_DIGITS &&
@@ -58,16 +62,35 @@ int rsi_rows_open(rsi_rows **out, rsi_root *root, const char *directory, const c
     return RAGSTORE_OK;
 }
 
-void rsi_rows_close_files(rsi_rows *rows)
+static void close_files_before(rsi_rows *rows, size_t end)
 {
     rsi_saved_error saved;
     rsi_error_save(&saved);
-    for (size_t i = 0; i < rows->segment_count; i++) {
+    for (size_t i = 0; i < end; i++) {
         /* Whatever counts was flushed when it was written: a late error means nothing. */
         rsi_file_close(rows->segments[i].file);
         rows->segments[i].file = NULL;
     }
     rsi_error_restore(&saved);
+}
+
+void rsi_rows_close_files(rsi_rows *rows)
+{
+    close_files_before(rows, rows->segment_count);
+    if (rows->keeps_file)
+        atomic_fetch_sub(&files_kept, 1);
+    rows->keeps_file = false;
+}
+
+void rsi_rows_keep_file(rsi_rows *rows)
+{
+    if (!rows->keeps_file && atomic_fetch_add(&files_kept, 1) >= FILES_KEPT_MAX) {
+        atomic_fetch_sub(&files_kept, 1);
+        rsi_rows_close_files(rows);
+        return;
+    }
+    rows->keeps_file = true;
+    close_files_before(rows, rows->segment_count - 1);
 }
 
 void rsi_rows_forget(rsi_rows *rows)

@@ -102,9 +102,15 @@ static int note_flush(rsi_rows *rows, int status)
 int rsi_rows_make_writable(rsi_rows *rows, rsi_rows_segment *segment)
 {
     rsi_path path;
+    bool linked = false;
+    int status = RAGSTORE_OK;
     if (segment->file != NULL)
-        return RAGSTORE_OK;
-    int status = rsi_rows_path(&path, rows, segment->number);
+        status = rsi_file_is_linked(segment->file, &linked);
+    if (status != RAGSTORE_OK || linked)
+        return status;
+    rsi_file_close(segment->file); /* another file has its name, or none */
+    segment->file = NULL;
+    status = rsi_rows_path(&path, rows, segment->number);
     return status == RAGSTORE_OK
                ? rsi_file_open(&segment->file, rows->root, path.text, RSI_OPEN_WRITE)
                : status;
@@ -406,7 +412,10 @@ static int append_rows(rsi_rows *rows, appender append, int64_t first_chunk, siz
         take_back(&append);
 
 cleanup:
-    rsi_rows_close_files(rows);
+    if (status == RAGSTORE_OK && !append.flushes)
+        rsi_rows_keep_file(rows);
+    else
+        rsi_rows_close_files(rows);
     rsi_free(append.block);
     return rsi_wrap(status, "append vectors");
 }

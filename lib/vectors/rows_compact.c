@@ -347,6 +347,7 @@ void rsi_rows_rewrite_end(rsi_rows_rewrite *rewrite)
 {
     rsi_rows *rows = rewrite->rows;
     rsi_rows_segment *segment = &rows->segments[rewrite->segment];
+    rsi_rows_close_files(rows);
     rsi_root_unview(rows->root, segment->view, segment->viewed);
     segment->view = rewrite->view;
     segment->viewed = rewrite->view == NULL ? 0 : (size_t)rewrite->plan.bytes;

@@ -53,8 +53,9 @@ typedef struct rsi_rows_run {
 } rsi_rows_run;
 
 typedef struct rsi_rows_segment {
-    rsi_file *file; /* while rows are opened or appended; otherwise NULL: thousands of entities may
-                       be open at once, and a view needs no file */
+    rsi_file *file; /* while rows are opened or appended; otherwise NULL but for the last segment of
+                       a few: thousands of entities may be open at once, and a view needs no file
+                     */
     const unsigned char *view; /* bytes 0..viewed of the file; NULL when it has no block. Held:
                                   owned */
     size_t viewed;
@@ -75,6 +76,7 @@ struct rsi_rows {
     uint64_t segment_limit; /* RSI_ROWS_SEGMENT_BYTES; tests make it smaller */
     uint64_t block_limit;   /* RSI_ROWS_BLOCK_BYTES; likewise */
     bool flush_failed;      /* sticky: what is on disk is not known any more */
+    bool keeps_file;        /* of the last segment, for the next append */
     rsi_rows_segment *restored; /* the one with restored blocks that are not flushed; or NULL */
     rsi_rows_segment *segments;
     size_t segment_count;
@@ -90,12 +92,15 @@ int rsi_rows_walk(rsi_rows *rows);
 /* rows.c */
 void rsi_rows_forget(rsi_rows *rows); /* the segments and runs */
 void rsi_rows_close_files(rsi_rows *rows);
+/* The same but for the last segment's file, unless enough others keep theirs: rows that are appended
+ * one by one come often. */
+void rsi_rows_keep_file(rsi_rows *rows);
 int rsi_rows_path(rsi_path *path, const rsi_rows *rows, uint32_t number);
 rsi_rows_identity rsi_rows_identity_of(const rsi_rows *rows, uint32_t number);
 /* View bytes 0..size of a segment, whose file is open, in place of what was viewed; unchanged on
  * failure. */
 int rsi_rows_view(rsi_rows *rows, rsi_rows_segment *segment, uint64_t size);
-/* Open the file of a segment for writing; nothing when it is open. */
+/* Open the file of a segment for writing; nothing when it is open and still has its name. */
 int rsi_rows_make_writable(rsi_rows *rows, rsi_rows_segment *segment);
 /* The first run at or behind index `from` that ends behind `chunk`; run_count when there is none.
  */
