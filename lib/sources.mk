@@ -171,6 +171,7 @@ ROOM_lexical := \
     postings.c \
     stop_words.c \
     stop_words_european.c \
+    text_masks.c \
     text_segments.c \
     word_cache.c
 

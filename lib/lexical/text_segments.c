@@ -7,6 +7,7 @@
 #include "lexical/text_segments.h"
 
 #include "base/utf8.h"
+#include "lexical/text_masks.h"
 
 #include <stdint.h>
 #include <string.h>
@@ -236,6 +237,102 @@ bool rsi_segment_next(const char *text, size_t size, size_t *offset, rsi_segment
     take_contraction(text, size, segment, offset);
     return true;
 }
+
+/* ---- many at once ------------------------------------------------------------------- */
+
+/*
+ * A stretch of the text in which plain words are found: of ASCII letters and digits alone, with
+ * nothing behind them that may belong to them.
+ *
+ *   bytes    the wing's  edge. And co|untersunk
+ *   starts   1   *       1     1  *             the last word may go on: another stretch has it
+ *   ends        1             1  1
+ */
+struct stretch {
+    uint64_t starts;
+    uint64_t ends;
+    unsigned size; /* of what was looked at */
+    bool odd;      /* something that is not plain begins there */
+};
+
+static unsigned lowest(uint64_t bits)
+{
+    return (unsigned)__builtin_ctzll(bits);
+}
+
+static unsigned highest(uint64_t bits)
+{
+    return 63 - (unsigned)__builtin_clzll(bits);
+}
+
+/* Keep the words before an odd character; one that ends there is odd itself. */
+static void cut(struct stretch *stretch, unsigned at)
+{
+    const uint64_t before = (UINT64_C(1) << at) - 1;
+    stretch->ends &= before;
+    stretch->starts &= before;
+    stretch->size = at;
+    stretch->odd = true;
+    if (stretch->starts != 0 && (stretch->ends >> highest(stretch->starts)) == 0)
+        stretch->size = highest(stretch->starts);
+}
+
+/* left: bytes of the text from there on, at least 1. */
+static struct stretch look_at(const char *text, size_t left)
+{
+    char last[RSI_MASKED_BYTES] = {0};
+    const bool more = left >= sizeof last;
+    if (!more)
+        memcpy(last, text, left);
+    const rsi_text_masks masks = rsi_text_masks_of(more ? text : last);
+    struct stretch stretch = {.size = more ? (unsigned)sizeof last : (unsigned)left};
+    uint64_t word = masks.word;
+    if (more && (word >> (RSI_MASKED_BYTES - 1)) != 0) {
+        if (word == UINT64_MAX)
+            return (struct stretch){.odd = true};
+        stretch.size = highest(~word) + 1;
+        word &= UINT64_MAX >> (RSI_MASKED_BYTES - stretch.size);
+    }
+    stretch.starts = word & ~(word << 1);
+    stretch.ends = word << 1 & ~word;
+    /* ' and . matter only before a character of a word; nobody knows what is behind the last */
+    const uint64_t before =
+        (masks.word | masks.foreign) >> 1 | UINT64_C(1) << (RSI_MASKED_BYTES - 1);
+    const uint64_t joining = (masks.hinge & before) | masks.joiner | masks.foreign;
+    uint64_t odd = (stretch.ends & joining) | masks.foreign;
+    if (stretch.size < RSI_MASKED_BYTES)
+        odd &= (UINT64_C(1) << stretch.size) - 1;
+    if (odd == 0)
+        return stretch;
+    cut(&stretch, lowest(odd));
+    return stretch;
+}
+
+size_t rsi_segments_next(const char *text, size_t size, size_t *offset, rsi_segment *segments,
+                         size_t max)
+{
+    size_t count = 0;
+    while (count < max && *offset < size) {
+        const size_t base = *offset;
+        struct stretch stretch = look_at(text + base, size - base);
+        while (stretch.ends != 0 && count < max) {
+            segments[count++] = (rsi_segment){base + lowest(stretch.starts),
+                                              base + lowest(stretch.ends), RSI_SEGMENT_WORD};
+            stretch.starts &= stretch.starts - 1;
+            stretch.ends &= stretch.ends - 1;
+        }
+        if (stretch.ends != 0) {
+            *offset = segments[count - 1].end;
+            break;
+        }
+        *offset = base + stretch.size;
+        if (stretch.odd && count < max)
+            count += rsi_segment_next(text, size, offset, &segments[count]);
+    }
+    return count;
+}
+
+/* ---- inside a segment --------------------------------------------------------------- */
 
 bool rsi_segment_next_part(const char *text, const rsi_segment *compound, size_t *offset,
                            rsi_segment *part)

@@ -29,6 +29,10 @@ typedef struct rsi_segment {
 /* The next segment at or behind *offset, which is moved behind it; false at the end. */
 bool rsi_segment_next(const char *text, size_t size, size_t *offset, rsi_segment *segment);
 
+/* The next segments, as many as there are up to `max`; returns how many. 0: at the end. */
+size_t rsi_segments_next(const char *text, size_t size, size_t *offset, rsi_segment *segments,
+                         size_t max);
+
 /* The next word inside a COMPOUND: its parts without what joins them, but with ++ and #. */
 bool rsi_segment_next_part(const char *text, const rsi_segment *compound, size_t *offset,
                            rsi_segment *part);

@@ -46,7 +46,7 @@ WRAPPED = {
     r"jansson\.h": {"json", "storage"},
     r"(faiss/)?(c_api/)?(impl/)?\w+_c\.h|faiss/.*": {"vectors"},
     r"(openblas/)?cblas.*\.h|openblas_config\.h|lapacke?\.h": {"vectors"},
-    r"immintrin\.h|arm_neon\.h|cpuid\.h": {"vectors", "embed", "json", "base"},
+    r"immintrin\.h|arm_neon\.h|cpuid\.h": {"vectors", "embed", "json", "base", "lexical"},
     r"libstemmer\.h": {"lexical"},
     r"pcre2\.h": {"query"},
     r"utf8proc\.h": {"lexical", "embed", "ingest"},

@@ -2,6 +2,7 @@
 #include "lexical/text_segments.h"
 
 #include "base/bytes.h"
+#include "base/memory.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -95,6 +96,65 @@ static void lexical_text_segments__skips_bytes_that_are_not_utf8(void **state)
     assert_segments("\xE2\x80", "");
 }
 
+static uint64_t random_state = 1;
+
+static size_t random_below(size_t limit)
+{
+    random_state = random_state * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
+    return (size_t)(random_state >> 33) % limit;
+}
+
+/* Words and what stands between them; every third time more of what makes words odd. */
+static void make_text(rsi_bytes *text, size_t pieces)
+{
+    static const char *const plain[] = {" ", "  ", ", ", ". ", "wing", "of", "x", "-", "7"};
+    static const char *const odd[] = {".",  "'",  "'s", "n't",  "_",      "__",       "+",
+                                      "++", "#",  "日", "語",   "\xCC\x81", "\xE2\x80\x99", "Größe",
+                                      "й",  "\xFF", "\xE2\x80", "\xE2\x80\x8B"};
+    bool strange = random_below(3) == 0;
+    for (size_t i = 0; i < pieces; i++) {
+        if (random_below(strange ? 2 : 12) == 0)
+            rsi_bytes_append_text(text, odd[random_below(sizeof odd / sizeof odd[0])]);
+        else if (random_below(40) == 0)
+            for (size_t left = random_below(150); left > 0; left--)
+                rsi_bytes_append_char(text, 'l');
+        else
+            rsi_bytes_append_text(text, plain[random_below(sizeof plain / sizeof plain[0])]);
+    }
+}
+
+static void lexical_text_segments__are_the_same_many_at_once(void **state)
+{
+    (void)state;
+    for (int round = 0; round < 20000; round++) {
+        rsi_bytes made = {0};
+        make_text(&made, random_below(60));
+        const size_t size = made.size;
+        char *text = rsi_memdup0(made.data, size); /* nothing behind it may be read */
+        assert_non_null(text);
+        const size_t max = 1 + random_below(20);
+        rsi_segment many[20];
+        size_t offset = 0;
+        size_t end = 0;
+        size_t count;
+        while ((count = rsi_segments_next(text, size, &offset, many, max)) > 0) {
+            assert_in_range(count, 1, max);
+            for (size_t i = 0; i < count; i++) {
+                rsi_segment one;
+                assert_true(rsi_segment_next(text, size, &end, &one));
+                assert_int_equal(many[i].start, one.start);
+                assert_int_equal(many[i].end, one.end);
+                assert_int_equal(many[i].kind, one.kind);
+            }
+        }
+        rsi_segment none;
+        assert_false(rsi_segment_next(text, size, &end, &none));
+        assert_int_equal(offset, size);
+        rsi_free(text);
+        rsi_bytes_free(&made);
+    }
+}
+
 static void lexical_text_segments__names_the_parts_of_a_compound(void **state)
 {
     (void)state;
@@ -142,6 +202,7 @@ int main(void)
         cmocka_unit_test(
             lexical_text_segments__keeps_marks_and_invisible_characters_with_their_letter),
         cmocka_unit_test(lexical_text_segments__skips_bytes_that_are_not_utf8),
+        cmocka_unit_test(lexical_text_segments__are_the_same_many_at_once),
         cmocka_unit_test(lexical_text_segments__names_the_parts_of_a_compound),
         cmocka_unit_test(lexical_text_segments__takes_a_character_and_its_marks_as_one_unit),
     };
