@@ -37,9 +37,16 @@ static size_t place_of(const rsi_chunk_slots *slots, int64_t chunk)
     return i;
 }
 
+/* The chunk is known to be absent: whose the taken places are does not matter. */
 static void enter(rsi_chunk_slots *slots, uint32_t slot)
 {
-    slots->table[place_of(slots, slots->chunks[slot])] = slot + 1;
+    const int64_t chunk = slots->chunks[slot];
+    size_t i = home_of(slots, chunk);
+    while (slots->table[i] != 0)
+        i = (i + 1) & (slots->table_size - 1);
+    slots->table[i] = slot + 1;
+    if (chunk > slots->highest)
+        slots->highest = chunk;
 }
 
 static void enter_all(rsi_chunk_slots *slots)
@@ -80,10 +87,16 @@ static void leave(rsi_chunk_slots *slots, int64_t chunk)
 
 uint32_t rsi_chunk_slots_find(const rsi_chunk_slots *slots, int64_t chunk)
 {
-    if (slots->alive == 0 || chunk < 0)
+    if (slots->alive == 0 || chunk < 0 || chunk > slots->highest)
         return RSI_NO_SLOT;
     /* a free place holds 0, which becomes RSI_NO_SLOT */
     return slots->table[place_of(slots, chunk)] - 1;
+}
+
+void rsi_chunk_slots_prefetch(const rsi_chunk_slots *slots, int64_t chunk)
+{
+    if (slots->table_size > 0)
+        __builtin_prefetch(&slots->table[home_of(slots, chunk)], 1);
 }
 
 /* ---- adding and removing ------------------------------------------------------------ */
@@ -118,7 +131,7 @@ uint32_t rsi_chunk_slots_append(rsi_chunk_slots *slots, int64_t chunk, const uin
     uint32_t slot = (uint32_t)slots->count;
     size_t end = terms_start(slots, slot);
     for (size_t i = 0; i < term_count; i++)
-        end += rsi_put_packed(slots->terms + end, terms[i]);
+        end += rsi_put_packed_quickly(slots->terms + end, terms[i]);
     slots->chunks[slot] = chunk;
     slots->lengths[slot] = length;
     slots->marks[slot] = 0;

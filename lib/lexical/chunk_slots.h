@@ -33,6 +33,7 @@ typedef struct rsi_chunk_slots {
     size_t count;      /* slots, removed chunks included */
     size_t alive;
     uint64_t total_length; /* of living chunks */
+    int64_t highest;       /* no chunk was ever higher; 0 at first */
 } rsi_chunk_slots;
 
 void rsi_chunk_slots_free(rsi_chunk_slots *slots); /* zero-initialised is fine */
@@ -40,6 +41,8 @@ void rsi_chunk_slots_free(rsi_chunk_slots *slots); /* zero-initialised is fine *
 /* The slot of a living chunk, or RSI_NO_SLOT. */
 uint32_t rsi_chunk_slots_find(const rsi_chunk_slots *slots, int64_t chunk);
 
+/* Let the processor fetch what a chunk that is about to be added will change. */
+void rsi_chunk_slots_prefetch(const rsi_chunk_slots *slots, int64_t chunk);
 /* Make room for one more chunk with so many different terms. */
 int rsi_chunk_slots_reserve(rsi_chunk_slots *slots, size_t terms);
 /* Append a chunk that is not there yet, into room that was made; returns its slot. */

@@ -18,6 +18,22 @@ static inline size_t rsi_put_packed(unsigned char *at, uint32_t number)
     return size;
 }
 
+/* The same where RSI_PACKED_MAX bytes may be written, however few it takes: without a branch for
+ * most numbers, because how large they are is hard to foresee. */
+static inline size_t rsi_put_packed_quickly(unsigned char *at, uint32_t number)
+{
+    if (number >= UINT32_C(1) << 28)
+        return rsi_put_packed(at, number);
+    const unsigned more =
+        (unsigned)(number >= 1u << 7) + (number >= 1u << 14) + (number >= 1u << 21);
+    const uint32_t spread = (number & 0x7F) | (number & 0x7F << 7) << 1 |
+                            (number & 0x7F << 14) << 2 | (number & 0x7F << 21) << 3 |
+                            (0x808080 & ((UINT32_C(1) << 8 * more) - 1));
+    for (unsigned i = 0; i < 4; i++)
+        at[i] = (unsigned char)(spread >> 8 * i);
+    return more + 1;
+}
+
 /* Read our own bytes (trusted) at *at, which is moved behind them. */
 static inline uint32_t rsi_take_packed(const unsigned char **at)
 {

@@ -75,16 +75,13 @@ int rsi_postings_reserve(rsi_postings *postings, size_t *memory)
     return RAGSTORE_OK;
 }
 
-/* Write the packed postings behind the last full block as a dense block, if they fit. */
-static void make_dense(rsi_postings *postings, unsigned char *bytes)
+/* Write packed postings as a dense block in their place; returns whether they fit. `base`: the last
+ * slot before them. */
+static bool make_dense(unsigned char *start, const rsi_block *tail, uint32_t base)
 {
-    uint32_t full = rsi_postings_full_blocks(postings);
-    uint32_t base = full == 0 ? 0 : postings->blocks[full - 1].last_slot;
-    rsi_block *tail = &postings->tail;
     if (!rsi_block_is_dense(tail, base))
-        return;
+        return false;
     unsigned char block[RSI_DENSE_BLOCK];
-    unsigned char *start = bytes + block_start(postings);
     const unsigned char *at = start;
     for (uint32_t place = 0, slot = base; place < RSI_BLOCK_POSTINGS; place++) {
         uint32_t number = rsi_take_packed(&at);
@@ -95,36 +92,19 @@ static void make_dense(rsi_postings *postings, unsigned char *bytes)
             (unsigned char)((number & 1) != 0 ? 1 : rsi_take_packed(&at));
     }
     memcpy(start, block, sizeof block);
-    postings->size = (uint32_t)(start - bytes) + RSI_DENSE_BLOCK;
-    tail->end = postings->size;
+    return true;
 }
 
-void rsi_postings_append(rsi_postings *postings, uint32_t slot, uint32_t frequency, uint32_t length)
+void rsi_postings_complete_block(rsi_postings *postings)
 {
-    unsigned char *bytes =
-        postings->capacity == 0 ? postings->bytes.inlined : postings->bytes.allocated;
+    const uint32_t before = rsi_postings_full_blocks(postings) - 1;
+    const uint32_t base = before == 0 ? 0 : postings->blocks[before - 1].last_slot;
+    const uint32_t start = before == 0 ? 0 : postings->blocks[before - 1].end;
     rsi_block *tail = &postings->tail;
-    bool once = frequency == 1;
-    uint32_t delta = slot - tail->last_slot;
-    size_t size = rsi_put_packed(bytes + postings->size, delta << 1 | (once ? 1u : 0u));
-    if (!once)
-        size += rsi_put_packed(bytes + postings->size + size, frequency);
-    postings->size += (uint32_t)size;
-
-    bool first = postings->count % RSI_BLOCK_POSTINGS == 0;
-    if (first || frequency > tail->max_frequency)
-        tail->max_frequency = frequency;
-    if (first || length < tail->min_length)
-        tail->min_length = length;
-    tail->last_slot = slot;
-    tail->end = postings->size;
-    if (postings->count % RSI_BLOCK_POSTINGS < RSI_BLOCK_POSTINGS - 1) {
-        postings->count++;
-        return;
-    }
-    make_dense(postings, bytes);
-    postings->count++;
-    postings->blocks[rsi_postings_full_blocks(postings) - 1] = *tail;
+    /* so many bytes are never inline */
+    if (make_dense(postings->bytes.allocated + start, tail, base))
+        postings->size = tail->end = start + RSI_DENSE_BLOCK;
+    postings->blocks[before] = *tail;
 }
 
 int rsi_postings_renumber(rsi_postings *out, const rsi_postings *postings,

@@ -75,9 +75,36 @@ static inline bool rsi_postings_has_room(const rsi_postings *postings)
 
 /* Make room for one more; *memory grows by the bytes allocated. */
 int rsi_postings_reserve(rsi_postings *postings, size_t *memory);
+/* The postings behind the last full block have become RSI_BLOCK_POSTINGS. */
+void rsi_postings_complete_block(rsi_postings *postings);
+
 /* Append behind all others, into room that was made. frequency > 0. */
-void rsi_postings_append(rsi_postings *postings, uint32_t slot, uint32_t frequency,
-                         uint32_t length);
+static inline void rsi_postings_append(rsi_postings *postings, uint32_t slot, uint32_t frequency,
+                                       uint32_t length)
+{
+    rsi_block *tail = &postings->tail;
+    const bool once = frequency == 1;
+    unsigned char *at =
+        (postings->capacity == 0 ? postings->bytes.inlined : postings->bytes.allocated) +
+        postings->size;
+    size_t size = rsi_put_packed_quickly(at, (slot - tail->last_slot) << 1 | (once ? 1u : 0u));
+    if (frequency < 0x80) {
+        at[size] = (unsigned char)frequency; /* nothing, if it is 1 */
+        size += !once;
+    } else {
+        size += rsi_put_packed(at + size, frequency);
+    }
+    postings->size += (uint32_t)size;
+
+    const bool first = postings->count % RSI_BLOCK_POSTINGS == 0;
+    tail->max_frequency =
+        first || frequency > tail->max_frequency ? frequency : tail->max_frequency;
+    tail->min_length = first || length < tail->min_length ? length : tail->min_length;
+    tail->last_slot = slot;
+    tail->end = postings->size;
+    if (++postings->count % RSI_BLOCK_POSTINGS == 0)
+        rsi_postings_complete_block(postings);
+}
 
 /*
  * Give slot i the number new_slots[i] in *out, an empty list, without its posting when that is

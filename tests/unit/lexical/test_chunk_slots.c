@@ -59,6 +59,25 @@ static void lexical_chunk_slots__find_what_was_added(void **state)
     rsi_chunk_slots_free(&slots);
 }
 
+static void lexical_chunk_slots__find_chunks_also_below_and_above_the_others(void **state)
+{
+    (void)state;
+    rsi_chunk_slots slots = {.count = 0};
+    static const int64_t chunks[] = {500, 20, 0, 9000, 8999, INT64_MAX};
+    for (uint32_t i = 0; i < 6; i++) {
+        assert_int_equal(rsi_chunk_slots_find(&slots, chunks[i]), RSI_NO_SLOT);
+        assert_int_equal(rsi_chunk_slots_reserve(&slots, 0), RAGSTORE_OK);
+        rsi_chunk_slots_prefetch(&slots, chunks[i]);
+        rsi_chunk_slots_append(&slots, chunks[i], NULL, 0, 1);
+        for (uint32_t before = 0; before <= i; before++)
+            assert_int_equal(rsi_chunk_slots_find(&slots, chunks[before]), before);
+    }
+    rsi_chunk_slots_remove(&slots, 5);
+    assert_int_equal(rsi_chunk_slots_find(&slots, INT64_MAX), RSI_NO_SLOT);
+    assert_int_equal(rsi_chunk_slots_find(&slots, 9000), 3);
+    rsi_chunk_slots_free(&slots);
+}
+
 static void lexical_chunk_slots__lose_exactly_what_is_removed(void **state)
 {
     (void)state;
@@ -158,6 +177,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(lexical_chunk_slots__find_what_was_added),
+        cmocka_unit_test(lexical_chunk_slots__find_chunks_also_below_and_above_the_others),
         cmocka_unit_test(lexical_chunk_slots__lose_exactly_what_is_removed),
         cmocka_unit_test(lexical_chunk_slots__close_gaps_in_order),
         cmocka_unit_test(lexical_chunk_slots__renumber_terms),
