@@ -98,7 +98,9 @@ bool rsi_is_stop_word(rsi_stop_list list, const char *word, size_t size)
     size_t low = 0;
     while (low < high) {
         size_t middle = low + (high - low) / 2;
-        int order = strncmp(words[middle], word, size);
+        int order = (unsigned char)words[middle][0] - (unsigned char)word[0];
+        if (order == 0) /* for most of them it is not */
+            order = strncmp(words[middle], word, size);
         if (order == 0 && words[middle][size] == '\0')
             return true;
         if (order < 0)
