@@ -163,6 +163,7 @@ ROOM_lexical := \
     dictionary.c \
     fold.c \
     lexical.c \
+    lexical_add.c \
     lexical_compact.c \
     lexical_read.c \
     lexical_runs.c \

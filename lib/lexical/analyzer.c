@@ -7,9 +7,6 @@
 #include <libstemmer.h>
 #include <string.h>
 
-/* A word with more parts than this is not a name made of words but a code: kept whole only. */
-#define PARTS_MAX 8
-
 /* ---- languages ---------------------------------------------------------------------- */
 
 static const char *known_language(const char *name)
@@ -150,8 +147,9 @@ static bool part_begins(const char *word, size_t size, size_t i)
                                kind_of(word[i + 2]) == LOWER);
 }
 
-/* The ends of a word's parts; 1 when it has none, 0 when it has too many. ASCII words only. */
-static size_t find_parts(const char *word, size_t size, size_t ends[PARTS_MAX])
+/* The ends of a word's parts; 1 when it has none, 0 when it has too many: then it is not a name made
+ * of words but a code, and kept whole only. ASCII words only. */
+static size_t find_parts(const char *word, size_t size, size_t ends[RSI_WORD_PARTS_MAX])
 {
     size_t count = 0;
     for (size_t i = 1; i < size; i++) {
@@ -159,7 +157,7 @@ static size_t find_parts(const char *word, size_t size, size_t ends[PARTS_MAX])
             return 1;
         if (!part_begins(word, size, i))
             continue;
-        if (count == PARTS_MAX - 1)
+        if (count == RSI_WORD_PARTS_MAX - 1)
             return 0;
         ends[count++] = i;
     }
@@ -173,7 +171,7 @@ static int expand_word(const struct run *run, size_t start, size_t end)
     if (end - start > RSI_TERM_MAX)
         return status;
     const char *word = run->text + start;
-    size_t ends[PARTS_MAX];
+    size_t ends[RSI_WORD_PARTS_MAX];
     size_t parts = find_parts(word, end - start, ends);
     size_t from = 0;
     for (size_t i = 0; i < parts && parts > 1 && status == RAGSTORE_OK; i++) {

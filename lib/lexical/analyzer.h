@@ -30,6 +30,10 @@ typedef enum rsi_script {
     RSI_SCRIPTS,
 } rsi_script;
 
+/* The most tokens of a segment that is a WORD: itself and its parts. */
+#define RSI_WORD_PARTS_MAX 8
+#define RSI_WORD_TOKENS_MAX (1 + RSI_WORD_PARTS_MAX)
+
 struct sb_stemmer;
 
 typedef struct rsi_analyzer {

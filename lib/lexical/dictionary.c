@@ -22,7 +22,7 @@ rsi_slice rsi_dictionary_term(const rsi_dictionary *dictionary, uint32_t number)
     return term;
 }
 
-static uint32_t hash_of(const rsi_dictionary *dictionary, const char *term, size_t size)
+uint32_t rsi_dictionary_hash(const rsi_dictionary *dictionary, const char *term, size_t size)
 {
     return (uint32_t)(rsi_text_hash(dictionary->seed, term, size) >> 32);
 }
@@ -76,15 +76,21 @@ uint32_t rsi_dictionary_find(const rsi_dictionary *dictionary, const char *term,
     if (dictionary->count == 0)
         return RSI_NO_TERM;
     /* a free entry holds 0, which becomes RSI_NO_TERM */
-    return entry_for(dictionary, term, size, hash_of(dictionary, term, size))->number_plus_one - 1;
+    return entry_for(dictionary, term, size, rsi_dictionary_hash(dictionary, term, size))->number_plus_one - 1;
 }
 
-int rsi_dictionary_add(rsi_dictionary *dictionary, const char *term, size_t size, uint32_t *number)
+void rsi_dictionary_prefetch(const rsi_dictionary *dictionary, uint32_t hash)
+{
+    if (dictionary->table_size > 0)
+        __builtin_prefetch(&dictionary->table[hash & (dictionary->table_size - 1)], 1);
+}
+
+int rsi_dictionary_add(rsi_dictionary *dictionary, const char *term, size_t size, uint32_t hash,
+                       uint32_t *number)
 {
     *number = RSI_NO_TERM;
     if ((dictionary->count + 1) * 3 > dictionary->table_size * 2 && !grow_table(dictionary))
         return RAGSTORE_E_NO_MEMORY;
-    uint32_t hash = hash_of(dictionary, term, size);
     rsi_dictionary_entry *entry = entry_for(dictionary, term, size, hash);
     if (entry->number_plus_one != 0) {
         *number = entry->number_plus_one - 1;
@@ -123,7 +129,7 @@ void rsi_dictionary_renumber(rsi_dictionary *dictionary, const uint32_t *new_num
     memset(dictionary->table, 0, dictionary->table_size * sizeof *dictionary->table);
     for (uint32_t i = 0; i < kept; i++) {
         rsi_slice term = rsi_dictionary_term(dictionary, i);
-        insert(dictionary, hash_of(dictionary, term.data, term.size), i);
+        insert(dictionary, rsi_dictionary_hash(dictionary, term.data, term.size), i);
     }
 }
 
@@ -138,7 +144,7 @@ int rsi_dictionary_restore(rsi_dictionary *dictionary, size_t count)
     dictionary->table_size = size;
     for (uint32_t i = 0; i < count; i++) {
         rsi_slice term = rsi_dictionary_term(dictionary, i);
-        uint32_t hash = hash_of(dictionary, term.data, term.size);
+        uint32_t hash = rsi_dictionary_hash(dictionary, term.data, term.size);
         rsi_dictionary_entry *entry = entry_for(dictionary, term.data, term.size, hash);
         if (entry->number_plus_one != 0)
             return rsi_fail(RAGSTORE_E_DAMAGED, "lexical", "a term comes twice");

@@ -37,8 +37,13 @@ void rsi_dictionary_free(rsi_dictionary *dictionary); /* zero-initialised is fin
 
 /* The number of a term, or RSI_NO_TERM. */
 uint32_t rsi_dictionary_find(const rsi_dictionary *dictionary, const char *term, size_t size);
+/* What the table knows a term by. */
+uint32_t rsi_dictionary_hash(const rsi_dictionary *dictionary, const char *term, size_t size);
+/* Let the processor fetch the place of a term that is about to be added. */
+void rsi_dictionary_prefetch(const rsi_dictionary *dictionary, uint32_t hash);
 /* The number of a term, which is added when it is new. TOO_LARGE at 4 GiB of terms. */
-int rsi_dictionary_add(rsi_dictionary *dictionary, const char *term, size_t size, uint32_t *number);
+int rsi_dictionary_add(rsi_dictionary *dictionary, const char *term, size_t size, uint32_t hash,
+                       uint32_t *number);
 rsi_slice rsi_dictionary_term(const rsi_dictionary *dictionary, uint32_t number);
 
 /*

@@ -39,13 +39,13 @@
 typedef struct rsi_term {
     rsi_postings postings;
     uint32_t chunks;       /* living ones that have it */
-    uint32_t pending : 31; /* how often the chunk being added has it; 0 between calls */
-    uint32_t stop : 1;
+    uint32_t stop; /* 1: a stop word */
 } rsi_term;
 
 typedef struct rsi_lexical_run {
     rsi_dictionary dictionary;
-    rsi_term *terms; /* by dictionary number */
+    rsi_term *terms; /* by dictionary number; each is one line of the processor's cache */
+    void *terms_block; /* that they lie in */
     size_t terms_capacity;
     rsi_chunk_slots slots;
     size_t postings_memory;
@@ -66,6 +66,8 @@ struct rsi_lexical {
     size_t run_count; /* at least 1 */
     uint32_t *touched; /* the terms of the chunk being added */
     size_t touched_capacity;
+    uint32_t *pending; /* by number in the open run: how often it has each; 0 between calls */
+    size_t pending_capacity;
     rsi_root *root; /* of the files of runs; NULL: there is none */
     char *place;    /* a name beside which they are made; NULL: all is in memory */
     size_t run_bytes; /* from so many bytes on the open run is put away */
@@ -84,6 +86,8 @@ double rsi_lexical_idf_of(const rsi_lexical *index, uint64_t chunks);
 
 /* ---- lexical_runs.c ---- */
 
+/* Make room for so many terms. */
+int rsi_lexical_reserve_terms(rsi_lexical_run *run, size_t terms);
 /* Append an empty run. Runs move. */
 int rsi_lexical_begin_run(rsi_lexical *index);
 /* Frees what it has, and leaves it empty. `root`: what its file belongs to, if it has one. */

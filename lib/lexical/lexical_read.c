@@ -370,10 +370,10 @@ static int take_parts(struct reading *r)
 static int take_terms(struct reading *r)
 {
     rsi_lexical_run *run = r->run;
-    run->terms = rsi_alloc_array(r->header.terms, sizeof *run->terms);
-    if (run->terms == NULL)
+    if (rsi_lexical_reserve_terms(run, r->header.terms) != RAGSTORE_OK)
         return RAGSTORE_E_NO_MEMORY;
-    run->terms_capacity = r->header.terms;
+    if (run->terms_capacity > 0)
+        memset(run->terms, 0, run->terms_capacity * sizeof *run->terms);
     int status = check_chunks(r);
     if (status == RAGSTORE_OK)
         status = place_lists(r);

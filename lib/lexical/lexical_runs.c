@@ -40,6 +40,29 @@ int rsi_lexical_begin_run(rsi_lexical *index)
     return RAGSTORE_OK;
 }
 
+int rsi_lexical_reserve_terms(rsi_lexical_run *run, size_t terms)
+{
+    if (terms <= run->terms_capacity)
+        return RAGSTORE_OK;
+    size_t capacity = run->terms_capacity == 0 ? 8 : 2 * run->terms_capacity;
+    if (capacity < terms)
+        capacity = terms;
+    size_t bytes;
+    if (!rsi_mul_size(capacity, sizeof *run->terms, &bytes))
+        return rsi_fail_no_memory();
+    void *block;
+    rsi_term *grown = rsi_alloc_streamed(&block, bytes);
+    if (grown == NULL)
+        return RAGSTORE_E_NO_MEMORY;
+    if (run->terms_capacity > 0)
+        memcpy(grown, run->terms, run->terms_capacity * sizeof *grown);
+    rsi_free(run->terms_block);
+    run->terms = grown;
+    run->terms_block = block;
+    run->terms_capacity = capacity;
+    return RAGSTORE_OK;
+}
+
 /* What lies in the file is not its to free. */
 static void let_go(rsi_lexical_run *run, rsi_root *root)
 {
@@ -62,7 +85,7 @@ void rsi_lexical_run_free(rsi_lexical_run *run, rsi_root *root)
     let_go(run, root);
     rsi_free(run->borrowed_bytes);
     rsi_free(run->borrowed_blocks);
-    rsi_free(run->terms);
+    rsi_free(run->terms_block);
     rsi_chunk_slots_free(&run->slots);
     rsi_dictionary_free(&run->dictionary);
     memset(run, 0, sizeof *run);

@@ -4,35 +4,47 @@
 #include "base/memory.h"
 #include "base/status.h"
 
-#define ENTRIES_MAX 32768 /* 1 MiB; beyond it the gain is small */
+#define SETS_MIN 32
+#define SETS_MAX 16384 /* 1 MiB; beyond it the gain is small */
 
 void rsi_word_cache_free(rsi_word_cache *cache)
 {
-    rsi_free(cache->entries);
-    cache->entries = NULL;
-    cache->size = 0;
+    rsi_free(cache->block);
+    cache->block = NULL;
+    cache->sets = NULL;
+    cache->count = 0;
+}
+
+size_t rsi_word_cache_memory(const rsi_word_cache *cache)
+{
+    return cache->count * sizeof *cache->sets;
 }
 
 void rsi_word_cache_clear(rsi_word_cache *cache)
 {
-    if (cache->size > 0)
-        memset(cache->entries, 0, cache->size * sizeof *cache->entries);
+    if (cache->count > 0)
+        memset(cache->sets, 0, rsi_word_cache_memory(cache));
 }
 
 int rsi_word_cache_fit(rsi_word_cache *cache, size_t terms)
 {
-    if (terms < 2 * cache->size || cache->size >= ENTRIES_MAX || terms < 64)
+    if (terms < 4 * cache->count || cache->count >= SETS_MAX || terms < 2 * SETS_MIN)
         return RAGSTORE_OK;
-    size_t size = cache->size == 0 ? 64 : cache->size;
-    while (size < terms && size < ENTRIES_MAX)
-        size *= 2;
-    rsi_word_cache grown = {rsi_alloc_array(size, sizeof *cache->entries), size, cache->seed};
-    if (grown.entries == NULL)
+    size_t count = SETS_MIN;
+    while (2 * count < terms && count < SETS_MAX)
+        count *= 2;
+    rsi_word_cache grown = {.count = count, .seed = cache->seed};
+    grown.shift = 64 - (unsigned)__builtin_ctzll(count);
+    grown.sets = rsi_alloc_streamed(&grown.block, rsi_word_cache_memory(&grown));
+    if (grown.sets == NULL)
         return RAGSTORE_E_NO_MEMORY;
-    for (size_t i = 0; i < cache->size; i++) {
-        const rsi_cached_word *old = &cache->entries[i];
-        if (old->size > 0)
-            *rsi_word_cache_place(&grown, old->word, old->size) = *old;
+    rsi_word_cache_clear(&grown);
+    for (size_t i = 0; i < RSI_CACHED_WAYS * cache->count; i++) {
+        const rsi_cached_words *old = &cache->sets[i / RSI_CACHED_WAYS];
+        const size_t way = i % RSI_CACHED_WAYS;
+        if (old->keys[way].part[0] != 0)
+            rsi_cache_word(rsi_word_cache_set(&grown, &old->keys[way]), &old->keys[way],
+                           old->values[way]);
     }
     rsi_word_cache_free(cache);
     *cache = grown;

@@ -20,13 +20,20 @@ static size_t make_term(uint32_t i, char out[16])
     return (size_t)snprintf(out, 16, "t%x", i * 2654435761u);
 }
 
+static int add(rsi_dictionary *dictionary, const char *term, size_t size, uint32_t *number)
+{
+    uint32_t hash = rsi_dictionary_hash(dictionary, term, size);
+    rsi_dictionary_prefetch(dictionary, hash);
+    return rsi_dictionary_add(dictionary, term, size, hash, number);
+}
+
 static void fill(rsi_dictionary *dictionary, uint32_t count)
 {
     for (uint32_t i = 0; i < count; i++) {
         char term[16];
         uint32_t number;
         size_t size = make_term(i, term);
-        assert_int_equal(rsi_dictionary_add(dictionary, term, size, &number), RAGSTORE_OK);
+        assert_int_equal(add(dictionary, term, size, &number), RAGSTORE_OK);
         assert_int_equal(number, i);
     }
 }
@@ -70,7 +77,7 @@ static void lexical_dictionary__drops_terms_in_place(void **state)
         assert_int_equal(rsi_dictionary_find(&dictionary, term, size), numbers[i]);
     }
     uint32_t number;
-    assert_int_equal(rsi_dictionary_add(&dictionary, "new", 3, &number), RAGSTORE_OK);
+    assert_int_equal(add(&dictionary, "new", 3, &number), RAGSTORE_OK);
     assert_int_equal(number, next);
     rsi_dictionary_free(&dictionary);
 }
@@ -86,7 +93,7 @@ static void lexical_dictionary__stays_whole_when_memory_is_short(void **state)
         size_t size = make_term(i, term);
         for (unsigned n = 1;; n++) {
             fault_memory_fail(n, false);
-            int status = rsi_dictionary_add(&dictionary, term, size, &number);
+            int status = add(&dictionary, term, size, &number);
             bool failed = fault_memory_failed();
             fault_memory_disarm();
             if (!failed)

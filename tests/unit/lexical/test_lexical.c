@@ -3,6 +3,7 @@
 
 #include "base/bytes.h"
 #include "harness/fault_memory.h"
+#include "lexical/lexical_index.h"
 
 #include <math.h>
 
@@ -241,6 +242,38 @@ static void lexical_index__tells_its_size(void **state)
     rsi_lexical_free(index);
 }
 
+static void append_words(rsi_bytes *text, char first, unsigned count, const char *between)
+{
+    for (unsigned i = 0; i < count; i++)
+        rsi_bytes_printf(text, "%c%c%c%s", first, 'a' + i / 26, 'a' + i % 26, between);
+}
+
+/* 63 words that the cache knows are looked up together with a compound of many new terms. */
+static void lexical_index__has_room_for_known_words_behind_many_new_ones(void **state)
+{
+    (void)state;
+    for (unsigned parts = 1; parts < 300; parts += 7) {
+        rsi_lexical *index = new_index("none");
+        rsi_bytes words = {0};
+        append_words(&words, 'k', 100, " ");
+        add(index, 1, words.data); /* makes the cache */
+        add(index, 2, words.data); /* fills it */
+        rsi_bytes text = {0};
+        append_words(&text, 'n', parts, "_");
+        rsi_bytes_append_char(&text, ' ');
+        append_words(&text, 'k', 63, " ");
+        add(index, 3, text.data);
+        const size_t terms = parts + (parts > 1) + 63;
+        assert_int_equal(rsi_lexical_open_run(index)->slots.lengths[2], terms);
+        assert_true(index->touched_capacity >= terms);
+        assert_int_equal(chunks_found(index, "kck") & 1u << 3, 1u << 3);
+        assert_int_equal(chunks_found(index, "nab"), parts > 1 ? 1u << 3 : 0);
+        rsi_bytes_free(&text);
+        rsi_bytes_free(&words);
+        rsi_lexical_free(index);
+    }
+}
+
 static bool note_term(void *user, const char *term, size_t size, size_t start, size_t end)
 {
     rsi_bytes *seen = user;
@@ -393,6 +426,7 @@ int main(void)
         cmocka_unit_test(lexical_index__takes_words_of_any_length),
         cmocka_unit_test(lexical_index__refuses_bad_arguments),
         cmocka_unit_test(lexical_index__tells_its_size),
+        cmocka_unit_test(lexical_index__has_room_for_known_words_behind_many_new_ones),
         cmocka_unit_test(lexical_analyze__visits_terms_without_stop_words),
         cmocka_unit_test(lexical_analyze__gives_terms_that_idf_knows),
         cmocka_unit_test(lexical_index__creates_or_fails_cleanly_when_memory_is_short),
