@@ -333,7 +333,7 @@ PYTHON = $$(tools/setup.sh print-python)
         check-layers check-install check-asan check-tsan check-long setup setup-check quickstart install uninstall clean help \
         bench bench-quality format
 
-tsan_tests := unit/embed/test_embedder unit/vectors/test_quantised unit/vectors/test_faiss_threads \
+tsan_tests := unit/embed/test_embedder unit/embed/test_team unit/vectors/test_quantised unit/vectors/test_faiss_threads \
               $(filter-out unit/storage/test_storage_damage,$(patsubst tests/%.c,%,$(wildcard tests/unit/storage/test_*.c))) \
               api/test_lifetime api/test_session api/test_collection_store api/test_index_rebuild \
               api/test_job api/test_job_chunks api/test_job_waiting api/test_job_work api/test_reembed

@@ -200,6 +200,7 @@ ROOM_embed := \
     product_avx512.c \
     prompts.c \
     safetensors.c \
+    team.c \
     vocabulary.c \
     weights.c \
     wordpiece.c \

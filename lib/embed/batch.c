@@ -4,9 +4,9 @@
  * Texts are taken in slices of bounded size, as many as have some hundred tokens together (one text
  * at least). So memory does not grow with the batch, and what one slice needs stays in a
  * processor's own cache. Each thread takes the next slice, tokenizes it while the others wait (some
- * thousandth of the work), and computes it by itself: there is nothing else to wait for, and no
- * thread is kept when there is nothing to do. A batch of one slice, such as a question, is computed
- * by the caller's thread alone.
+ * thousandth of the work), and computes it by itself: there is nothing else to wait for. A batch of one
+ * slice, such as a question, is computed by the caller's thread and a team (team.c), unless that
+ * helps another call.
  *
  * Vectors do not depend on the slices (encoder.c), so they are the same with any number of threads.
  */
@@ -28,6 +28,7 @@
 /* What the threads share. */
 typedef struct crew {
     const rsi_batch *batch;
+    rsi_team *team; /* of a batch of one slice, when it is free */
     size_t slice_tokens;
     pthread_mutex_t mutex; /* guards what follows */
     size_t next;           /* text */
@@ -120,7 +121,7 @@ static void labour(crew *all)
         done = all->failed || part.count == 0;
         pthread_mutex_unlock(&all->mutex);
         if (!done)
-            status = rsi_encoder_run(all->batch->encoder,
+            status = rsi_encoder_run(all->batch->encoder, all->team,
                                      all->batch->vectors +
                                          part.first * all->batch->encoder->config.hidden,
                                      part.ids, part.lengths, part.count);
@@ -162,7 +163,11 @@ int rsi_batch_run(const rsi_batch *batch, size_t threads)
     while (count + 1 < threads && (count + 1) * all.slice_tokens < tokens &&
            pthread_create(&helpers[count], NULL, help, &all) == 0)
         count++;
+    if (count == 0 && threads > 1 && rsi_team_take(batch->team))
+        all.team = batch->team;
     labour(&all);
+    if (all.team != NULL)
+        rsi_team_give_back(all.team);
     for (size_t i = 0; i < count; i++)
         pthread_join(helpers[i], NULL);
     pthread_mutex_destroy(&all.mutex);

@@ -13,6 +13,7 @@
 typedef struct rsi_batch {
     const rsi_encoder *encoder;
     const rsi_wordpiece *wordpiece;
+    rsi_team *team;         /* for a batch of one slice; may have another call's work */
     const char *prompt;     /* put before each text */
     const rsi_slice *texts; /* valid UTF-8 */
     size_t count;

@@ -127,20 +127,48 @@ int rsi_dense_make(rsi_dense *out, void *place, const rsi_dense_part *parts, siz
     return RAGSTORE_OK;
 }
 
-size_t rsi_dense_scratch(size_t inputs)
+size_t rsi_dense_tiles(size_t rows, size_t inputs)
 {
-    const size_t floats = rsi_integer_scratch_size(inputs, RSI_INT16_GROUP) / sizeof(float) + 1;
-    return floats > RSI_PRODUCT_SCRATCH ? floats : RSI_PRODUCT_SCRATCH;
+    const size_t bytes = rsi_integer_tiles_size(rows, inputs, RSI_INT16_GROUP);
+    size_t floats;
+    if (bytes == 0 || !rsi_mul_size(rows, inputs, &floats))
+        return 0;
+    return floats > bytes / sizeof(float) ? floats : bytes / sizeof(float) + 1;
 }
 
-void rsi_dense_apply(const rsi_dense *dense, const rsi_dense_kernels *kernels, float *scratch,
+void rsi_dense_arrange(const rsi_dense *dense, const rsi_dense_kernels *kernels, float *tiles,
+                       const float *in, size_t rows)
+{
+    if (dense->packed != NULL)
+        rsi_product_arrange(kernels->products, tiles, in, dense->inputs, rows, dense->inputs);
+    else
+        rsi_integer_arrange(kernels->integer_products, kernels->steps, tiles, in, rows,
+                            dense->inputs);
+}
+
+void rsi_dense_multiply(const rsi_dense *dense, const rsi_dense_kernels *kernels, float *out,
+                        const float *tiles, size_t rows, const float *bias, size_t first,
+                        size_t end)
+{
+    if (dense->packed != NULL) {
+        const rsi_product_part part = {dense->packed, bias,  dense->outputs,
+                                       dense->inputs, first, end};
+        rsi_product_multiply(kernels->products, out, dense->outputs, tiles, rows, &part);
+    } else {
+        const rsi_integer_part part = {
+            dense->packed_integers, {dense->scales, dense->sums, bias}, dense->inputs, first, end};
+        rsi_integer_multiply(kernels->integer_products, out, dense->outputs, tiles, rows, &part);
+    }
+}
+
+void rsi_dense_apply(const rsi_dense *dense, const rsi_dense_kernels *kernels, float *tiles,
                      float *out, const float *in, size_t rows, const float *bias)
 {
-    const rsi_integer_outputs outputs = {dense->scales, dense->sums, bias};
-    if (dense->packed != NULL)
-        rsi_product(kernels->products, scratch, out, dense->outputs, in, dense->inputs, rows,
+    if (dense->packed != NULL) {
+        rsi_product(kernels->products, tiles, out, dense->outputs, in, dense->inputs, rows,
                     dense->packed, bias, dense->outputs, dense->inputs);
-    else
-        rsi_integer_product(kernels->integer_products, kernels->steps, scratch, out, in, rows,
-                            dense->packed_integers, &outputs, dense->outputs, dense->inputs);
+        return;
+    }
+    rsi_dense_arrange(dense, kernels, tiles, in, rows);
+    rsi_dense_multiply(dense, kernels, out, tiles, rows, bias, 0, dense->outputs);
 }

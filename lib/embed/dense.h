@@ -54,11 +54,23 @@ size_t rsi_dense_size(size_t outputs, size_t inputs, rsi_precision precision);
 int rsi_dense_make(rsi_dense *out, void *place, const rsi_dense_part *parts, size_t count,
                    rsi_precision precision);
 
-/* Floats of working memory that applying a step with so many inputs needs. */
-size_t rsi_dense_scratch(size_t inputs);
+/* Floats that so many rows of so many inputs take when they are arranged; 0 when that is more than
+ * a size can say. */
+size_t rsi_dense_tiles(size_t rows, size_t inputs);
 
-/* For at most RSI_PRODUCT_ROWS rows. `bias` is dense->bias, or NULL for none. */
-void rsi_dense_apply(const rsi_dense *dense, const rsi_dense_kernels *kernels, float *scratch,
+/* Put at most RSI_PRODUCT_ROWS rows into the order, and the kind of number, that the processor reads
+ * them in. */
+void rsi_dense_arrange(const rsi_dense *dense, const rsi_dense_kernels *kernels, float *tiles,
+                       const float *in, size_t rows);
+
+/* The outputs from `first`, a multiple of RSI_PRODUCT_STEP, to before `end`, of rows that are
+ * arranged. `out` has all outputs of each row. `bias` is dense->bias, or NULL for none. */
+void rsi_dense_multiply(const rsi_dense *dense, const rsi_dense_kernels *kernels, float *out,
+                        const float *tiles, size_t rows, const float *bias, size_t first,
+                        size_t end);
+
+/* Both, for all outputs: the fastest way for one thread. */
+void rsi_dense_apply(const rsi_dense *dense, const rsi_dense_kernels *kernels, float *tiles,
                      float *out, const float *in, size_t rows, const float *bias);
 
 #endif

@@ -15,8 +15,8 @@
  * The digest of the weights takes longer than all the rest of opening (about 1 ms per megabyte
  * with the processor's help, 4 without), so it is made when somebody first asks for the name.
  *
- * Locking: an embedder does not change, except for the count of its owners (embed.c) and the
- * fingerprint (under its mutex, once).
+ * Locking: an embedder does not change, except for the count of its owners (embed.c), the fingerprint
+ * (under its mutex, once) and the team, which one call has at a time.
  */
 #include "embed/embed.h"
 
@@ -28,6 +28,7 @@
 #include "embed/encoder.h"
 #include "embed/model_file.h"
 #include "embed/prompts.h"
+#include "embed/team.h"
 #include "embed/wordpiece.h"
 
 #include <pthread.h>
@@ -46,6 +47,7 @@ typedef struct model_embedder {
     rsi_prompts prompts;
     size_t prompt_tokens[2]; /* by role */
     size_t threads;          /* that a call may use */
+    rsi_team team;           /* of those, for a call that is short */
     pthread_mutex_t naming; /* guards named, and fingerprint until named is set */
     bool named;
     char *fingerprint; /* the weights' digits are blank until named is set */
@@ -60,6 +62,7 @@ static const model_embedder *model_of(const rsi_embedder *embedder)
 static void free_model(rsi_embedder *base)
 {
     model_embedder *embedder = (model_embedder *)(void *)base;
+    rsi_team_close(&embedder->team);
     rsi_encoder_close(&embedder->encoder);
     rsi_wordpiece_free(&embedder->wordpiece);
     rsi_prompts_free(&embedder->prompts);
@@ -190,10 +193,12 @@ static int tokenize_for_model(int32_t *ids, size_t *count, size_t *uncut,
 static int embed_by_model(float *vectors, const rsi_embedder *base, rsi_embed_role role,
                           const rsi_slice *texts, size_t count)
 {
-    const model_embedder *embedder = model_of(base);
+    /* every one is made by us: writable */
+    model_embedder *embedder = (model_embedder *)(uintptr_t)base;
     const rsi_batch batch = {.encoder = &embedder->encoder,
                              .wordpiece = &embedder->wordpiece,
                              .prompt = prompt_of(embedder, role),
+                             .team = &embedder->team,
                              .texts = texts,
                              .count = count,
                              .vectors = vectors};
@@ -230,6 +235,7 @@ int rsi_embedder_open_model(rsi_embedder **out, const char *directory,
     rsi_embedder_init(&embedder->base, &model_kind);
     pthread_mutex_init(&embedder->naming, NULL); /* cannot fail with default attributes */
     embedder->threads = options->threads > 0 ? options->threads : rsi_batch_threads();
+    rsi_team_open(&embedder->team, embedder->threads);
     int status = rsi_encoder_open(&embedder->encoder, directory, options->precision);
     if (status == RAGSTORE_OK)
         status = rsi_wordpiece_open(&embedder->wordpiece, directory);

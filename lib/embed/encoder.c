@@ -24,6 +24,9 @@
  * The weights are packed for the processor (dense.h) by the first run, not when the model is
  * opened: a program that only counts tokens does not wait for it.
  *
+ * A team of threads (team.c) may do one run together: they share the outputs of each dense step, and
+ * the heads. What is left to one thread, the norms, takes a fiftieth of the time of a query.
+ *
  * The caller bounds the tokens of a batch, and so the memory of a run. Each run has its own:
  * any number of threads may run one encoder at once.
  */
@@ -33,28 +36,39 @@
 #include "base/status.h"
 
 #include <math.h>
+#include <stdint.h>
 #include <string.h>
 
 #define BLOCK_ROWS RSI_PRODUCT_ROWS
+#define LINE 64            /* bytes of the cache */
+#define PIECES_OF_MEMBER 4 /* of a step: few enough to be worth taking, and all are done together */
+
+/* A member's own. */
+typedef struct desk {
+    size_t arranged; /* the number of the step whose rows lie in the tiles */
+    float *tiles;    /* rows, as the processor reads them */
+    float *scores;   /* block × longest, */
+    float *keys;     /* packed for products, of one head and sequence */
+    float *values;
+} desk;
 
 typedef struct pass {
     const rsi_encoder *encoder;
+    rsi_team *team; /* NULL: the caller's thread alone */
     const int32_t *ids;
     const size_t *lengths;
     size_t count;      /* sequences */
     size_t tokens;     /* of all of them */
     size_t longest;    /* sequence */
     size_t block_rows; /* of the blocks: at most BLOCK_ROWS */
+    size_t steps;      /* dense ones, begun so far */
     float *memory;     /* owned; holds all that follow */
     float *x;          /* tokens × hidden */
     float *mixed;      /* tokens × 3 hidden: queries, keys and values of a token side by side */
     float *context;    /* tokens × hidden */
     float *wide;       /* block × intermediate */
     float *narrow;     /* block × hidden */
-    float *scores;     /* block × longest, */
-    float *keys;       /* packed for products, of one head and sequence */
-    float *values;
-    float *scratch; /* of products */
+    desk desks[RSI_TEAM_MAX];
 } pass;
 
 static const rsi_integer_kernel *integer_kernel(rsi_precision precision)
@@ -182,55 +196,126 @@ static size_t smaller(size_t a, size_t b)
     return a < b ? a : b;
 }
 
-/* Add rows × columns floats to *floats; false when that is more than a size can say. */
-static bool add_matrix(size_t *floats, size_t rows, size_t columns)
+typedef struct matrix {
+    float **place;
+    size_t rows, columns;
+} matrix;
+
+#define SHARED_MATRICES 5
+#define DESK_MATRICES 4
+
+/* All that a pass needs. False when that is more than a size can say. */
+static bool list_matrices(matrix *out, size_t *count, pass *run)
 {
-    size_t size;
-    return rsi_mul_size(rows, columns, &size) && rsi_add_size(*floats, size, floats);
+    const rsi_bert_config *config = &run->encoder->config;
+    const size_t hidden = config->hidden, head = hidden / config->heads, rows = run->block_rows;
+    const size_t inputs = config->intermediate > hidden ? config->intermediate : hidden;
+    const size_t keys = rsi_product_packed_size(run->longest, head);
+    const size_t values = rsi_product_packed_size(head, run->longest);
+    const size_t rows_of_steps = rsi_dense_tiles(rows, inputs);
+    const size_t rows_of_scores = rows * (head > run->longest ? head : run->longest);
+    const size_t tiles = rows_of_steps > rows_of_scores ? rows_of_steps : rows_of_scores;
+    const matrix shared[SHARED_MATRICES] = {
+        {&run->x, run->tokens, hidden},       {&run->mixed, run->tokens, 3 * hidden},
+        {&run->context, run->tokens, hidden}, {&run->wide, rows, config->intermediate},
+        {&run->narrow, rows, hidden},
+    };
+    memcpy(out, shared, sizeof shared);
+    *count = SHARED_MATRICES;
+    for (size_t m = 0; m < rsi_team_members(run->team); m++) {
+        desk *own = &run->desks[m];
+        out[(*count)++] = (matrix){&own->tiles, 1, tiles};
+        out[(*count)++] = (matrix){&own->scores, rows, run->longest};
+        out[(*count)++] = (matrix){&own->keys, 1, keys};
+        out[(*count)++] = (matrix){&own->values, 1, values};
+    }
+    return keys != 0 && values != 0 && rows_of_steps != 0;
+}
+
+/* Bytes of a matrix up to the next line of the cache; false when that is more than a size can say. */
+static bool matrix_size(size_t *bytes, const matrix *one)
+{
+    if (!rsi_mul_size(one->rows, one->columns, bytes) ||
+        !rsi_mul_size(*bytes, sizeof(float), bytes) || !rsi_add_size(*bytes, LINE - 1, bytes))
+        return false;
+    *bytes = *bytes / LINE * LINE;
+    return true;
 }
 
 static int begin_run(pass *run)
 {
-    const rsi_bert_config *config = &run->encoder->config;
-    const size_t head = config->hidden / config->heads;
+    matrix matrices[SHARED_MATRICES + DESK_MATRICES * RSI_TEAM_MAX];
+    size_t count, bytes, all = LINE;
     for (size_t i = 0; i < run->count; i++) {
         run->tokens += run->lengths[i];
         run->longest = run->lengths[i] > run->longest ? run->lengths[i] : run->longest;
     }
     run->block_rows = smaller(run->tokens, BLOCK_ROWS);
-    const size_t keys = rsi_product_packed_size(run->longest, head);
-    const size_t values = rsi_product_packed_size(head, run->longest);
-    const size_t scratch = rsi_dense_scratch(
-        config->intermediate > config->hidden ? config->intermediate : config->hidden);
-    size_t floats = scratch, bytes;
-    if (!add_matrix(&floats, run->tokens, config->hidden) ||
-        !add_matrix(&floats, run->tokens, 3 * config->hidden) ||
-        !add_matrix(&floats, run->tokens, config->hidden) ||
-        !add_matrix(&floats, run->block_rows, config->intermediate) ||
-        !add_matrix(&floats, run->block_rows, config->hidden) ||
-        !add_matrix(&floats, run->block_rows, run->longest) || keys == 0 || values == 0 ||
-        !rsi_add_size(floats, keys, &floats) || !rsi_add_size(floats, values, &floats) ||
-        !rsi_mul_size(floats, sizeof(float), &bytes))
+    bool fits = list_matrices(matrices, &count, run);
+    for (size_t i = 0; i < count && fits; i++)
+        fits = matrix_size(&bytes, &matrices[i]) && rsi_add_size(all, bytes, &all);
+    if (!fits)
         return rsi_fail_no_memory();
-    run->memory = rsi_alloc(bytes);
+    run->memory = rsi_alloc(all);
     if (run->memory == NULL)
         return RAGSTORE_E_NO_MEMORY;
-    run->scratch = run->memory;
-    run->x = run->scratch + scratch;
-    run->mixed = run->x + run->tokens * config->hidden;
-    run->context = run->mixed + run->tokens * 3 * config->hidden;
-    run->wide = run->context + run->tokens * config->hidden;
-    run->narrow = run->wide + run->block_rows * config->intermediate;
-    run->scores = run->narrow + run->block_rows * config->hidden;
-    run->keys = run->scores + run->block_rows * run->longest;
-    run->values = run->keys + keys;
+    char *place = (char *)run->memory + (LINE - (uintptr_t)run->memory % LINE) % LINE;
+    for (size_t i = 0; i < count; i++) {
+        *matrices[i].place = (float *)(void *)place;
+        (void)matrix_size(&bytes, &matrices[i]);
+        place += bytes;
+    }
     return RAGSTORE_OK;
 }
 
-static void apply(const pass *run, const rsi_dense *dense, float *out, const float *in, size_t rows,
-                  const float *bias)
+/* ---- steps ---- */
+
+/* A dense step of a block of rows. */
+typedef struct step {
+    pass *run;
+    size_t number; /* 1 and more */
+    const rsi_dense *dense;
+    float *out;
+    const float *in;
+    size_t rows;
+    size_t columns; /* of a piece */
+    const float *bias; /* NULL: added later */
+    bool ends_in_gelu; /* and in the bias before it */
+} step;
+
+/* Some of the outputs. */
+static void do_columns(void *user, size_t piece, size_t member)
 {
-    rsi_dense_apply(dense, &run->encoder->kernels, run->scratch, out, in, rows, bias);
+    const step *one = user;
+    const rsi_dense *dense = one->dense;
+    const rsi_dense_kernels *kernels = &one->run->encoder->kernels;
+    desk *own = &one->run->desks[member];
+    const size_t first = piece * one->columns;
+    const size_t end = smaller(first + one->columns, dense->outputs);
+    if (one->columns >= dense->outputs) {
+        rsi_dense_apply(dense, kernels, own->tiles, one->out, one->in, one->rows, one->bias);
+    } else {
+        if (own->arranged != one->number)
+            rsi_dense_arrange(dense, kernels, own->tiles, one->in, one->rows);
+        own->arranged = one->number;
+        rsi_dense_multiply(dense, kernels, one->out, own->tiles, one->rows, one->bias, first, end);
+    }
+    if (one->ends_in_gelu)
+        kernels->steps->bias_gelu(one->out + first, dense->bias + first, one->rows, end - first,
+                                  dense->outputs);
+}
+
+/* A step whose outputs the team shares. */
+static void apply(pass *run, step one)
+{
+    const size_t parts = (one.dense->outputs + RSI_PRODUCT_STEP - 1) / RSI_PRODUCT_STEP;
+    const size_t members = rsi_team_members(run->team);
+    const size_t pieces = members == 1 ? 1 : smaller(parts, members * PIECES_OF_MEMBER);
+    one.run = run;
+    one.number = ++run->steps;
+    one.columns = (parts + pieces - 1) / pieces * RSI_PRODUCT_STEP;
+    rsi_team_do(run->team, do_columns, &one,
+                (one.dense->outputs + one.columns - 1) / one.columns);
 }
 
 static void embed_tokens(const pass *run)
@@ -252,37 +337,47 @@ static void embed_tokens(const pass *run)
 }
 
 /* Attention of one head within the sequence whose rows begin at `first`. */
-static void attend_head(const pass *run, size_t first, size_t length, size_t head)
+static void attend_head(const pass *run, const desk *own, size_t first, size_t length, size_t head)
 {
     const rsi_bert_config *config = &run->encoder->config;
     const rsi_product_kernel *products = run->encoder->kernels.products;
     const size_t hidden = config->hidden, size = hidden / config->heads, stride = 3 * hidden;
     const float *queries = run->mixed + first * stride + head * size;
     float *context = run->context + first * hidden + head * size;
-    rsi_product_pack(run->keys, queries + hidden, length, size, stride);
-    rsi_product_pack_turned(run->values, queries + 2 * hidden, size, length, stride);
+    rsi_product_pack(own->keys, queries + hidden, length, size, stride);
+    rsi_product_pack_turned(own->values, queries + 2 * hidden, size, length, stride);
     for (size_t from = 0; from < length; from += BLOCK_ROWS) {
         const size_t rows = smaller(length - from, BLOCK_ROWS);
-        rsi_product(products, run->scratch, run->scores, length, queries + from * stride, stride,
-                    rows, run->keys, NULL, length, size);
-        run->encoder->kernels.steps->softmax(run->scores, rows, length, length);
-        rsi_product(products, run->scratch, context + from * hidden, hidden, run->scores, length,
-                    rows, run->values, NULL, size, length);
+        rsi_product(products, own->tiles, own->scores, length, queries + from * stride, stride,
+                    rows, own->keys, NULL, length, size);
+        run->encoder->kernels.steps->softmax(own->scores, rows, length, length);
+        rsi_product(products, own->tiles, context + from * hidden, hidden, own->scores, length,
+                    rows, own->values, NULL, size, length);
     }
 }
 
-static void attend(const pass *run)
+/* Attention of some of the heads: of all when there is one piece, else of one. */
+static void attend_piece(void *user, size_t piece, size_t member)
 {
+    const pass *run = user;
+    const size_t heads = run->encoder->config.heads;
+    const bool alone = rsi_team_members(run->team) == 1;
     size_t first = 0;
     for (size_t s = 0; s < run->count; s++) {
-        for (size_t head = 0; head < run->encoder->config.heads; head++)
-            attend_head(run, first, run->lengths[s], head);
+        for (size_t head = alone ? 0 : piece; head < (alone ? heads : piece + 1); head++)
+            attend_head(run, &run->desks[member], first, run->lengths[s], head);
         first += run->lengths[s];
     }
 }
 
+static void attend(pass *run)
+{
+    const bool alone = rsi_team_members(run->team) == 1;
+    rsi_team_do(run->team, attend_piece, run, alone ? 1 : run->encoder->config.heads);
+}
+
 /* Rows from `from` on, behind the attention: x = norm(x + …), twice. */
-static void finish_block(const pass *run, size_t number, size_t from, size_t rows)
+static void finish_block(pass *run, size_t number, size_t from, size_t rows)
 {
     const rsi_bert_config *config = &run->encoder->config;
     const rsi_encoder_layer *layer = &run->encoder->layers[number];
@@ -290,23 +385,33 @@ static void finish_block(const pass *run, size_t number, size_t from, size_t row
     const rsi_kernels *kernels = run->encoder->kernels.steps;
     const size_t hidden = config->hidden;
     float *x = run->x + from * hidden;
-    apply(run, &layer->attended, run->narrow, run->context + from * hidden, rows, NULL);
+    apply(run, (step){.dense = &layer->attended,
+                      .out = run->narrow,
+                      .in = run->context + from * hidden,
+                      .rows = rows});
     kernels->add_norm(x, run->narrow, layer->attended.bias, weights->attention_norm.scale,
                       weights->attention_norm.shift, config->norm_epsilon, rows, hidden);
-    apply(run, &layer->wide, run->wide, x, rows, NULL);
-    kernels->bias_gelu(run->wide, layer->wide.bias, rows, config->intermediate);
-    apply(run, &layer->narrow, run->narrow, run->wide, rows, NULL);
+    apply(run, (step){.dense = &layer->wide,
+                      .out = run->wide,
+                      .in = x,
+                      .rows = rows,
+                      .ends_in_gelu = true});
+    apply(run,
+          (step){.dense = &layer->narrow, .out = run->narrow, .in = run->wide, .rows = rows});
     kernels->add_norm(x, run->narrow, layer->narrow.bias, weights->output_norm.scale,
                       weights->output_norm.shift, config->norm_epsilon, rows, hidden);
 }
 
-static void run_layer(const pass *run, size_t number)
+static void run_layer(pass *run, size_t number)
 {
     const size_t hidden = run->encoder->config.hidden;
     const rsi_dense *mixed = &run->encoder->layers[number].mixed;
     for (size_t from = 0; from < run->tokens; from += BLOCK_ROWS)
-        apply(run, mixed, run->mixed + from * 3 * hidden, run->x + from * hidden,
-              smaller(run->tokens - from, BLOCK_ROWS), mixed->bias);
+        apply(run, (step){.dense = mixed,
+                          .out = run->mixed + from * 3 * hidden,
+                          .in = run->x + from * hidden,
+                          .rows = smaller(run->tokens - from, BLOCK_ROWS),
+                          .bias = mixed->bias});
     attend(run);
     for (size_t from = 0; from < run->tokens; from += BLOCK_ROWS)
         finish_block(run, number, from, smaller(run->tokens - from, BLOCK_ROWS));
@@ -332,10 +437,11 @@ static bool pool(const pass *run, float *vector, const float *rows, size_t lengt
     return true;
 }
 
-int rsi_encoder_run(const rsi_encoder *encoder, float *vectors, const int32_t *ids,
+int rsi_encoder_run(const rsi_encoder *encoder, rsi_team *team, float *vectors, const int32_t *ids,
                     const size_t *lengths, size_t count)
 {
-    pass run = {.encoder = encoder, .ids = ids, .lengths = lengths, .count = count};
+    pass run = {
+        .encoder = encoder, .team = team, .ids = ids, .lengths = lengths, .count = count};
     const rsi_bert_config *config = &encoder->config;
     if (count == 0)
         return RAGSTORE_OK;

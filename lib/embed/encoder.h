@@ -6,6 +6,7 @@
 #include "embed/dense.h"
 #include "embed/kernels.h"
 #include "embed/product.h"
+#include "embed/team.h"
 #include "embed/weights.h"
 
 #include <pthread.h>
@@ -38,8 +39,9 @@ void rsi_encoder_close(rsi_encoder *encoder);
 
 /* Vectors of unit length for `count` sequences of ids, which lie one behind the other. Each has
  * 1 to max_tokens ids, each id is below config.vocabulary. INVALID_DATA: the weights lead to
- * numbers that are not finite. */
-int rsi_encoder_run(const rsi_encoder *encoder, float *vectors, const int32_t *ids,
+ * numbers that are not finite. `team` is one that the caller has taken, or NULL: vectors are the same,
+ * to the last bit. */
+int rsi_encoder_run(const rsi_encoder *encoder, rsi_team *team, float *vectors, const int32_t *ids,
                     const size_t *lengths, size_t count);
 
 #endif

@@ -31,25 +31,31 @@ size_t rsi_integer_packed_size(size_t outputs, size_t inputs, size_t group)
     return bytes;
 }
 
-/* The rows as tiles, one row of whole numbers on its way there, and what belongs to rows. */
-typedef struct scratch_parts {
+/* The facts of the rows, the rows as tiles, and one row on its way there. */
+typedef struct tile_parts {
+    rsi_integer_row *rows;
     uint8_t *tiles;
     uint8_t *row;
-    rsi_integer_row *rows;
-} scratch_parts;
+} tile_parts;
 
-size_t rsi_integer_scratch_size(size_t inputs, size_t group)
+size_t rsi_integer_tiles_size(size_t rows, size_t inputs, size_t group)
 {
-    return (RSI_PRODUCT_ROWS + 1) * groups_of(inputs, group) * RSI_GROUP_BYTES +
-           RSI_PRODUCT_ROWS * sizeof(rsi_integer_row);
+    size_t bytes, facts, more;
+    if (!rsi_add_size(inputs, group - 1, &inputs) || !rsi_add_size(rows, 1, &more) ||
+        !rsi_mul_size(inputs / group, RSI_GROUP_BYTES, &bytes) ||
+        !rsi_mul_size(bytes, more, &bytes) ||
+        !rsi_mul_size(rows, sizeof(rsi_integer_row), &facts) ||
+        !rsi_add_size(bytes, facts, &bytes))
+        return 0;
+    return bytes;
 }
 
-static scratch_parts divide(void *scratch, size_t row_bytes)
+static tile_parts divide(void *tiles, size_t rows, size_t row_bytes)
 {
-    scratch_parts parts;
-    parts.rows = scratch;
-    parts.tiles = (uint8_t *)(parts.rows + RSI_PRODUCT_ROWS);
-    parts.row = parts.tiles + RSI_PRODUCT_ROWS * row_bytes;
+    tile_parts parts;
+    parts.rows = tiles;
+    parts.tiles = (uint8_t *)(parts.rows + rows);
+    parts.row = parts.tiles + rows * row_bytes;
     return parts;
 }
 
@@ -65,44 +71,48 @@ static void quantise(uint8_t *out, rsi_integer_row *facts, const rsi_integer_ker
     steps->quantise_int16((int16_t *)(void *)out, &facts->scale, row, inputs);
 }
 
-/* Rows of floats as tiles of whole numbers. */
-static void arrange(scratch_parts *parts, const rsi_integer_kernel *kernel,
-                    const rsi_kernels *steps, const float *in, size_t rows, size_t tile,
-                    size_t inputs)
+/* Rows of a tile such that all tiles are about equally full. */
+static size_t even_tile(size_t rows, size_t most)
+{
+    const size_t tiles = (rows + most - 1) / most;
+    return (rows + tiles - 1) / tiles;
+}
+
+void rsi_integer_arrange(const rsi_integer_kernel *kernel, const rsi_kernels *steps, void *tiles,
+                         const float *in, size_t rows, size_t inputs)
 {
     const size_t groups = groups_of(inputs, kernel->group);
-    uint8_t *tiles = parts->tiles;
-    memset(parts->row, 0, groups * RSI_GROUP_BYTES);
+    const size_t tile = even_tile(rows, kernel->tile);
+    tile_parts parts = divide(tiles, rows, groups * RSI_GROUP_BYTES);
+    memset(parts.row, 0, groups * RSI_GROUP_BYTES);
     for (size_t r = 0; r < rows; r += tile) {
         const size_t count = smaller(rows - r, tile);
         for (size_t k = 0; k < count; k++) {
-            quantise(parts->row, &parts->rows[r + k], kernel, steps, in + (r + k) * inputs, inputs);
+            quantise(parts.row, &parts.rows[r + k], kernel, steps, in + (r + k) * inputs, inputs);
             for (size_t g = 0; g < groups; g++)
-                memcpy(tiles + (g * count + k) * RSI_GROUP_BYTES, parts->row + g * RSI_GROUP_BYTES,
-                       RSI_GROUP_BYTES);
+                memcpy(parts.tiles + (g * count + k) * RSI_GROUP_BYTES,
+                       parts.row + g * RSI_GROUP_BYTES, RSI_GROUP_BYTES);
         }
-        tiles += count * groups * RSI_GROUP_BYTES;
+        parts.tiles += count * groups * RSI_GROUP_BYTES;
     }
 }
 
-void rsi_integer_product(const rsi_integer_kernel *kernel, const rsi_kernels *steps, void *scratch,
-                         float *out, const float *in, size_t rows, const void *packed,
-                         const rsi_integer_outputs *weight, size_t outputs, size_t inputs)
+void rsi_integer_multiply(const rsi_integer_kernel *kernel, float *out, size_t out_stride,
+                          const void *tiles, size_t rows, const rsi_integer_part *part)
 {
-    const size_t groups = groups_of(inputs, kernel->group), row_bytes = groups * RSI_GROUP_BYTES;
-    const size_t tiles = (rows + kernel->tile - 1) / kernel->tile;
-    const size_t tile = (rows + tiles - 1) / tiles; /* all about equally full */
-    const int8_t *panel = packed;
-    scratch_parts parts = divide(scratch, row_bytes);
-    arrange(&parts, kernel, steps, in, rows, tile, inputs);
-    for (size_t o = 0; o < outputs; o += RSI_PANEL) {
-        const rsi_integer_outputs some = {weight->scales + o, weight->sums + o,
-                                          weight->bias == NULL ? NULL : weight->bias + o};
+    const size_t groups = groups_of(part->inputs, kernel->group);
+    const size_t row_bytes = groups * RSI_GROUP_BYTES, tile = even_tile(rows, kernel->tile);
+    const rsi_integer_outputs *facts = &part->facts;
+    /* the tiles were made by us, to be written */
+    const tile_parts parts = divide((void *)(uintptr_t)tiles, rows, row_bytes);
+    for (size_t o = part->first; o < part->end; o += RSI_PANEL) {
+        const rsi_integer_outputs some = {facts->scales + o, facts->sums + o,
+                                          facts->bias == NULL ? NULL : facts->bias + o};
         for (size_t r = 0; r < rows; r += tile)
-            kernel->multiply(out + r * outputs + o, outputs, parts.tiles + r * row_bytes,
-                             parts.rows + r, smaller(rows - r, tile), panel, groups, &some,
-                             smaller(outputs - o, RSI_PANEL));
-        panel += RSI_PANEL * row_bytes;
+            kernel->multiply(out + r * out_stride + o, out_stride, parts.tiles + r * row_bytes,
+                             parts.rows + r, smaller(rows - r, tile),
+                             (const int8_t *)part->packed + o * row_bytes, groups, &some,
+                             smaller(part->end - o, RSI_PANEL));
     }
 }
 

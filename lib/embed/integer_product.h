@@ -83,12 +83,27 @@ void rsi_int8_pack(void *packed, float *scales, int32_t *sums, const float *weig
 void rsi_int16_pack(void *packed, float *scales, int32_t *sums, const float *weight, size_t outputs,
                     size_t inputs);
 
-/* Bytes of working memory that a product with so many inputs needs. */
-size_t rsi_integer_scratch_size(size_t inputs, size_t group);
+/* Bytes that so many rows take as whole numbers; 0 when that is more than a size can say. */
+size_t rsi_integer_tiles_size(size_t rows, size_t inputs, size_t group);
 
-/* out = in · transposed(weight) + bias, for at most RSI_PRODUCT_ROWS rows without gaps. */
-void rsi_integer_product(const rsi_integer_kernel *kernel, const rsi_kernels *steps, void *scratch,
-                         float *out, const float *in, size_t rows, const void *packed,
-                         const rsi_integer_outputs *weight, size_t outputs, size_t inputs);
+/* Make whole numbers of at most RSI_PRODUCT_ROWS rows without gaps, in tiles as the kernel reads
+ * them. `tiles` begins where an int32_t may. */
+void rsi_integer_arrange(const rsi_integer_kernel *kernel, const rsi_kernels *steps, void *tiles,
+                         const float *in, size_t rows, size_t inputs);
+
+/* A weight that is packed, and the outputs to compute: from `first`, a multiple of RSI_PANEL, to
+ * before `end`. */
+typedef struct rsi_integer_part {
+    const void *packed;
+    rsi_integer_outputs facts; /* of all outputs */
+    size_t inputs;
+    size_t first;
+    size_t end;
+} rsi_integer_part;
+
+/* Those outputs of in · transposed(weight) + bias, for rows that are arranged. `out` is where the
+ * first of all outputs goes. */
+void rsi_integer_multiply(const rsi_integer_kernel *kernel, float *out, size_t out_stride,
+                          const void *tiles, size_t rows, const rsi_integer_part *part);
 
 #endif

@@ -155,12 +155,13 @@ INLINE void softmax_body(float *matrix, size_t rows, size_t columns, size_t stri
         softmax_row(matrix + r * stride, columns);
 }
 
-INLINE void bias_gelu_body(float *matrix, const float *bias, size_t rows, size_t columns)
+INLINE void bias_gelu_body(float *matrix, const float *bias, size_t rows, size_t columns,
+                           size_t stride)
 {
     const size_t whole = columns / LANES * LANES, rest = columns - whole;
     lanes x, b;
     for (size_t r = 0; r < rows; r++) {
-        float *row = matrix + r * columns;
+        float *row = matrix + r * stride;
         for (size_t i = 0; i < whole; i += LANES) {
             load(&x, row + i);
             load(&b, bias + i);
@@ -335,9 +336,9 @@ INLINE void quantise_int16_body(int16_t *out, float *scale, const float *row, si
         softmax_body(matrix, rows, columns, stride);                                               \
     }                                                                                              \
     attributes static void bias_gelu_##set(float *matrix, const float *bias, size_t rows,          \
-                                           size_t columns)                                         \
+                                           size_t columns, size_t stride)                          \
     {                                                                                              \
-        bias_gelu_body(matrix, bias, rows, columns);                                               \
+        bias_gelu_body(matrix, bias, rows, columns, stride);                                       \
     }                                                                                              \
     attributes static void add_norm_##set(float *matrix, const float *added, const float *bias,    \
                                           const float *scale, const float *shift, float epsilon,   \

@@ -11,7 +11,8 @@ typedef struct rsi_kernels {
     /* Each row becomes exp(x) / sum(exp(x)). `stride` floats from row to row. */
     void (*softmax)(float *matrix, size_t rows, size_t columns, size_t stride);
     /* x = gelu(x + bias), with the error function itself, not its tanh likeness */
-    void (*bias_gelu)(float *matrix, const float *bias, size_t rows, size_t columns);
+    void (*bias_gelu)(float *matrix, const float *bias, size_t rows, size_t columns,
+                      size_t stride);
     /* x = layer norm(x + added + bias) × scale + shift */
     void (*add_norm)(float *matrix, const float *added, const float *bias, const float *scale,
                      const float *shift, float epsilon, size_t rows, size_t columns);

@@ -2,9 +2,9 @@
  * Products of matrices: packing, the order of the work, and the kernel for any processor. See
  * product.h.
  *
- * For each piece of inputs, the rows are rearranged into tiles, so that a kernel reads them from
- * end to end; then each pair of panels is multiplied with all tiles while it is in the innermost
- * cache. The panels themselves are read once, from end to end.
+ * The rows are rearranged into tiles, piece by piece of their inputs, so that a kernel reads them
+ * from end to end; then each pair of panels is multiplied with all tiles of its piece while it is in
+ * the innermost cache. The panels themselves are read once, from end to end.
  */
 #include "embed/product.h"
 
@@ -77,26 +77,52 @@ static size_t even_tile(size_t rows, size_t most)
     return (rows + tiles - 1) / tiles;
 }
 
+void rsi_product_arrange(const rsi_product_kernel *kernel, float *tiles, const float *in,
+                         size_t in_stride, size_t rows, size_t inputs)
+{
+    const size_t tile = even_tile(rows, kernel->tile);
+    for (size_t from = 0; from < inputs; from += RSI_PRODUCT_INPUTS)
+        arrange(tiles + from * rows, in + from, in_stride, rows, tile,
+                smaller(inputs - from, RSI_PRODUCT_INPUTS));
+}
+
+/* The inputs from `from` on, as many as a panel holds. */
+static void multiply_piece(const rsi_product_kernel *kernel, float *out, size_t out_stride,
+                           const float *tiles, size_t rows, const rsi_product_part *part,
+                           size_t from)
+{
+    const size_t tile = even_tile(rows, kernel->tile);
+    const size_t piece = smaller(part->inputs - from, RSI_PRODUCT_INPUTS);
+    const size_t padded = (part->outputs + RSI_PANEL - 1) / RSI_PANEL * RSI_PANEL;
+    for (size_t o = part->first; o < part->end; o += RSI_PRODUCT_STEP) {
+        const size_t width = smaller(part->end - o, RSI_PRODUCT_STEP);
+        const float *panels = part->packed + from * padded + o * piece;
+        const float *begin = part->bias == NULL ? NULL : part->bias + o;
+        for (size_t r = 0; r < rows; r += tile) {
+            float *place = out + r * out_stride + o;
+            kernel->multiply(place, out_stride, tiles + r * piece, smaller(rows - r, tile), panels,
+                             width > RSI_PANEL ? 2 : 1, piece, from == 0 ? begin : place,
+                             from == 0 ? 0 : out_stride, width);
+        }
+    }
+}
+
+void rsi_product_multiply(const rsi_product_kernel *kernel, float *out, size_t out_stride,
+                          const float *tiles, size_t rows, const rsi_product_part *part)
+{
+    for (size_t from = 0; from < part->inputs; from += RSI_PRODUCT_INPUTS)
+        multiply_piece(kernel, out, out_stride, tiles + from * rows, rows, part, from);
+}
+
 void rsi_product(const rsi_product_kernel *kernel, float *scratch, float *out, size_t out_stride,
                  const float *in, size_t in_stride, size_t rows, const float *packed,
                  const float *bias, size_t outputs, size_t inputs)
 {
-    const size_t tile = even_tile(rows, kernel->tile);
+    const rsi_product_part all = {packed, bias, outputs, inputs, 0, outputs};
     for (size_t from = 0; from < inputs; from += RSI_PRODUCT_INPUTS) {
-        const size_t piece = smaller(inputs - from, RSI_PRODUCT_INPUTS);
-        arrange(scratch, in + from, in_stride, rows, tile, piece);
-        for (size_t o = 0; o < outputs; o += 2 * RSI_PANEL) {
-            const size_t width = smaller(outputs - o, 2 * RSI_PANEL);
-            const size_t panels = width > RSI_PANEL ? 2 : 1;
-            const float *begin = bias == NULL ? NULL : bias + o;
-            for (size_t r = 0; r < rows; r += tile) {
-                float *place = out + r * out_stride + o;
-                kernel->multiply(place, out_stride, scratch + r * piece, smaller(rows - r, tile),
-                                 packed, panels, piece, from == 0 ? begin : place,
-                                 from == 0 ? 0 : out_stride, width);
-            }
-            packed += panels * RSI_PANEL * piece;
-        }
+        arrange(scratch, in + from, in_stride, rows, even_tile(rows, kernel->tile),
+                smaller(inputs - from, RSI_PRODUCT_INPUTS));
+        multiply_piece(kernel, out, out_stride, scratch, rows, &all, from);
     }
 }
 

@@ -26,9 +26,7 @@
 #define RSI_PANEL 16           /* outputs of a panel */
 #define RSI_PRODUCT_INPUTS 384 /* of a panel, at most */
 #define RSI_PRODUCT_ROWS 96    /* of one call, at most; a multiple of each kernel's tile */
-
-/* Floats of working memory that a product needs. */
-#define RSI_PRODUCT_SCRATCH ((size_t)RSI_PRODUCT_ROWS * RSI_PRODUCT_INPUTS)
+#define RSI_PRODUCT_STEP 32    /* outputs: where a part of them may begin */
 
 /* One panel for all rows: what the processor's own instructions do. */
 typedef struct rsi_product_kernel {
@@ -60,8 +58,28 @@ void rsi_product_pack(float *packed, const float *weight, size_t outputs, size_t
 void rsi_product_pack_turned(float *packed, const float *weight, size_t outputs, size_t inputs,
                              size_t stride);
 
-/* out = in · transposed(weight) + bias, for at most RSI_PRODUCT_ROWS rows. `bias` has a float for
- * each output, or is NULL. */
+/* Put at most RSI_PRODUCT_ROWS rows into tiles, as the kernel reads them: rows × inputs floats. */
+void rsi_product_arrange(const rsi_product_kernel *kernel, float *tiles, const float *in,
+                         size_t in_stride, size_t rows, size_t inputs);
+
+/* A weight that is packed, and the outputs to compute: from `first`, a multiple of
+ * RSI_PRODUCT_STEP, to before `end`. */
+typedef struct rsi_product_part {
+    const float *packed;
+    const float *bias; /* a float for each output, or NULL */
+    size_t outputs;    /* of the whole weight */
+    size_t inputs;
+    size_t first;
+    size_t end;
+} rsi_product_part;
+
+/* Those outputs of in · transposed(weight) + bias, for rows that are arranged. `out` is where the
+ * first of all outputs goes. */
+void rsi_product_multiply(const rsi_product_kernel *kernel, float *out, size_t out_stride,
+                          const float *tiles, size_t rows, const rsi_product_part *part);
+
+/* Both, for all outputs, piece by piece of the inputs, so that tiles stay in the cache. `scratch` has
+ * room for rows × (inputs, or RSI_PRODUCT_INPUTS when those are fewer) floats. */
 void rsi_product(const rsi_product_kernel *kernel, float *scratch, float *out, size_t out_stride,
                  const float *in, size_t in_stride, size_t rows, const float *packed,
                  const float *bias, size_t outputs, size_t inputs);

@@ -271,6 +271,42 @@ static void embed_embedder__serves_several_threads(void **state)
     small_model_free(&model);
 }
 
+/* A single text is one call's work for several threads, when they are free: the vector is the same
+ * to the last bit. */
+static void embed_embedder__shares_a_single_text_among_threads(void **state)
+{
+    const char *directory = temporary_path(state);
+    enum { HIDDEN = 96, TEXTS = 12 };
+    small_model model = small_model_defaults();
+    model.hidden = HIDDEN;
+    model.heads = 3;
+    model.intermediate = 200;
+    model.max_tokens = model.positions = 128;
+    small_model_write(&model, directory);
+    for (int precision = RSI_PRECISION_FLOAT32; precision <= RSI_PRECISION_INT16; precision++) {
+        float expected[TEXTS][HIDDEN], vector[HIDDEN];
+        for (size_t threads = 1; threads <= 8; threads *= 2) {
+            const rsi_model_options options = {.threads = threads,
+                                               .precision = (rsi_precision)precision};
+            rsi_embedder *embedder;
+            assert_int_equal(rsi_embedder_open_model(&embedder, directory, &options), 0);
+            for (size_t round = 0; round < 10; round++)
+                for (size_t i = 0; i < TEXTS; i++) {
+                    char *words = words_text(i * i, (unsigned)i + 1);
+                    const rsi_slice text = rsi_slice_of(words);
+                    assert_int_equal(
+                        rsi_embedder_embed(vector, embedder, RSI_EMBED_QUERY, &text, 1), 0);
+                    if (threads == 1)
+                        memcpy(expected[i], vector, sizeof vector);
+                    assert_memory_equal(expected[i], vector, sizeof vector);
+                    free(words);
+                }
+            rsi_embedder_release(embedder);
+        }
+    }
+    small_model_free(&model);
+}
+
 int main(void)
 {
 #define WITH_DIRECTORY(test)                                                                       \
@@ -282,6 +318,7 @@ int main(void)
         WITH_DIRECTORY(embed_embedder__says_what_a_model_lacks),
         WITH_DIRECTORY(embed_embedder__survives_each_failing_allocation),
         WITH_DIRECTORY(embed_embedder__serves_several_threads),
+        WITH_DIRECTORY(embed_embedder__shares_a_single_text_among_threads),
         WITH_DIRECTORY(embed_fingerprint__names_whatever_decides_about_vectors),
         WITH_DIRECTORY(embed_embedder__goes_on_after_memory_ran_out),
         WITH_DIRECTORY(embed_embedder__reports_a_failure_of_any_thread),

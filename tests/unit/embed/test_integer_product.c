@@ -118,6 +118,21 @@ static void check_number(const width *kind, const float *row, const float *weigh
         fail_msg("%s, %zu inputs: %g, not %g", kind->name, inputs, (double)got, expected);
 }
 
+/* out = in · transposed(weight) + bias; where there is more than one part of the outputs, the second
+ * before the first. */
+static void product(const rsi_integer_kernel *kernel, const rsi_kernels *set, void *tiles,
+                    float *out, const float *in, size_t rows, const void *packed,
+                    const rsi_integer_outputs *facts, size_t outputs, size_t inputs)
+{
+    const size_t middle = outputs > RSI_PANEL ? RSI_PANEL : outputs;
+    rsi_integer_part part = {packed, *facts, inputs, middle, outputs};
+    rsi_integer_arrange(kernel, set, tiles, in, rows, inputs);
+    rsi_integer_multiply(kernel, out, outputs, tiles, rows, &part);
+    part.first = 0;
+    part.end = middle;
+    rsi_integer_multiply(kernel, out, outputs, tiles, rows, &part);
+}
+
 static void check_product(const width *kind, size_t rows, size_t outputs, size_t inputs,
                           bool with_bias)
 {
@@ -125,7 +140,7 @@ static void check_product(const width *kind, size_t rows, size_t outputs, size_t
     float *bias = numbers(outputs, 1, 3), *scales = malloc(outputs * sizeof *scales);
     int32_t *sums = malloc(outputs * sizeof *sums);
     void *packed = malloc(rsi_integer_packed_size(outputs, inputs, kind->group));
-    void *scratch = malloc(rsi_integer_scratch_size(inputs, kind->group));
+    void *scratch = malloc(rsi_integer_tiles_size(rows, inputs, kind->group));
     float *first = malloc(rows * outputs * sizeof *first);
     float *out = malloc(rows * outputs * sizeof *out);
     kind->pack(packed, scales, sums, weight, outputs, inputs);
@@ -133,7 +148,7 @@ static void check_product(const width *kind, size_t rows, size_t outputs, size_t
     for (size_t k = 0; k < kind->kernel_count; k++)
         for (size_t s = 0; s < 2; s++) {
             memset(out, 0xFF, rows * outputs * sizeof *out);
-            rsi_integer_product(kind->kernels[k], steps[s], scratch, out, in, rows, packed, &facts,
+            product(kind->kernels[k], steps[s], scratch, out, in, rows, packed, &facts,
                                 outputs, inputs);
             if (k == 0 && s == 0)
                 memcpy(first, out, rows * outputs * sizeof *out);
@@ -170,7 +185,7 @@ static void check_largest(const width *kind, size_t inputs, double tolerance)
     float scales[OUTPUTS], out[OUTPUTS];
     int32_t sums[OUTPUTS];
     void *packed = malloc(rsi_integer_packed_size(OUTPUTS, inputs, kind->group));
-    void *scratch = malloc(rsi_integer_scratch_size(inputs, kind->group));
+    void *scratch = malloc(rsi_integer_tiles_size(1, inputs, kind->group));
     for (size_t i = 0; i < OUTPUTS * inputs; i++)
         weight[i] = i / inputs % 2 == 0 ? 1 : -1;
     kind->pack(packed, scales, sums, weight, OUTPUTS, inputs);
@@ -179,7 +194,7 @@ static void check_largest(const width *kind, size_t inputs, double tolerance)
         for (int sign = 1; sign >= -1; sign -= 2) {
             for (size_t i = 0; i < inputs; i++)
                 row[i] = (float)sign;
-            rsi_integer_product(kind->kernels[k], steps[1], scratch, out, row, 1, packed, &facts,
+            product(kind->kernels[k], steps[1], scratch, out, row, 1, packed, &facts,
                                 OUTPUTS, inputs);
             for (size_t o = 0; o < OUTPUTS; o++)
                 assert_true(fabs((double)out[o] - (o % 2 == 0 ? sign : -sign) * (double)inputs) <
@@ -211,14 +226,14 @@ static void embed_int16_product__keeps_small_weights_beside_a_large_one(void **s
     float weight[64], row[64], scale, out;
     int32_t sum;
     int16_t packed[64 * RSI_PANEL];
-    void *scratch = malloc(rsi_integer_scratch_size(64, RSI_INT16_GROUP));
+    void *scratch = malloc(rsi_integer_tiles_size(1, 64, RSI_INT16_GROUP));
     const rsi_integer_outputs facts = {&scale, &sum, NULL};
     for (size_t i = 0; i < 64; i++) {
         weight[i] = i == 40 ? 100 : 0.01f;
         row[i] = i == 40 ? 0 : 1;
     }
     rsi_int16_pack(packed, &scale, &sum, weight, 1, 64);
-    rsi_integer_product(&rsi_int16_kernel_plain, steps[0], scratch, &out, row, 1, packed, &facts, 1,
+    product(&rsi_int16_kernel_plain, steps[0], scratch, &out, row, 1, packed, &facts, 1,
                         64);
     assert_true(fabs((double)out - 0.63) < 63 * 100 / 32767.0 / 2);
     free(scratch);
@@ -230,18 +245,18 @@ static void check_not_finite(const width *kind, const rsi_integer_kernel *kernel
     float weight[2 * 20], row[20], scales[2], out[2];
     int32_t sums[2];
     int8_t packed[RSI_PANEL * 20 * 2];
-    void *scratch = malloc(rsi_integer_scratch_size(20, kind->group));
+    void *scratch = malloc(rsi_integer_tiles_size(1, 20, kind->group));
     const rsi_integer_outputs facts = {scales, sums, NULL};
     for (size_t i = 0; i < 20; i++)
         row[i] = weight[i] = weight[20 + i] = 1;
     weight[20 + place] = bad;
     kind->pack(packed, scales, sums, weight, 2, 20);
-    rsi_integer_product(kernel, steps[1], scratch, out, row, 1, packed, &facts, 2, 20);
+    product(kernel, steps[1], scratch, out, row, 1, packed, &facts, 2, 20);
     assert_true(fabsf(out[0] - 20) < 0.01f);
     assert_true(!isfinite(out[1]));
     for (size_t s = 0; s < 2; s++) {
         row[place] = bad;
-        rsi_integer_product(kernel, steps[s], scratch, out, row, 1, packed, &facts, 2, 20);
+        product(kernel, steps[s], scratch, out, row, 1, packed, &facts, 2, 20);
         assert_true(!isfinite(out[0]));
     }
     free(scratch);
@@ -268,14 +283,14 @@ static void embed_integer_product__takes_weights_of_next_to_nothing(void **state
     int8_t packed[RSI_PANEL * 20 * 2];
     for (size_t w = 0; w < WIDTHS; w++)
         for (size_t s = 0; s < sizeof sizes / sizeof sizes[0]; s++) {
-            void *scratch = malloc(rsi_integer_scratch_size(20, widths[w].group));
+            void *scratch = malloc(rsi_integer_tiles_size(1, 20, widths[w].group));
             const rsi_integer_outputs facts = {&scale, &sum, NULL};
             for (size_t i = 0; i < 20; i++) {
                 weight[i] = sizes[s];
                 row[i] = 1;
             }
             widths[w].pack(packed, &scale, &sum, weight, 1, 20);
-            rsi_integer_product(widths[w].kernels[0], steps[0], scratch, &out, row, 1, packed,
+            product(widths[w].kernels[0], steps[0], scratch, &out, row, 1, packed,
                                 &facts, 1, 20);
             assert_true(fabsf(out - 20 * sizes[s]) <= 20 * 1.01f * sizes[s]);
             free(scratch);

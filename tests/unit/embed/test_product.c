@@ -75,7 +75,7 @@ static void check_product(size_t rows, size_t outputs, size_t inputs, size_t gap
     const size_t packed_size = rsi_product_packed_size(outputs, inputs);
     fenced in = fence((rows - 1) * in_stride + inputs), bias = fence(outputs);
     fenced weight = fence(outputs * inputs), packed = fence(packed_size);
-    fenced out = fence((rows - 1) * out_stride + outputs), scratch = fence(RSI_PRODUCT_SCRATCH);
+    fenced out = fence((rows - 1) * out_stride + outputs), scratch = fence(rows * inputs);
     float *first = malloc(rows * outputs * sizeof *first);
     fill(&in, (rows - 1) * in_stride + inputs, 1);
     fill(&bias, outputs, 2);
@@ -144,7 +144,7 @@ static void embed_product__of_a_row_depends_on_the_row_alone(void **state)
     enum { OUTPUTS = 50, INPUTS = 500 };
     fenced in = fence(RSI_PRODUCT_ROWS * INPUTS), weight = fence(OUTPUTS * INPUTS);
     fenced packed = fence(rsi_product_packed_size(OUTPUTS, INPUTS));
-    fenced out = fence(RSI_PRODUCT_ROWS * OUTPUTS), scratch = fence(RSI_PRODUCT_SCRATCH);
+    fenced out = fence(RSI_PRODUCT_ROWS * OUTPUTS), scratch = fence(RSI_PRODUCT_ROWS * INPUTS);
     float alone[OUTPUTS];
     fill(&in, RSI_PRODUCT_ROWS * INPUTS, 1);
     fill(&weight, OUTPUTS * INPUTS, 3);
@@ -163,6 +163,39 @@ static void embed_product__of_a_row_depends_on_the_row_alone(void **state)
         drop(all[i]);
 }
 
+/* Outputs part by part, in any order, are those of the whole. */
+static void embed_product__can_be_computed_in_parts(void **state)
+{
+    (void)state;
+    enum { ROWS = 14, OUTPUTS = 100, INPUTS = 500 };
+    fenced in = fence(ROWS * INPUTS), weight = fence(OUTPUTS * INPUTS), bias = fence(OUTPUTS);
+    fenced packed = fence(rsi_product_packed_size(OUTPUTS, INPUTS));
+    fenced whole = fence(ROWS * OUTPUTS), out = fence(ROWS * OUTPUTS), tiles = fence(ROWS * INPUTS);
+    fill(&in, ROWS * INPUTS, 1);
+    fill(&weight, OUTPUTS * INPUTS, 3);
+    fill(&bias, OUTPUTS, 2);
+    rsi_product_pack(packed.data, weight.data, OUTPUTS, INPUTS, INPUTS);
+    for (size_t k = 0; k < kernel_count; k++) {
+        rsi_product(kernels[k], tiles.data, whole.data, OUTPUTS, in.data, INPUTS, ROWS, packed.data,
+                    bias.data, OUTPUTS, INPUTS);
+        for (size_t i = 0; i < ROWS * OUTPUTS; i++)
+            out.data[i] = GUARD;
+        rsi_product_arrange(kernels[k], tiles.data, in.data, INPUTS, ROWS, INPUTS);
+        rsi_product_part part = {packed.data, bias.data, OUTPUTS, INPUTS, 64, OUTPUTS};
+        rsi_product_multiply(kernels[k], out.data, OUTPUTS, tiles.data, ROWS, &part);
+        for (size_t i = 0; i < ROWS * OUTPUTS; i++)
+            if (i % OUTPUTS < 64)
+                assert_true(out.data[i] == GUARD);
+        part.first = 0;
+        part.end = 64;
+        rsi_product_multiply(kernels[k], out.data, OUTPUTS, tiles.data, ROWS, &part);
+        assert_memory_equal(whole.data, out.data, ROWS * OUTPUTS * sizeof(float));
+    }
+    fenced *all[] = {&in, &weight, &bias, &packed, &whole, &out, &tiles};
+    for (size_t i = 0; i < sizeof all / sizeof all[0]; i++)
+        drop(all[i]);
+}
+
 static void embed_product__knows_sizes_that_cannot_be(void **state)
 {
     (void)state;
@@ -178,6 +211,7 @@ int main(void)
         cmocka_unit_test(embed_product__agrees_with_its_definition),
         cmocka_unit_test(embed_product__takes_inputs_piece_by_piece),
         cmocka_unit_test(embed_product__of_a_row_depends_on_the_row_alone),
+        cmocka_unit_test(embed_product__can_be_computed_in_parts),
         cmocka_unit_test(embed_product__knows_sizes_that_cannot_be),
     };
     return cmocka_run_group_tests(tests, choose_kernels, NULL);

@@ -47,7 +47,7 @@ static void embed_kernels__gelu_uses_the_error_function(void **state)
             float *x = numbers(600 * columns, 12, 5), *bias = numbers(columns, 1, 6);
             float *before = malloc(600 * columns * sizeof *before);
             memcpy(before, x, 600 * columns * sizeof *x);
-            sets[set]->bias_gelu(x, bias, 600, columns);
+            sets[set]->bias_gelu(x, bias, 600, columns, columns);
             for (size_t i = 0; i < 600 * columns; i++) {
                 double v = (double)(before[i] + bias[i % columns]);
                 close_to((double)x[i], v / 2 * (1 + erf(v / sqrt(2.0))), 4e-7 * (1 + fabs(v)));
@@ -58,12 +58,31 @@ static void embed_kernels__gelu_uses_the_error_function(void **state)
         }
 }
 
+/* Some columns of a wider matrix: the others stay. */
+static void embed_kernels__gelu_takes_a_part_of_each_row(void **state)
+{
+    (void)state;
+    for (size_t set = 0; set < 2; set++) {
+        float *x = numbers(3 * 40, 12, 5), *bias = numbers(11, 1, 6), part[3 * 11], before[3 * 40];
+        memcpy(before, x, sizeof before);
+        for (size_t r = 0; r < 3; r++)
+            memcpy(part + r * 11, x + r * 40 + 5, 11 * sizeof *x);
+        sets[set]->bias_gelu(part, bias, 3, 11, 11);
+        sets[set]->bias_gelu(x + 5, bias, 3, 11, 40);
+        for (size_t r = 0; r < 3; r++)
+            memcpy(before + r * 40 + 5, part + r * 11, 11 * sizeof *x);
+        assert_memory_equal(before, x, sizeof before);
+        free(x);
+        free(bias);
+    }
+}
+
 static void embed_kernels__gelu_takes_any_size(void **state)
 {
     (void)state;
     for (size_t set = 0; set < 2; set++) {
         float x[4] = {1e30f, -1e30f, 0, -20}, bias[4] = {0};
-        sets[set]->bias_gelu(x, bias, 1, 4);
+        sets[set]->bias_gelu(x, bias, 1, 4, 4);
         assert_true(x[0] == 1e30f);
         close_to((double)x[1], 0, 0);
         close_to((double)x[2], 0, 0);
@@ -165,6 +184,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(embed_kernels__gelu_uses_the_error_function),
+        cmocka_unit_test(embed_kernels__gelu_takes_a_part_of_each_row),
         cmocka_unit_test(embed_kernels__gelu_takes_any_size),
         cmocka_unit_test(embed_kernels__softmax_sums_to_one),
         cmocka_unit_test(embed_kernels__softmax_takes_large_scores),
