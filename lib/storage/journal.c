@@ -17,7 +17,10 @@
 #define AT_LENGTH 60
 #define AT_CRC 71
 
-#define FILL_BYTES ((size_t)64 << 10)   /* ahead at a time: bench_append measures it */
+/* Ahead at a time, and at most as much again as there is: a flush of bytes that are added takes twice
+ * as long as one of bytes that replace others. More than this makes no difference. */
+#define FILL_LEAST ((size_t)64 << 10)
+#define FILL_MOST ((size_t)256 << 10)
 #define FILL_LINE_MAX ((size_t)8 << 10) /* longer lines make no use of it */
 
 uint64_t rsi_journal_fill_from = 4 << 10;
@@ -65,12 +68,13 @@ static void add_filler(rsi_bytes *line, const rsi_journal *journal)
 {
     const size_t size = line->size;
     const uint64_t end = journal->size + size;
+    const size_t fill = end < FILL_LEAST ? FILL_LEAST : end < FILL_MOST ? (size_t)end : FILL_MOST;
     if (end <= journal->reserved || end < rsi_journal_fill_from || size > FILL_LINE_MAX)
         return;
-    if (!rsi_bytes_reserve(line, FILL_BYTES))
+    if (!rsi_bytes_reserve(line, fill))
         return;
-    memset(line->data + size, '\n', FILL_BYTES);
-    line->size = size + FILL_BYTES;
+    memset(line->data + size, '\n', fill);
+    line->size = size + fill;
 }
 
 /* On failure the file ends behind the last valid line; what lay ahead is gone. */

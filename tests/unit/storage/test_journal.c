@@ -256,6 +256,28 @@ static void storage_journal__that_grows_has_newlines_ahead(void **state)
     rsi_journal_fill_from = usual;
 }
 
+/* The more there is the more is added at a time, so that a small journal stays small. */
+static void storage_journal__doubles_at_most_and_not_for_ever(void **state)
+{
+    place *at = *state;
+    static char op[4000];
+    uint64_t reserved = at->journal.reserved;
+    unsigned times = 0;
+    memset(op, 'x', sizeof op - 1);
+    op[0] = op[sizeof op - 2] = '"';
+    while (at->journal.size < (1u << 20)) {
+        commit(at, op);
+        if (at->journal.reserved == reserved)
+            continue;
+        const uint64_t ahead = at->journal.reserved - at->journal.size;
+        assert_true(ahead <= (64u << 10) || ahead <= at->journal.size);
+        assert_true(ahead <= (256u << 10));
+        reserved = at->journal.reserved;
+        times++;
+    }
+    assert_in_range(times, 4, 8);
+}
+
 static void storage_journal__finds_room_for_a_line_where_there_is_none_for_newlines(void **state)
 {
     place *at = *state;
@@ -295,6 +317,7 @@ int main(void)
         TEST(storage_journal__is_as_before_after_a_line_that_failed),
         TEST(storage_journal__is_broken_when_a_bad_end_cannot_be_cut),
         TEST(storage_journal__that_grows_has_newlines_ahead),
+        TEST(storage_journal__doubles_at_most_and_not_for_ever),
         TEST(storage_journal__finds_room_for_a_line_where_there_is_none_for_newlines),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
