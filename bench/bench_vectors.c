@@ -2,14 +2,15 @@
  * Vector search by tier: all rows, exact with byte codes, a scan over 1-bit codes, and partitions of
  * them, with recall against the exact answer.
  *
- *   bench_vectors [rows [dimension [directory [threads [tiers]]]]]
+ *   bench_vectors [rows [dimension [directory [threads [tiers [metric]]]]]]
  *
  * Rows are clustered as embeddings are: clusters in a space of 48 dimensions, mapped into all of
- * them, with noise, of length 1. With a directory ("-": none) the rows and queries are also written
+ * them, with noise; of length 1 with the metric "cosine", the default, and as they come with
+ * "inner_product" and "l2". With a directory ("-": none) the rows and queries are also written
  * there as raw float32 (rows.f32, queries.f32) for bench/rivals_vectors.py, which searches the same
  * with other libraries; or read from there, when they are there. Tiers: "exact", or all of them.
  *
- * Prints one JSON object a line. With one thread a time is the median of single queries; with more,
+ * Prints one JSON object a line; 0 probes or candidates are the library's default. With one thread a time is the median of single queries; with more,
  * so many threads ask their own queries one by one, and it is the time that has passed for each query
  * answered. cpu_ms is the median time that a query took of its thread.
  */
@@ -87,6 +88,7 @@ static float normal(void)
 
 static float centres[CLUSTERS][LATENT];
 static float *map; /* LATENT × dimension */
+static rsi_metric metric;
 
 static void make_clusters(uint32_t dimension)
 {
@@ -104,7 +106,6 @@ static void make_vector(float *vector, uint32_t dimension)
 {
     float latent[LATENT];
     const size_t cluster = (size_t)(uniform() * uniform() * CLUSTERS); /* some are larger */
-    double length = 0;
     for (size_t i = 0; i < LATENT; i++)
         latent[i] = centres[cluster][i] + 0.7f * normal();
     for (uint32_t d = 0; d < dimension; d++)
@@ -112,10 +113,8 @@ static void make_vector(float *vector, uint32_t dimension)
     for (size_t i = 0; i < LATENT; i++)
         for (uint32_t d = 0; d < dimension; d++)
             vector[d] += latent[i] * map[i * dimension + d];
-    for (uint32_t d = 0; d < dimension; d++)
-        length += (double)vector[d] * vector[d];
-    for (uint32_t d = 0; d < dimension; d++)
-        vector[d] = (float)(vector[d] / sqrt(length));
+    if (rsi_metric_prepare(vector, dimension, metric) != NULL)
+        fail("make a vector");
 }
 
 /* A file of `count` vectors: to be read when it is there and has them, otherwise to be written.
@@ -210,7 +209,7 @@ static double recall_of(const rsi_hit *truth, const rsi_hit *hits, size_t count)
 {
     size_t found = 0;
     for (size_t i = 0; i < count; i++)
-        found += hits[i].score >= truth[K - 1].score - 1e-6f;
+        found += hits[i].score >= truth[K - 1].score - 1e-6f * fmaxf(1, fabsf(truth[K - 1].score));
     return (double)found / K;
 }
 
@@ -290,10 +289,10 @@ static void say(way *by, double ms, const char *inner_loop)
     double recall = 0;
     for (size_t q = 0; q < QUERIES; q++)
         recall += recall_of(s->truth[q], by->hits[q], K);
-    printf("{\"bench\":\"vectors\",\"tier\":\"%s\",\"rows\":%zu,\"dimension\":%u,\"processor\":"
-           "\"%s\",\"lists\":%u,\"probes\":%zu,\"candidates\":%zu,\"k\":%d,\"threads\":%zu,"
+    printf("{\"bench\":\"vectors\",\"tier\":\"%s\",\"metric\":\"%s\",\"rows\":%zu,"
+           "\"dimension\":%u,\"processor\":\"%s\",\"lists\":%u,\"probes\":%zu,\"candidates\":%zu,\"k\":%d,\"threads\":%zu,"
            "\"ms\":%.4f,\"cpu_ms\":%.4f,\"recall\":%.4f,\"ratio_to_rows\":%.2f}\n",
-           by->tier, s->all.count, s->dimension, inner_loop,
+           by->tier, rsi_metric_name(metric), s->all.count, s->dimension, inner_loop,
            by->index == NULL ? 0 : rsi_quantised_lists(by->index), by->effort.probes,
            by->effort.candidates, K, s->threads, ms, median(by->cpu_ms, QUERIES), recall / QUERIES,
            s->exact_ms / ms);
@@ -360,7 +359,7 @@ static rsi_quantised *build(const stage *s, size_t lists)
     check(rsi_centroids_train(&centroids, sample, count, s->dimension, lists, NULL, NULL), "train");
     rsi_free(sample);
     const double trained = now_ms();
-    check(rsi_quantised_new(&index, s->dimension, centroids, lists), "make an index");
+    check(rsi_quantised_new(&index, s->dimension, metric, centroids, lists), "make an index");
     rsi_free(centroids);
     while (!done)
         check(rsi_quantised_absorb(index, &done, s->rows, &s->all, 100000), "code the rows");
@@ -370,14 +369,14 @@ static rsi_quantised *build(const stage *s, size_t lists)
 
 static void measure(stage *s, bool is_exact_only)
 {
-    static const size_t candidates[] = {50, 100, 200, 400};
-    static const size_t probes[] = {4, 8, 16, 32, 64};
+    static const size_t candidates[] = {0, 50, 100, 200, 400};
+    static const size_t probes[] = {0, 4, 8, 16, 32, 64};
     search_rows(s);
     search_byte_codes(s);
     if (is_exact_only)
         return;
     rsi_quantised *index = build(s, 1);
-    for (size_t i = 0; i < 4; i++)
+    for (size_t i = 0; i < 5; i++)
         search_codes(s, index, 1, candidates[i]);
     rsi_quantised_free(index);
     size_t lists = 16;
@@ -385,8 +384,8 @@ static void measure(stage *s, bool is_exact_only)
         lists *= 2;
     for (int finer = 0; finer < 2; finer++, lists *= 2) {
         index = build(s, lists / 2);
-        for (size_t i = 0; i < 5; i++)
-            for (size_t c = 0; c < 3; c++)
+        for (size_t i = 0; i < 6; i++)
+            for (size_t c = 0; c < 4; c++)
                 search_codes(s, index, probes[i], candidates[c]);
         rsi_quantised_free(index);
     }
@@ -402,8 +401,9 @@ int main(int count, char **arguments)
     static stage s;
     rsi_root *root;
     if (rows < 1000 || dimension == 0 || threads == 0 || threads > THREADS_MAX ||
-        mkdtemp(path) == NULL) {
-        fprintf(stderr, "usage: bench_vectors [rows [dimension [directory [threads [tiers]]]]]\n");
+        !rsi_metric_parse(&metric, count > 6 ? arguments[6] : "cosine") || mkdtemp(path) == NULL) {
+        fprintf(stderr, "usage: bench_vectors [rows [dimension [directory [threads [tiers "
+                        "[metric]]]]]]\n");
         return 2;
     }
     make_clusters(dimension);
@@ -413,6 +413,7 @@ int main(int count, char **arguments)
     check(rsi_root_open(&root, NULL, path, true), "open a directory");
     check(rsi_directory_make(root, "vector_store"), "make a directory");
     check(rsi_rows_open(&s.rows, root, "vector_store", INCARNATION, dimension), "open rows");
+    rsi_rows_set_metric(s.rows, metric);
     fill_rows(s.rows, rows, copies);
     for (size_t i = rows; i-- > 0;)
         check(rsi_bitset_add(&s.all, (int64_t)i), "make a set");

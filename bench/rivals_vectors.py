@@ -4,9 +4,10 @@
     pip install numpy faiss-cpu hnswlib usearch
     build/release/bench/bench_vectors 100000 384 /tmp/rows > ours.json
     bench/rivals_vectors.py /tmp/rows [--threads N] [--only NAME,NAME] [--rounds N] [--build]
-                            [--ours build/release/bench/bench_vectors]
+                            [--metric cosine|l2] [--ours build/release/bench/bench_vectors]
 
-The folder has rows.f32 and queries.f32 as bench_vectors writes them, unit vectors of 384 numbers. One
+The folder has rows.f32 and queries.f32 as bench_vectors writes them, of 384 numbers: unit vectors, or
+with --metric l2 those of that metric, which are compared by distance. One
 JSON object a line: the time of a query in milliseconds, recall of the ten nearest against exact truth in
 float64, and rows a second while building. With one thread the time is the median of single queries;
 with more, so many threads ask their own queries one by one, and it is the time that has passed for each
@@ -46,21 +47,29 @@ def say(**figures: object) -> None:
     print(json.dumps({"bench": "rivals_vectors", **figures}), flush=True)
 
 
-def truth_of(rows: np.ndarray, queries: np.ndarray) -> np.ndarray:
+def scores_of(queries: np.ndarray, rows: np.ndarray, metric: str) -> np.ndarray:
+    """Inner products, or minus the squared distances."""
+    queries, rows = queries.astype(np.float64), rows.astype(np.float64)
+    scores = queries @ rows.T
+    if metric == "l2":
+        scores = 2 * scores - (queries**2).sum(axis=1)[:, None] - (rows**2).sum(axis=1)[None]
+    return scores
+
+
+def truth_of(rows: np.ndarray, queries: np.ndarray, metric: str) -> np.ndarray:
     """The tenth-best score of each query, in float64."""
-    wide = queries.astype(np.float64)
     best = np.full((len(queries), K), -np.inf)
     for start in range(0, len(rows), 50000):
-        scores = wide @ rows[start : start + 50000].astype(np.float64).T
+        scores = scores_of(queries, rows[start : start + 50000], metric)
         both = np.concatenate([best, scores], axis=1)
         best = -np.partition(-both, K - 1, axis=1)[:, :K]
     return best.min(axis=1)
 
 
-def recall_of(rows: np.ndarray, query: np.ndarray, ids: np.ndarray, least: float) -> float:
+def recall_of(rows: np.ndarray, query: np.ndarray, ids: np.ndarray, least: float, metric: str) -> float:
     ids = np.asarray([i for i in ids if i >= 0], dtype=np.int64)
-    scores = rows[ids].astype(np.float64) @ query.astype(np.float64)
-    return float(np.count_nonzero(scores >= least - 1e-6)) / K
+    scores = scores_of(query[None], rows[ids], metric)[0]
+    return float(np.count_nonzero(scores >= least - 1e-6 * max(1, abs(least)))) / K
 
 
 def digest_of(path: Path) -> str:
@@ -92,13 +101,14 @@ class Cache:
 
 
 class Bench:
-    def __init__(self, folder: Path, threads: int, only_builds: bool) -> None:
+    def __init__(self, folder: Path, threads: int, only_builds: bool, metric: str) -> None:
         self.rows = np.fromfile(folder / "rows.f32", dtype=np.float32).reshape(-1, DIMENSION)
         self.queries = np.fromfile(folder / "queries.f32", dtype=np.float32).reshape(-1, DIMENSION)
         self.threads = threads
+        self.metric = metric
         self.only_builds = only_builds
         self.cache = Cache(folder / "rows.f32")
-        self.least = None if only_builds else truth_of(self.rows, self.queries)
+        self.least = None if only_builds else truth_of(self.rows, self.queries, metric)
 
     def time_queries(self, search: Callable) -> tuple[float, float, list]:
         """Milliseconds a query, those of its thread, and what was found."""
@@ -131,11 +141,17 @@ class Bench:
         for query in self.queries[:20]:  # what is read for the first time
             search(query)
         ms, cpu_ms, found = self.time_queries(search)
-        recall = sum(recall_of(self.rows, q, ids, least)
+        recall = sum(recall_of(self.rows, q, ids, least, self.metric)
                      for q, ids, least in zip(self.queries, found, self.least)) / len(self.queries)
         rate = len(self.rows) / build_seconds if build_seconds > 0 else None
-        say(way=name, rows=len(self.rows), threads=self.threads, ms=round(ms, 4),
+        say(way=name, metric=self.metric, rows=len(self.rows), threads=self.threads, ms=round(ms, 4),
             cpu_ms=round(cpu_ms, 4), recall=round(recall, 4), rows_per_s=rate and round(rate), **more)
+
+    def named(self, name: str) -> str:
+        return f"{name} l2" if self.metric == "l2" else name
+
+    def metric_of(self, faiss) -> int:
+        return faiss.METRIC_L2 if self.metric == "l2" else faiss.METRIC_INNER_PRODUCT
 
     def flat(self) -> None:
         import faiss
@@ -144,7 +160,7 @@ class Bench:
             return
         faiss.omp_set_num_threads(1)
         start = time.perf_counter()
-        index = faiss.IndexFlatIP(DIMENSION)
+        index = faiss.IndexFlat(DIMENSION, self.metric_of(faiss))
         index.add(self.rows)
         seconds = time.perf_counter() - start
         self.searched("faiss-cpu Flat", lambda q: index.search(q[None], K)[1][0], seconds,
@@ -157,7 +173,7 @@ class Bench:
         if self.only_builds:
             return
         faiss.omp_set_num_threads(1)
-        index = faiss.IndexIDMap2(faiss.IndexFlatIP(DIMENSION))
+        index = faiss.IndexIDMap2(faiss.IndexFlat(DIMENSION, self.metric_of(faiss)))
         index.add_with_ids(self.rows, np.arange(len(self.rows)))
         removing, both = [], []
         for i in range(DELETED):
@@ -176,12 +192,12 @@ class Bench:
         version = faiss.__version__
 
         def build():
-            index = faiss.IndexHNSWFlat(DIMENSION, 32, faiss.METRIC_INNER_PRODUCT)
+            index = faiss.IndexHNSWFlat(DIMENSION, 32, self.metric_of(faiss))
             index.add(self.rows)
             return index
 
-        graph, seconds = self.cache.get(f"faiss {version} HNSW32", build, faiss.write_index,
-                                        faiss.read_index)
+        graph, seconds = self.cache.get(self.named(f"faiss {version} HNSW32"), build,
+                                        faiss.write_index, faiss.read_index)
         for effort in (16, 32, 64, 128, 256, 512):
             graph.hnsw.efSearch = effort
             self.searched("faiss-cpu HNSW32", lambda q: graph.search(q[None], K)[1][0], seconds,
@@ -195,18 +211,18 @@ class Bench:
         version = version_of("hnswlib")
 
         def build():
-            index = hnswlib.Index(space="ip", dim=DIMENSION)
+            index = hnswlib.Index(space="l2" if self.metric == "l2" else "ip", dim=DIMENSION)
             index.init_index(max_elements=len(self.rows), ef_construction=200, M=16)
             index.set_num_threads(1)
             index.add_items(self.rows, np.arange(len(self.rows)))
             return index
 
         def load(path: str):
-            index = hnswlib.Index(space="ip", dim=DIMENSION)
+            index = hnswlib.Index(space="l2" if self.metric == "l2" else "ip", dim=DIMENSION)
             index.load_index(path)
             return index
 
-        index, seconds = self.cache.get(f"hnswlib {version} M16 ef200", build,
+        index, seconds = self.cache.get(self.named(f"hnswlib {version} M16 ef200"), build,
                                         lambda index, path: index.save_index(path), load)
         index.set_num_threads(1)
         for effort in (16, 32, 64, 128, 256, 512):
@@ -221,11 +237,11 @@ class Bench:
         version = usearch.__version__
 
         def build():
-            index = Index(ndim=DIMENSION, metric="ip", dtype="f32")
+            index = Index(ndim=DIMENSION, metric="l2sq" if self.metric == "l2" else "ip", dtype="f32")
             index.add(np.arange(len(self.rows)), self.rows, threads=1)
             return index
 
-        index, seconds = self.cache.get(f"usearch {version}", build,
+        index, seconds = self.cache.get(self.named(f"usearch {version}"), build,
                                         lambda index, path: index.save(path), Index.restore)
         for effort in (64, 128, 256, 512):
             index.expansion_search = effort
@@ -239,12 +255,13 @@ def main() -> int:
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--only", default=",".join(NAMES))
     parser.add_argument("--rounds", type=int, default=1)
+    parser.add_argument("--metric", choices=("cosine", "l2"), default="cosine")
     parser.add_argument("--build", action="store_true")
     parser.add_argument("--ours")
     asked = parser.parse_args()
-    bench = Bench(asked.folder, asked.threads, asked.build)
+    bench = Bench(asked.folder, asked.threads, asked.build, asked.metric)
     ourselves = [asked.ours, str(len(bench.rows)), str(DIMENSION), str(asked.folder),
-                 str(asked.threads), "exact" if asked.only == "flat" else "all"]
+                 str(asked.threads), "exact" if asked.only == "flat" else "all", asked.metric]
     for _ in range(asked.rounds):
         if asked.ours:
             subprocess.run(ourselves, check=True)

@@ -2811,7 +2811,8 @@ RAGSTORE_API int ragstore_index_describe(ragstore_buffer **out, ragstore_index *
  * Change a setting of an index. It is kept with the entity. Another kind is made ready in the
  * background, while searches go on with what there is.
  *
- *   kind         "auto" (the default): by the number of vectors; "exact": each is compared;
+ *   kind         "auto" (the default): by the number of vectors and how many numbers each has;
+ *                "exact": each is compared;
  *                "codes": all are looked at by their codes, and the best compared; "partition":
  *                codes in lists, of which some are looked into; "faiss:" and a factory string of
  *                FAISS, such as "faiss:HNSW32" or "faiss:IVF256,SQ8". Up to 4,096 vectors are

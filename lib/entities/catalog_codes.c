@@ -26,7 +26,8 @@ static size_t wanted_lists(const rsi_catalog *catalog)
 {
     if (catalog->rows == NULL || rsi_rows_dimension(catalog->rows) > RSI_QUANTISED_DIMENSION_MAX)
         return 0;
-    return rsi_index_lists(&catalog->settings, catalog->metric, catalog->alive.count);
+    return rsi_index_lists(&catalog->settings, catalog->metric, rsi_rows_dimension(catalog->rows),
+                           catalog->alive.count);
 }
 
 static rsi_index_change due_change(const rsi_catalog *catalog)
@@ -35,7 +36,8 @@ static rsi_index_change due_change(const rsi_catalog *catalog)
     const size_t alive = catalog->alive.count;
     if (catalog->rows == NULL || rsi_rows_dimension(catalog->rows) > RSI_QUANTISED_DIMENSION_MAX)
         return RSI_INDEX_KEEP;
-    const rsi_index_change due = rsi_index_due(&catalog->settings, catalog->metric, alive, lists);
+    const rsi_index_change due = rsi_index_due(&catalog->settings, catalog->metric,
+                                               rsi_rows_dimension(catalog->rows), alive, lists);
     const bool most_are_dead =
         lists > 0 && rsi_quantised_count(catalog->codes) > DEAD_SHARE * alive;
     return due == RSI_INDEX_KEEP && most_are_dead && wanted_lists(catalog) > 0 ? RSI_INDEX_MAKE
@@ -210,7 +212,7 @@ static int begin_codes(slice *in)
         status = rsi_centroids_train(&centroids, sample, count, dimension, lists, is_cancelled, in);
     rsi_free(sample);
     if (status == RAGSTORE_OK && centroids != NULL)
-        status = rsi_quantised_new(&made, dimension, centroids, lists);
+        status = rsi_quantised_new(&made, dimension, catalog->metric, centroids, lists);
     rsi_free(centroids);
     if (made == NULL && status == RAGSTORE_OK && usable) /* too few of the chunks have a row */
         status = rsi_fail(RAGSTORE_E_UNSUPPORTED, "entities", "it has %zu vectors", count);

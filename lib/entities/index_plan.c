@@ -6,6 +6,9 @@
 #define FORCED_FROM 4097 /* fewer rows are searched exactly even where there are codes */
 #define BYTES_FROM 2048
 #define LISTS_MIN 16
+/* Of shorter vectors codes say too little, and exact search is as fast; with lists, shorter ones. */
+#define CODES_DIMENSION 96
+#define PARTITION_DIMENSION 64
 
 static size_t partition_lists(size_t rows)
 {
@@ -15,17 +18,19 @@ static size_t partition_lists(size_t rows)
     return lists;
 }
 
-static size_t lists_by_size(rsi_metric metric, size_t rows)
+static size_t lists_by_size(rsi_metric metric, uint32_t dimension, size_t rows)
 {
-    if (metric == RSI_METRIC_L2 || rows < CODES_FROM)
-        return 0;
     /* rows of different lengths do not lie where their products are best */
-    return rows < PARTITION_FROM || metric == RSI_METRIC_INNER_PRODUCT ? 1 : partition_lists(rows);
+    const bool in_lists = rows >= PARTITION_FROM && metric != RSI_METRIC_INNER_PRODUCT;
+    if (rows < CODES_FROM || dimension < (in_lists ? PARTITION_DIMENSION : CODES_DIMENSION))
+        return 0;
+    return in_lists ? partition_lists(rows) : 1;
 }
 
-size_t rsi_index_lists(const rsi_index_settings *settings, rsi_metric metric, size_t rows)
+size_t rsi_index_lists(const rsi_index_settings *settings, rsi_metric metric, uint32_t dimension,
+                       size_t rows)
 {
-    const bool forced = rows >= FORCED_FROM && metric != RSI_METRIC_L2;
+    const bool forced = rows >= FORCED_FROM;
     switch (settings->kind) {
     case RSI_INDEX_EXACT:
     case RSI_INDEX_FAISS:
@@ -37,13 +42,24 @@ size_t rsi_index_lists(const rsi_index_settings *settings, rsi_metric metric, si
     case RSI_INDEX_AUTO:
         break;
     }
-    return lists_by_size(metric, rows);
+    return lists_by_size(metric, dimension, rows);
 }
 
-rsi_index_change rsi_index_due(const rsi_index_settings *settings, rsi_metric metric, size_t rows,
-                               size_t lists)
+typedef enum tier {
+    EXACT,
+    CODES,
+    PARTITION,
+} tier;
+
+static tier tier_of(size_t lists)
 {
-    const size_t wanted = rsi_index_lists(settings, metric, rows);
+    return lists == 0 ? EXACT : lists == 1 ? CODES : PARTITION;
+}
+
+rsi_index_change rsi_index_due(const rsi_index_settings *settings, rsi_metric metric,
+                               uint32_t dimension, size_t rows, size_t lists)
+{
+    const size_t wanted = rsi_index_lists(settings, metric, dimension, rows);
     const bool is_forced = settings->kind != RSI_INDEX_AUTO;
     if (settings->kind == RSI_INDEX_EXACT)
         return lists > 0 ? RSI_INDEX_DROP : RSI_INDEX_KEEP;
@@ -53,10 +69,11 @@ rsi_index_change rsi_index_due(const rsi_index_settings *settings, rsi_metric me
         return RSI_INDEX_MAKE;
     if (is_forced)
         return wanted > 0 && (wanted == 1) != (lists == 1) ? RSI_INDEX_MAKE : RSI_INDEX_KEEP;
-    /* many fewer rows than there were, or another kind before */
-    if (lists > 1 && wanted == 1 && rows < PARTITION_FROM / 2)
-        return RSI_INDEX_MAKE;
-    return lists > 0 && wanted == 0 && rows < CODES_FROM / 2 ? RSI_INDEX_DROP : RSI_INDEX_KEEP;
+    /* it is what twice as many rows would have: some fewer are no reason to make it anew */
+    if (tier_of(lists) == tier_of(wanted) ||
+        tier_of(lists) == tier_of(lists_by_size(metric, dimension, 2 * rows)))
+        return RSI_INDEX_KEEP;
+    return wanted > 0 ? RSI_INDEX_MAKE : RSI_INDEX_DROP;
 }
 
 bool rsi_index_wants_bytes(const rsi_index_settings *settings, size_t lists, size_t rows)
@@ -71,7 +88,6 @@ bool rsi_index_spares_bytes(size_t rows)
 
 const char *rsi_index_tier(const rsi_index_settings *settings, size_t lists)
 {
-    if (lists == 0 || settings->kind == RSI_INDEX_EXACT)
-        return "exact";
-    return lists == 1 ? "codes" : "partition";
+    static const char *const names[] = {"exact", "codes", "partition"};
+    return settings->kind == RSI_INDEX_EXACT ? names[EXACT] : names[tier_of(lists)];
 }

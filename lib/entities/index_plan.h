@@ -1,9 +1,10 @@
 /*
- * Which tier searches the vectors of an entity, by their number, its metric and its settings.
+ * Which tier searches the vectors of an entity, by their number and dimension, its metric and its
+ * settings.
  *
  *   tier         what searches           auto                    forced by its kind
  *   exact        all rows, from some     up to some 8,000, and   always
- *                2,000 on by byte codes  l2
+ *                2,000 on by byte codes  short vectors
  *   codes        codes of all rows       up to some 65,000, and  from some 4,000 on
  *                                        inner_product of more
  *   partition    codes in lists          more                    from some 4,000 on
@@ -19,7 +20,8 @@
 #include "vectors/metric.h"
 
 /* How many lists there should be for so many rows; 0: no codes. */
-size_t rsi_index_lists(const rsi_index_settings *settings, rsi_metric metric, size_t rows);
+size_t rsi_index_lists(const rsi_index_settings *settings, rsi_metric metric, uint32_t dimension,
+                       size_t rows);
 
 typedef enum rsi_index_change {
     RSI_INDEX_KEEP,
@@ -28,8 +30,8 @@ typedef enum rsi_index_change {
 } rsi_index_change;
 
 /* What is to be done while there are codes in `lists` lists; 0: there are none. */
-rsi_index_change rsi_index_due(const rsi_index_settings *settings, rsi_metric metric, size_t rows,
-                               size_t lists);
+rsi_index_change rsi_index_due(const rsi_index_settings *settings, rsi_metric metric,
+                               uint32_t dimension, size_t rows, size_t lists);
 
 /* Is exact search to go by byte codes (vectors/byte_codes.h)? In rsi_index_lists() lists there are
  * none. */

@@ -6,7 +6,9 @@
  *             rows takes a place beside the centroid that has most
  *
  * The nearest of many centroids is found with one product of matrices: ‖r − c‖² is least where
- * r·c − ‖c‖²/2 is largest.
+ * r·c − ‖c‖²/2 is largest. That loses all that distances say when rows lie together far from the
+ * origin, so they are brought there first. One centroid is the middle of most rows, not the mean:
+ * one row far away from the others would take it with it.
  */
 #include "vectors/quantised_internal.h"
 
@@ -15,6 +17,7 @@
 #include "vectors/rows_internal.h"
 
 #include <cblas.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define ROUNDS 10
@@ -22,6 +25,7 @@
 #define PIECE 512 /* rows whose products are held at a time */
 #define PART 8192 /* rows between two looks whether it was cancelled */
 #define READ_AT_ONCE 4096 /* numbers of chunks of which a sample is taken before they are let go of */
+#define MIDDLE_OF 255 /* vectors */
 
 static uint32_t largest(const float *products, const float *half_norms, size_t lists)
 {
@@ -59,12 +63,33 @@ int rsi_centroids_assign(uint32_t *nearest, const float *centroids, const float 
     return RAGSTORE_OK;
 }
 
+/* ---- the middle ---- */
+
+static int compare_floats(const void *a, const void *b)
+{
+    const float left = *(const float *)a, right = *(const float *)b;
+    return (left > right) - (left < right);
+}
+
+void rsi_centroids_middle(float *middle, const float *vectors, size_t count, uint32_t dimension)
+{
+    float numbers[MIDDLE_OF];
+    const size_t some = count < MIDDLE_OF ? count : MIDDLE_OF;
+    for (uint32_t d = 0; d < dimension; d++) {
+        for (size_t i = 0; i < some; i++)
+            numbers[i] = vectors[i * count / some * dimension + d];
+        qsort(numbers, some, sizeof *numbers, compare_floats);
+        middle[d] = numbers[some / 2] / 2 + numbers[(some - 1) / 2] / 2;
+    }
+}
+
 /* ---- training ---- */
 
 typedef struct training {
     uint32_t dimension;
     size_t lists;
-    const float *sample; /* count × dimension */
+    float *sample; /* count × dimension, without the middle */
+    float *middle;
     size_t count;
     uint32_t *nearest;
     float *centroids;
@@ -180,16 +205,25 @@ static int assign_all(training *in, bool (*cancelled)(void *user), void *user)
     return status;
 }
 
+/* Add the middle to each of the vectors so many times. */
+static void shift(float *vectors, size_t count, const training *in, float times)
+{
+    for (size_t i = 0; i < count; i++)
+        for (uint32_t d = 0; d < in->dimension; d++)
+            vectors[i * in->dimension + d] += times * in->middle[d];
+}
+
 static int train(training *in, bool (*cancelled)(void *user), void *user)
 {
     int status = RAGSTORE_OK;
-    begin(in);
-    measure_norms(in);
-    if (in->lists == 1) { /* the mean */
-        memset(in->nearest, 0, in->count * sizeof *in->nearest);
-        move_to_means(in);
+    rsi_centroids_middle(in->middle, in->sample, in->count, in->dimension);
+    if (in->lists == 1) {
+        memcpy(in->centroids, in->middle, in->dimension * sizeof *in->centroids);
         return RAGSTORE_OK;
     }
+    shift(in->sample, in->count, in, -1);
+    begin(in);
+    measure_norms(in);
     for (int round = 0; status == RAGSTORE_OK && round < ROUNDS; round++) {
         status = assign_all(in, cancelled, user);
         if (status == RAGSTORE_OK) {
@@ -197,11 +231,12 @@ static int train(training *in, bool (*cancelled)(void *user), void *user)
             measure_norms(in);
         }
     }
+    shift(in->centroids, in->lists, in, 1);
     return status;
 }
 
-int rsi_centroids_train(float **out, const float *sample, size_t count, uint32_t dimension,
-                        size_t lists, bool (*cancelled)(void *user), void *user)
+int rsi_centroids_train(float **out, float *sample, size_t count, uint32_t dimension, size_t lists,
+                        bool (*cancelled)(void *user), void *user)
 {
     training in = {.dimension = dimension, .lists = lists, .sample = sample, .count = count};
     *out = NULL;
@@ -210,18 +245,20 @@ int rsi_centroids_train(float **out, const float *sample, size_t count, uint32_t
                         "%zu centroids of %zu vectors; 1 to %u, and a vector for each", lists,
                         count, RSI_QUANTISED_LISTS_MAX);
     in.nearest = rsi_alloc_array(count, sizeof *in.nearest);
+    in.middle = rsi_alloc_array(dimension, sizeof *in.middle);
     in.centroids = rsi_alloc_array(lists * dimension, sizeof *in.centroids);
     in.half_norms = rsi_alloc_array(lists, sizeof *in.half_norms);
     in.members = rsi_alloc_array(lists, sizeof *in.members);
-    int status =
-        in.nearest == NULL || in.centroids == NULL || in.half_norms == NULL || in.members == NULL
-            ? RAGSTORE_E_NO_MEMORY
-            : train(&in, cancelled, user);
+    int status = in.nearest == NULL || in.middle == NULL || in.centroids == NULL ||
+                         in.half_norms == NULL || in.members == NULL
+                     ? RAGSTORE_E_NO_MEMORY
+                     : train(&in, cancelled, user);
     if (status == RAGSTORE_OK) {
         *out = in.centroids;
         in.centroids = NULL;
     }
     rsi_free(in.nearest);
+    rsi_free(in.middle);
     rsi_free(in.centroids);
     rsi_free(in.half_norms);
     rsi_free(in.members);

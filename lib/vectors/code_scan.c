@@ -2,7 +2,7 @@
 #include "vectors/code_scan.h"
 
 static uint32_t scan(float estimates[RSI_CODE_BLOCK], const rsi_code_query *query,
-                     const uint8_t *block, const float *factors, float least)
+                     const uint8_t *block, const float *factors, const float *addends, float least)
 {
     uint32_t sums[RSI_CODE_BLOCK] = {0};
     uint32_t over = 0;
@@ -16,6 +16,8 @@ static uint32_t scan(float estimates[RSI_CODE_BLOCK], const rsi_code_query *quer
     }
     for (size_t i = 0; i < RSI_CODE_BLOCK; i++) {
         estimates[i] = factors[i] * (query->slope * (float)sums[i] + query->offset);
+        if (addends != NULL)
+            estimates[i] += addends[i];
         over |= (uint32_t)(estimates[i] > least) << i;
     }
     return over;

@@ -27,16 +27,17 @@
 typedef struct rsi_code_query {
     const uint8_t *tables; /* nibbles × 16 */
     size_t nibbles;
-    float slope; /* a row's estimate is factor × (slope × sum + offset) */
+    float slope; /* a row's estimate is factor × (slope × sum + offset) + addend */
     float offset;
 } rsi_code_query;
 
 typedef struct rsi_code_scanner {
     const char *name;
     /* Estimates of the rows of a block; bit i of what is returned: is that of row i over `least`?
-     */
+     * `addends` NULL: nothing is added. */
     uint32_t (*scan)(float estimates[RSI_CODE_BLOCK], const rsi_code_query *query,
-                     const uint8_t *block, const float *factors, float least);
+                     const uint8_t *block, const float *factors, const float *addends,
+                     float least);
 } rsi_code_scanner;
 
 /* The fastest one for this processor. */

@@ -24,19 +24,25 @@ WITH_AVX2 static inline __m256i sums_of(__m256i both, __m256i high)
     return _mm256_set_m128i(_mm_unpackhi_epi16(even, odd), _mm_unpacklo_epi16(even, odd));
 }
 
+/* Rows from number `at` on. */
 WITH_AVX2 static inline uint32_t estimate_eight(float *estimates, const rsi_code_query *query,
-                                                __m128i sums, const float *factors, float least)
+                                                __m128i sums, size_t at, const float *factors,
+                                                const float *addends, float least)
 {
     const __m256 wide = _mm256_cvtepi32_ps(_mm256_cvtepu16_epi32(sums));
     const __m256 line = _mm256_add_ps(_mm256_mul_ps(_mm256_set1_ps(query->slope), wide),
                                       _mm256_set1_ps(query->offset));
-    const __m256 found = _mm256_mul_ps(_mm256_loadu_ps(factors), line);
-    _mm256_storeu_ps(estimates, found);
-    return (uint32_t)_mm256_movemask_ps(_mm256_cmp_ps(found, _mm256_set1_ps(least), _CMP_GT_OQ));
+    __m256 found = _mm256_mul_ps(_mm256_loadu_ps(factors + at), line);
+    if (addends != NULL)
+        found = _mm256_add_ps(found, _mm256_loadu_ps(addends + at));
+    _mm256_storeu_ps(estimates + at, found);
+    return (uint32_t)_mm256_movemask_ps(_mm256_cmp_ps(found, _mm256_set1_ps(least), _CMP_GT_OQ))
+           << at;
 }
 
 WITH_AVX2 static uint32_t scan(float estimates[RSI_CODE_BLOCK], const rsi_code_query *query,
-                               const uint8_t *block, const float *factors, float least)
+                               const uint8_t *block, const float *factors, const float *addends,
+                               float least)
 {
     const __m256i half = _mm256_set1_epi8(15);
     __m256i both0 = _mm256_setzero_si256(), high0 = both0, both1 = both0, high1 = both0;
@@ -54,15 +60,12 @@ WITH_AVX2 static uint32_t scan(float estimates[RSI_CODE_BLOCK], const rsi_code_q
     }
     const __m256i low = sums_of(both0, high0);
     const __m256i high = sums_of(both1, high1);
-    return estimate_eight(estimates, query, _mm256_castsi256_si128(low), factors, least) |
-           estimate_eight(estimates + 8, query, _mm256_extracti128_si256(low, 1), factors + 8,
-                          least)
-               << 8 |
-           estimate_eight(estimates + 16, query, _mm256_castsi256_si128(high), factors + 16, least)
-               << 16 |
-           estimate_eight(estimates + 24, query, _mm256_extracti128_si256(high, 1), factors + 24,
-                          least)
-               << 24;
+    const __m128i sums[] = {_mm256_castsi256_si128(low), _mm256_extracti128_si256(low, 1),
+                            _mm256_castsi256_si128(high), _mm256_extracti128_si256(high, 1)};
+    uint32_t over = 0;
+    for (size_t i = 0; i < 4; i++)
+        over |= estimate_eight(estimates, query, sums[i], i * 8, factors, addends, least);
+    return over;
 }
 
 const rsi_code_scanner *rsi_code_scanner_avx2(void)

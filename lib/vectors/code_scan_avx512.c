@@ -25,19 +25,24 @@ WITH_AVX512 static inline __m256i sums_of(__m512i both, __m512i high)
     return _mm256_set_m128i(_mm_unpackhi_epi16(even, odd), _mm_unpacklo_epi16(even, odd));
 }
 
+/* Rows from number `at` on. */
 WITH_AVX512 static inline uint32_t estimate_sixteen(float *estimates, const rsi_code_query *query,
-                                                    __m256i sums, const float *factors, float least)
+                                                    __m256i sums, size_t at, const float *factors,
+                                                    const float *addends, float least)
 {
     const __m512 wide = _mm512_cvtepi32_ps(_mm512_cvtepu16_epi32(sums));
     const __m512 line = _mm512_add_ps(_mm512_mul_ps(_mm512_set1_ps(query->slope), wide),
                                       _mm512_set1_ps(query->offset));
-    const __m512 found = _mm512_mul_ps(_mm512_loadu_ps(factors), line);
-    _mm512_storeu_ps(estimates, found);
-    return _mm512_cmp_ps_mask(found, _mm512_set1_ps(least), _CMP_GT_OQ);
+    __m512 found = _mm512_mul_ps(_mm512_loadu_ps(factors + at), line);
+    if (addends != NULL)
+        found = _mm512_add_ps(found, _mm512_loadu_ps(addends + at));
+    _mm512_storeu_ps(estimates + at, found);
+    return (uint32_t)_mm512_cmp_ps_mask(found, _mm512_set1_ps(least), _CMP_GT_OQ) << at;
 }
 
 WITH_AVX512 static uint32_t scan(float estimates[RSI_CODE_BLOCK], const rsi_code_query *query,
-                                 const uint8_t *block, const float *factors, float least)
+                                 const uint8_t *block, const float *factors, const float *addends,
+                                 float least)
 {
     const __m512i half = _mm512_set1_epi8(15);
     __m512i both0 = _mm512_setzero_si512(), high0 = both0, both1 = both0, high1 = both0;
@@ -52,9 +57,8 @@ WITH_AVX512 static uint32_t scan(float estimates[RSI_CODE_BLOCK], const rsi_code
         both1 = _mm512_add_epi16(both1, second);
         high1 = _mm512_add_epi16(high1, _mm512_srli_epi16(second, 8));
     }
-    return estimate_sixteen(estimates, query, sums_of(both0, high0), factors, least) |
-           estimate_sixteen(estimates + 16, query, sums_of(both1, high1), factors + 16, least)
-               << 16;
+    return estimate_sixteen(estimates, query, sums_of(both0, high0), 0, factors, addends, least) |
+           estimate_sixteen(estimates, query, sums_of(both1, high1), 16, factors, addends, least);
 }
 
 const rsi_code_scanner *rsi_code_scanner_avx512(void)

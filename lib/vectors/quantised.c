@@ -12,12 +12,42 @@
 
 /* ---- making ---- */
 
+void rsi_quantised_move(const rsi_quantised *index, float *vector)
+{
+    for (uint32_t d = 0; index->origin != NULL && d < index->dimension; d++)
+        vector[d] -= index->origin[d];
+}
+
 static void half_square(float *out, const float *vector, uint32_t dimension)
 {
     double sum = 0;
     for (uint32_t i = 0; i < dimension; i++)
         sum += (double)vector[i] * vector[i];
     *out = (float)(sum / 2);
+}
+
+/* With l2: the origin, in the middle of the centroids, and room for the rotated ones. */
+static int take_origin(rsi_quantised *index)
+{
+    if (index->metric != RSI_METRIC_L2)
+        return RAGSTORE_OK;
+    index->origin = rsi_alloc_array(index->dimension, sizeof *index->origin);
+    index->rotated = rsi_alloc_array((size_t)index->list_count * index->dimension,
+                                     sizeof *index->rotated);
+    if (index->origin == NULL || index->rotated == NULL)
+        return RAGSTORE_E_NO_MEMORY;
+    rsi_centroids_middle(index->origin, index->centroids, index->list_count, index->dimension);
+    return RAGSTORE_OK;
+}
+
+static void rotate_centroids(rsi_quantised *index)
+{
+    const size_t numbers = (size_t)index->list_count * index->dimension;
+    if (index->rotated == NULL)
+        return;
+    memcpy(index->rotated, index->centroids, numbers * sizeof *index->rotated);
+    for (size_t i = 0; i < index->list_count; i++)
+        rsi_rotation_apply(index->rotation, index->rotated + i * index->dimension);
 }
 
 static int take_centroids(rsi_quantised *index, const float *centroids)
@@ -29,12 +59,22 @@ static int take_centroids(rsi_quantised *index, const float *centroids)
     if (index->centroids == NULL || index->half_norms == NULL || index->lists == NULL)
         return RAGSTORE_E_NO_MEMORY;
     memcpy(index->centroids, centroids, lists * index->dimension * sizeof *centroids);
-    for (size_t i = 0; i < lists; i++)
-        half_square(&index->half_norms[i], centroids + i * index->dimension, index->dimension);
-    return rsi_rotation_new(&index->rotation, index->dimension);
+    int status = take_origin(index);
+    if (status == RAGSTORE_OK)
+        status = rsi_rotation_new(&index->rotation, index->dimension);
+    if (status != RAGSTORE_OK)
+        return status;
+    for (size_t i = 0; i < lists; i++) {
+        float *centroid = index->centroids + i * index->dimension;
+        rsi_quantised_move(index, centroid);
+        half_square(&index->half_norms[i], centroid, index->dimension);
+    }
+    rotate_centroids(index);
+    return RAGSTORE_OK;
 }
 
-int rsi_quantised_new(rsi_quantised **out, uint32_t dimension, const float *centroids, size_t lists)
+int rsi_quantised_new(rsi_quantised **out, uint32_t dimension, rsi_metric metric,
+                      const float *centroids, size_t lists)
 {
     *out = NULL;
     if (dimension == 0 || dimension > RSI_QUANTISED_DIMENSION_MAX || lists == 0 ||
@@ -50,6 +90,7 @@ int rsi_quantised_new(rsi_quantised **out, uint32_t dimension, const float *cent
         return rsi_fail_no_memory();
     }
     index->dimension = dimension;
+    index->metric = metric;
     index->nibbles = (dimension + 15) / 16 * 4;
     index->list_count = (uint32_t)lists;
     int status = take_centroids(index, centroids);
@@ -68,10 +109,13 @@ void rsi_quantised_free(rsi_quantised *index)
     for (size_t i = 0; index->lists != NULL && i < index->list_count; i++) {
         rsi_free(index->lists[i].codes);
         rsi_free(index->lists[i].factors);
+        rsi_free(index->lists[i].addends);
         rsi_free(index->lists[i].chunks);
     }
     rsi_free(index->lists);
+    rsi_free(index->origin);
     rsi_free(index->centroids);
+    rsi_free(index->rotated);
     rsi_free(index->half_norms);
     rsi_rotation_free(index->rotation);
     pthread_rwlock_destroy(&index->lock);
@@ -111,14 +155,28 @@ size_t rsi_quantised_memory(const rsi_quantised *index)
     for (size_t i = 0; i < index->list_count; i++)
         blocks += index->lists[i].blocks;
     pthread_rwlock_unlock(lock_of(index));
+    const bool is_l2 = index->metric == RSI_METRIC_L2;
+    const size_t row_numbers = is_l2 ? 2 : 1; /* factor and addend */
+    const size_t centroid_numbers = (size_t)index->dimension * (is_l2 ? 2 : 1);
     return sizeof *index + index->list_count * (sizeof *index->lists + sizeof(float)) +
-           (size_t)index->list_count * index->dimension * sizeof(float) +
-           blocks * (index->nibbles * 16 + RSI_CODE_BLOCK * (sizeof(float) + sizeof(uint32_t)));
+           index->list_count * centroid_numbers * sizeof(float) +
+           blocks * (index->nibbles * 16 +
+                     RSI_CODE_BLOCK * (row_numbers * sizeof(float) + sizeof(uint32_t)));
 }
 
 /* ---- coding ---- */
 
-float rsi_code_encode(uint8_t *nibbles, const rsi_quantised *index, float *residual)
+/* What a row's list keeps of it. */
+typedef struct coded {
+    float factor;
+    float addend; /* with l2 */
+    uint32_t chunk;
+    uint32_t list;
+} coded;
+
+/* The code of the residual of a row of out->list, a bit to a byte's place as code_scan.h has them:
+ * nibbles of one row, each in a byte. The residual is rotated in place. */
+static void encode(coded *out, uint8_t *nibbles, const rsi_quantised *index, float *residual)
 {
     float squares = 0;
     float sum = 0;
@@ -129,7 +187,16 @@ float rsi_code_encode(uint8_t *nibbles, const rsi_quantised *index, float *resid
         sum += fabsf(residual[i]);
         nibbles[i / 4] |= (uint8_t)((unsigned)(residual[i] > 0) << i % 4);
     }
-    return sum > 0 ? squares / sum : 0;
+    out->factor = sum > 0 ? squares / sum : 0;
+    out->addend = 0;
+    if (index->rotated == NULL)
+        return;
+    const float *centroid = index->rotated + (size_t)out->list * index->dimension;
+    float along = 0;
+    for (uint32_t i = 0; i < index->dimension; i++)
+        along += residual[i] > 0 ? centroid[i] : -centroid[i];
+    out->factor *= 2;
+    out->addend = -out->factor * along - squares;
 }
 
 /* ---- adding, with the lock held exclusively ---- */
@@ -147,7 +214,7 @@ static int lengthen(void **bytes, size_t old_size, size_t new_size)
     return RAGSTORE_OK;
 }
 
-static int make_room(rsi_code_list *list, size_t nibbles)
+static int make_room(rsi_code_list *list, size_t nibbles, bool has_addends)
 {
     if (list->count < list->blocks * RSI_CODE_BLOCK)
         return RAGSTORE_OK;
@@ -158,6 +225,9 @@ static int make_room(rsi_code_list *list, size_t nibbles)
     if (status == RAGSTORE_OK)
         status = lengthen((void **)&list->factors, list->count * sizeof *list->factors,
                           rows * sizeof *list->factors);
+    if (status == RAGSTORE_OK && has_addends)
+        status = lengthen((void **)&list->addends, list->count * sizeof *list->addends,
+                          rows * sizeof *list->addends);
     if (status == RAGSTORE_OK)
         status = lengthen((void **)&list->chunks, list->count * sizeof *list->chunks,
                           rows * sizeof *list->chunks);
@@ -166,19 +236,20 @@ static int make_room(rsi_code_list *list, size_t nibbles)
     return status;
 }
 
-static int add_code(rsi_quantised *index, uint32_t to, const uint8_t *nibbles, float factor,
-                    uint32_t chunk)
+static int add_code(rsi_quantised *index, const coded *row_code, const uint8_t *nibbles)
 {
-    rsi_code_list *list = &index->lists[to];
-    int status = make_room(list, index->nibbles);
+    rsi_code_list *list = &index->lists[row_code->list];
+    int status = make_room(list, index->nibbles, index->rotated != NULL);
     if (status != RAGSTORE_OK)
         return status;
     const size_t row = list->count % RSI_CODE_BLOCK;
     uint8_t *block = list->codes + list->count / RSI_CODE_BLOCK * index->nibbles * 16;
     for (size_t i = 0; i < index->nibbles; i++)
         block[i * 16 + row % 16] |= (uint8_t)(nibbles[i] << (row < 16 ? 0 : 4));
-    list->factors[list->count] = factor;
-    list->chunks[list->count] = chunk;
+    list->factors[list->count] = row_code->factor;
+    if (list->addends != NULL)
+        list->addends[list->count] = row_code->addend;
+    list->chunks[list->count] = row_code->chunk;
     list->count++;
     index->count++;
     return RAGSTORE_OK;
@@ -189,14 +260,15 @@ static int add_code(rsi_quantised *index, uint32_t to, const uint8_t *nibbles, f
 typedef struct batch {
     float *vectors;   /* BATCH × dimension: rows, then their residuals */
     uint8_t *nibbles; /* BATCH × nibbles */
-    float factors[BATCH];
+    coded coded[BATCH];
     uint32_t nearest[BATCH];
-    uint32_t chunks[BATCH];
     size_t count;
 } batch;
 
-static int add_batch(rsi_quantised *index, batch *rows, int64_t covered)
+static int encode_batch(const rsi_quantised *index, batch *rows)
 {
+    for (size_t i = 0; i < rows->count; i++)
+        rsi_quantised_move(index, rows->vectors + i * index->dimension);
     int status =
         rsi_centroids_assign(rows->nearest, index->centroids, index->half_norms, index->list_count,
                              rows->vectors, rows->count, index->dimension);
@@ -205,17 +277,23 @@ static int add_batch(rsi_quantised *index, batch *rows, int64_t covered)
         const float *centroid = index->centroids + (size_t)rows->nearest[i] * index->dimension;
         for (uint32_t d = 0; d < index->dimension; d++)
             residual[d] -= centroid[d];
-        rows->factors[i] = rsi_code_encode(rows->nibbles + i * index->nibbles, index, residual);
+        rows->coded[i].list = rows->nearest[i];
+        encode(&rows->coded[i], rows->nibbles + i * index->nibbles, index, residual);
     }
+    return status;
+}
+
+static int add_batch(rsi_quantised *index, batch *rows, int64_t covered)
+{
+    int status = encode_batch(index, rows);
     if (status != RAGSTORE_OK)
         return status;
     pthread_rwlock_wrlock(&index->lock);
     size_t added = 0;
     while (status == RAGSTORE_OK && added < rows->count) {
-        status = add_code(index, rows->nearest[added], rows->nibbles + added * index->nibbles,
-                          rows->factors[added], rows->chunks[added]);
+        status = add_code(index, &rows->coded[added], rows->nibbles + added * index->nibbles);
         if (status == RAGSTORE_OK)
-            index->covered = (int64_t)rows->chunks[added++] + 1;
+            index->covered = (int64_t)rows->coded[added++].chunk + 1;
     }
     if (status == RAGSTORE_OK && covered > index->covered)
         index->covered = covered;
@@ -239,7 +317,7 @@ static int fill_batch(batch *rows, int64_t *passed, rsi_rows_cursor *cursor, uin
         int status = rsi_rows_get(&row, cursor->rows, chunk);
         if (status == RAGSTORE_OK) {
             memcpy(rows->vectors + rows->count * dimension, row, dimension * sizeof *row);
-            rows->chunks[rows->count++] = (uint32_t)chunk;
+            rows->coded[rows->count++].chunk = (uint32_t)chunk;
         } else if (status != RAGSTORE_E_NOT_FOUND) {
             return status;
         }

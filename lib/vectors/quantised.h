@@ -3,16 +3,23 @@
  * the true rows for those that look best.
  *
  *   row ─► nearest centroid ─► residual ─► rotation ─► signs: the code ─► a block of 32 in its list
- *                                                      factor = ‖r‖² / ‖rotated r‖₁
+ *                                                      factor = ‖r‖² / ‖rotated r‖₁, addend
  *
- *   list 0   centroid   blocks of codes   factors   chunk numbers
+ *   list 0   centroid   blocks of codes   factors   addends   chunk numbers
  *   list 1   …                                         rows behind `covered` are in none
  *
  *   query ─► lists in the order of their centroids ─► estimates ─► the best of them ─► exact scores
  *
  * What a row's inner product with a query is, is estimated without bias from the signs of its
- * rotated residual (Gao, Long: RaBitQ, SIGMOD 2024); centroid and residual are added up. With one
- * list every row is scanned; with more, those lists that a search probes.
+ * rotated residual (Gao, Long: RaBitQ, SIGMOD 2024); centroid and residual are added up:
+ *
+ *   q · x     = q · c + q · r
+ *   -‖q - x‖² = -‖q - c‖² + 2 q · r - (2 c · r + ‖r‖²)
+ *
+ * What stands in brackets depends on the row alone; its negative is the addend. c · r is what the
+ * row's own code makes of it: so the estimate is that of (q - c) · r, and as good however long q and
+ * c are. With l2 all is moved so that the rows lie around the origin, which changes no distance, and
+ * the sums lose less. With one list every row is scanned; with more, those lists that a search probes.
  *
  * Derived from the rows, which never change: a chunk number that was coded once stays right.
  * Whether a chunk is alive is not known here, and asked of the set that a search is given. Rows
@@ -33,9 +40,9 @@
 
 typedef struct rsi_quantised rsi_quantised;
 
-/* Without rows. `centroids`: lists × dimension, copied. */
-int rsi_quantised_new(rsi_quantised **out, uint32_t dimension, const float *centroids,
-                      size_t lists);
+/* Without rows. `centroids`: lists × dimension, copied. INVALID_ARGUMENT, NO_MEMORY. */
+int rsi_quantised_new(rsi_quantised **out, uint32_t dimension, rsi_metric metric,
+                      const float *centroids, size_t lists);
 void rsi_quantised_free(rsi_quantised *index); /* NULL is fine */
 
 uint32_t rsi_quantised_lists(const rsi_quantised *index);
@@ -65,10 +72,12 @@ int rsi_quantised_search(rsi_hit *hits, size_t *count, rsi_quantised *index, rsi
  * caller. DAMAGED. */
 int rsi_centroids_sample(float **out, size_t *count, rsi_rows *rows, const rsi_bitset *wanted,
                          size_t lists);
-/* Centroids by k-means over a sample: lists × dimension, freed by the caller. `cancelled` (may be
- * NULL) is asked now and then: INTERRUPTED. */
-int rsi_centroids_train(float **out, const float *sample, size_t count, uint32_t dimension,
-                        size_t lists, bool (*cancelled)(void *user), void *user);
+/* Where most of the vectors lie around, whatever a few are: of each number the median, of some. */
+void rsi_centroids_middle(float *middle, const float *vectors, size_t count, uint32_t dimension);
+/* Centroids by k-means over a sample, which is changed: lists × dimension, freed by the caller.
+ * `cancelled` (may be NULL) is asked now and then: INTERRUPTED. */
+int rsi_centroids_train(float **out, float *sample, size_t count, uint32_t dimension, size_t lists,
+                        bool (*cancelled)(void *user), void *user);
 /* The nearest centroid of each vector, by Euclidean distance. */
 int rsi_centroids_assign(uint32_t *nearest, const float *centroids, const float *half_norms,
                          size_t lists, const float *vectors, size_t count, uint32_t dimension);

@@ -10,7 +10,8 @@
 
 typedef struct rsi_code_list {
     uint8_t *codes;   /* blocks × nibbles × 16 */
-    float *factors;   /* blocks × 32; 0 where there is no row */
+    float *factors;   /* blocks × 32; 0 where there is no row. With l2 for 2 q · r */
+    float *addends;   /* likewise; NULL but with l2 */
     uint32_t *chunks; /* likewise */
     size_t count;
     size_t blocks; /* there is room for */
@@ -18,9 +19,12 @@ typedef struct rsi_code_list {
 
 struct rsi_quantised {
     uint32_t dimension;
+    rsi_metric metric;
     size_t nibbles; /* of a code: a multiple of 4 */
     rsi_rotation *rotation;
-    float *centroids;  /* lists × dimension */
+    float *origin;     /* with l2: what is taken from each vector; otherwise NULL */
+    float *centroids;  /* lists × dimension, without the origin */
+    float *rotated;    /* with l2: the centroids, rotated; otherwise NULL */
     float *half_norms; /* of the centroids: half of their squared lengths */
     uint32_t list_count;
     pthread_rwlock_t lock; /* guards the rest */
@@ -29,8 +33,7 @@ struct rsi_quantised {
     int64_t covered; /* chunks below are coded, if they have a row */
 };
 
-/* The code of a residual, a bit to a byte's place as code_scan.h has them: nibbles of one row, each
- * in a byte. Returns the row's factor. `residual` is rotated in place. */
-float rsi_code_encode(uint8_t *nibbles, const rsi_quantised *index, float *residual);
+/* Bring a row or a query to where the centroids are, in place. */
+void rsi_quantised_move(const rsi_quantised *index, float *vector);
 
 #endif

@@ -1,7 +1,7 @@
 /*
  * Searching a quantised index: see quantised.h.
  *
- *   1  turn the query into tables (code_scan.h)
+ *   1  move the query as the rows were, and turn it into tables (code_scan.h)
  *   2  rank the centroids, scan the lists of the best; more of them while candidates are lacking
  *   3  add the rows that are not coded yet
  *   4  exact scores of the candidates
@@ -21,12 +21,13 @@
 
 #define CANDIDATES_MIN 128
 #define CANDIDATES_PER_HIT 4
+#define SHORT 128 /* of vectors with fewer numbers twice as many: their codes say less */
 #define FIRST_PER_HIT                                                                              \
     3 /* of the candidates: scored before it is known what the others must beat                    \
        */
 
-/* An estimate's error has about this standard deviation, times the row's factor and the query's
- * length: √(1 - t²) for the mean t = √(2/π) of a code's cosine with what it stands for. So many of
+/* An estimate's error has about this standard deviation, times the row's factor and the length of
+ * what is multiplied with its residual, the query or its way from the centroid: √(1 - t²) for the mean t = √(2/π) of a code's cosine with what it stands for. So many of
  * them above its estimate a row is given up. */
 #define DEVIATION 0.6f
 #define DEVIATIONS 3.0f
@@ -38,7 +39,7 @@
 
 typedef struct candidate {
     float estimate;
-    float factor; /* of its row: how far the estimate may be off */
+    float doubt; /* how far the estimate may be off: factor × length */
     uint32_t chunk;
 } candidate;
 
@@ -108,6 +109,7 @@ typedef struct search {
     const float *query;
     const rsi_bitset *allowed;
     float length; /* of the query */
+    float *moved; /* the query, where the centroids are */
     rsi_code_query tables;
     uint8_t *bytes; /* of the tables */
     candidates best;
@@ -167,12 +169,16 @@ static int prepare(search *s)
 {
     const size_t dimension = s->index->dimension;
     float *rotated = rsi_alloc_array(dimension + 4, sizeof *rotated);
+    s->moved = rsi_alloc_array(dimension, sizeof *s->moved);
     float *sums = rsi_alloc_array(s->index->nibbles * 16, sizeof *sums);
     s->bytes = rsi_alloc_array(s->index->nibbles, 16);
     s->best.items = rsi_alloc_array(2 * s->best.limit, sizeof *s->best.items);
-    const bool good = rotated != NULL && sums != NULL && s->bytes != NULL && s->best.items != NULL;
+    const bool good = rotated != NULL && s->moved != NULL && sums != NULL && s->bytes != NULL &&
+                      s->best.items != NULL;
     if (good) {
-        memcpy(rotated, s->query, dimension * sizeof *rotated);
+        memcpy(s->moved, s->query, dimension * sizeof *s->moved);
+        rsi_quantised_move(s->index, s->moved);
+        memcpy(rotated, s->moved, dimension * sizeof *rotated);
         rsi_rotation_apply(s->index->rotation, rotated);
         fill_tables(s, rotated, sums);
     }
@@ -183,15 +189,25 @@ static int prepare(search *s)
 
 /* ---- lists ---- */
 
-/* `base`: the query's inner product with the list's centroid. */
-static void scan_list(search *s, const rsi_code_list *list, float base)
+typedef struct ranked_list {
+    float base; /* what the centroid itself would score */
+    float rank;
+    uint32_t number;
+} ranked_list;
+
+static void scan_list(search *s, const ranked_list *ranked)
 {
+    const rsi_code_list *list = &s->index->lists[ranked->number];
+    const float base = ranked->base;
+    const float length = s->index->metric == RSI_METRIC_L2 ? sqrtf(-base) : s->length;
     const size_t block_bytes = s->index->nibbles * 16;
     float estimates[RSI_CODE_BLOCK];
     for (size_t first = 0; first < list->count; first += RSI_CODE_BLOCK) {
         uint32_t over = s->scanner->scan(estimates, &s->tables,
                                          list->codes + first / RSI_CODE_BLOCK * block_bytes,
-                                         list->factors + first, s->best.least - base);
+                                         list->factors + first,
+                                         list->addends == NULL ? NULL : list->addends + first,
+                                         s->best.least - base);
         if (list->count - first < RSI_CODE_BLOCK)
             over &= ((uint32_t)1 << (list->count - first)) - 1;
         while (over != 0) {
@@ -199,34 +215,31 @@ static void scan_list(search *s, const rsi_code_list *list, float base)
             over &= over - 1;
             const uint32_t chunk = list->chunks[first + i];
             if (rsi_bitset_has(s->allowed, chunk))
-                offer(&s->best, (candidate){base + estimates[i], list->factors[first + i], chunk});
+                offer(&s->best,
+                      (candidate){base + estimates[i], length * list->factors[first + i], chunk});
         }
     }
 }
-
-typedef struct ranked_list {
-    float product; /* of query and centroid */
-    float rank;
-    uint32_t number;
-} ranked_list;
 
 static int rank_lists(ranked_list **out, const search *s)
 {
     const rsi_quantised *index = s->index;
     const size_t count = index->list_count;
     ranked_list *ranked = rsi_alloc_array(count, sizeof *ranked);
-    float *products = rsi_alloc_array(count, sizeof *products);
+    float *scores = rsi_alloc_array(count, sizeof *scores);
     const float **rows = rsi_alloc_array(count, sizeof *rows);
     *out = ranked;
-    if (ranked != NULL && products != NULL && rows != NULL) {
+    if (ranked != NULL && scores != NULL && rows != NULL) {
         for (size_t i = 0; i < count; i++)
             rows[i] = index->centroids + i * index->dimension;
-        rsi_kernel_best()->inner_products(products, s->query, rows, count, index->dimension);
+        rsi_kernel_of(index->metric)(scores, s->moved, rows, count, index->dimension);
+        const float norms = index->metric == RSI_METRIC_L2 ? 0 : 1; /* the nearest first */
         for (size_t i = 0; i < count; i++)
-            ranked[i] = (ranked_list){products[i], products[i] - index->half_norms[i], (uint32_t)i};
+            ranked[i] =
+                (ranked_list){scores[i], scores[i] - norms * index->half_norms[i], (uint32_t)i};
     }
-    const bool good = ranked != NULL && products != NULL && rows != NULL;
-    rsi_free(products);
+    const bool good = ranked != NULL && scores != NULL && rows != NULL;
+    rsi_free(scores);
     rsi_free(rows);
     return good ? RAGSTORE_OK : RAGSTORE_E_NO_MEMORY;
 }
@@ -253,7 +266,7 @@ static int scan_lists(search *s, size_t probes)
             break;
         if (probes < index->list_count)
             bring_best(ranked, index->list_count, i);
-        scan_list(s, &index->lists[ranked[i].number], ranked[i].product);
+        scan_list(s, &ranked[i]);
     }
     rsi_free(ranked);
     return status;
@@ -287,10 +300,10 @@ static int score_some(scoring *to, const search *s, size_t from, size_t end)
  */
 static size_t drop_hopeless(search *s, size_t from, float threshold)
 {
-    const float reach = DEVIATIONS * DEVIATION * s->length;
+    const float reach = DEVIATIONS * DEVIATION;
     size_t kept = from;
     for (size_t i = from; i < s->best.count; i++)
-        if (s->best.items[i].estimate + reach * s->best.items[i].factor >= threshold)
+        if (s->best.items[i].estimate + reach * s->best.items[i].doubt >= threshold)
             s->best.items[kept++] = s->best.items[i];
     return kept;
 }
@@ -389,7 +402,8 @@ int rsi_quantised_search(rsi_hit *hits, size_t *count, rsi_quantised *index, rsi
     size_t limit = effort == NULL ? 0 : effort->candidates;
     *count = 0;
     if (query == NULL || allowed == NULL || (hits == NULL && k > 0) ||
-        index->dimension != rsi_rows_dimension(rows) || allowed->count <= EXACT_ROWS ||
+        index->dimension != rsi_rows_dimension(rows) || index->metric != rsi_rows_metric(rows) ||
+        allowed->count <= EXACT_ROWS ||
         k > allowed->count / 8)
         return rsi_rows_search(hits, count, rows, query, k, allowed);
     double squares = 0;
@@ -399,10 +413,11 @@ int rsi_quantised_search(rsi_hit *hits, size_t *count, rsi_quantised *index, rsi
         return rsi_rows_search(hits, count, rows, query, k, allowed);
     s.length = (float)sqrt(squares);
     if (limit == 0)
-        limit = CANDIDATES_MIN + CANDIDATES_PER_HIT * k;
+        limit = (CANDIDATES_MIN + CANDIDATES_PER_HIT * k) * (index->dimension < SHORT ? 2 : 1);
     s.best.limit = limit < k ? k : limit;
     s.best.least = -INFINITY;
     int status = search_codes(hits, count, &s, rows, k, probes);
+    rsi_free(s.moved);
     rsi_free(s.bytes);
     rsi_free(s.best.items);
     if (status == RAGSTORE_OK && *count < k) /* chunks without a row, perhaps */

@@ -11,7 +11,9 @@
 
 #include <stdbool.h>
 
-#define WIDE 32   /* numbers of a point */
+#ifndef WIDE
+#define WIDE 32 /* numbers of a point; "auto" makes codes of longer ones only */
+#endif
 #define PART 1500 /* points of a document */
 #define CLUSTERS 40
 

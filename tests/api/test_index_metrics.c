@@ -50,14 +50,16 @@ static void index_metric__decides_who_is_nearest(void **state)
 
 static void index_metric__is_the_same_by_codes(void **state)
 {
-    static const char *const kinds[] = {"codes", "partition", "auto"};
+    static const char *const kinds[][2] = {
+        {"codes", "codes"}, {"partition", "partition"}, {"auto", "exact"}};
     for (size_t m = 0; m < COUNT(metrics); m++) {
         stage on;
         set_stage(&on, state, metrics[m], NULL, PARTS);
         for (size_t i = 0; i < COUNT(kinds); i++) {
-            assert_ok(ragstore_index_set(on.index, "kind", kinds[i]));
+            assert_ok(ragstore_index_set(on.index, "kind", kinds[i][0]));
             assert_ok(ragstore_store_maintain(on.store, 60000));
             expect_described(on.index, "state", "ready");
+            expect_described(on.index, "tier", kinds[i][1]);
             assert_true(measure_recall(on.index, metrics[m], PARTS * PART, NULL, 10) >= 0.95);
         }
         strike_stage(&on);

@@ -1,4 +1,5 @@
 /* The settings of an index: keys and values, where they are kept, what they change. */
+#define WIDE 96
 #include "index_fixture.h"
 
 #define PARTS 4

@@ -18,16 +18,29 @@ static rsi_index_settings of_kind(const char *kind)
     return settings;
 }
 
-static size_t lists(const char *kind, rsi_metric metric, size_t rows)
+#define DIMENSION 384
+
+static size_t lists_of(const char *kind, rsi_metric metric, uint32_t dimension, size_t rows)
 {
     const rsi_index_settings settings = of_kind(kind);
-    return rsi_index_lists(&settings, metric, rows);
+    return rsi_index_lists(&settings, metric, dimension, rows);
+}
+
+static size_t lists(const char *kind, rsi_metric metric, size_t rows)
+{
+    return lists_of(kind, metric, DIMENSION, rows);
+}
+
+static rsi_index_change due_of(const char *kind, rsi_metric metric, uint32_t dimension, size_t rows,
+                               size_t there)
+{
+    const rsi_index_settings settings = of_kind(kind);
+    return rsi_index_due(&settings, metric, dimension, rows, there);
 }
 
 static rsi_index_change due(const char *kind, rsi_metric metric, size_t rows, size_t there)
 {
-    const rsi_index_settings settings = of_kind(kind);
-    return rsi_index_due(&settings, metric, rows, there);
+    return due_of(kind, metric, DIMENSION, rows, there);
 }
 
 static void entities_index_plan__by_itself_goes_by_the_number_of_rows(void **state)
@@ -40,7 +53,22 @@ static void entities_index_plan__by_itself_goes_by_the_number_of_rows(void **sta
     assert_int_equal(lists("auto", RSI_METRIC_COSINE, 65536), 256);
     assert_int_equal(lists("auto", RSI_METRIC_COSINE, 1000000), 1024);
     assert_int_equal(lists("auto", RSI_METRIC_INNER_PRODUCT, 1000000), 1);
-    assert_int_equal(lists("auto", RSI_METRIC_L2, 1000000), 0);
+    assert_int_equal(lists("auto", RSI_METRIC_L2, 8191), 0);
+    assert_int_equal(lists("auto", RSI_METRIC_L2, 8192), 1);
+    assert_int_equal(lists("auto", RSI_METRIC_L2, 65535), 1);
+    assert_int_equal(lists("auto", RSI_METRIC_L2, 65536), 256);
+}
+
+static void entities_index_plan__searches_short_vectors_exactly(void **state)
+{
+    (void)state;
+    assert_int_equal(lists_of("auto", RSI_METRIC_L2, 95, 10000), 0);
+    assert_int_equal(lists_of("auto", RSI_METRIC_L2, 96, 10000), 1);
+    assert_int_equal(lists_of("auto", RSI_METRIC_COSINE, 63, 1000000), 0);
+    assert_int_equal(lists_of("auto", RSI_METRIC_COSINE, 64, 1000000), 1024);
+    assert_int_equal(lists_of("auto", RSI_METRIC_INNER_PRODUCT, 95, 1000000), 0);
+    assert_int_equal(lists_of("codes", RSI_METRIC_L2, 2, 10000), 1);
+    assert_int_equal(lists_of("partition", RSI_METRIC_L2, 2, 10000), 128);
 }
 
 static void entities_index_plan__can_be_forced(void **state)
@@ -53,6 +81,8 @@ static void entities_index_plan__can_be_forced(void **state)
     assert_int_equal(lists("partition", RSI_METRIC_COSINE, 5000), 64);
     assert_int_equal(lists("partition", RSI_METRIC_COSINE, 100), 0);
     assert_int_equal(lists("partition", RSI_METRIC_INNER_PRODUCT, 1000000), 1024);
+    assert_int_equal(lists("codes", RSI_METRIC_L2, 4097), 1);
+    assert_int_equal(lists("partition", RSI_METRIC_L2, 5000), 64);
 }
 
 static void entities_index_plan__helps_exact_search_with_bytes(void **state)
@@ -90,27 +120,37 @@ static void entities_index_plan__makes_again_what_does_not_fit(void **state)
     assert_int_equal(due("codes", RSI_METRIC_COSINE, 70000, 1), RSI_INDEX_KEEP);
     assert_int_equal(due("partition", RSI_METRIC_COSINE, 5000, 1), RSI_INDEX_MAKE);
     assert_int_equal(due("partition", RSI_METRIC_COSINE, 5000, 64), RSI_INDEX_KEEP);
+    /* what another kind made before goes, whatever the number of rows */
+    assert_int_equal(due("auto", RSI_METRIC_INNER_PRODUCT, 100000, 256), RSI_INDEX_MAKE);
+    assert_int_equal(due_of("auto", RSI_METRIC_L2, 32, 100000, 256), RSI_INDEX_DROP);
+    assert_int_equal(due_of("auto", RSI_METRIC_L2, 64, 40000, 1), RSI_INDEX_DROP);
+    assert_int_equal(due_of("auto", RSI_METRIC_L2, 64, 40000, 256), RSI_INDEX_KEEP);
+    assert_int_equal(due_of("auto", RSI_METRIC_L2, 64, 30000, 256), RSI_INDEX_DROP);
+}
+
+static void expect_rest(const char *kind, rsi_metric metric, uint32_t dimension, size_t rows,
+                        size_t there)
+{
+    const rsi_index_change change = due_of(kind, metric, dimension, rows, there);
+    const size_t after = change == RSI_INDEX_MAKE   ? lists_of(kind, metric, dimension, rows)
+                         : change == RSI_INDEX_DROP ? 0
+                                                    : there;
+    assert_true(change != RSI_INDEX_MAKE || after > 0);
+    assert_int_equal(due_of(kind, metric, dimension, rows, after), RSI_INDEX_KEEP);
 }
 
 /* What was decided must not be due again, or the background would never rest. */
 static void entities_index_plan__rests_when_it_was_followed(void **state)
 {
     static const char *const kinds[] = {"auto", "exact", "codes", "partition"};
+    static const uint32_t dimensions[] = {2, 64, 96, DIMENSION};
     (void)state;
-    for (size_t kind = 0; kind < sizeof kinds / sizeof *kinds; kind++) {
-        for (rsi_metric metric = RSI_METRIC_COSINE; metric <= RSI_METRIC_L2; metric++) {
-            for (size_t rows = 0; rows < 3000000; rows = rows * 9 / 8 + 1) {
-                for (size_t there = 0; there <= 4096; there = there * 2 + (there == 0)) {
-                    const rsi_index_change change = due(kinds[kind], metric, rows, there);
-                    const size_t after = change == RSI_INDEX_MAKE ? lists(kinds[kind], metric, rows)
-                                         : change == RSI_INDEX_DROP ? 0
-                                                                    : there;
-                    assert_true(change != RSI_INDEX_MAKE || after > 0);
-                    assert_int_equal(due(kinds[kind], metric, rows, after), RSI_INDEX_KEEP);
-                }
-            }
-        }
-    }
+    for (size_t kind = 0; kind < sizeof kinds / sizeof *kinds; kind++)
+        for (size_t i = 0; i < sizeof dimensions / sizeof *dimensions; i++)
+            for (rsi_metric metric = RSI_METRIC_COSINE; metric <= RSI_METRIC_L2; metric++)
+                for (size_t rows = 0; rows < 3000000; rows = rows * 9 / 8 + 1)
+                    for (size_t there = 0; there <= 4096; there = there * 2 + (there == 0))
+                        expect_rest(kinds[kind], metric, dimensions[i], rows, there);
 }
 
 static void entities_index_settings__are_read_as_they_were_written(void **state)
@@ -155,6 +195,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(entities_index_plan__by_itself_goes_by_the_number_of_rows),
+        cmocka_unit_test(entities_index_plan__searches_short_vectors_exactly),
         cmocka_unit_test(entities_index_plan__can_be_forced),
         cmocka_unit_test(entities_index_plan__helps_exact_search_with_bytes),
         cmocka_unit_test(entities_index_plan__makes_again_what_does_not_fit),

@@ -25,6 +25,7 @@ typedef struct block {
     uint8_t tables[NIBBLES_MAX * 16];
     uint8_t codes[NIBBLES_MAX * 16 + 1];
     float factors[RSI_CODE_BLOCK];
+    float addends[RSI_CODE_BLOCK];
 } block;
 
 /* No sum is over 65,535: that is what callers vouch for. */
@@ -37,19 +38,28 @@ static void fill(block *at, size_t nibbles)
     }
     for (size_t i = 0; i < RSI_CODE_BLOCK; i++)
         at->factors[i] = (float)(random_bits() % 1000) / 500;
+    for (size_t i = 0; i < RSI_CODE_BLOCK; i++)
+        at->addends[i] = (float)(random_bits() % 1000) / -100;
 }
 
-static void compare(const rsi_code_scanner *scanner, const block *at, size_t nibbles, float least)
+static void compare_with(const rsi_code_scanner *scanner, const block *at, size_t nibbles,
+                         const float *addends, float least)
 {
     const rsi_code_query query = {at->tables, nibbles, 0.001f, -3.25f};
     float expected[RSI_CODE_BLOCK];
     float found[RSI_CODE_BLOCK];
     /* one byte further: nothing is aligned */
     uint32_t mask =
-        rsi_code_scanner_plain.scan(expected, &query, at->codes + 1, at->factors, least);
-    uint32_t other = scanner->scan(found, &query, at->codes + 1, at->factors, least);
+        rsi_code_scanner_plain.scan(expected, &query, at->codes + 1, at->factors, addends, least);
+    uint32_t other = scanner->scan(found, &query, at->codes + 1, at->factors, addends, least);
     assert_memory_equal(found, expected, sizeof expected);
     assert_int_equal(other, mask);
+}
+
+static void compare(const rsi_code_scanner *scanner, const block *at, size_t nibbles, float least)
+{
+    compare_with(scanner, at, nibbles, NULL, least);
+    compare_with(scanner, at, nibbles, at->addends, least);
 }
 
 static void code_scan__says_the_same_on_every_processor(void **unused)
@@ -86,10 +96,17 @@ static void code_scan__adds_up_what_the_tables_say(void **unused)
     at->codes[0 * 16 + 5] = 3;        /* row 5 */
     at->codes[0 * 16 + 6] = 3 << 4;   /* row 22 */
     at->codes[1 * 16 + 6] = 15u << 4; /* row 22 again */
-    uint32_t over = rsi_code_scanner_best()->scan(found, &query, at->codes, at->factors, 1);
+    uint32_t over =
+        rsi_code_scanner_best()->scan(found, &query, at->codes, at->factors, NULL, 1);
     for (size_t i = 0; i < RSI_CODE_BLOCK; i++)
         assert_true(found[i] == (i == 5 ? 10.5f : i == 22 ? 30.5f : 0.5f));
     assert_int_equal(over, (1u << 5) | (1u << 22));
+    at->addends[5] = -10;
+    at->addends[31] = 7;
+    over = rsi_code_scanner_best()->scan(found, &query, at->codes, at->factors, at->addends, 1);
+    for (size_t i = 0; i < RSI_CODE_BLOCK; i++)
+        assert_true(found[i] == (i == 22 ? 30.5f : i == 31 ? 7.5f : 0.5f));
+    assert_int_equal(over, (1u << 22) | (1u << 31));
     free(at);
 }
 

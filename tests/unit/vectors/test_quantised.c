@@ -1,176 +1,11 @@
 /* A quantised index finds what exact search finds: by tier, by filter, while it is built, and when
  * something fails. */
-#include "rows_fixture.h"
+#include "quantised_fixture.h"
 
 #include "harness/fault_memory.h"
-#include "vectors/quantised.h"
 #include "vectors/rotation.h"
 
-#include <math.h>
 #include <pthread.h>
-
-#define DIMENSION 100u /* no multiple of a block's numbers */
-#define COUNT 24000
-#define LATENT 16
-#define CLUSTERS 60
-#define K 10
-#define QUERIES 50
-
-static uint64_t state_of_random = 3;
-
-static double uniform(void)
-{
-    state_of_random =
-        state_of_random * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
-    return (double)(state_of_random >> 11) / 9007199254740992.0;
-}
-
-static float normal(void)
-{
-    double sum = 0;
-    for (int i = 0; i < 12; i++)
-        sum += uniform();
-    return (float)(sum - 6);
-}
-
-/* ---- clustered rows ---- */
-
-static float centres[CLUSTERS][LATENT];
-static float map[LATENT][DIMENSION];
-
-static void make_vector_in(float *vector, unsigned cluster)
-{
-    double length = 0;
-    for (size_t d = 0; d < DIMENSION; d++)
-        vector[d] = normal();
-    for (size_t i = 0; i < LATENT; i++) {
-        const float latent = centres[cluster][i] + 0.7f * normal();
-        for (size_t d = 0; d < DIMENSION; d++)
-            vector[d] += latent * map[i][d];
-    }
-    for (size_t d = 0; d < DIMENSION; d++)
-        length += (double)vector[d] * vector[d];
-    for (size_t d = 0; d < DIMENSION; d++)
-        vector[d] = (float)(vector[d] / sqrt(length));
-}
-
-static unsigned make_vector(float *vector)
-{
-    const unsigned cluster = (unsigned)(uniform() * CLUSTERS);
-    make_vector_in(vector, cluster);
-    return cluster;
-}
-
-typedef struct ground {
-    fixture f;
-    rsi_rows *rows;
-    rsi_bitset all;
-    rsi_bitset third; /* those of every third cluster */
-    rsi_bitset few;   /* those of the first six */
-} ground;
-
-static void append_rows(ground *at, size_t count)
-{
-    float *vectors = malloc(count * DIMENSION * sizeof *vectors);
-    rsi_rows_extent extents[EXTENTS_MAX];
-    size_t extents_count;
-    const int64_t first = rsi_rows_next_chunk(at->rows);
-    assert_non_null(vectors);
-    for (size_t i = 0; i < count; i++) {
-        const unsigned cluster = make_vector(vectors + i * DIMENSION);
-        if (cluster % 3 == 0)
-            assert_int_equal(rsi_bitset_add(&at->third, first + (int64_t)i), 0);
-        if (cluster < 6)
-            assert_int_equal(rsi_bitset_add(&at->few, first + (int64_t)i), 0);
-        assert_int_equal(rsi_bitset_add(&at->all, first + (int64_t)i), 0);
-    }
-    for (size_t done = 0; done < count; done += 1000)
-        assert_int_equal(rsi_rows_append(at->rows, first + (int64_t)done,
-                                         vectors + done * DIMENSION,
-                                         count - done < 1000 ? count - done : 1000, extents,
-                                         EXTENTS_MAX, &extents_count),
-                         0);
-    free(vectors);
-}
-
-static void ground_begin(ground *at, void **state)
-{
-    memset(at, 0, sizeof *at);
-    for (size_t i = 0; i < CLUSTERS * LATENT; i++)
-        (&centres[0][0])[i] = normal();
-    for (size_t i = 0; i < LATENT * DIMENSION; i++)
-        (&map[0][0])[i] = normal();
-    fixture_begin(&at->f, state);
-    at->rows = open_rows(&at->f, DIMENSION);
-    append_rows(at, COUNT);
-}
-
-static void ground_end(ground *at)
-{
-    rsi_bitset_free(&at->all);
-    rsi_bitset_free(&at->third);
-    rsi_bitset_free(&at->few);
-    rsi_rows_close(at->rows);
-    fixture_end(&at->f);
-}
-
-static rsi_quantised *make_index(ground *at, size_t lists)
-{
-    float *sample;
-    float *centroids;
-    size_t count;
-    rsi_quantised *index;
-    assert_int_equal(rsi_centroids_sample(&sample, &count, at->rows, &at->all, lists), 0);
-    assert_int_equal(rsi_centroids_train(&centroids, sample, count, DIMENSION, lists, NULL, NULL),
-                     0);
-    assert_int_equal(rsi_quantised_new(&index, DIMENSION, centroids, lists), 0);
-    rsi_free(sample);
-    rsi_free(centroids);
-    return index;
-}
-
-static void absorb_all(rsi_quantised *index, ground *at)
-{
-    bool done = false;
-    while (!done)
-        assert_int_equal(rsi_quantised_absorb(index, &done, at->rows, &at->all, 5000), 0);
-}
-
-/* The mean share of the true K that is found. All that is found is allowed, exact and in order. */
-static double recall(ground *at, rsi_quantised *index, const rsi_bitset *allowed,
-                     const rsi_quantised_effort *effort)
-{
-    double sum = 0;
-    const size_t expected_count = allowed->count < K ? allowed->count : K;
-    for (unsigned q = 0; q < QUERIES; q++) {
-        float query[DIMENSION];
-        rsi_hit truth[K], hits[K];
-        size_t true_count, count;
-        make_vector(query);
-        assert_int_equal(rsi_rows_search(truth, &true_count, at->rows, query, K, allowed), 0);
-        assert_int_equal(
-            rsi_quantised_search(hits, &count, index, at->rows, query, K, allowed, effort), 0);
-        assert_int_equal(count, expected_count); /* k of k */
-        for (size_t i = 0; i < count; i++) {
-            const float *row;
-            double exact = 0;
-            assert_true(rsi_bitset_has(allowed, hits[i].chunk));
-            assert_int_equal(rsi_rows_get(&row, at->rows, hits[i].chunk), 0);
-            for (size_t d = 0; d < DIMENSION; d++)
-                exact += (double)row[d] * query[d];
-            assert_true(fabs(exact - hits[i].score) < 1e-5);
-            assert_true(i == 0 || rsi_hit_before(hits[i - 1], hits[i]));
-            sum += hits[i].score >= truth[true_count - 1].score - 1e-6f;
-        }
-    }
-    return expected_count == 0 ? 1 : sum / (QUERIES * (double)expected_count);
-}
-
-static void expect_recall(double found, double least, const char *what)
-{
-    if (found < least)
-        fail_msg("recall of %s is %.4f, less than %.3f", what, found, least);
-}
 
 /* ---- tests ---- */
 
@@ -375,13 +210,15 @@ static void vectors_quantised__answers_odd_questions(void **state)
                      RAGSTORE_E_INVALID_ARGUMENT);
     rsi_quantised_free(index);
     rsi_quantised_free(NULL);
-    assert_int_equal(rsi_quantised_new(&index, 0, centroid, 1), RAGSTORE_E_INVALID_ARGUMENT);
+    assert_int_equal(rsi_quantised_new(&index, 0, metric_of_all, centroid, 1), RAGSTORE_E_INVALID_ARGUMENT);
     assert_null(index);
-    assert_int_equal(rsi_quantised_new(&index, 5000, centroid, 1), RAGSTORE_E_INVALID_ARGUMENT);
-    assert_int_equal(rsi_quantised_new(&index, DIMENSION, NULL, 1), RAGSTORE_E_INVALID_ARGUMENT);
-    assert_int_equal(rsi_quantised_new(&index, DIMENSION, centroid, 0),
+    assert_int_equal(rsi_quantised_new(&index, 5000, metric_of_all, centroid, 1),
                      RAGSTORE_E_INVALID_ARGUMENT);
-    assert_int_equal(rsi_quantised_new(&index, DIMENSION / 2, centroid, 1), 0);
+    assert_int_equal(rsi_quantised_new(&index, DIMENSION, metric_of_all, NULL, 1),
+                     RAGSTORE_E_INVALID_ARGUMENT);
+    assert_int_equal(rsi_quantised_new(&index, DIMENSION, metric_of_all, centroid, 0),
+                     RAGSTORE_E_INVALID_ARGUMENT);
+    assert_int_equal(rsi_quantised_new(&index, DIMENSION / 2, metric_of_all, centroid, 1), 0);
     assert_int_equal(rsi_quantised_absorb(index, &done, at.rows, &at.all, 10),
                      RAGSTORE_E_INVALID_ARGUMENT); /* rows of another dimension */
     rsi_quantised_free(index);
@@ -437,7 +274,7 @@ static void vectors_quantised__survives_each_allocation_that_fails(void **state)
         if (status == RAGSTORE_OK)
             status = rsi_centroids_train(&centroids, sample, count, DIMENSION, 4, NULL, NULL);
         if (status == RAGSTORE_OK)
-            status = rsi_quantised_new(&index, DIMENSION, centroids, 4);
+            status = rsi_quantised_new(&index, DIMENSION, metric_of_all, centroids, 4);
         if (status == RAGSTORE_OK)
             status = rsi_quantised_absorb(index, &done, at.rows, &at.all, 500);
         if (status == RAGSTORE_OK)
@@ -479,7 +316,7 @@ static void vectors_quantised__leaves_damage_to_exact_search(void **state)
     at.rows = open_rows(&at.f, DIMENSION);
     float centroid[DIMENSION] = {0};
     rsi_quantised *index;
-    assert_int_equal(rsi_quantised_new(&index, DIMENSION, centroid, 1), 0);
+    assert_int_equal(rsi_quantised_new(&index, DIMENSION, metric_of_all, centroid, 1), 0);
     assert_int_equal(rsi_quantised_absorb(index, &done, at.rows, &at.all, COUNT),
                      RAGSTORE_E_DAMAGED);
     assert_false(done);
@@ -528,7 +365,25 @@ static void vectors_quantised__searches_while_it_is_built(void **state)
     ground_end(&at);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, temporary_setup, temporary_teardown)
+/* ---- both forms of codes ---- */
+
+static int setup_cosine(void **state)
+{
+    metric_of_all = RSI_METRIC_COSINE;
+    return temporary_setup(state);
+}
+
+static int setup_l2(void **state)
+{
+    metric_of_all = RSI_METRIC_L2;
+    return temporary_setup(state);
+}
+
+#define TEST(name)                                                                                 \
+    {#name, name, setup_cosine, temporary_teardown, NULL},                                         \
+    {                                                                                              \
+        #name " (l2)", name, setup_l2, temporary_teardown, NULL                                    \
+    }
 
 int main(void)
 {
