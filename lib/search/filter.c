@@ -5,64 +5,106 @@
  */
 #include "search/search.h"
 
-#include "base/memory.h"
 #include "base/status.h"
 #include "query/predicate.h"
 
 #include <string.h>
 
-int rsi_metadata_overlay(rsi_bytes *out, const rsi_json *document, const rsi_json *chunk)
+/* Has the object a member of that name? */
+static int has_member(const rsi_json_view *object, const rsi_json_view *key, rsi_bytes *scratch)
+{
+    rsi_json_view ignored;
+    rsi_slice name = {key->text, (size_t)(key->end - key->text)};
+    if (key->escaped) {
+        rsi_bytes_clear(scratch);
+        rsi_json_view_append_text(scratch, key);
+        if (rsi_bytes_status(scratch) != RAGSTORE_OK)
+            return rsi_bytes_status(scratch);
+        name = (rsi_slice){scratch->data, scratch->size};
+    }
+    return rsi_json_view_get(&ignored, object, name);
+}
+
+/* Write the members of an object; of those that `over` has as well, nothing. */
+static int put_members(rsi_json_writer *writer, const rsi_json_view *object,
+                       const rsi_json_view *over, rsi_bytes *scratch)
+{
+    rsi_json_cursor cursor = rsi_json_walk(object);
+    rsi_json_view member;
+    int found;
+    while ((found = rsi_json_next(&cursor, &member)) > 0) {
+        int hidden = over == NULL ? RSI_JSON_ABSENT : has_member(over, &cursor.key, scratch);
+        if (hidden < 0)
+            return hidden;
+        if (hidden > 0)
+            continue;
+        rsi_json_view_key(writer, &cursor.key);
+        int status = rsi_json_view_write(writer, &member);
+        if (status != RAGSTORE_OK)
+            return status;
+    }
+    return found;
+}
+
+int rsi_metadata_overlay(rsi_bytes *out, const rsi_json_view *document,
+                         const rsi_json_view *chunk)
 {
     rsi_json_writer writer = rsi_json_writer_of(out);
-    void *iterator = NULL;
-    const char *key;
-    rsi_json *value;
+    rsi_bytes scratch = {0};
     rsi_json_begin_object(&writer);
-    while (rsi_json_each(document, &iterator, &key, &value))
-        if (rsi_json_get(chunk, key) == NULL)
-            rsi_json_put_value(&writer, key, value);
-    iterator = NULL;
-    while (rsi_json_each(chunk, &iterator, &key, &value))
-        rsi_json_put_value(&writer, key, value);
+    int status = put_members(&writer, document, chunk, &scratch);
+    if (status == RAGSTORE_OK)
+        status = put_members(&writer, chunk, NULL, &scratch);
     rsi_json_end_object(&writer);
-    return rsi_bytes_status(out);
+    rsi_bytes_free(&scratch);
+    return status == RAGSTORE_OK ? rsi_bytes_status(out) : status;
 }
 
 typedef struct filtering {
     rsi_bitset *allowed;
     const rsi_catalog *catalog;
     const rsi_predicate *predicate;
-    const rsi_json *document_metadata;
+    const rsi_catalog_document *document;
+    rsi_json_view metadata; /* the document's */
+    bool is_bare;           /* it has none */
+    bool matches;           /* it does by itself */
+    rsi_bytes merged;       /* kept from chunk to chunk */
 } filtering;
 
 /* Does the chunk's metadata, over that of its document, match? */
-static int match_chunk(bool *matches, const filtering *filter, const rsi_json *chunk)
+static int match_chunk(bool *matches, filtering *filter, const char *json, size_t size)
 {
-    const rsi_json *own = rsi_json_get(chunk, "metadata");
-    if (!rsi_json_is_object(own))
-        return rsi_predicate_match_value(matches, filter->predicate, filter->document_metadata);
-    rsi_bytes merged = {0};
-    int status = rsi_metadata_overlay(&merged, filter->document_metadata, own);
-    if (status == RAGSTORE_OK)
-        status = rsi_predicate_match(matches, filter->predicate, merged.data, merged.size);
-    rsi_bytes_free(&merged);
-    return status;
+    rsi_json_view chunk;
+    rsi_json_view own;
+    int status = rsi_json_view_of_text(&chunk, json, size);
+    int found =
+        status == RAGSTORE_OK ? rsi_json_view_get(&own, &chunk, rsi_slice_of("metadata")) : status;
+    if (found < 0)
+        return found;
+    *matches = filter->matches;
+    if (own.kind != RSI_JSON_OBJECT)
+        return RAGSTORE_OK;
+    if (filter->is_bare)
+        return rsi_predicate_match_view(matches, filter->predicate, &own);
+    rsi_bytes_clear(&filter->merged);
+    status = rsi_metadata_overlay(&filter->merged, &filter->metadata, &own);
+    return status != RAGSTORE_OK ? status
+                                 : rsi_predicate_match(matches, filter->predicate,
+                                                       filter->merged.data, filter->merged.size);
 }
 
 static int test_chunk(void *user, uint64_t number, const char *json, size_t size)
 {
     filtering *filter = user;
-    rsi_json *chunk;
-    bool matches = false;
-    if (!rsi_bitset_has(&filter->catalog->alive, (int64_t)number))
+    const int64_t chunk = (int64_t)number;
+    bool matches;
+    if (chunk >= filter->document->end_chunk ||
+        !rsi_bitset_has(&filter->catalog->annotated, chunk) ||
+        !rsi_bitset_has(&filter->catalog->alive, chunk))
         return RAGSTORE_OK;
-    int status = rsi_json_parse(&chunk, json, size, RSI_JSON_DEPTH_STORED);
-    if (status != RAGSTORE_OK)
-        return status;
-    status = match_chunk(&matches, filter, chunk);
+    int status = match_chunk(&matches, filter, json, size);
     if (status == RAGSTORE_OK && matches)
-        status = rsi_bitset_add(filter->allowed, (int64_t)number);
-    rsi_json_free(chunk);
+        status = rsi_bitset_add(filter->allowed, chunk);
     return status;
 }
 
@@ -79,36 +121,38 @@ static int allow_document(rsi_bitset *allowed, const rsi_catalog *catalog,
     return status;
 }
 
-/* Test the chunks of a document that may have metadata of their own. */
-static int test_annotated(filtering *filter, rsi_store *store, const rsi_catalog_document *document)
+/* Test the chunks of a document that may have metadata of their own, as many at once as stand side by
+ * side. */
+static int test_annotated(filtering *filter, rsi_store *store)
 {
-    const rsi_catalog *catalog = filter->catalog;
+    const rsi_bitset *annotated = &filter->catalog->annotated;
+    const int64_t end = filter->document->end_chunk;
+    int64_t first = rsi_bitset_next(annotated, filter->document->first_chunk);
     int status = RAGSTORE_OK;
-    for (int64_t chunk = rsi_bitset_next(&catalog->annotated, document->first_chunk);
-         status == RAGSTORE_OK && chunk >= 0 && chunk < document->end_chunk;
-         chunk = rsi_bitset_next(&catalog->annotated, chunk + 1))
-        status = rsi_storage_rows(store->storage, RSI_SPACE_CHUNKS, catalog->entity_id,
-                                  (uint64_t)chunk, 1, test_chunk, filter);
+    while (status == RAGSTORE_OK && first >= 0 && first < end) {
+        int64_t behind = first + 1;
+        while (behind < end && rsi_bitset_has(annotated, behind))
+            behind++;
+        status = rsi_storage_rows(store->storage, RSI_SPACE_CHUNKS, filter->catalog->entity_id,
+                                  (uint64_t)first, (uint64_t)(behind - first), test_chunk, filter);
+        first = rsi_bitset_next(annotated, behind);
+    }
     return status;
 }
 
-static int allow_matching(rsi_bitset *allowed, rsi_store *store, const rsi_catalog *catalog,
-                          const rsi_predicate *predicate, const rsi_catalog_document *document)
+static int allow_matching(filtering *filter, rsi_store *store, const rsi_catalog_document *document)
 {
-    rsi_json *metadata;
-    bool matches;
-    int status = rsi_json_parse(&metadata, document->metadata, strlen(document->metadata),
-                                RSI_JSON_DEPTH_STORED);
-    if (status != RAGSTORE_OK)
-        return status;
-    filtering filter = {allowed, catalog, predicate, metadata};
-    status = rsi_predicate_match_value(&matches, predicate, metadata);
-    if (status == RAGSTORE_OK && matches)
-        status = allow_document(allowed, catalog, document, &catalog->annotated);
+    filter->document = document;
+    int status = rsi_json_view_of_text(&filter->metadata, document->metadata,
+                                       strlen(document->metadata));
+    filter->is_bare = strcmp(document->metadata, "{}") == 0;
     if (status == RAGSTORE_OK)
-        status = test_annotated(&filter, store, document);
-    rsi_json_free(metadata);
-    return status;
+        status =
+            rsi_predicate_match_view(&filter->matches, filter->predicate, &filter->metadata);
+    if (status == RAGSTORE_OK && filter->matches)
+        status = allow_document(filter->allowed, filter->catalog, document,
+                                &filter->catalog->annotated);
+    return status == RAGSTORE_OK ? test_annotated(filter, store) : status;
 }
 
 static bool is_named(const rsi_search_query *query, const char *doc_id)
@@ -132,13 +176,15 @@ int rsi_search_filter_locked(rsi_bitset *allowed, rsi_store *store, const rsi_ca
     if (query->filter_json != NULL)
         status = rsi_predicate_compile_text(&compiled, query->filter_json,
                                             strlen(query->filter_json));
+    filtering filter = {.allowed = allowed, .catalog = catalog, .predicate = compiled};
     for (size_t i = 0; status == RAGSTORE_OK && i < catalog->document_count; i++) {
         const rsi_catalog_document *document = &catalog->documents[i];
         if (!is_named(query, document->doc_id))
             continue;
         status = compiled == NULL ? allow_document(allowed, catalog, document, NULL)
-                                  : allow_matching(allowed, store, catalog, compiled, document);
+                                  : allow_matching(&filter, store, document);
     }
+    rsi_bytes_free(&filter.merged);
     rsi_predicate_free(compiled);
     if (status != RAGSTORE_OK)
         rsi_bitset_free(allowed);

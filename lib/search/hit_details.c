@@ -83,16 +83,9 @@ static void append_text(rsi_bytes *out, const rsi_json_view *view)
 /* The document's metadata, overlaid by the chunk's own, an object. */
 static int merge_metadata(rsi_bytes *out, const char *document, const rsi_json_view *own_view)
 {
-    rsi_json *base = NULL;
-    rsi_json *own = NULL;
-    int status = rsi_json_parse(&base, document, strlen(document), RSI_JSON_DEPTH_STORED);
-    if (status == RAGSTORE_OK)
-        status = rsi_json_view_tree(&own, own_view);
-    if (status == RAGSTORE_OK)
-        status = rsi_metadata_overlay(out, base, own);
-    rsi_json_free(base);
-    rsi_json_free(own);
-    return status;
+    rsi_json_view base;
+    int status = rsi_json_view_of_text(&base, document, strlen(document));
+    return status == RAGSTORE_OK ? rsi_metadata_overlay(out, &base, own_view) : status;
 }
 
 /* ---- the row of a chunk ---- */

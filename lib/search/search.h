@@ -14,6 +14,7 @@
 #define RSI_SEARCH_SEARCH_H
 
 #include "entities/catalog.h"
+#include "json/json_view.h"
 #include "search/fusion.h"
 
 typedef struct rsi_found {
@@ -69,6 +70,7 @@ int rsi_search_filter_locked(rsi_bitset *allowed, rsi_store *store, const rsi_ca
                              const rsi_search_query *query);
 
 /* The metadata of a chunk: the document's members, overlaid by the chunk's own. Both objects. */
-int rsi_metadata_overlay(rsi_bytes *out, const rsi_json *document, const rsi_json *chunk);
+int rsi_metadata_overlay(rsi_bytes *out, const rsi_json_view *document,
+                         const rsi_json_view *chunk);
 
 #endif

@@ -152,26 +152,32 @@ static void search_filter__survives_each_failing_allocation(void **state)
 
 static void search_filter__overlays_members_and_keeps_the_rest(void **state)
 {
-    rsi_json *document;
-    rsi_json *chunk;
+    static const char document_text[] = "{\"a\":1,\"b\":{\"c\":2},\"d\":3,\"\\u0066\":5,\"g\":6}";
+    static const char chunk_text[] = "{\"b\":null,\"e\":[4],\"f\":7,\"\\u0067\":8}";
+    static const char merged[] =
+        "{\"a\":1,\"d\":3,\"b\":null,\"e\":[4],\"f\":7,\"\\u0067\":8}";
+    rsi_json_view document;
+    rsi_json_view chunk;
     rsi_bytes out = {0};
+    const rsi_json_view nothing = {.kind = RSI_JSON_MISSING};
     (void)state;
-    assert_int_equal(rsi_json_parse(&document, "{\"a\":1,\"b\":{\"c\":2},\"d\":3}", 25, 8), 0);
-    assert_int_equal(rsi_json_parse(&chunk, "{\"b\":null,\"e\":[4]}", 18, 8), 0);
-    assert_int_equal(rsi_metadata_overlay(&out, document, chunk), 0);
-    assert_string_equal(out.data, "{\"a\":1,\"d\":3,\"b\":null,\"e\":[4]}");
+    assert_int_equal(
+        rsi_json_view_of_text(&document, document_text, sizeof document_text - 1), 0);
+    assert_int_equal(rsi_json_view_of_text(&chunk, chunk_text, sizeof chunk_text - 1), 0);
+    assert_int_equal(rsi_metadata_overlay(&out, &document, &chunk), 0);
+    assert_string_equal(out.data, merged);
     rsi_bytes_clear(&out);
-    assert_int_equal(rsi_metadata_overlay(&out, NULL, NULL), 0);
+    assert_int_equal(rsi_metadata_overlay(&out, &nothing, &nothing), 0);
     assert_string_equal(out.data, "{}");
     rsi_bytes_free(&out);
     fault_memory_install();
-    fault_memory_fail(1, false);
-    assert_int_equal(rsi_metadata_overlay(&out, document, chunk), RAGSTORE_E_NO_MEMORY);
-    fault_memory_disarm();
-    rsi_bytes_free(&out);
+    for (size_t failing = 1; failing <= 2; failing++) { /* the output; then a decoded name */
+        fault_memory_fail(failing, false);
+        assert_int_equal(rsi_metadata_overlay(&out, &document, &chunk), RAGSTORE_E_NO_MEMORY);
+        fault_memory_disarm();
+        rsi_bytes_free(&out);
+    }
     fault_memory_restore();
-    rsi_json_free(document);
-    rsi_json_free(chunk);
 }
 
 int main(void)
