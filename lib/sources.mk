@@ -230,6 +230,7 @@ ROOM_entities := \
     entity_describe.c \
     export.c \
     export_faiss.c \
+    filter_cache.c \
     index_plan.c \
     index_settings.c \
     open_stores.c \

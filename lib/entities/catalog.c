@@ -11,6 +11,7 @@
 static void free_catalog(rsi_catalog *catalog)
 {
     rsi_catalog_clear(catalog);
+    rsi_filter_cache_free(&catalog->filters);
     pthread_rwlock_destroy(&catalog->lock);
     rsi_free(catalog->entity_id);
     rsi_free(catalog);
@@ -40,6 +41,7 @@ static rsi_catalog *make_catalog(const rsi_store *store, const char *entity_id,
     snprintf(catalog->incarnation, sizeof catalog->incarnation, "%s", incarnation);
     catalog->memory_limit = store->memory_limit_bytes;
     pthread_rwlock_init(&catalog->lock, NULL);
+    rsi_filter_cache_init(&catalog->filters);
     return catalog;
 }
 

@@ -5,6 +5,7 @@
  *   lookup      their rows by doc_id, key, digest and the name of their file
  *   alive       bit set of chunk numbers      0 1 2 3 4 9 10 11
  *   annotated   those of them that may have metadata of their own
+ *   filters     which of them passed the filters that were asked lately
  *   lexical     keyword index over the chunks' texts
  *   rows        the vectors on disk, or NULL: keyword only
  *   codes       a quantised index over them, made in the background; or NULL: searched exactly
@@ -22,6 +23,7 @@
 
 #include "entities/document_lookup.h"
 #include "entities/entity.h"
+#include "entities/filter_cache.h"
 #include "lexical/lexical.h"
 #include "vectors/byte_codes.h"
 #include "vectors/faiss_saved.h"
@@ -57,6 +59,7 @@ typedef struct rsi_catalog {
     rsi_document_lookup lookup; /* all documents, by doc_id, key, sha256 and stored_name */
     rsi_bitset alive;
     rsi_bitset annotated; /* chunks that may have metadata of their own */
+    rsi_filter_cache filters; /* has a lock of its own */
     rsi_lexical *lexical;
     size_t lexical_changes; /* atomic: chunks that are not in lexical.rsl as they are in `lexical` */
     bool lexical_is_newer;  /* a newer library wrote that file */
@@ -236,6 +239,6 @@ int rsi_catalog_refresh_locked(rsi_catalog *catalog, rsi_store *store, uint64_t 
 void rsi_catalog_remove_locked(rsi_catalog *catalog, int64_t first_chunk);
 int rsi_catalog_open_rows_locked(rsi_catalog *catalog, rsi_store *store, uint32_t dimension);
 void rsi_catalog_clear(rsi_catalog *catalog);
-size_t rsi_catalog_memory(const rsi_catalog *catalog);
+size_t rsi_catalog_memory(rsi_catalog *catalog);
 
 #endif

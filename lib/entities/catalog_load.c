@@ -32,6 +32,7 @@ void rsi_catalog_clear(rsi_catalog *catalog)
     rsi_document_lookup_free(&catalog->lookup);
     rsi_bitset_free(&catalog->alive);
     rsi_bitset_free(&catalog->annotated);
+    rsi_filter_cache_forget(&catalog->filters, 0);
     rsi_lexical_free(catalog->lexical);
     catalog->lexical = NULL;
     rsi_catalog_drop_codes_locked(catalog);
@@ -42,11 +43,12 @@ void rsi_catalog_clear(rsi_catalog *catalog)
     catalog->is_loaded = false;
 }
 
-size_t rsi_catalog_memory(const rsi_catalog *catalog)
+size_t rsi_catalog_memory(rsi_catalog *catalog)
 {
     size_t bytes = sizeof *catalog + catalog->document_capacity * sizeof *catalog->documents +
                    catalog->lookup.capacity * sizeof *catalog->lookup.slots +
-                   (catalog->alive.capacity + catalog->annotated.capacity) * sizeof(uint64_t);
+                   (catalog->alive.capacity + catalog->annotated.capacity) * sizeof(uint64_t) +
+                   rsi_filter_cache_memory(&catalog->filters);
     if (catalog->lexical != NULL)
         bytes += rsi_lexical_memory(catalog->lexical);
     if (catalog->rows != NULL)
@@ -383,6 +385,7 @@ int rsi_catalog_refresh_locked(rsi_catalog *catalog, rsi_store *store, uint64_t 
         catalog->documents[at].first_chunk == document.first_chunk) {
         free_document(&catalog->documents[at]);
         catalog->documents[at] = document;
+        rsi_filter_cache_forget(&catalog->filters, document.first_chunk);
     } else {
         free_document(&document); /* without chunks it is not listed */
     }
@@ -397,6 +400,7 @@ int rsi_catalog_add_locked(rsi_catalog *catalog, rsi_store *store, uint64_t row)
         return status == RAGSTORE_E_NOT_FOUND ? RAGSTORE_OK : status;
     const int64_t first = document.first_chunk;
     const int64_t count = document.end_chunk - first;
+    rsi_filter_cache_forget(&catalog->filters, first);
     status = insert_document(catalog, &document);
     if (status == RAGSTORE_OK && count > 0)
         status = rsi_storage_rows(store->storage, RSI_SPACE_CHUNKS, catalog->entity_id,

@@ -165,27 +165,64 @@ static bool is_named(const rsi_search_query *query, const char *doc_id)
     return false;
 }
 
-int rsi_search_filter_locked(rsi_bitset *allowed, rsi_store *store, const rsi_catalog *catalog,
-                             const rsi_search_query *query)
+/* Documents named by id. */
+static int allow_named(rsi_bitset *allowed, const rsi_catalog *catalog,
+                       const rsi_search_query *query)
+{
+    int status = RAGSTORE_OK;
+    for (size_t i = 0; status == RAGSTORE_OK && i < catalog->document_count; i++)
+        if (is_named(query, catalog->documents[i].doc_id))
+            status = allow_document(allowed, catalog, &catalog->documents[i], NULL);
+    return status;
+}
+
+/* Ask the filter about the documents, as far as they are named, whose chunks begin at `from` or behind. */
+static int evaluate(rsi_bitset *allowed, rsi_store *store, const rsi_catalog *catalog,
+                    const rsi_search_query *query, int64_t from)
 {
     rsi_predicate *compiled = NULL;
-    memset(allowed, 0, sizeof *allowed);
-    if (query->doc_ids == NULL && query->filter_json == NULL)
-        return rsi_bitset_copy(allowed, &catalog->alive);
-    int status = RAGSTORE_OK;
-    if (query->filter_json != NULL)
-        status = rsi_predicate_compile_text(&compiled, query->filter_json,
-                                            strlen(query->filter_json));
+    int status =
+        rsi_predicate_compile_text(&compiled, query->filter_json, strlen(query->filter_json));
     filtering filter = {.allowed = allowed, .catalog = catalog, .predicate = compiled};
     for (size_t i = 0; status == RAGSTORE_OK && i < catalog->document_count; i++) {
         const rsi_catalog_document *document = &catalog->documents[i];
-        if (!is_named(query, document->doc_id))
-            continue;
-        status = compiled == NULL ? allow_document(allowed, catalog, document, NULL)
-                                  : allow_matching(&filter, store, document);
+        if (document->first_chunk >= from && is_named(query, document->doc_id))
+            status = allow_matching(&filter, store, document);
     }
     rsi_bytes_free(&filter.merged);
     rsi_predicate_free(compiled);
+    return status;
+}
+
+/* The same about all documents, with what is known of those that were there the last time. */
+static int evaluate_cached(rsi_bitset *allowed, rsi_store *store, rsi_catalog *catalog,
+                           const rsi_search_query *query)
+{
+    int64_t until;
+    const int64_t end =
+        catalog->document_count == 0 ? 0 : catalog->documents[catalog->document_count - 1].end_chunk;
+    int status = rsi_filter_cache_get(allowed, &until, &catalog->filters, query->filter_json);
+    if (status == RAGSTORE_OK && (until < end || until == 0)) {
+        status = evaluate(allowed, store, catalog, query, until);
+        if (status == RAGSTORE_OK && end > 0)
+            status = rsi_filter_cache_put(&catalog->filters, query->filter_json, allowed, end);
+    }
+    rsi_bitset_intersect(allowed, &catalog->alive);
+    return status;
+}
+
+int rsi_search_filter_locked(rsi_bitset *allowed, rsi_store *store, rsi_catalog *catalog,
+                             const rsi_search_query *query)
+{
+    int status;
+    memset(allowed, 0, sizeof *allowed);
+    if (query->filter_json == NULL)
+        status = query->doc_ids == NULL ? rsi_bitset_copy(allowed, &catalog->alive)
+                                        : allow_named(allowed, catalog, query);
+    else if (query->doc_ids == NULL && !rsi_tx_is_open(store->storage))
+        status = evaluate_cached(allowed, store, catalog, query);
+    else /* few documents; or rows that a transaction sees and others do not */
+        status = evaluate(allowed, store, catalog, query, 0);
     if (status != RAGSTORE_OK)
         rsi_bitset_free(allowed);
     return rsi_wrap(status, "filter");

@@ -66,7 +66,7 @@ int rsi_result_json(rsi_bytes *out, const rsi_result *result);
 
 /* Which chunks of the entity pass doc_ids and filter: into `allowed` (freed by the caller). Under
  * the catalog's lock. QUERY. */
-int rsi_search_filter_locked(rsi_bitset *allowed, rsi_store *store, const rsi_catalog *catalog,
+int rsi_search_filter_locked(rsi_bitset *allowed, rsi_store *store, rsi_catalog *catalog,
                              const rsi_search_query *query);
 
 /* The metadata of a chunk: the document's members, overlaid by the chunk's own. Both objects. */

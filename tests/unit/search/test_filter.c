@@ -117,6 +117,46 @@ static void search_filter__refuses_what_is_not_a_query(void **state)
     searched_end(&f);
 }
 
+static void search_filter__remembers_what_passed(void **state)
+{
+    static const char early[] = "{\"year\": {\"$lt\": 1965}}";
+    const rsi_document_fields later = {.metadata_json = "{\"year\": 1999}"};
+    searched f;
+    searched_begin(&f, state, false);
+    assert_int_equal(by_metadata(&f, early), 0x07);
+    rsi_bitset planted = {0};
+    assert_int_equal(rsi_bitset_add(&planted, 4), 0);
+    rsi_catalog *catalog = acquire(&f);
+    assert_int_equal(rsi_filter_cache_put(&catalog->filters, early, &planted, 5), 0);
+    rsi_catalog_release(f.s.store, catalog);
+    rsi_bitset_free(&planted);
+    assert_int_equal(by_metadata(&f, early), 0x10); /* nobody looked again */
+    add_with(&f, "new.txt", "{\"year\": 1950}",
+             "[{\"text\": \"balloons\"}, {\"text\": \"kites\", \"metadata\": {\"year\": 1966}}]",
+             NULL);
+    assert_int_equal(by_metadata(&f, early), 0x30); /* but at what came */
+    assert_int_equal(
+        rsi_document_update(f.s.store, ACME, f.s.incarnation, f.wings.doc_id, &later), 0);
+    assert_int_equal(by_metadata(&f, early), 0x24); /* and at all after a change */
+    assert_int_equal(rsi_document_delete(f.s.store, ACME, f.s.incarnation, f.jets.doc_id), 0);
+    assert_int_equal(by_metadata(&f, early), 0x20);
+    searched_end(&f);
+}
+
+static void search_filter__forgets_what_a_transaction_saw(void **state)
+{
+    static const char early[] = "{\"year\": {\"$lt\": 1965}}";
+    searched f;
+    rsi_tx *tx;
+    searched_begin(&f, state, false);
+    assert_int_equal(rsi_tx_begin(&tx, f.s.store->storage), 0);
+    assert_int_equal(rsi_document_delete(f.s.store, ACME, f.s.incarnation, f.wings.doc_id), 0);
+    by_metadata(&f, early);
+    rsi_tx_abort(tx);
+    assert_int_equal(by_metadata(&f, early), 0x07);
+    searched_end(&f);
+}
+
 typedef struct filter_call {
     searched *f;
     rsi_catalog *catalog;
@@ -130,6 +170,7 @@ static int filter_once(void *user)
     int status = rsi_search_filter_locked(&allowed, call->f->s.store, call->catalog, call->query);
     assert_true(status == RAGSTORE_OK || allowed.words == NULL);
     rsi_bitset_free(&allowed);
+    rsi_filter_cache_forget(&call->catalog->filters, 0); /* the next call does it all again */
     return status;
 }
 
@@ -146,6 +187,8 @@ static void search_filter__survives_each_failing_allocation(void **state)
     assert_true(each_allocation_fails(filter_once, &call, 0) > 0);
     query.filter_json = "{\"part\": {\"$in\": [\"stall\", \"flap\"]}, \"a.b.c\": {\"$ne\": 1}}";
     assert_true(each_allocation_fails(filter_once, &call, 0) > 4);
+    query.doc_ids = NULL;
+    assert_true(each_allocation_fails(filter_once, &call, 0) > 6);
     rsi_catalog_release(f.s.store, call.catalog);
     searched_end(&f);
 }
@@ -189,6 +232,8 @@ int main(void)
         FRESH(search_filter__follows_dots_into_objects_and_arrays),
         FRESH(search_filter__combines_documents_and_metadata),
         FRESH(search_filter__refuses_what_is_not_a_query),
+        FRESH(search_filter__remembers_what_passed),
+        FRESH(search_filter__forgets_what_a_transaction_saw),
         FRESH(search_filter__survives_each_failing_allocation),
         cmocka_unit_test(search_filter__overlays_members_and_keeps_the_rest),
     };
