@@ -3,6 +3,7 @@
 
 #include "base/memory.h"
 #include "base/status.h"
+#include "embed/model_file.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -88,25 +89,25 @@ static void divide(rsi_dense *out, void *place, rsi_precision precision)
     out->sums = (const int32_t *)(const void *)(out->scales + out->outputs);
 }
 
-static void fill(rsi_dense *out, const float *weight, const rsi_dense_part *parts, size_t count,
-                 rsi_precision precision)
+static void fill(rsi_dense *out, const rsi_kernels *steps, const float *weight,
+                 const rsi_dense_part *parts, size_t count, rsi_precision precision)
 {
     /* everything lies in the place that we were given to write */
     void *integers = (void *)(uintptr_t)out->packed_integers;
     float *scales = (float *)(uintptr_t)out->scales;
     int32_t *sums = (int32_t *)(uintptr_t)out->sums;
     if (precision == RSI_PRECISION_INT8)
-        rsi_int8_pack(integers, scales, sums, weight, out->outputs, out->inputs);
+        rsi_int8_pack(integers, scales, sums, steps, weight, out->outputs, out->inputs);
     else if (precision == RSI_PRECISION_INT16)
-        rsi_int16_pack(integers, scales, sums, weight, out->outputs, out->inputs);
+        rsi_int16_pack(integers, scales, sums, steps, weight, out->outputs, out->inputs);
     else
         rsi_product_pack((float *)(uintptr_t)out->packed, weight, out->outputs, out->inputs,
                          out->inputs);
     gather_bias((float *)(uintptr_t)out->bias, parts, count);
 }
 
-int rsi_dense_make(rsi_dense *out, void *place, const rsi_dense_part *parts, size_t count,
-                   rsi_precision precision)
+int rsi_dense_make(rsi_dense *out, const rsi_kernels *steps, void *place,
+                   const rsi_dense_part *parts, size_t count, rsi_precision precision)
 {
     const bool ready = in_place(parts, count);
     float *copy = NULL;
@@ -122,8 +123,10 @@ int rsi_dense_make(rsi_dense *out, void *place, const rsi_dense_part *parts, siz
     }
     divide(out, place, precision);
     const void *lying = parts[0].linear->weight.data;
-    fill(out, ready ? lying : copy, parts, count, precision);
+    fill(out, steps, ready ? lying : copy, parts, count, precision);
     rsi_free(copy);
+    for (size_t p = 0; p < count; p++)
+        rsi_model_file_let_go(parts[p].linear->weight.data, parts[p].linear->weight.size);
     return RAGSTORE_OK;
 }
 

@@ -51,8 +51,8 @@ size_t rsi_dense_size(size_t outputs, size_t inputs, rsi_precision precision);
 
 /* Make a step in `place`, which has the size and the alignment that it needs, and which the caller
  * frees when nobody applies the step any more. NO_MEMORY. */
-int rsi_dense_make(rsi_dense *out, void *place, const rsi_dense_part *parts, size_t count,
-                   rsi_precision precision);
+int rsi_dense_make(rsi_dense *out, const rsi_kernels *steps, void *place,
+                   const rsi_dense_part *parts, size_t count, rsi_precision precision);
 
 /* Floats that so many rows of so many inputs take when they are arranged; 0 when that is more than
  * a size can say. */

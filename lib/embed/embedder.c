@@ -165,7 +165,9 @@ static const char *name_model(const rsi_embedder *embedder)
     pthread_mutex_lock(&self->naming);
     if (!self->named) {
         char hex[RSI_SHA256_HEX];
-        rsi_sha256_hex(self->encoder.weights.file.data, self->encoder.weights.file.size, hex);
+        const rsi_model_file *file = &self->encoder.weights.file;
+        rsi_sha256_hex(file->data, file->size, hex);
+        rsi_model_file_let_go(file->data, file->size); /* what is used of it comes back */
         memcpy(self->fingerprint + self->weights_digits_at, hex, WEIGHTS_DIGITS);
         self->named = true;
     }

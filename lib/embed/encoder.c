@@ -113,30 +113,30 @@ void rsi_encoder_close(rsi_encoder *encoder)
 /* ---- packing ---- */
 
 /* A step of all layers that is packed next. */
-static int pack_step(rsi_dense *out, char **place, const rsi_dense_part *parts, size_t count,
-                     rsi_precision precision)
+static int pack_step(rsi_dense *out, char **place, const rsi_encoder *encoder,
+                     const rsi_dense_part *parts, size_t count)
 {
-    const int status = rsi_dense_make(out, *place, parts, count, precision);
-    *place += rsi_dense_size(out->outputs, out->inputs, precision);
+    const int status =
+        rsi_dense_make(out, encoder->kernels.steps, *place, parts, count, encoder->precision);
+    *place += rsi_dense_size(out->outputs, out->inputs, encoder->precision);
     return status;
 }
 
 static int pack_layer(rsi_encoder_layer *out, char **place, const rsi_bert_layer *layer,
                       const rsi_encoder *encoder)
 {
-    const rsi_precision precision = encoder->precision;
     const size_t head = encoder->config.hidden / encoder->config.heads;
     const float scale = 1.0f / sqrtf((float)head);
     const rsi_dense_part mixed[] = {{&layer->query, scale}, {&layer->key, 1}, {&layer->value, 1}};
     const rsi_dense_part attended = {&layer->attention_output, 1};
     const rsi_dense_part wide = {&layer->intermediate, 1}, narrow = {&layer->output, 1};
-    int status = pack_step(&out->mixed, place, mixed, 3, precision);
+    int status = pack_step(&out->mixed, place, encoder, mixed, 3);
     if (status == RAGSTORE_OK)
-        status = pack_step(&out->attended, place, &attended, 1, precision);
+        status = pack_step(&out->attended, place, encoder, &attended, 1);
     if (status == RAGSTORE_OK)
-        status = pack_step(&out->wide, place, &wide, 1, precision);
+        status = pack_step(&out->wide, place, encoder, &wide, 1);
     if (status == RAGSTORE_OK)
-        status = pack_step(&out->narrow, place, &narrow, 1, precision);
+        status = pack_step(&out->narrow, place, encoder, &narrow, 1);
     return status;
 }
 

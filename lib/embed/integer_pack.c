@@ -13,99 +13,98 @@
 #define LARGEST_INT8 127
 #define LARGEST_INT16 32767
 /* Of a stretch: 32767 times that, and a half more for each input that is rounded, is a 32-bit
- * sum. */
+ * sum, with two to spare for what the sum of sizes is not exact. */
 #define LARGEST_STRETCH (65536 - RSI_INT16_STRETCH / 2)
 
-/* One output: its weights, and where they go. */
-typedef struct output {
-    const float *row;
-    size_t inputs;
-    int8_t *place; /* in each group of its panel */
-    float *scale;
-    int32_t *sum;
-} output;
+#define PIECE 512 /* inputs that are packed together */
 
-static float largest_of(const float *row, size_t inputs)
+/* What makes whole numbers of the weights of an output; 0 when nothing can. */
+static float factor_of(float *scale, const rsi_kernels *steps, const float *row, size_t inputs,
+                       size_t group)
 {
-    float largest = 0;
-    for (size_t i = 0; i < inputs; i++)
-        largest = fabsf(row[i]) > largest || isnan(row[i]) ? fabsf(row[i]) : largest;
-    return largest;
-}
-
-/* The largest sum of sizes over the inputs of a stretch. */
-static double largest_stretch(const float *row, size_t inputs)
-{
-    double largest = 0, sum = 0;
-    for (size_t i = 0; i < inputs; i++) {
-        sum = i % RSI_INT16_STRETCH == 0 ? 0 : sum;
-        sum += fabs((double)row[i]);
-        largest = sum > largest ? sum : largest;
-    }
-    return largest;
-}
-
-/* What makes whole numbers of the weights; 0 when nothing can. */
-static float factor_of(const output *one, size_t group, float largest)
-{
-    float factor = LARGEST_INT8 / largest;
+    float largest, stretch, factor;
+    steps->sizes(&largest, &stretch, row, inputs);
+    factor = LARGEST_INT8 / largest;
     if (group == RSI_INT16_GROUP) {
         const double by_number = LARGEST_INT16 / (double)largest;
-        const double by_stretch = LARGEST_STRETCH / largest_stretch(one->row, one->inputs);
+        const double by_stretch = LARGEST_STRETCH / (double)stretch;
         /* a little less, because the numbers are rounded on their way there */
         factor = (float)((by_stretch < by_number ? by_stretch : by_number) * (1 - 1e-6));
     }
-    return largest > 0 && isfinite(largest) && isfinite(factor) ? factor : 0;
+    if (!(largest > 0) || !isfinite(largest) || !isfinite(factor))
+        factor = 0;
+    *scale = group == RSI_INT8_GROUP || !(factor > 0) ? largest / LARGEST_INT8 : 1 / factor;
+    return factor;
 }
 
-static long whole(float value, float factor, long most)
+/* Some inputs of a panel's outputs as whole numbers: what is missing is zero. */
+static void make_whole(int16_t numbers[RSI_PANEL][PIECE], const rsi_kernels *steps,
+                       const float *weight, size_t stride, const float *factors, size_t width,
+                       size_t count)
 {
-    const long number = factor > 0 ? lrintf(value * factor) : 0;
-    return number > most ? most : number < -most ? -most : number;
+    memset(numbers, 0, RSI_PANEL * sizeof numbers[0]);
+    for (size_t o = 0; o < width; o++)
+        if (factors[o] > 0)
+            steps->whole(numbers[o], weight + o * stride, factors[o], count);
 }
 
-static void pack_output(const output *one, size_t group)
+static void interleave_int16(int8_t *panel, int16_t numbers[RSI_PANEL][PIECE], size_t count)
 {
-    const long most = group == RSI_INT8_GROUP ? LARGEST_INT8 : LARGEST_INT16;
-    const float largest = largest_of(one->row, one->inputs);
-    const float factor = factor_of(one, group, largest);
-    *one->scale = group == RSI_INT8_GROUP || !(factor > 0) ? largest / LARGEST_INT8 : 1 / factor;
-    *one->sum = 0;
-    for (size_t i = 0; i < one->inputs; i++) {
-        const long number = whole(one->row[i], factor, most);
-        int8_t *place = one->place + i / group * RSI_GROUP_BYTES * RSI_PANEL;
-        if (group == RSI_INT8_GROUP) {
-            place[i % group] = (int8_t)number;
-            *one->sum += (int32_t)number; /* rows of 16 bits need none */
-        } else {
-            const int16_t wide = (int16_t)number;
-            memcpy(place + i % group * sizeof wide, &wide, sizeof wide);
-        }
+    for (size_t i = 0; i < count; i += RSI_INT16_GROUP)
+        for (size_t o = 0; o < RSI_PANEL; o++, panel += RSI_GROUP_BYTES)
+            memcpy(panel, &numbers[o][i], RSI_GROUP_BYTES);
+}
+
+static void interleave_int8(int8_t *panel, int32_t *sums, size_t width,
+                            int16_t numbers[RSI_PANEL][PIECE], size_t count)
+{
+    for (size_t i = 0; i < count; i += RSI_INT8_GROUP)
+        for (size_t o = 0; o < RSI_PANEL; o++)
+            for (size_t k = 0; k < RSI_INT8_GROUP; k++)
+                *panel++ = (int8_t)numbers[o][i + k];
+    for (size_t o = 0; o < width; o++)
+        for (size_t i = 0; i < count; i++)
+            sums[o] += numbers[o][i];
+}
+
+static void pack_panel(int8_t *panel, float *scales, int32_t *sums, const rsi_kernels *steps,
+                       const float *weight, size_t width, size_t inputs, size_t group)
+{
+    float factors[RSI_PANEL];
+    int16_t numbers[RSI_PANEL][PIECE];
+    for (size_t o = 0; o < width; o++) {
+        factors[o] = factor_of(&scales[o], steps, weight + o * inputs, inputs, group);
+        sums[o] = 0; /* rows of 16 bits need none */
+    }
+    for (size_t from = 0; from < inputs; from += PIECE) {
+        const size_t count = inputs - from < PIECE ? inputs - from : PIECE;
+        make_whole(numbers, steps, weight + from, inputs, factors, width, count);
+        if (group == RSI_INT8_GROUP)
+            interleave_int8(panel, sums, width, numbers, count);
+        else
+            interleave_int16(panel, numbers, count);
+        panel += PIECE / group * RSI_GROUP_BYTES * RSI_PANEL;
     }
 }
 
-static void pack(void *packed, float *scales, int32_t *sums, const float *weight, size_t outputs,
-                 size_t inputs, size_t group)
+static void pack(void *packed, float *scales, int32_t *sums, const rsi_kernels *steps,
+                 const float *weight, size_t outputs, size_t inputs, size_t group)
 {
     const size_t panel = (inputs + group - 1) / group * RSI_GROUP_BYTES * RSI_PANEL;
-    memset(packed, 0, rsi_integer_packed_size(outputs, inputs, group));
-    for (size_t o = 0; o < outputs; o++) {
-        const output one = {weight + o * inputs, inputs,
-                            (int8_t *)packed + o / RSI_PANEL * panel +
-                                o % RSI_PANEL * RSI_GROUP_BYTES,
-                            &scales[o], &sums[o]};
-        pack_output(&one, group);
-    }
+    for (size_t o = 0; o < outputs; o += RSI_PANEL)
+        pack_panel((int8_t *)packed + o / RSI_PANEL * panel, scales + o, sums + o, steps,
+                   weight + o * inputs, outputs - o < RSI_PANEL ? outputs - o : RSI_PANEL, inputs,
+                   group);
 }
 
-void rsi_int8_pack(void *packed, float *scales, int32_t *sums, const float *weight, size_t outputs,
-                   size_t inputs)
+void rsi_int8_pack(void *packed, float *scales, int32_t *sums, const rsi_kernels *steps,
+                   const float *weight, size_t outputs, size_t inputs)
 {
-    pack(packed, scales, sums, weight, outputs, inputs, RSI_INT8_GROUP);
+    pack(packed, scales, sums, steps, weight, outputs, inputs, RSI_INT8_GROUP);
 }
 
-void rsi_int16_pack(void *packed, float *scales, int32_t *sums, const float *weight, size_t outputs,
-                    size_t inputs)
+void rsi_int16_pack(void *packed, float *scales, int32_t *sums, const rsi_kernels *steps,
+                    const float *weight, size_t outputs, size_t inputs)
 {
-    pack(packed, scales, sums, weight, outputs, inputs, RSI_INT16_GROUP);
+    pack(packed, scales, sums, steps, weight, outputs, inputs, RSI_INT16_GROUP);
 }

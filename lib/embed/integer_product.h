@@ -34,7 +34,7 @@
 #define RSI_GROUP_BYTES 4             /* of inputs that lie together */
 #define RSI_INT8_GROUP 4              /* how many those are */
 #define RSI_INT16_GROUP 2             /* the same in 16 bits */
-#define RSI_INT16_STRETCH 32          /* inputs whose products are added up in 32 bits */
+#define RSI_INT16_STRETCH RSI_KERNELS_STRETCH /* inputs whose products are added up in 32 bits */
 #define RSI_INTEGER_INPUTS_MAX 65536u /* more could be too much for a 32-bit sum in 8 bits */
 
 /* Of each output: scale, sum of its whole weights, bias. */
@@ -78,10 +78,10 @@ size_t rsi_integer_packed_size(size_t outputs, size_t inputs, size_t group);
 
 /* Pack `outputs` rows of `inputs` (at most RSI_INTEGER_INPUTS_MAX) floats for kernels of that
  * width, with their scales and sums. Numbers that are not finite give scales that are not. */
-void rsi_int8_pack(void *packed, float *scales, int32_t *sums, const float *weight, size_t outputs,
-                   size_t inputs);
-void rsi_int16_pack(void *packed, float *scales, int32_t *sums, const float *weight, size_t outputs,
-                    size_t inputs);
+void rsi_int8_pack(void *packed, float *scales, int32_t *sums, const rsi_kernels *steps,
+                   const float *weight, size_t outputs, size_t inputs);
+void rsi_int16_pack(void *packed, float *scales, int32_t *sums, const rsi_kernels *steps,
+                    const float *weight, size_t outputs, size_t inputs);
 
 /* Bytes that so many rows take as whole numbers; 0 when that is more than a size can say. */
 size_t rsi_integer_tiles_size(size_t rows, size_t inputs, size_t group);

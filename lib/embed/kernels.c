@@ -308,13 +308,9 @@ INLINE void words_of(lane_words *out, const lanes *in, float factor)
     *out = __builtin_convertvector((lane_bits)x & 0xFFFFu, lane_words);
 }
 
-INLINE void quantise_int16_body(int16_t *out, float *scale, const float *row, size_t columns)
+INLINE void whole_body(int16_t *out, const float *row, float factor, size_t columns)
 {
     const size_t whole = columns / LANES * LANES;
-    float least, largest;
-    const float trouble = range_of(&least, &largest, row, columns);
-    const float reach = largest > -least ? largest : -least;
-    const float factor = LARGEST_INT16 / reach; /* infinite for next to nothing, which becomes 0 */
     lanes x;
     lane_words words;
     for (size_t i = 0; i < whole; i += LANES) {
@@ -325,10 +321,46 @@ INLINE void quantise_int16_body(int16_t *out, float *scale, const float *row, si
     load_part(&x, row + whole, columns - whole, 0);
     words_of(&words, &x, factor);
     memcpy(out + whole, &words, (columns - whole) * sizeof *out);
+}
+
+INLINE void quantise_int16_body(int16_t *out, float *scale, const float *row, size_t columns)
+{
+    float least, largest;
+    const float trouble = range_of(&least, &largest, row, columns);
+    const float reach = largest > -least ? largest : -least;
+    const float factor = LARGEST_INT16 / reach; /* infinite for next to nothing, which becomes 0 */
+    whole_body(out, row, factor, columns);
     *scale = reach / LARGEST_INT16 + trouble;
 }
 
-/* One set of the five functions for an instruction set. */
+/* The sum of the sizes of one stretch, or what there is of it at the end. */
+INLINE float stretch_of(const float *row, size_t columns)
+{
+    const size_t count = columns < RSI_KERNELS_STRETCH ? columns : RSI_KERNELS_STRETCH;
+    lanes x, sum = {0};
+    for (size_t i = 0; i < count; i += LANES) {
+        if (count - i >= LANES)
+            load(&x, row + i);
+        else
+            load_part(&x, row + i, count - i, 0);
+        sum += (lanes)((lane_bits)x & 0x7FFFFFFFu);
+    }
+    return sum_of(&sum);
+}
+
+INLINE void sizes_body(float *largest, float *largest_stretch, const float *row, size_t columns)
+{
+    float least, most;
+    const float trouble = range_of(&least, &most, row, columns);
+    *largest = (most > -least ? most : -least) + trouble;
+    *largest_stretch = 0;
+    for (size_t i = 0; i < columns; i += RSI_KERNELS_STRETCH) {
+        const float stretch = stretch_of(row + i, columns - i);
+        *largest_stretch = stretch > *largest_stretch ? stretch : *largest_stretch;
+    }
+}
+
+/* One set of the functions for an instruction set. */
 #define KERNELS(set, attributes)                                                                   \
     attributes static void softmax_##set(float *matrix, size_t rows, size_t columns,               \
                                          size_t stride)                                            \
@@ -355,12 +387,22 @@ INLINE void quantise_int16_body(int16_t *out, float *scale, const float *row, si
                                                 size_t columns)                                    \
     {                                                                                              \
         quantise_int16_body(out, scale, row, columns);                                             \
+    }                                                                                              \
+    attributes static void sizes_##set(float *largest, float *largest_stretch, const float *row,   \
+                                       size_t columns)                                             \
+    {                                                                                              \
+        sizes_body(largest, largest_stretch, row, columns);                                        \
+    }                                                                                              \
+    attributes static void whole_##set(int16_t *out, const float *row, float factor,               \
+                                       size_t columns)                                             \
+    {                                                                                              \
+        whole_body(out, row, factor, columns);                                                     \
     }
 
 KERNELS(plain, )
 
 const rsi_kernels rsi_kernels_plain = {"plain", softmax_plain, bias_gelu_plain, add_norm_plain,
-                                       quantise_plain, quantise_int16_plain};
+                                       quantise_plain, quantise_int16_plain, sizes_plain, whole_plain};
 
 #if defined(__x86_64__)
 
@@ -369,7 +411,8 @@ KERNELS(avx2, __attribute__((target("avx2,fma"))))
 const rsi_kernels *rsi_kernels_choose(void)
 {
     static const rsi_kernels with_avx2 = {"avx2", softmax_avx2, bias_gelu_avx2, add_norm_avx2,
-                                          quantise_avx2, quantise_int16_avx2};
+                                          quantise_avx2, quantise_int16_avx2, sizes_avx2,
+                                          whole_avx2};
     return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") ? &with_avx2
                                                                            : &rsi_kernels_plain;
 }

@@ -5,6 +5,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#define RSI_KERNELS_STRETCH 32 /* numbers that are summed up together */
+
 /* Matrices are row by row without gaps, unless a stride is given. */
 typedef struct rsi_kernels {
     const char *name;
@@ -21,6 +23,11 @@ typedef struct rsi_kernels {
     void (*quantise)(uint8_t *out, float *scale, int32_t *zero, const float *row, size_t columns);
     /* A row as 16-bit numbers: x ≈ out × scale, the largest of either sign being ±32767. */
     void (*quantise_int16)(int16_t *out, float *scale, const float *row, size_t columns);
+    /* Of a row: the largest size of a number, not finite if one of them is not, and the largest sum
+     * of sizes over RSI_KERNELS_STRETCH numbers, right to a millionth. */
+    void (*sizes)(float *largest, float *largest_stretch, const float *row, size_t columns);
+    /* A row times a factor, which leaves sizes of 32767 at most, rounded to the nearest. */
+    void (*whole)(int16_t *out, const float *row, float factor, size_t columns);
 } rsi_kernels;
 
 /* The best for this processor. Static. */

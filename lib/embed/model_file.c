@@ -91,6 +91,16 @@ void rsi_model_file_unmap(rsi_model_file *file)
     memset(file, 0, sizeof *file);
 }
 
+void rsi_model_file_let_go(const void *part, size_t size)
+{
+    const uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+    const uintptr_t begin = ((uintptr_t)part + page - 1) / page * page;
+    const uintptr_t end = ((uintptr_t)part + size) / page * page; /* pages shared with others stay */
+    /* A wish. What is mapped for reading comes back from the file. */
+    if (begin < end)
+        (void)madvise((void *)begin, end - begin, MADV_DONTNEED);
+}
+
 int rsi_model_file_read(rsi_bytes *out, const char *directory, const char *name, size_t max_size)
 {
     rsi_bytes_clear(out);

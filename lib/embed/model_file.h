@@ -15,6 +15,10 @@ typedef struct rsi_model_file {
 int rsi_model_file_map(rsi_model_file *out, const char *directory, const char *name);
 void rsi_model_file_unmap(rsi_model_file *file); /* also for a zeroed one */
 
+/* A part that is not read any more, or not soon: it need not be in this process's memory. It stays
+ * readable. */
+void rsi_model_file_let_go(const void *part, size_t size);
+
 /* Read a file of at most max_size bytes. NOT_FOUND, PERMISSION, TOO_LARGE, INVALID_DATA, IO. */
 int rsi_model_file_read(rsi_bytes *out, const char *directory, const char *name, size_t max_size);
 

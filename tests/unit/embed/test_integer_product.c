@@ -23,8 +23,8 @@
 typedef struct width {
     const char *name;
     size_t group;
-    void (*pack)(void *packed, float *scales, int32_t *sums, const float *weight, size_t outputs,
-                 size_t inputs);
+    void (*pack)(void *packed, float *scales, int32_t *sums, const rsi_kernels *set,
+                 const float *weight, size_t outputs, size_t inputs);
     const rsi_integer_kernel *kernels[3];
     size_t kernel_count;
 } width;
@@ -143,7 +143,7 @@ static void check_product(const width *kind, size_t rows, size_t outputs, size_t
     void *scratch = malloc(rsi_integer_tiles_size(rows, inputs, kind->group));
     float *first = malloc(rows * outputs * sizeof *first);
     float *out = malloc(rows * outputs * sizeof *out);
-    kind->pack(packed, scales, sums, weight, outputs, inputs);
+    kind->pack(packed, scales, sums, steps[1], weight, outputs, inputs);
     const rsi_integer_outputs facts = {scales, sums, with_bias ? bias : NULL};
     for (size_t k = 0; k < kind->kernel_count; k++)
         for (size_t s = 0; s < 2; s++) {
@@ -161,6 +161,41 @@ static void check_product(const width *kind, size_t rows, size_t outputs, size_t
     void *all[] = {in, weight, bias, scales, sums, packed, scratch, first, out};
     for (size_t i = 0; i < sizeof all / sizeof all[0]; i++)
         free(all[i]);
+}
+
+/* Weights packed by each set of steps are the same, to the last bit, also beside a panel's end. */
+static void check_packing(const width *kind, size_t outputs, size_t inputs)
+{
+    const size_t size = rsi_integer_packed_size(outputs, inputs, kind->group);
+    float *weight = numbers(outputs * inputs, 0.5f, 9), *scales[2];
+    int32_t *sums[2];
+    void *packed[2];
+    for (size_t s = 0; s < 2; s++) {
+        scales[s] = malloc(outputs * sizeof *scales[s]);
+        sums[s] = malloc(outputs * sizeof *sums[s]);
+        packed[s] = malloc(size);
+        memset(packed[s], 0xFF, size);
+        kind->pack(packed[s], scales[s], sums[s], steps[s], weight, outputs, inputs);
+    }
+    assert_memory_equal(packed[0], packed[1], size);
+    assert_memory_equal(scales[0], scales[1], outputs * sizeof *scales[0]);
+    assert_memory_equal(sums[0], sums[1], outputs * sizeof *sums[0]);
+    for (size_t s = 0; s < 2; s++) {
+        free(scales[s]);
+        free(sums[s]);
+        free(packed[s]);
+    }
+    free(weight);
+}
+
+static void embed_integer_product__packs_the_same_with_all_steps(void **state)
+{
+    (void)state;
+    static const size_t inputs[] = {1, 2, 3, 7, 8, 31, 33, 511, 512, 513, 1536};
+    for (size_t w = 0; w < WIDTHS; w++)
+        for (size_t outputs = 1; outputs <= 33; outputs += 8)
+            for (size_t i = 0; i < sizeof inputs / sizeof inputs[0]; i++)
+                check_packing(&widths[w], outputs, inputs[i]);
 }
 
 static void embed_integer_product__is_the_same_with_all_kernels(void **state)
@@ -188,7 +223,7 @@ static void check_largest(const width *kind, size_t inputs, double tolerance)
     void *scratch = malloc(rsi_integer_tiles_size(1, inputs, kind->group));
     for (size_t i = 0; i < OUTPUTS * inputs; i++)
         weight[i] = i / inputs % 2 == 0 ? 1 : -1;
-    kind->pack(packed, scales, sums, weight, OUTPUTS, inputs);
+    kind->pack(packed, scales, sums, steps[1], weight, OUTPUTS, inputs);
     const rsi_integer_outputs facts = {scales, sums, NULL};
     for (size_t k = 0; k < kind->kernel_count; k++)
         for (int sign = 1; sign >= -1; sign -= 2) {
@@ -232,7 +267,7 @@ static void embed_int16_product__keeps_small_weights_beside_a_large_one(void **s
         weight[i] = i == 40 ? 100 : 0.01f;
         row[i] = i == 40 ? 0 : 1;
     }
-    rsi_int16_pack(packed, &scale, &sum, weight, 1, 64);
+    rsi_int16_pack(packed, &scale, &sum, steps[0], weight, 1, 64);
     product(&rsi_int16_kernel_plain, steps[0], scratch, &out, row, 1, packed, &facts, 1,
                         64);
     assert_true(fabs((double)out - 0.63) < 63 * 100 / 32767.0 / 2);
@@ -250,7 +285,7 @@ static void check_not_finite(const width *kind, const rsi_integer_kernel *kernel
     for (size_t i = 0; i < 20; i++)
         row[i] = weight[i] = weight[20 + i] = 1;
     weight[20 + place] = bad;
-    kind->pack(packed, scales, sums, weight, 2, 20);
+    kind->pack(packed, scales, sums, steps[1], weight, 2, 20);
     product(kernel, steps[1], scratch, out, row, 1, packed, &facts, 2, 20);
     assert_true(fabsf(out[0] - 20) < 0.01f);
     assert_true(!isfinite(out[1]));
@@ -289,7 +324,7 @@ static void embed_integer_product__takes_weights_of_next_to_nothing(void **state
                 weight[i] = sizes[s];
                 row[i] = 1;
             }
-            widths[w].pack(packed, &scale, &sum, weight, 1, 20);
+            widths[w].pack(packed, &scale, &sum, steps[1], weight, 1, 20);
             product(widths[w].kernels[0], steps[0], scratch, &out, row, 1, packed,
                                 &facts, 1, 20);
             assert_true(fabsf(out - 20 * sizes[s]) <= 20 * 1.01f * sizes[s]);
@@ -410,6 +445,7 @@ static void embed_integer_product__knows_sizes_that_cannot_be(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(embed_integer_product__packs_the_same_with_all_steps),
         cmocka_unit_test(embed_integer_product__is_the_same_with_all_kernels),
         cmocka_unit_test(embed_integer_product__holds_the_largest_sums),
         cmocka_unit_test(embed_int16_product__keeps_small_weights_beside_a_large_one),
