@@ -352,7 +352,9 @@ RAGSTORE_API int ragstore_model_locate(ragstore_buffer **out);
  */
 RAGSTORE_API int ragstore_model_open(ragstore_model **out, const char *path);
 
-#define RAGSTORE_PRECISION_FLOAT32 1u /* the default: the published model's own vectors */
+/* 0, the default: as FLOAT32, or computed as INT16 where the processor has instructions for it; the
+ * fingerprint is that of FLOAT32 */
+#define RAGSTORE_PRECISION_FLOAT32 1u /* the published model's own vectors */
 #define RAGSTORE_PRECISION_INT8 2u    /* 8-bit weights: faster, a quarter of the memory, nearly the
                                          same */
 #define RAGSTORE_PRECISION_INT16 3u   /* 16-bit weights: faster, half the memory, cosine above
@@ -364,7 +366,8 @@ typedef struct ragstore_model_open_options {
     size_t struct_size;
     uint32_t threads;            /* that one call computes with, at most; 0: the processors at
                                     hand */
-    uint32_t precision;          /* RAGSTORE_PRECISION_… */
+    uint32_t precision;          /* RAGSTORE_PRECISION_…; 0: what is fastest with the vectors of
+                                    FLOAT32, cosine above 0.99999 */
     const char *query_prompt;    /* put before each query; NULL: what the model's files say; "":
                                     nothing */
     const char *document_prompt; /* the same for documents; at most 1,024 bytes each */
@@ -387,8 +390,9 @@ typedef struct ragstore_model_open_options {
 RAGSTORE_API void ragstore_model_open_options_init(ragstore_model_open_options *options);
 
 /**
- * Load an embedding model in another way than the usual one. Precision and prompts are part of its
- * fingerprint: vectors of one way never mix with those of another.
+ * Load an embedding model in another way than the usual one. Precision, but for the default and
+ * FLOAT32, and prompts are part of its fingerprint: vectors of one way never mix with those of
+ * another.
  *
  * @param out  set to the model, to NULL on failure
  * @param path  its directory

@@ -10,7 +10,7 @@ const struct cli_flag cli_global_flags[] = {
     {"json", '\0', NULL, "print JSON"},
     {"model", '\0', "DIR|none", "the embedding model (RAGSTORE_MODEL, or where the set-up put it)"},
     {"precision", '\0', "KIND",
-     "what it computes in: float32, int16 or int8 (RAGSTORE_PRECISION, or float32)"},
+     "what it computes in: float32, int16 or int8 (RAGSTORE_PRECISION)"},
     {"extractor", '\0', "FILE|none",
      "what reads PDF and Office files (ragstore-extract beside this)"},
     {"busy-timeout", '\0', "MS", "wait so long for another process that writes (5000)"},

@@ -30,7 +30,7 @@ static int convert(rsi_model_options *out, const ragstore_model_open_options *op
                    const char *function)
 {
     static const rsi_precision precisions[] = {
-        [0] = RSI_PRECISION_FLOAT32,
+        [0] = RSI_PRECISION_USUAL,
         [RAGSTORE_PRECISION_FLOAT32] = RSI_PRECISION_FLOAT32,
         [RAGSTORE_PRECISION_INT8] = RSI_PRECISION_INT8,
         [RAGSTORE_PRECISION_INT16] = RSI_PRECISION_INT16,

@@ -4,7 +4,8 @@
  * A rsi_embedder is shared by stores and threads (reference-counted, safe to call
  * from several threads at once) and never changes after it was opened. Its fingerprint
  * names everything that decides about the numbers: model, weights' digest, dimension,
- * pooling, normalisation, prompts. Equal fingerprints give equal vectors.
+ * pooling, normalisation, prompts. Equal fingerprints give equal vectors, up to the last bits that
+ * depend on the processor (cosine above 0.99999).
  */
 #ifndef RSI_EMBED_EMBED_H
 #define RSI_EMBED_EMBED_H

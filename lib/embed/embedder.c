@@ -10,7 +10,10 @@
  *   │                │   └ pooling
  *   directory's name └ dimension
  *
- * and ends in "/int8" or "/int16" where that is what the weights are multiplied in.
+ * and ends in "/int8" or "/int16" where somebody asked for that. The usual precision is not named,
+ * though it may be 16-bit integers: so vectors made on one machine, or by an earlier version, go on
+ * being searched on another. Their cosine with those in floats is above 0.999999, no less than that of
+ * two libraries which compute in floats.
  *
  * The digest of the weights takes longer than all the rest of opening (about 1 ms per megabyte
  * with the processor's help, 4 without), so it is made when somebody first asks for the name.
@@ -46,6 +49,7 @@ typedef struct model_embedder {
     rsi_wordpiece wordpiece;
     rsi_prompts prompts;
     size_t prompt_tokens[2]; /* by role */
+    rsi_precision precision; /* that was asked for */
     size_t threads;          /* that a call may use */
     rsi_team team;           /* of those, for a call that is short */
     pthread_mutex_t naming; /* guards named, and fingerprint until named is set */
@@ -151,7 +155,7 @@ static int begin_fingerprint(model_embedder *embedder, const char *directory)
                      config->pooling == RSI_POOLING_CLS ? "cls" : "mean");
     embedder->weights_digits_at = text.size;
     rsi_bytes_printf(&text, "%*s/%.*s%s", WEIGHTS_DIGITS, "", SETTINGS_DIGITS, settings,
-                     precision_suffix(embedder->encoder.precision));
+                     precision_suffix(embedder->precision));
     status = rsi_bytes_status(&text);
     embedder->fingerprint = rsi_bytes_take(&text, NULL);
     rsi_free(name);
@@ -236,6 +240,7 @@ int rsi_embedder_open_model(rsi_embedder **out, const char *directory,
         return RAGSTORE_E_NO_MEMORY;
     rsi_embedder_init(&embedder->base, &model_kind);
     pthread_mutex_init(&embedder->naming, NULL); /* cannot fail with default attributes */
+    embedder->precision = options->precision;
     embedder->threads = options->threads > 0 ? options->threads : rsi_batch_threads();
     rsi_team_open(&embedder->team, embedder->threads);
     int status = rsi_encoder_open(&embedder->encoder, directory, options->precision);

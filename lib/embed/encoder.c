@@ -78,10 +78,18 @@ static const rsi_integer_kernel *integer_kernel(rsi_precision precision)
         return rsi_int8_kernel_best();
     case RSI_PRECISION_INT16:
         return rsi_int16_kernel_best();
+    case RSI_PRECISION_USUAL:
     case RSI_PRECISION_FLOAT32:
         break;
     }
     return NULL;
+}
+
+static rsi_precision choose(rsi_precision precision)
+{
+    if (precision != RSI_PRECISION_USUAL)
+        return precision;
+    return rsi_int16_kernel_vnni() != NULL ? RSI_PRECISION_INT16 : RSI_PRECISION_FLOAT32;
 }
 
 int rsi_encoder_open(rsi_encoder *out, const char *directory, rsi_precision precision)
@@ -89,8 +97,8 @@ int rsi_encoder_open(rsi_encoder *out, const char *directory, rsi_precision prec
     memset(out, 0, sizeof *out);
     pthread_mutex_init(&out->packing, NULL); /* cannot fail with default attributes */
     atomic_init(&out->packed, false);
-    out->precision = precision;
-    out->kernels = (rsi_dense_kernels){rsi_product_kernel_best(), integer_kernel(precision),
+    out->precision = choose(precision);
+    out->kernels = (rsi_dense_kernels){rsi_product_kernel_best(), integer_kernel(out->precision),
                                        rsi_kernels_choose()};
     int status = rsi_bert_config_read(&out->config, directory);
     if (status == RAGSTORE_OK)

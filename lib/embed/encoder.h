@@ -25,7 +25,7 @@ typedef struct rsi_encoder_layer {
 typedef struct rsi_encoder {
     rsi_bert_config config;
     rsi_weights weights;
-    rsi_precision precision;
+    rsi_precision precision; /* never the usual one, but what was chosen */
     rsi_dense_kernels kernels;
     rsi_encoder_layer *layers; /* packed by the first run */
     void *packed_block;        /* owned; what is packed, all layers one behind the other */

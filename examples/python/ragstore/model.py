@@ -42,9 +42,10 @@ class Model(Handle):
 
     threads: how many one call computes with, at most; 0: the processors at hand.
     precision: "float32"; "int16": faster, half the memory, the same ranking; or "int8": faster still,
-    a quarter of the memory, nearly the same vectors.
+    a quarter of the memory, nearly the same vectors. None: what is fastest of the first two on this
+    processor, which counts as float32.
     query_prompt, document_prompt: put before each query or document; None: what the model's files
-    say; "": nothing. Precision and prompts are part of the fingerprint.
+    say; "": nothing. A precision of whole numbers and prompts are part of the fingerprint.
     """
 
     _kind = "model"
@@ -55,19 +56,19 @@ class Model(Handle):
         path: str | os.PathLike[str] | None = None,
         *,
         threads: int = 0,
-        precision: Literal["float32", "int16", "int8"] = "float32",
+        precision: Literal["float32", "int16", "int8"] | None = None,
         query_prompt: str | None = None,
         document_prompt: str | None = None,
     ) -> None:
         if path is None:
             path = self.locate()
-        if precision not in _PRECISIONS:
+        if precision is not None and precision not in _PRECISIONS:
             raise invalid(f'precision must be "float32", "int16" or "int8", not {precision!r}')
         options = _ffi.model_open_options(
             threads=_convert.number(
                 threads or None, "threads", 1, _ffi.RAGSTORE_MODEL_THREADS_MAX
             ),
-            precision=_PRECISIONS[precision],
+            precision=0 if precision is None else _PRECISIONS[precision],
             query_prompt=_convert.optional_text(query_prompt, "query_prompt"),
             document_prompt=_convert.optional_text(document_prompt, "document_prompt"),
         )

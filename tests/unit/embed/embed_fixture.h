@@ -11,10 +11,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* In floats: what small models compute is compared with a definition. */
 static inline rsi_embedder *open_ok(const char *directory)
 {
+    const rsi_model_options options = {.precision = RSI_PRECISION_FLOAT32};
     rsi_embedder *embedder;
-    if (rsi_embedder_open_model(&embedder, directory, NULL) != RAGSTORE_OK)
+    if (rsi_embedder_open_model(&embedder, directory, &options) != RAGSTORE_OK)
         fail_msg("%s", rsi_error_message());
     return embedder;
 }

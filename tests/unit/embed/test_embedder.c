@@ -83,6 +83,17 @@ static void embed_fingerprint__names_whatever_decides_about_vectors(void **state
     char *again = fingerprint_of(directory);
     assert_string_equal(first, again);
     assert_non_null(strstr(first, "/24/mean/l2/"));
+    for (int precision = RSI_PRECISION_USUAL; precision <= RSI_PRECISION_INT16; precision++) {
+        /* the usual one counts as floats, whatever it computes in */
+        static const char *const suffixes[] = {"", "", "/int8", "/int16"};
+        const rsi_model_options options = {.precision = (rsi_precision)precision};
+        rsi_embedder *embedder;
+        assert_int_equal(rsi_embedder_open_model(&embedder, directory, &options), RAGSTORE_OK);
+        const char *name = rsi_embedder_fingerprint(embedder);
+        assert_memory_equal(name, first, strlen(first));
+        assert_string_equal(name + strlen(first), suffixes[precision]);
+        rsi_embedder_release(embedder);
+    }
 
     small_text_write(directory, "sentence_bert_config.json", "{\"max_seq_length\": 16}");
     char *shorter = fingerprint_of(directory);
@@ -158,7 +169,8 @@ static void embed_embedder__survives_each_failing_allocation(void **state)
         const char *type;
         rsi_model_options options;
     } forms[] = {{"F32", {0}},
-                 {"F16", {0}}, /* is converted: more allocations */
+                 {"F32", {.precision = RSI_PRECISION_FLOAT32}},
+                 {"F16", {.precision = RSI_PRECISION_FLOAT32}}, /* is converted: more allocations */
                  {"F32", {.precision = RSI_PRECISION_INT8, .query_prompt = "a"}},
                  {"F16", {.precision = RSI_PRECISION_INT8, .document_prompt = "the "}},
                  {"F32", {.precision = RSI_PRECISION_INT16}}};
