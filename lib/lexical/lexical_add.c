@@ -207,10 +207,13 @@ static int count_words(struct addition *addition, const struct words *words)
     int status = reserve_touched(addition, words->count);
     for (size_t i = 0; i < words->count && status == RAGSTORE_OK; i++) {
         const uint32_t known = words->words[i].known;
-        if (known != RSI_NOT_CACHED)
+        if (known != RSI_NOT_CACHED) {
+            const rsi_term *term = &addition->run->terms[known & ~STOP_BIT];
+            __builtin_prefetch(rsi_postings_bytes(&term->postings) + term->postings.size, 1);
             count_term(addition, known & ~STOP_BIT, (known & STOP_BIT) != 0);
-        else
+        } else {
             status = count_new_word(addition, words, i);
+        }
     }
     return status;
 }
@@ -246,7 +249,6 @@ static int make_room(struct addition *addition)
         rsi_postings *postings = &run->terms[index->touched[i]].postings;
         if (!rsi_postings_has_room(postings))
             status = rsi_postings_reserve(postings, &run->postings_memory);
-        __builtin_prefetch(rsi_postings_bytes(postings) + postings->size, 1);
     }
     return status;
 }
