@@ -37,7 +37,7 @@ static int find_document(rsi_stored_document *document, rsi_store *store, const 
 {
     rsi_entity_record entity;
     memset(document, 0, sizeof *document);
-    int status = rsi_entity_read(&entity, store, entity_id, incarnation);
+    int status = rsi_entity_glance(&entity, store, entity_id, incarnation);
     rsi_entity_record_free(&entity);
     if (status == RAGSTORE_OK)
         status = rsi_stored_document_find(document, store, entity_id, "doc_id", doc_id);
