@@ -132,3 +132,15 @@ bool rsi_slice_equal(rsi_slice a, rsi_slice b)
 {
     return a.size == b.size && (a.size == 0 || memcmp(a.data, b.data, a.size) == 0);
 }
+
+void rsi_put_decimal(char *out, size_t digits, uint64_t value)
+{
+    for (; digits > 0; value /= 10)
+        out[--digits] = (char)('0' + value % 10);
+}
+
+void rsi_put_hex(char *out, size_t digits, uint64_t value)
+{
+    for (; digits > 0; value >>= 4)
+        out[--digits] = "0123456789abcdef"[value & 15];
+}

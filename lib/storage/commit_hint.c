@@ -1,6 +1,7 @@
 /* The commit file: see commit_hint.h. */
 #include "storage/commit_hint.h"
 
+#include "base/bytes.h"
 #include "base/clock.h"
 #include "base/digest.h"
 #include "base/status.h"
@@ -9,19 +10,24 @@
 #include <stdio.h>
 #include <string.h>
 
+#define AT_GENERATION 5
+#define AT_END 16
+#define AT_SEQUENCE 32
+#define AT_STATE 53
 #define AT_CRC 55
 #define END_MAX 999999999999999u
 #define ATTEMPTS 20
 
 void rsi_hint_encode(char out[RSI_HINT_SIZE], const rsi_hint *hint)
 {
-    char text[128];
-    const uint64_t end = hint->end < END_MAX ? hint->end : END_MAX;
-    snprintf(text, sizeof text, "RSC1 %010" PRIu64 " %015" PRIu64 " %020" PRIu64 " %c ",
-             hint->generation % 10000000000u, end, hint->sequence, (char)hint->state);
-    memcpy(out, text, AT_CRC);
-    snprintf(text, sizeof text, "%08" PRIx32 "\n", rsi_crc32c(0, out, AT_CRC));
-    memcpy(out + AT_CRC, text, RSI_HINT_SIZE - AT_CRC);
+    memset(out, ' ', AT_CRC);
+    memcpy(out, "RSC1", 4);
+    rsi_put_decimal(out + AT_GENERATION, 10, hint->generation);
+    rsi_put_decimal(out + AT_END, 15, hint->end < END_MAX ? hint->end : END_MAX);
+    rsi_put_decimal(out + AT_SEQUENCE, 20, hint->sequence);
+    out[AT_STATE] = (char)hint->state;
+    rsi_put_hex(out + AT_CRC, 8, rsi_crc32c(0, out, AT_CRC));
+    out[RSI_HINT_SIZE - 1] = '\n';
 }
 
 static bool is_state(char state)

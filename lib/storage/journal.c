@@ -17,8 +17,8 @@
 #define AT_LENGTH 60
 #define AT_CRC 71
 
-/* Ahead at a time, and at most as much again as there is: a flush of bytes that are added takes twice
- * as long as one of bytes that replace others. More than this makes no difference. */
+/* Ahead at a time, and at most as much again as there is: a flush of bytes that are added takes
+ * twice as long as one of bytes that replace others. More than this makes no difference. */
 #define FILL_LEAST ((size_t)64 << 10)
 #define FILL_MOST ((size_t)256 << 10)
 #define FILL_LINE_MAX ((size_t)8 << 10) /* longer lines make no use of it */
@@ -50,16 +50,18 @@ static int encode_line(rsi_bytes *line, const rsi_journal *journal, uint64_t seq
         return rsi_fail(RAGSTORE_E_TOO_LARGE, "storage",
                         "a commit of %zu bytes is over the limit of %zu; use several smaller ones",
                         size, RSI_JOURNAL_LINE_MAX);
-    rsi_bytes_printf(line, MAGIC "%010" PRIu64 " %020" PRIu64 " %020" PRIu64 " %010zu %s\",",
-                     journal->generation, sequence, journal->flushed, length, no_crc);
+    char head[] = MAGIC "GGGGGGGGGG SSSSSSSSSSSSSSSSSSSS FFFFFFFFFFFFFFFFFFFF LLLLLLLLLL "
+                        "00000000\",";
+    rsi_put_decimal(head + AT_GENERATION, 10, journal->generation);
+    rsi_put_decimal(head + AT_SEQUENCE, 20, sequence);
+    rsi_put_decimal(head + AT_FLUSHED, 20, journal->flushed);
+    rsi_put_decimal(head + AT_LENGTH, 10, length);
+    rsi_bytes_append(line, head, RSI_JOURNAL_HEAD);
     rsi_bytes_append(line, ops, size);
     rsi_bytes_append(line, "]\n", 2);
-    if (rsi_bytes_status(line) != RAGSTORE_OK)
-        return rsi_bytes_status(line);
-    char crc[9];
-    snprintf(crc, sizeof crc, "%08" PRIx32, crc_of_line(line->data, line->size));
-    memcpy(line->data + AT_CRC, crc, 8);
-    return RAGSTORE_OK;
+    if (rsi_bytes_status(line) == RAGSTORE_OK)
+        rsi_put_hex(line->data + AT_CRC, 8, crc_of_line(line->data, line->size));
+    return rsi_bytes_status(line);
 }
 
 /* Newlines behind a line that does not fit into those that are there. Without memory for them the

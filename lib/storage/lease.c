@@ -11,8 +11,8 @@
 
 #define AT_LEAST_US 1000 /* kept so long, or changing hands would cost more than the work */
 #define LOOK_US 200      /* between two looks for waiters */
-#define IDLE_US 200000   /* given up when nothing was done for so long: taking it again costs more than the
-                            keeper, which needs a millisecond in a second */
+#define IDLE_US 200000   /* given up when nothing was done for so long: taking it again costs more
+                            than the keeper, which needs a millisecond in a second */
 #define GRACE_MS 100     /* waited even when asked not to: an idle owner is no transaction */
 #define YIELD_US 10000   /* whoever asked gets so long to come first */
 

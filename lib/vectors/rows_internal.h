@@ -92,8 +92,8 @@ int rsi_rows_walk(rsi_rows *rows);
 /* rows.c */
 void rsi_rows_forget(rsi_rows *rows); /* the segments and runs */
 void rsi_rows_close_files(rsi_rows *rows);
-/* The same but for the last segment's file, unless enough others keep theirs: rows that are appended
- * one by one come often. */
+/* The same but for the last segment's file, unless enough others keep theirs: rows that are
+ * appended one by one come often. */
 void rsi_rows_keep_file(rsi_rows *rows);
 int rsi_rows_path(rsi_path *path, const rsi_rows *rows, uint32_t number);
 rsi_rows_identity rsi_rows_identity_of(const rsi_rows *rows, uint32_t number);

@@ -5,10 +5,12 @@
 #include "base/status.h"
 #include "harness/fault_memory.h"
 
+#include <inttypes.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -146,6 +148,27 @@ static void base_slice__compares_bytes(void **state)
     assert_true(rsi_slice_equal(nothing, rsi_slice_of("")));
 }
 
+static void base_bytes__puts_digits_with_leading_zeros(void **state)
+{
+    static const uint64_t values[] = {0,      1,          9,          10,        4095,
+                                      987654, 4294967295, 9999999999, UINT64_MAX};
+    (void)state;
+    for (size_t i = 0; i < sizeof values / sizeof *values; i++) {
+        char expected[24];
+        char out[24] = "";
+        snprintf(expected, sizeof expected, "%020" PRIu64, values[i]);
+        rsi_put_decimal(out, 20, values[i]);
+        assert_string_equal(out, expected);
+        memset(out, 0, sizeof out);
+        rsi_put_decimal(out, 4, values[i]); /* the last ones */
+        assert_string_equal(out, expected + 16);
+        memset(out, 0, sizeof out);
+        snprintf(expected, sizeof expected, "%08" PRIx32, (uint32_t)values[i]);
+        rsi_put_hex(out, 8, (uint32_t)values[i]);
+        assert_string_equal(out, expected);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -155,6 +178,7 @@ int main(void)
         cmocka_unit_test(base_bytes__hands_its_memory_over),
         cmocka_unit_test(base_bytes__refuses_sizes_that_overflow),
         cmocka_unit_test(base_bytes__reports_a_failed_append_once_at_the_end),
+        cmocka_unit_test(base_bytes__puts_digits_with_leading_zeros),
         cmocka_unit_test(base_slice__compares_bytes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,4 +1,4 @@
-/* Rows that are appended one by one: their file stays open, of a few, and is the one of its name. */
+/* Rows that are appended one by one: the files of a few stay open, each the one of its name. */
 #include "rows_fixture.h"
 
 #define DIMENSION 4u
