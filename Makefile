@@ -423,8 +423,9 @@ check-asan: ## unit, fuzz and API tests under the address and undefined-behaviou
 bench-quality: $(BUILD)/bench/bench_quality ## nDCG@10 and recall on the test collections
 	@$(TEST_ENVIRONMENT) $(BUILD)/bench/bench_quality
 
-bench: $(bench_programs) ## all speed figures, one JSON object a line
-	@for program in $(filter-out %/bench_quality,$(bench_programs)); do $(TEST_ENVIRONMENT) $$program || exit 1; done
+BENCH ?=
+bench: all $(bench_programs) ## speed beside other libraries, as a table (tools/setup.sh bench installs them)
+	@$(TEST_ENVIRONMENT) bench/compare.py $(BENCH)
 
 # ---- set-up and the first minutes -----------------------------------------------------------
 

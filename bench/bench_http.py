@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Searches over HTTP: ragstore-server beside a FastAPI server that calls the same library.
 
-    apt install wrk; pip install -r bench/requirements-http.txt        (a venv of its own)
-    bench/bench_http.py [--seconds 10] [--connections 16] [--rounds 3] [--memory 100000]
+    apt install wrk; tools/setup.sh bench; python=$(tools/setup.sh print-bench-python)
+    $python bench/bench_http.py [--seconds 10] [--connections 16] [--rounds 3] [--memory 100000]
 
 Both serve a store of the same 1,000 documents on loopback and answer POST /api/search with five hits
 of a keyword search, as little work as there is, so that what is compared is the way there and back.

@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 """Embed the same texts with ragstore and with others, taking turns in one run.
 
-    pip install -r bench/requirements-embed.txt          # into an environment of your own
-    PYTHONPATH=examples/python RAGSTORE_LIBRARY=build/lib/libragstore.so bench/rivals_embed.py
+    tools/setup.sh bench; python=$(tools/setup.sh print-bench-python)       # the other libraries
+    PYTHONPATH=examples/python RAGSTORE_LIBRARY=build/lib/libragstore.so \
+        $python bench/rivals_embed.py
 
 --rivals names others than onnxruntime: llama.cpp, sentence-transformers (embed_rivals.py says what
 each is given). Texts are tokenized by `tokenizers`, sorted by length and taken 32 at a time. A rival's

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Many small tenants in other libraries: the rivals of bench_entities.
 
-    pip install numpy chromadb lancedb
-    bench/rivals_entities.py FOLDER [--entities N] [--ours build/release/bench/bench_entities]
+    tools/setup.sh bench; python=$(tools/setup.sh print-bench-python)       # the other libraries
+    $python bench/rivals_entities.py FOLDER [--entities N] [--ours build/release/bench/bench_entities]
 
 Each tenant is a collection of Chroma, or a table of LanceDB, with 100 rows of 384 numbers and texts; they
 are made once, in FOLDER/chroma-N and FOLDER/lance-N, which takes minutes. Then a new process is

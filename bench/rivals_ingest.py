@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 """Bring the rows of bench_vectors, with a text each, into other libraries: the rivals of bench_ingest.
 
-    pip install numpy faiss-cpu hnswlib usearch chromadb lancedb sqlite-vec pysqlite3-binary
+    tools/setup.sh bench; python=$(tools/setup.sh print-bench-python)       # the other libraries
     build/release/bench/bench_vectors 100000 384 /tmp/rows > /dev/null
-    bench/rivals_ingest.py /tmp/rows [--rows N] [--rounds N] [--only NAME,NAME]
-                           [--ours build/release/bench/bench_ingest]
+    $python bench/rivals_ingest.py /tmp/rows [--rows N] [--rounds N] \
+        [--only NAME,NAME] [--ours build/release/bench/bench_ingest]
 
 Each library keeps rows and texts in a folder of its own below FOLDER/rivals, which is removed before.
 Measured are, as far as a library can do it: all rows in bulk until they are on disk and can be searched

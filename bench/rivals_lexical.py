@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Keyword search beside bm25s and SQLite FTS5, one after the other in one run.
 
-    pip install -r bench/requirements-lexical.txt        # into an environment of your own
-    bench/rivals_lexical.py [--passages 500000] [--ours build/release/bench/bench_lexical]
+    tools/setup.sh bench; python=$(tools/setup.sh print-bench-python)       # the other libraries
+    $python bench/rivals_lexical.py [--passages 500000] [--ours build/release/bench/bench_lexical]
 
 bench_lexical writes the passages (random stretches of the Cranfield abstracts and some rare words)
 and the 225 Cranfield questions; everyone indexes and is asked the same, on one thread, ten hits a

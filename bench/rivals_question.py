@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Ask Chroma, with sentence-transformers, what bench_question asks.
 
-    pip install -r bench/requirements-question.txt      # into an environment of your own
+    pip install -r bench/requirements-question.txt      # into an environment of its own: gigabytes
     build/release/bench/bench_question --store STORE
     PYTHONPATH=examples/python RAGSTORE_LIBRARY=build/lib/libragstore.so RAGSTORE_MODEL=MODEL \\
         bench/rivals_question.py STORE [--rounds N] [--ours build/release/bench/bench_question]

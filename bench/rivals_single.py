@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """Durable single adds of a vector with its text, beside other libraries, in turns.
 
-    pip install numpy chromadb lancedb sqlite-vec pysqlite3-binary      # into an environment of your own
+    tools/setup.sh bench; python=$(tools/setup.sh print-bench-python)       # the other libraries
     PYTHONPATH=examples/python RAGSTORE_LIBRARY=build/lib/libragstore.so \\
-        bench/rivals_single.py [--rows 2000] [--rounds 20] [--adds 25]
+        $python bench/rivals_single.py [--rows 2000] [--rounds 20] [--adds 25]
 
 Each way begins with the same rows in bulk. Then each adds a few rows, one a call, each as durable as the
 library offers, and the next has its turn: what else the machine does hits all alike. A bare write and

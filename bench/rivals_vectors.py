@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """Search the rows of bench_vectors with other libraries, one after the other in one run.
 
-    pip install numpy faiss-cpu hnswlib usearch
+    tools/setup.sh bench; python=$(tools/setup.sh print-bench-python)       # the other libraries
     build/release/bench/bench_vectors 100000 384 /tmp/rows > ours.json
-    bench/rivals_vectors.py /tmp/rows [--threads N] [--only NAME,NAME] [--rounds N] [--build]
+    $python bench/rivals_vectors.py /tmp/rows [--threads N] [--only NAME,NAME] [--rounds N] [--build]
                             [--metric cosine|l2] [--ours build/release/bench/bench_vectors]
 
 The folder has rows.f32 and queries.f32 as bench_vectors writes them, of 384 numbers: unit vectors, or

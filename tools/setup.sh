@@ -13,6 +13,7 @@
 #   setup-model.sh          the embedding model
 #   setup-python.sh         the Python that the tests run in
 #   setup-llm.sh            a small language model for one of the tests
+#   setup-bench.sh          what the benchmarks compare with
 #   setup-mingo.sh          what the tests compare the query language with
 #   setup-axe.sh            what the test of the web page is checked by
 #
@@ -41,6 +42,8 @@ when nothing is missing.
   python              a Python environment for the tests
   llm                 a small language model for tests/http (about 280 MB);
                       nothing needs it
+  bench               other libraries, for `make bench` (about 1.4 GB);
+                      nothing else needs them
   mingo               mingo, for comparing the query language; needs npm
   axe                 axe-core, for checking the web page; needs npm
   status [--verify] [all|check]
@@ -50,6 +53,7 @@ when nothing is missing.
   print-model         the directory with the model's files
   print-python        the Python interpreter for the tests
   print-llm-python    the Python interpreter with the language model
+  print-bench-python  the Python interpreter with the other libraries
   print-mingo         the directory with mingo
   print-axe           the file of axe-core
   --help              this text
@@ -60,6 +64,7 @@ Everything is kept in $XDG_CACHE_HOME/ragstore (~/.cache/ragstore):
   models/all-MiniLM-L6-v2/                       the model, SOURCE
   venv/<requirements>-<python>/                  the tests' Python
   llm/<requirements>/                            the language model
+  bench/<requirements>/                          other libraries, to compare with
   mingo/<version>/                               mingo
   axe/<version>/                                 axe-core
   downloads/                                     FAISS's source archives
@@ -98,6 +103,8 @@ tools=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 . "$tools/setup-axe.sh"
 # shellcheck source=tools/setup-llm.sh
 . "$tools/setup-llm.sh"
+# shellcheck source=tools/setup-bench.sh
+. "$tools/setup-bench.sh"
 
 # status [--verify] [all|check]
 status() {
@@ -146,7 +153,7 @@ check)
     steps="packages faiss model python mingo axe"
     packages_for_check=yes
     ;;
-packages | faiss | model | python | mingo | axe | llm) steps=$command ;;
+packages | faiss | model | python | mingo | axe | llm | bench) steps=$command ;;
 status)
     status "$@" && exit 0
     exit 1
@@ -165,6 +172,10 @@ print-python)
     ;;
 print-llm-python)
     llm_interpreter
+    exit 0
+    ;;
+print-bench-python)
+    bench_interpreter
     exit 0
     ;;
 print-mingo)
