@@ -107,7 +107,7 @@ static void code_bits(ground *at)
     assert_true(count >= 1000);
     assert_true(resident() < LITTLE);
     assert_int_equal(rsi_centroids_train(&centroids, sample, count, DIMENSION, 16, NULL, NULL), 0);
-    assert_int_equal(rsi_quantised_new(&index, DIMENSION, centroids, 16), 0);
+    assert_int_equal(rsi_quantised_new(&index, DIMENSION, RSI_METRIC_COSINE, centroids, 16), 0);
     while (!done)
         assert_int_equal(rsi_quantised_absorb(index, &done, at->rows, &at->all, 700), 0);
     assert_int_equal(rsi_quantised_count(index), COUNT);
