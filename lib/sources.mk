@@ -217,6 +217,7 @@ ROOM_entities := \
     backup.c \
     catalog.c \
     catalog_codes.c \
+    catalog_cut.c \
     catalog_faiss.c \
     catalog_lexical.c \
     catalog_load.c \

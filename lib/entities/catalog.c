@@ -233,8 +233,9 @@ void rsi_catalogs_follow(void *user, const char *entity_id)
     pthread_mutex_unlock(&store->catalogs_mutex);
 }
 
-int rsi_catalog_acquire(rsi_catalog **out, rsi_store *store, const char *entity_id,
-                        const char *incarnation)
+/* As it is in memory, or loaded. */
+static int acquire(rsi_catalog **out, rsi_store *store, const char *entity_id,
+                   const char *incarnation)
 {
     *out = NULL;
     rsi_catalog *catalog = reference_catalog(store, entity_id, incarnation);
@@ -260,6 +261,23 @@ int rsi_catalog_acquire(rsi_catalog **out, rsi_store *store, const char *entity_
     }
     *out = catalog;
     return RAGSTORE_OK;
+}
+
+int rsi_catalog_acquire(rsi_catalog **out, rsi_store *store, const char *entity_id,
+                        const char *incarnation)
+{
+    bool is_cut;
+    int status = acquire(out, store, entity_id, incarnation);
+    if (status != RAGSTORE_OK)
+        return status;
+    status = rsi_catalog_notice_cuts(&is_cut, *out, store);
+    if (status == RAGSTORE_OK && !is_cut)
+        return RAGSTORE_OK;
+    if (is_cut)
+        rsi_catalog_drop(store, *out);
+    rsi_catalog_release(store, *out);
+    *out = NULL;
+    return is_cut ? acquire(out, store, entity_id, incarnation) : status;
 }
 
 /* The catalog of an entity if it is in memory, with a reference. */

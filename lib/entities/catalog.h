@@ -51,6 +51,8 @@ typedef struct rsi_catalog {
     size_t bytes_memory;   /* atomic: what its byte codes may take */
     uint64_t memory_limit; /* the store's; never changes */
 
+    int64_t looked_at;     /* atomic: when it was last asked whether its files were cut, ms */
+
     pthread_rwlock_t lock; /* guards everything below */
     bool is_loaded;
     rsi_catalog_document *documents;
@@ -219,6 +221,13 @@ int rsi_catalog_open_lexical_locked(rsi_catalog *catalog, rsi_store *store, cons
 void rsi_catalog_note_lexical_locked(rsi_catalog *catalog, size_t changes);
 /* All rows have been visited: what is not alive goes. */
 void rsi_catalog_settle_lexical_locked(rsi_catalog *catalog);
+
+/* ---- catalog_cut.c ---- */
+
+/* Whether its mapped files were shortened by somebody since they were opened, which is asked of the disk
+ * once in a millisecond: rows that are gone are damaged from then on; *is_cut: its keyword index cannot
+ * be used any more, and it has to be made anew. Takes the lock. NO_MEMORY. */
+int rsi_catalog_notice_cuts(bool *is_cut, rsi_catalog *catalog, rsi_store *store);
 
 /* ---- catalog_restore.c ---- */
 

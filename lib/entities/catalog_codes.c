@@ -458,8 +458,13 @@ int rsi_catalogs_code(rsi_store *store, bool *did)
         return RAGSTORE_OK; /* another thread is at it */
     in.catalog = take_catalog(store);
     if (in.catalog != NULL) {
+        bool is_cut;
         *did = true;
-        status = do_slice(&in);
+        status = rsi_catalog_notice_cuts(&is_cut, in.catalog, store);
+        if (is_cut)
+            rsi_catalog_drop(store, in.catalog);
+        else if (status == RAGSTORE_OK)
+            status = do_slice(&in);
         rsi_catalog_release(store, in.catalog);
     }
     pthread_mutex_unlock(&store->codes_mutex);

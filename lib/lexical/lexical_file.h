@@ -60,4 +60,9 @@ extern uint64_t rsi_lexical_mapped_from;
 int rsi_lexical_read(rsi_lexical **out, rsi_root *root, const char *path, const char *incarnation,
                      const char *language);
 
+/* Was the file of this path shortened while the index lies in it, mapped? Whoever touches what is gone
+ * ends the process: the index is of no use any more. A file that cannot be looked at is taken for whole.
+ */
+bool rsi_lexical_is_cut(const rsi_lexical *index, rsi_root *root, const char *path);
+
 #endif

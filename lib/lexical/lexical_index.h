@@ -53,6 +53,7 @@ typedef struct rsi_lexical_run {
     rsi_block *borrowed_blocks;
     const void *view; /* of the file that all of it but what changes lies in; or NULL */
     size_t view_size;
+    uint64_t inode;  /* of that file */
     unsigned merges; /* how often what it has was written with that of other runs */
 } rsi_lexical_run;
 

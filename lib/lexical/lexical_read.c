@@ -162,7 +162,8 @@ static int take_part(struct reading *r, void *out, uint64_t size)
 static int map_body(struct reading *r)
 {
     const size_t size = sizeof r->header + (size_t)r->body;
-    int status = RAGSTORE_OK;
+    rsi_file_info info;
+    int status = rsi_file_inspect(r->file, &info);
     while (r->read < r->body && status == RAGSTORE_OK)
         status = fill_buffer(r);
     if (status == RAGSTORE_OK)
@@ -170,6 +171,7 @@ static int map_body(struct reading *r)
     if (status != RAGSTORE_OK)
         return status;
     r->run->view_size = size;
+    r->run->inode = info.inode;
     r->body_bytes = (const unsigned char *)r->run->view + sizeof r->header;
     r->read = 0;
     return RAGSTORE_OK;
@@ -423,6 +425,26 @@ int rsi_lexical_read_run(rsi_lexical_run *out, const rsi_lexical_place *place, u
         rsi_lexical_run_free(out, place->root);
     rsi_error_restore(&saved);
     return status;
+}
+
+bool rsi_lexical_is_cut(const rsi_lexical *index, rsi_root *root, const char *path)
+{
+    rsi_saved_error saved;
+    rsi_file_info info = {0};
+    size_t viewed = 0;
+    bool is_cut = false;
+    while (viewed < index->run_count && index->runs[viewed].view == NULL)
+        viewed++;
+    if (viewed == index->run_count)
+        return false;
+    rsi_error_save(&saved);
+    const bool is_there = rsi_file_info_of(root, path, &info) == RAGSTORE_OK;
+    rsi_error_restore(&saved);
+    for (size_t i = viewed; is_there && i < index->run_count; i++) {
+        const rsi_lexical_run *run = &index->runs[i];
+        is_cut |= run->view != NULL && run->inode == info.inode && info.size < run->view_size;
+    }
+    return is_cut;
 }
 
 uint64_t rsi_lexical_mapped_from = (uint64_t)16 << 20;

@@ -124,7 +124,8 @@ static bool is_zero(const float *row, uint32_t dimension)
 
 static bool run_has_dead(rsi_rows *rows, rsi_rows_run *run, const rsi_bitset *alive)
 {
-    if (atomic_load_explicit(&run->state, memory_order_relaxed) == RSI_RUN_LOST)
+    const int state = atomic_load_explicit(&run->state, memory_order_relaxed);
+    if (state == RSI_RUN_LOST || state == RSI_RUN_DAMAGED)
         return true;
     for (int64_t chunk = run->first_chunk; chunk < run->end_chunk; chunk++)
         if (!rsi_bitset_has(alive, chunk) &&

@@ -23,12 +23,14 @@
 #include "base/status.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define WINDOW_BYTES 16384u
 #define LATER_SEGMENT 1 /* of a visitor: there is one that these rows do not know */
 #define WALKS_MAX 100 /* again, when segments go meanwhile */
+#define NAME_MAX_BYTES 32
 
 typedef struct walker {
     rsi_rows *rows;
@@ -353,6 +355,56 @@ int rsi_rows_is_current(bool *current, rsi_rows *rows)
     status = rsi_directory_list(rows->root, rows->directory, note_later, rows);
     *current = status == RAGSTORE_OK;
     return status == LATER_SEGMENT ? RAGSTORE_OK : status;
+}
+
+/* ---- was a file shortened? ---- */
+
+static bool damage_behind(rsi_rows *rows, size_t segment, uint64_t size)
+{
+    bool found = false;
+    for (size_t i = 0; i < rows->run_count; i++) {
+        rsi_rows_run *run = &rows->runs[i];
+        const int state = atomic_load_explicit(&run->state, memory_order_relaxed);
+        if (run->segment != segment || state == RSI_RUN_LOST || state == RSI_RUN_DAMAGED ||
+            run->offset + rsi_rows_run_size(rows, run) <= size)
+            continue;
+        atomic_store_explicit(&run->state, RSI_RUN_DAMAGED, memory_order_relaxed);
+        found = true;
+    }
+    return found;
+}
+
+/* Of a file that has another's place nobody cuts anything: it has no name. */
+static bool notice_cut(rsi_rows *rows, size_t segment, rsi_root *directory)
+{
+    char name[NAME_MAX_BYTES];
+    rsi_file_info info;
+    const rsi_rows_segment *of = &rows->segments[segment];
+    if (of->view == NULL || of->state == RSI_SEGMENT_HELD)
+        return false;
+    snprintf(name, sizeof name, "rows-%" PRIu32 ".rsv", of->number);
+    return rsi_file_info_of(directory, name, &info) == RAGSTORE_OK && info.inode == of->inode &&
+           info.size < of->viewed && damage_behind(rows, segment, info.size);
+}
+
+int rsi_rows_notice_cuts(bool *found, rsi_rows *rows)
+{
+    rsi_root *directory;
+    rsi_saved_error saved;
+    *found = false;
+    if (rows->segment_count == 0)
+        return RAGSTORE_OK;
+    rsi_error_save(&saved);
+    int status = rsi_root_open_below(&directory, rows->root, rows->directory);
+    if (status == RAGSTORE_OK) {
+        for (size_t i = 0; i < rows->segment_count; i++)
+            *found |= notice_cut(rows, i, directory);
+        rsi_root_close(directory);
+    }
+    if (status == RAGSTORE_E_NO_MEMORY)
+        return status;
+    rsi_error_restore(&saved);
+    return RAGSTORE_OK;
 }
 
 int rsi_rows_walk(rsi_rows *rows)

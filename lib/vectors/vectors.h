@@ -116,6 +116,11 @@ int rsi_rows_search_many(rsi_hit *hits, size_t *counts, rsi_rows *rows, const fl
  * memory. Searches may go on meanwhile. */
 void rsi_rows_let_go(rsi_rows *rows, int64_t from, int64_t end);
 
+/* Were their files shortened while they are mapped? Whoever touches what is gone ends the process, so
+ * rows that lie there are damaged from now on; *found tells whether there are such that were not known.
+ * Several threads may ask, also while others search. What cannot be looked at is taken for whole. */
+int rsi_rows_notice_cuts(bool *found, rsi_rows *rows);
+
 /* The members of `wanted` that have no row, or whose row is damaged: into `missing` (initialised
  * by the callee, freed by the caller). */
 int rsi_rows_missing(rsi_bitset *missing, rsi_rows *rows, const rsi_bitset *wanted);
