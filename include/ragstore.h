@@ -1226,7 +1226,9 @@ RAGSTORE_API int ragstore_entity_delete(uint64_t *sessions_deleted, ragstore_sto
 
 /**
  * List entities, oldest first, as JSON: {"entities": [as ragstore_entity_describe() has them],
- * "total": how many match}.
+ * "total": how many match}. One whose records cannot be used has its id, null for the rest, and
+ * "error" with "status", "code" and "message". When the lines of some cannot be read, "unreadable" tells of how
+ * many; ragstore_store_check() names them.
  *
  * @param out  set to UTF-8 JSON text, to NULL on failure
  * @param store  not NULL

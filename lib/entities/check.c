@@ -225,6 +225,10 @@ static int check_vectors(const checking *c, const char *entity_id)
     int status = rsi_entity_read(&entity, c->store, entity_id, NULL);
     if (status == RAGSTORE_E_NOT_FOUND)
         return RAGSTORE_OK;
+    if (status == RAGSTORE_E_UNSUPPORTED) { /* its line is whole, but makes no sense */
+        rsi_finding finding = {RSI_PATH_ENTITIES, -1, entity_id, rsi_error_message()};
+        return tell(c, &finding);
+    }
     if (status != RAGSTORE_OK)
         return status;
     status = rsi_catalog_acquire(&catalog, c->store, entity_id, entity.incarnation);

@@ -99,12 +99,40 @@ static int collect_id(void *user, const char *key, const char *json, size_t size
     return rsi_bytes_status(&list->ids);
 }
 
+/* Is it this entity alone that cannot be described? */
+static bool is_its_own(int status)
+{
+    return status == RAGSTORE_E_DAMAGED || status == RAGSTORE_E_UNSUPPORTED;
+}
+
+/* One whose records cannot be used, for the reason that this thread was told. */
+static void put_unusable(rsi_json_writer *writer, const char *id, int status)
+{
+    static const char *const unknown[] = {"entity_name", "description",      "metadata",
+                                          "created_at",  "total_documents",  "total_chunks",
+                                          "embedder",    "has_vector_store", "search_mode"};
+    rsi_json_begin_object(writer);
+    rsi_json_put_text(writer, "entity_id", id);
+    for (size_t i = 0; i < sizeof unknown / sizeof *unknown; i++)
+        rsi_json_put_null(writer, unknown[i]);
+    rsi_json_put_text(writer, "notice", rsi_error_message());
+    rsi_json_key(writer, "error");
+    rsi_json_begin_object(writer);
+    rsi_json_put_text(writer, "status", rsi_status_name(status));
+    rsi_json_put_integer(writer, "code", status);
+    rsi_json_put_text(writer, "message", rsi_error_message());
+    rsi_json_end_object(writer);
+    rsi_json_end_object(writer);
+}
+
 int rsi_entity_list(rsi_bytes *out, rsi_store *store, uint64_t limit, uint64_t offset,
                     const char *match)
 {
     id_list list = {.match = match};
     uint64_t position = 0;
-    int status = rsi_storage_each(store->storage, RSI_SPACE_ENTITIES, collect_id, &list);
+    size_t unreadable; /* the bytes of their lines: nobody knows whether they would match */
+    int status = rsi_storage_each_readable(&unreadable, store->storage, RSI_SPACE_ENTITIES,
+                                           collect_id, &list);
     rsi_json_writer writer = rsi_json_writer_of(out);
     rsi_json_begin_object(&writer);
     rsi_json_key(&writer, "entities");
@@ -121,10 +149,16 @@ int rsi_entity_list(rsi_bytes *out, rsi_store *store, uint64_t limit, uint64_t o
         }
         if (status == RAGSTORE_OK)
             status = put_entity(&writer, store, &record);
+        if (is_its_own(status)) {
+            put_unusable(&writer, list.ids.data + at, status);
+            status = RAGSTORE_OK;
+        }
         rsi_entity_record_free(&record);
     }
     rsi_json_end_array(&writer);
     rsi_json_put_integer(&writer, "total", (int64_t)position);
+    if (unreadable > 0)
+        rsi_json_put_integer(&writer, "unreadable", (int64_t)unreadable);
     rsi_json_end_object(&writer);
     rsi_bytes_free(&list.ids);
     return status == RAGSTORE_OK ? rsi_bytes_status(out) : status;

@@ -1,6 +1,9 @@
 /* Entities as JSON for callers, one and all. */
 #include "entities_fixture.h"
 
+#include "entities/check.h"
+#include "storage/base.h"
+
 static void entities_entity_describe__tells_what_the_header_documents(void **state)
 {
     open_store s;
@@ -85,6 +88,101 @@ static void entities_entity_describe__lists_pages_and_matches(void **state)
     open_store_end(&s);
 }
 
+/* The texts of all lines of entities.json that have `old` get `new`, of the same length. */
+static void change_lines(void **state, const char *old, const char *new)
+{
+    char path[TEMPORARY_PATH_MAX];
+    FILE *file = fopen(temporary_join(path, state, RSI_PATH_ENTITIES), "r+");
+    assert_non_null(file);
+    char *text = temporary_read(path, NULL);
+    char *place = strstr(text, old);
+    assert_non_null(place);
+    assert_int_equal(fseek(file, place - text, SEEK_SET), 0);
+    assert_int_equal(fwrite(new, 1, strlen(new), file), strlen(new));
+    assert_int_equal(fclose(file), 0);
+    free(text);
+}
+
+static rsi_json *list_all(open_store *s)
+{
+    rsi_bytes out = {0};
+    rsi_json *json;
+    if (rsi_entity_list(&out, s->store, UINT64_MAX, 0, NULL) != RAGSTORE_OK)
+        fail_msg("%s", rsi_error_message());
+    assert_int_equal(rsi_json_parse(&json, out.data, out.size, 8), 0);
+    rsi_bytes_free(&out);
+    return json;
+}
+
+/* One wrong letter costs one entity. */
+static void entities_entity_describe__lists_the_others_beside_a_damaged_line(void **state)
+{
+    const uint64_t small_bytes = rsi_base_small_bytes;
+    const rsi_entity_fields named = {.name = "Wing works"};
+    char incarnation[RSI_INCARNATION_DIGITS + 1];
+    open_store s;
+    open_store_begin(&s, state, NULL);
+    assert_int_equal(rsi_entity_create(incarnation, s.store, "b", &named), 0);
+    rsi_base_small_bytes = 0; /* it stays in its file */
+    open_store_again(&s);
+    expect_list(&s, UINT64_MAX, 0, NULL, 2, "acme b ");
+    change_lines(state, "Wing works", "Wing warks");
+    expect_list(&s, UINT64_MAX, 0, NULL, 1, "acme ");
+    rsi_json *json = list_all(&s);
+    assert_int_equal(rsi_json_get_integer(json, "unreadable", -1), 1);
+    rsi_json_free(json);
+    change_lines(state, "Wing warks", "Wing works");
+    json = list_all(&s);
+    assert_null(rsi_json_get(json, "unreadable"));
+    assert_int_equal(rsi_json_get_integer(json, "total", -1), 2);
+    rsi_json_free(json);
+    open_store_end(&s);
+    rsi_base_small_bytes = small_bytes;
+}
+
+typedef struct findings {
+    size_t count;
+    bool of_b;
+} findings;
+
+static int note_finding(void *user, const rsi_finding *finding)
+{
+    findings *found = user;
+    found->count++;
+    found->of_b |= strcmp(finding->file, RSI_PATH_ENTITIES) == 0 && finding->record != NULL &&
+                   strcmp(finding->record, "b") == 0;
+    return RAGSTORE_OK;
+}
+
+/* A line that is whole, and whose record makes no sense: somebody wrote it. */
+static void entities_entity_describe__tells_which_record_makes_no_sense(void **state)
+{
+    static const char senseless[] =
+        "{\"entity_id\":\"b\",\"entity_name\":\"Wing works\",\"metric\":\"miles\"}";
+    open_store s;
+    rsi_tx *tx;
+    findings found = {0};
+    rsi_check_tally tally;
+    const rsi_check_watch watch = {.visit = note_finding, .user = &found};
+    open_store_begin(&s, state, NULL);
+    assert_int_equal(rsi_tx_begin(&tx, s.store->storage), 0);
+    assert_int_equal(rsi_tx_put(tx, RSI_SPACE_ENTITIES, "b", senseless, strlen(senseless)), 0);
+    assert_int_equal(rsi_tx_commit(tx), 0);
+    expect_list(&s, UINT64_MAX, 0, NULL, 2, "acme b ");
+    rsi_json *json = list_all(&s);
+    const rsi_json *b = rsi_json_at(rsi_json_get(json, "entities"), 1);
+    const rsi_json *error = rsi_json_get(b, "error");
+    assert_int_equal(rsi_json_get_integer(error, "code", 0), RAGSTORE_E_UNSUPPORTED);
+    assert_non_null(strstr(rsi_json_get_text(error, "message"), "miles"));
+    assert_null(rsi_json_get_text(b, "entity_name"));
+    assert_null(rsi_json_get(rsi_json_at(rsi_json_get(json, "entities"), 0), "error"));
+    rsi_json_free(json);
+    assert_int_equal(rsi_store_check(&tally, s.store, &watch), 0);
+    assert_true(found.of_b);
+    assert_int_equal(tally.entities, 2);
+    open_store_end(&s);
+}
+
 static void entities_entity_describe__finds_no_entity_that_is_not_there(void **state)
 {
     open_store s;
@@ -130,6 +228,8 @@ int main(void)
         FRESH(entities_entity_describe__tells_what_the_header_documents),
         FRESH(entities_entity_describe__counts_chunks_whatever_the_metadata_says),
         FRESH(entities_entity_describe__lists_pages_and_matches),
+        FRESH(entities_entity_describe__lists_the_others_beside_a_damaged_line),
+        FRESH(entities_entity_describe__tells_which_record_makes_no_sense),
         FRESH(entities_entity_describe__finds_no_entity_that_is_not_there),
         FRESH(entities_entity_describe__survives_each_failing_allocation),
     };
