@@ -60,8 +60,8 @@ static uint64_t limit_of(const number *found)
     static const struct {
         const char *name;
         uint64_t most;
-    } limits[] = {{"x", 16},   {"HNSW", 512}, {"NSG", 512}, {"RQ", 64},     {"LSQ", 64},
-                  {"PRQ", 64}, {"PLSQ", 64},  {"IMI", 2},   {"Lattice", 64}};
+    } limits[] = {{"x", 16},   {"HNSW", 512}, {"RQ", 64}, {"LSQ", 64},
+                  {"PRQ", 64}, {"PLSQ", 64},  {"IMI", 2}};
     for (size_t i = 0; i < sizeof limits / sizeof *limits; i++)
         if (is_named(found, limits[i].name))
             return limits[i].most;
@@ -74,6 +74,26 @@ static int refuse(const char *factory, const char *why)
 {
     return rsi_fail(RAGSTORE_E_INVALID_ARGUMENT, "vectors", "the FAISS kind \"%.120s\" %s", factory,
                     why);
+}
+
+/* Why a kind that FAISS has does not serve here; NULL: it does. */
+static const char *useless_part(const char *factory)
+{
+    static const struct {
+        const char *name, *why;
+    } parts[] = {
+        {"IDMap", "has an IDMap, which is put around it without being asked"},
+        {"RFlat", "compares vectors again, which is done without being asked"},
+        {"Refine", "compares vectors again, which is done without being asked"},
+        {"NSG", "has a graph that takes no vectors later"}, /* and ends the process with few lists */
+        {"MinMax", "takes no vectors with numbers of their own"},
+        {"ZnLattice", "takes no vectors"},
+        {"Residual", "cannot be searched"},
+    };
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
+        if (strstr(factory, parts[i].name) != NULL)
+            return parts[i].why;
+    return NULL;
 }
 
 int rsi_faiss_factory_check(const char *factory)
@@ -89,8 +109,9 @@ int rsi_faiss_factory_check(const char *factory)
         if (!is_letter(factory[i]) && !is_digit(factory[i]) && strchr(marks, factory[i]) == NULL)
             return refuse(factory, "has a character other than letters, digits, \",\", \"_\", "
                                    "\"(\" and \")\"");
-    if (strstr(factory, "IDMap") != NULL)
-        return refuse(factory, "has an IDMap, which is put around it without being asked");
+    const char *useless = useless_part(factory);
+    if (useless != NULL)
+        return refuse(factory, useless);
     for (const char *at = factory; next_number(&found, at); at = found.end)
         if (found.value > limit_of(&found) ||
             (is_multi && is_named(&found, "x") && found.value > 8))

@@ -15,6 +15,8 @@
 #define FLAT_L2 RSI_FAISS_CODE('I', 'x', 'F', '2')
 #define SCALAR RSI_FAISS_CODE('I', 'x', 'S', 'Q')
 #define PRODUCT RSI_FAISS_CODE('I', 'x', 'P', 'q')
+#define SIGNS RSI_FAISS_CODE('I', 'x', 'H', 'e')
+#define MULTI RSI_FAISS_CODE('I', 'm', 'i', 'q')
 #define GRAPH_FLAT RSI_FAISS_CODE('I', 'H', 'N', 'f')
 #define GRAPH_SCALAR RSI_FAISS_CODE('I', 'H', 'N', 's')
 #define GRAPH_PRODUCT RSI_FAISS_CODE('I', 'H', 'N', 'p')
@@ -158,7 +160,10 @@ static unsigned kind_of(uint32_t code)
         return RSI_FAISS_IS_FLAT;
     case SCALAR:
     case PRODUCT:
+    case SIGNS:
         return RSI_FAISS_IS_CODES;
+    case MULTI:
+        return RSI_FAISS_IS_MULTI;
     case GRAPH_FLAT:
     case GRAPH_SCALAR:
     case GRAPH_PRODUCT:
@@ -192,8 +197,11 @@ static int walk_body(rsi_faiss_walker *walker, const rsi_faiss_head *head, uint3
     case RSI_FAISS_IS_FLAT:
         return walk_flat(walker, head);
     case RSI_FAISS_IS_CODES:
-        return code == SCALAR ? rsi_faiss_walk_scalar_codes(walker, head)
-                              : rsi_faiss_walk_product_codes(walker, head);
+        return code == SCALAR    ? rsi_faiss_walk_scalar_codes(walker, head)
+               : code == PRODUCT ? rsi_faiss_walk_product_codes(walker, head)
+                                 : rsi_faiss_walk_sign_codes(walker, head);
+    case RSI_FAISS_IS_MULTI:
+        return rsi_faiss_walk_multi(walker, head);
     case RSI_FAISS_IS_GRAPH:
         return rsi_faiss_walk_graph(walker, head);
     case RSI_FAISS_IS_LISTS:

@@ -1,4 +1,4 @@
-/* Scalar and product quantisers, and their codes: see faiss_walk.h. */
+/* Scalar and product quantisers, signs, and their codes: see faiss_walk.h. */
 #include "vectors/faiss_walk_internal.h"
 
 #define PRODUCT_BITS_MAX 12
@@ -96,22 +96,39 @@ int rsi_faiss_walk_scalar_codes(rsi_faiss_walker *walker, const rsi_faiss_head *
 
 /* ---- product: pieces of a vector ---- */
 
-int rsi_faiss_walk_product_quantiser(uint64_t *code_size, rsi_faiss_walker *walker,
-                                     uint32_t dimension)
+/* `sizes`: dimension, pieces, bits for each. */
+static int take_product(uint64_t sizes[3], rsi_faiss_walker *walker, uint32_t dimension)
 {
-    uint64_t sizes[3] = {0}; /* dimension, pieces, bits for each */
-    int status = rsi_faiss_walk_take(walker, sizes, sizeof sizes);
+    int status = rsi_faiss_walk_take(walker, sizes, 3 * sizeof *sizes);
     const uint64_t most = walker->in_graph ? PRODUCT_BITS_MAX_IN_GRAPH : PRODUCT_BITS_MAX;
     if (status != RAGSTORE_OK)
         return status;
     if (sizes[0] != dimension || sizes[1] < 1 || sizes[1] > dimension ||
         dimension % sizes[1] != 0 || sizes[2] < 1 || sizes[2] > most)
         return rsi_faiss_walk_fail(walker, "is a product quantiser that does not fit its vectors");
-    *code_size = (sizes[1] * sizes[2] + 7) / 8;
     const uint64_t numbers = (uint64_t)dimension << sizes[2];
     status = rsi_faiss_walk_expect_length(walker, numbers, sizeof(float),
                                           "has a product quantiser more or fewer centroids");
     return status == RAGSTORE_OK ? rsi_faiss_walk_floats(walker, numbers) : status;
+}
+
+int rsi_faiss_walk_product_quantiser(uint64_t *code_size, rsi_faiss_walker *walker,
+                                     uint32_t dimension)
+{
+    uint64_t sizes[3] = {0};
+    int status = take_product(sizes, walker, dimension);
+    if (status == RAGSTORE_OK)
+        *code_size = (sizes[1] * sizes[2] + 7) / 8;
+    return status;
+}
+
+int rsi_faiss_walk_multi(rsi_faiss_walker *walker, const rsi_faiss_head *head)
+{
+    uint64_t sizes[3] = {0};
+    int status = take_product(sizes, walker, head->dimension);
+    if (status == RAGSTORE_OK && (sizes[1] != 2 || head->count != (uint64_t)1 << 2 * sizes[2]))
+        status = rsi_faiss_walk_fail(walker, "are halves of more or fewer centroids");
+    return status;
 }
 
 int rsi_faiss_walk_product_codes(rsi_faiss_walker *walker, const rsi_faiss_head *head)
@@ -132,4 +149,33 @@ int rsi_faiss_walk_product_codes(rsi_faiss_walker *walker, const rsi_faiss_head 
     if (status == RAGSTORE_OK && (search_type != 0 || encodes_signs))
         status = rsi_faiss_walk_fail(walker, "is a way to search that nobody asked for");
     return status;
+}
+
+/* ---- signs ---- */
+
+int rsi_faiss_walk_sign_codes(rsi_faiss_walker *walker, const rsi_faiss_head *head)
+{
+    int32_t bits = 0;
+    int32_t code_size = 0;
+    bool rotates = false;
+    bool has_thresholds = false;
+    int status = rsi_faiss_walk_take(walker, &bits, sizeof bits);
+    if (status == RAGSTORE_OK)
+        status = rsi_faiss_walk_flag(&rotates, walker);
+    if (status == RAGSTORE_OK)
+        status = rsi_faiss_walk_flag(&has_thresholds, walker);
+    const uint64_t thresholds = has_thresholds ? head->dimension : 0;
+    if (status == RAGSTORE_OK)
+        status = rsi_faiss_walk_expect_length(walker, thresholds, sizeof(float),
+                                              "are more or fewer thresholds than bits");
+    if (status == RAGSTORE_OK)
+        status = rsi_faiss_walk_floats(walker, thresholds);
+    if (status == RAGSTORE_OK)
+        status = rsi_faiss_walk_take(walker, &code_size, sizeof code_size);
+    if (status != RAGSTORE_OK)
+        return status;
+    if (bits < 1 || (uint32_t)bits != head->dimension || code_size != (bits + 7) / 8)
+        return rsi_faiss_walk_fail(walker, "are signs of more or fewer numbers");
+    status = rsi_faiss_walk_rotation(walker, head->dimension, rotates);
+    return status == RAGSTORE_OK ? walk_codes(walker, head->count, (uint64_t)code_size) : status;
 }

@@ -24,10 +24,11 @@ typedef struct rsi_faiss_head {
 /* Which kinds may lie where an index is expected. */
 enum {
     RSI_FAISS_IS_FLAT = 1,
-    RSI_FAISS_IS_CODES = 2, /* SQ, PQ */
+    RSI_FAISS_IS_CODES = 2, /* SQ, PQ, LSH */
     RSI_FAISS_IS_GRAPH = 4,
     RSI_FAISS_IS_LISTS = 8,
     RSI_FAISS_IS_TRANSFORMED = 16,
+    RSI_FAISS_IS_MULTI = 32, /* centroids that are pairs of halves, and not written down each */
 };
 
 enum rsi_faiss_lists_kind {
@@ -64,9 +65,13 @@ int rsi_faiss_walk_product_quantiser(uint64_t *code_size, rsi_faiss_walker *walk
                                      uint32_t dimension);
 int rsi_faiss_walk_scalar_codes(rsi_faiss_walker *walker, const rsi_faiss_head *head);
 int rsi_faiss_walk_product_codes(rsi_faiss_walker *walker, const rsi_faiss_head *head);
+int rsi_faiss_walk_sign_codes(rsi_faiss_walker *walker, const rsi_faiss_head *head);
+int rsi_faiss_walk_multi(rsi_faiss_walker *walker, const rsi_faiss_head *head);
 int rsi_faiss_walk_graph(rsi_faiss_walker *walker, const rsi_faiss_head *head);
 int rsi_faiss_walk_lists(rsi_faiss_walker *walker, const rsi_faiss_head *head,
                          enum rsi_faiss_lists_kind kind);
 int rsi_faiss_walk_transforms(rsi_faiss_walker *walker, const rsi_faiss_head *head);
+/* A rotation of vectors of that dimension; one that is not used was never made. */
+int rsi_faiss_walk_rotation(rsi_faiss_walker *walker, uint32_t dimension, bool is_used);
 
 #endif

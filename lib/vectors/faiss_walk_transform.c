@@ -12,6 +12,8 @@
 #define LINEAR RSI_FAISS_CODE('L', 'T', 'r', 'a') /* OPQ's, too */
 #define LENGTH RSI_FAISS_CODE('V', 'N', 'r', 'm')
 #define CENTRE RSI_FAISS_CODE('V', 'C', 'n', 't')
+#define ITERATIVE RSI_FAISS_CODE('V', 'i', 'q', 't') /* of two others */
+#define ITERATED RSI_FAISS_CODE('V', 'i', 'q', 'm')  /* the first of them */
 #define PLACES RSI_FAISS_CODE('R', 'm', 'D', 'T') /* other places for the same numbers */
 
 /* The arrays of one lie in front of its dimensions: their lengths are compared with those. */
@@ -19,7 +21,17 @@ typedef struct transform {
     uint64_t matrix, offset, mean, places;
     bool is_linear, has_offset;
     int32_t most_place; /* of the numbers that are taken */
+    uint64_t parts_to;  /* how many numbers two others make together */
 } transform;
+
+/* A whole one. */
+typedef struct turned {
+    uint32_t code;
+    uint32_t from, to; /* dimensions */
+    bool is_trained;
+} turned;
+
+static int take_whole(turned *out, rsi_faiss_walker *walker, bool may_have_parts);
 
 static int take_floats(uint64_t *count, rsi_faiss_walker *walker)
 {
@@ -68,17 +80,46 @@ static int take_places(transform *out, rsi_faiss_walker *walker)
     return status;
 }
 
-static int take_one(transform *out, rsi_faiss_walker *walker, uint32_t code)
+static int take_parts(transform *out, rsi_faiss_walker *walker)
+{
+    turned rotation, both;
+    bool reduces;
+    int status = take_floats(&out->mean, walker);
+    if (status == RAGSTORE_OK)
+        status = rsi_faiss_walk_flag(&reduces, walker);
+    if (status == RAGSTORE_OK)
+        status = take_whole(&rotation, walker, false);
+    if (status == RAGSTORE_OK)
+        status = take_whole(&both, walker, false);
+    if (status != RAGSTORE_OK)
+        return status;
+    if (rotation.code != ITERATED || !rotation.is_trained || rotation.from != rotation.to ||
+        both.code != LINEAR || !both.is_trained || both.from != out->mean ||
+        both.to != rotation.to)
+        return rsi_faiss_walk_fail(walker, "are parts of a transformation that do not fit");
+    out->parts_to = both.to;
+    return RAGSTORE_OK;
+}
+
+static int take_one(transform *out, rsi_faiss_walker *walker, uint32_t code, bool may_have_parts)
 {
     float length = 0;
+    int32_t unused[2]; /* how it was trained */
     int status = RAGSTORE_OK;
     switch (code) {
     case PCA:
         status = take_pca(walker);
         return status == RAGSTORE_OK ? take_linear(out, walker) : status;
+    case ITERATED:
+        status = rsi_faiss_walk_take(walker, unused, sizeof unused);
+        return status == RAGSTORE_OK ? take_linear(out, walker) : status;
     case ROTATION:
     case LINEAR:
         return take_linear(out, walker);
+    case ITERATIVE:
+        return may_have_parts
+                   ? take_parts(out, walker)
+                   : rsi_faiss_walk_fail(walker, "is a part of a transformation with parts itself");
     case LENGTH:
         status = rsi_faiss_walk_take(walker, &length, sizeof length);
         return status == RAGSTORE_OK && length != 2.0f
@@ -98,6 +139,8 @@ static int take_one(transform *out, rsi_faiss_walker *walker, uint32_t code)
 static bool fits(const transform *one, uint32_t code, uint64_t from, uint64_t to)
 {
     switch (code) {
+    case ITERATIVE:
+        return one->mean == from && one->parts_to == to;
     case LENGTH:
         return from == to;
     case CENTRE:
@@ -109,28 +152,57 @@ static bool fits(const transform *one, uint32_t code, uint64_t from, uint64_t to
     }
 }
 
-/* One that takes vectors of that dimension; its own is what comes out. */
-static int walk_transform(uint32_t *dimension, rsi_faiss_walker *walker)
+/* Was it never made? */
+static bool is_empty(const transform *one)
 {
-    uint32_t code = 0;
+    return one->is_linear && one->matrix == 0 && one->offset == 0 && !one->has_offset;
+}
+
+static int take_whole(turned *out, rsi_faiss_walker *walker, bool may_have_parts)
+{
     transform one = {.most_place = -1};
     int32_t sizes[2] = {0}; /* in, out */
-    bool is_trained = false;
-    int status = rsi_faiss_walk_take(walker, &code, sizeof code);
+    *out = (turned){0};
+    int status = rsi_faiss_walk_take(walker, &out->code, sizeof out->code);
     if (status == RAGSTORE_OK)
-        status = take_one(&one, walker, code);
+        status = take_one(&one, walker, out->code, may_have_parts);
     if (status == RAGSTORE_OK)
         status = rsi_faiss_walk_take(walker, sizes, sizeof sizes);
     if (status == RAGSTORE_OK)
-        status = rsi_faiss_walk_flag(&is_trained, walker);
+        status = rsi_faiss_walk_flag(&out->is_trained, walker);
     if (status != RAGSTORE_OK)
         return status;
-    if (sizes[0] < 1 || (uint32_t)sizes[0] != *dimension || sizes[1] < 1 ||
-        (uint32_t)sizes[1] > RSI_DIMENSION_MAX || !is_trained ||
-        !fits(&one, code, (uint64_t)sizes[0], (uint64_t)sizes[1]))
+    if (sizes[0] < 1 || (uint32_t)sizes[0] > RSI_DIMENSION_MAX || sizes[1] < 1 ||
+        (uint32_t)sizes[1] > RSI_DIMENSION_MAX ||
+        (out->is_trained ? !fits(&one, out->code, (uint64_t)sizes[0], (uint64_t)sizes[1])
+                         : !is_empty(&one)))
         return rsi_faiss_walk_fail(walker, "is a transformation that does not fit its vectors");
-    *dimension = (uint32_t)sizes[1];
+    out->from = (uint32_t)sizes[0];
+    out->to = (uint32_t)sizes[1];
     return RAGSTORE_OK;
+}
+
+int rsi_faiss_walk_rotation(rsi_faiss_walker *walker, uint32_t dimension, bool is_used)
+{
+    turned it;
+    int status = take_whole(&it, walker, false);
+    if (status == RAGSTORE_OK && (it.code != ROTATION || it.from != dimension ||
+                                  it.to != dimension || it.is_trained != is_used))
+        status = rsi_faiss_walk_fail(walker, "is a rotation that does not fit its vectors");
+    return status;
+}
+
+/* One that takes vectors of that dimension; its own is what comes out. */
+static int walk_transform(uint32_t *dimension, rsi_faiss_walker *walker)
+{
+    turned it;
+    int status = take_whole(&it, walker, true);
+    if (status == RAGSTORE_OK && (it.from != *dimension || !it.is_trained || it.code == ITERATED))
+        status =
+            rsi_faiss_walk_fail(walker, "is a transformation that does not fit its vectors");
+    if (status == RAGSTORE_OK)
+        *dimension = it.to;
+    return status;
 }
 
 int rsi_faiss_walk_transforms(rsi_faiss_walker *walker, const rsi_faiss_head *head)

@@ -4,9 +4,10 @@
  *
  *   faiss_saved DIRECTORY SEED FIRST COUNT      the files FIRST, FIRST + 1, … of the seed
  *
- *   number ──► kind      Flat, SQ, HNSW, HNSW of SQ, IVF, PCA and IVF of PQ      number % 6
- *          ├─► damage    faiss_damage.h                                         / 6 % 4
- *          └─► checksum  of the file before it was damaged,                     / 24 % 2
+ *   number ──► kind      Flat, SQ, HNSW, HNSW of SQ, IVF, PCA and IVF of PQ,
+ *          │             LSH, ITQ, IMI                                       number % 9
+ *          ├─► damage    faiss_damage.h                                             / 9 % 4
+ *          └─► checksum  of the file before it was damaged,                         / 36 % 2
  *                        or made anew for the damaged one: every digest, and the size
  *
  * Beside the old checksum the damage is always found. Beside a new one the file is refused, or it
@@ -31,12 +32,13 @@
 #define ROWS (DAMAGE_COUNT + 12) /* some are added afterwards */
 #define QUERIES 3
 #define NEAREST 20
-#define KINDS 6
+#define KINDS 9
 #define INCARNATION "0123456789abcdef0123456789abcdef"
 #define INDEX "vector_store/index.faiss"
 
 static const char *const kinds[KINDS] = {"Flat",      "SQ8",       "HNSW8",
-                                         "HNSW8,SQ8", "IVF4,Flat", "PCA4,IVF4,PQ2x4"};
+                                         "HNSW8,SQ8", "IVF4,Flat", "PCA4,IVF4,PQ2x4",
+                                         "PCA4,LSHrt", "ITQ4,SQ8",  "IMI2x1,Flat"};
 
 static struct {
     rsi_root *root;

@@ -139,6 +139,13 @@ static const char *const kinds[] = {"Flat",
                                     "RR8,SQ8",
                                     "L2norm,Flat",
                                     "Pad24,SQ8",
+                                    "LSH",
+                                    "LSHt",
+                                    "PCA8,LSHrt",
+                                    "ITQ8,LSHt",
+                                    "ITQ,SQ8",
+                                    "IMI2x3,Flat",
+                                    "IMI2x3,PQ4x4",
                                     "HNSW8,PQ4"}; /* takes long to train */
 #define KINDS (sizeof kinds / sizeof *kinds)
 #define FAST_KINDS (KINDS - 1)

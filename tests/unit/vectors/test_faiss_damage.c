@@ -360,6 +360,56 @@ static void vectors_faiss_damage__each_number_of_lists_is_checked(void **state)
     saved_end(&s);
 }
 
+/* ---- signs, halves of centroids, transformations of parts ---- */
+
+static void vectors_faiss_damage__of_signs_is_named(void **state)
+{
+    static const forgery forgeries[] = {
+        {"signs of more or fewer numbers", GRAPH, 8, 4},
+        {"neither yes nor no", GRAPH + 4, 2, 1},
+        {"a rotation that does not fit", GRAPH + 4, 1, 1}, /* there is none */
+        {"thresholds", GRAPH + 5, 1, 1},
+        {"thresholds", GRAPH + 6, 1, 8},
+        {"signs of more or fewer numbers", GRAPH + 14, 3, 4},
+        {"a rotation that does not fit", GRAPH + 39, 8, 4},
+        {"a transformation that does not fit", GRAPH + 47, 1, 1},
+        {"more or fewer codes", GRAPH + 48, 399, 8},
+    };
+    saved_index s;
+    saved_begin(&s, state, "LSH", 200);
+    expect_refused(&s, forgeries, sizeof forgeries / sizeof *forgeries);
+    saved_end(&s);
+}
+
+static void vectors_faiss_damage__of_halves_is_named(void **state)
+{
+    enum { QUANTISER = GRAPH + 16 }; /* behind two sizes */
+    static const forgery forgeries[] = {
+        {"another number of them", QUANTISER + 8, 63, 8},
+        {"halves of more or fewer centroids", QUANTISER + HEAD + 8, 4, 8},
+        {"more or fewer centroids", QUANTISER + HEAD + 16, 2, 8},
+    };
+    saved_index s;
+    saved_begin(&s, state, "IMI2x3,Flat", 200);
+    expect_refused(&s, forgeries, sizeof forgeries / sizeof *forgeries);
+    saved_end(&s);
+}
+
+static void vectors_faiss_damage__of_transformations_of_parts_is_named(void **state)
+{
+    enum { PART = GRAPH + 4 + 4 + 8 + DIMENSION * 4 + 1 }; /* behind the means */
+    static const forgery forgeries[] = {
+        {"a transformation with parts itself", PART, 0x74716956, 4},
+        {"a transformation that does not fit", PART + 285, 7, 4},
+        {"a transformation that does not fit", PART + 293, 0, 1}, /* not trained */
+        {"parts of a transformation", PART + 294, 0x746f7272, 4}, /* another kind */
+    };
+    saved_index s;
+    saved_begin(&s, state, "ITQ8,SQ8", 200);
+    expect_refused(&s, forgeries, sizeof forgeries / sizeof *forgeries);
+    saved_end(&s);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, temporary_setup, temporary_teardown)
 
 int main(void)
@@ -367,6 +417,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(vectors_faiss_damage__is_found_by_the_digests),
         TEST(vectors_faiss_damage__with_new_digests_is_harmless),
+        TEST(vectors_faiss_damage__of_signs_is_named),
+        TEST(vectors_faiss_damage__of_halves_is_named),
+        TEST(vectors_faiss_damage__of_transformations_of_parts_is_named),
         TEST(vectors_faiss_damage__each_number_of_a_graph_is_checked),
         TEST(vectors_faiss_damage__neighbours_are_on_the_level_that_they_are_named_on),
         TEST(vectors_faiss_damage__has_to_find_rows_as_before),
