@@ -100,14 +100,9 @@ static bool wait_for_call(rsi_team *team, uint64_t *seen)
 static void *help(void *user)
 {
     const rsi_team_helper *helper = user;
-    const struct sched_param none = {0};
     uint64_t seen = 0;
-    /* A wish: to run where a processor is free, and not to push anybody aside on waking, such as the
-     * leader. */
-    (void)pthread_setschedparam(pthread_self(), SCHED_BATCH, &none);
     while (wait_for_call(helper->team, &seen))
-        if (sched_getcpu() != atomic_load(&helper->team->leader_processor))
-            serve(helper); /* else it would only take the leader's time */
+        serve(helper);
     return NULL;
 }
 
@@ -131,6 +126,7 @@ void rsi_team_open(rsi_team *team, size_t members)
     *team = (rsi_team){0};
     team->wanted = members < RSI_TEAM_MAX ? members - 1 : RSI_TEAM_MAX - 1;
     team->process = rsi_process_number();
+    team->leader_processor = -1;
     pthread_mutex_init(&team->mutex, NULL); /* cannot fail with default attributes */
     pthread_cond_init(&team->called, NULL);
     pthread_cond_init(&team->finished, NULL);
@@ -151,6 +147,21 @@ void rsi_team_close(rsi_team *team)
     pthread_mutex_destroy(&team->mutex);
 }
 
+/* A wish: helpers run on other processors than the leader. A system that is busy wakes them on the one
+ * that wakes them, where they would only take the leader's time. */
+static void keep_apart(rsi_team *team)
+{
+    cpu_set_t others;
+    const int processor = sched_getcpu();
+    if (processor < 0 || processor >= CPU_SETSIZE || processor == team->leader_processor ||
+        sched_getaffinity(0, sizeof others, &others) != 0)
+        return;
+    CPU_CLR((size_t)processor, &others);
+    for (size_t i = 0; i < team->count; i++)
+        (void)pthread_setaffinity_np(team->helpers[i].thread, sizeof others, &others);
+    team->leader_processor = processor;
+}
+
 bool rsi_team_take(rsi_team *team)
 {
     if (team->wanted == 0 || team->process != rsi_process_number() ||
@@ -161,7 +172,7 @@ bool rsi_team_take(rsi_team *team)
         atomic_store(&team->taken, false);
         return false;
     }
-    atomic_store(&team->leader_processor, sched_getcpu());
+    keep_apart(team);
     atomic_store(&team->on_duty, true);
     pthread_mutex_lock(&team->mutex);
     team->calls++;

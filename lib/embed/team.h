@@ -38,7 +38,7 @@ struct rsi_team {
     void *task;                /* the same */
     atomic_size_t done;        /* pieces of the round that helpers have done */
     atomic_bool on_duty;       /* between take and give back */
-    atomic_int leader_processor;
+    int leader_processor;      /* that helpers keep away from; -1: none yet */
     atomic_bool leader_sleeps; /* until the helpers have done their pieces */
     pthread_mutex_t mutex;     /* of those who sleep; guards calls and closing */
     pthread_cond_t called;

@@ -3,6 +3,7 @@
  */
 #include "embed/team.h"
 
+#include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -108,6 +109,36 @@ static void embed_team__is_had_by_one_call_at_a_time(void **state)
     rsi_team_close(&team);
 }
 
+/* Beside the leader they would only take its time. */
+static void embed_team__helpers_keep_away_from_the_leaders_processor(void **state)
+{
+    (void)state;
+    rsi_team team;
+    cpu_set_t all, one, theirs;
+    assert_int_equal(sched_getaffinity(0, sizeof all, &all), 0);
+    if (CPU_COUNT(&all) < 2)
+        skip();
+    rsi_team_open(&team, 3);
+    for (size_t processor = 0; processor < CPU_SETSIZE; processor++) {
+        if (!CPU_ISSET(processor, &all))
+            continue;
+        CPU_ZERO(&one);
+        CPU_SET(processor, &one);
+        assert_int_equal(pthread_setaffinity_np(pthread_self(), sizeof one, &one), 0);
+        assert_int_equal(sched_getcpu(), (int)processor);
+        assert_int_equal(pthread_setaffinity_np(pthread_self(), sizeof all, &all), 0);
+        assert_true(rsi_team_take(&team));
+        for (size_t i = 0; i < team.count; i++) {
+            pthread_t helper = team.helpers[i].thread;
+            assert_int_equal(pthread_getaffinity_np(helper, sizeof theirs, &theirs), 0);
+            assert_false(CPU_ISSET((size_t)team.leader_processor, &theirs));
+            assert_int_equal(CPU_COUNT(&theirs), CPU_COUNT(&all) - 1);
+        }
+        rsi_team_give_back(&team);
+    }
+    rsi_team_close(&team);
+}
+
 /* A child has no helpers; closing must not wait for them. */
 static void embed_team__is_not_there_in_a_child(void **state)
 {
@@ -139,6 +170,7 @@ int main(void)
         cmocka_unit_test(embed_team__does_each_piece_once),
         cmocka_unit_test(embed_team__helpers_do_some_of_the_pieces),
         cmocka_unit_test(embed_team__waits_for_a_piece_that_takes_long),
+        cmocka_unit_test(embed_team__helpers_keep_away_from_the_leaders_processor),
         cmocka_unit_test(embed_team__is_had_by_one_call_at_a_time),
         cmocka_unit_test(embed_team__is_not_there_in_a_child),
     };
