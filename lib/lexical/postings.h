@@ -78,25 +78,20 @@ int rsi_postings_reserve(rsi_postings *postings, size_t *memory);
 /* The postings behind the last full block have become RSI_BLOCK_POSTINGS. */
 void rsi_postings_complete_block(rsi_postings *postings);
 
-/* Append behind all others, into room that was made. frequency > 0. */
-static inline void rsi_postings_append(rsi_postings *postings, uint32_t slot, uint32_t frequency,
-                                       uint32_t length)
+/* Where the next posting is written. */
+static inline unsigned char *rsi_postings_end(rsi_postings *postings)
+{
+    return (postings->capacity == 0 ? postings->bytes.inlined : postings->bytes.allocated) +
+           postings->size;
+}
+
+/* One of `size` bytes was written there. */
+static inline void rsi_postings_count(rsi_postings *postings, uint32_t slot, uint32_t frequency,
+                                      uint32_t length, size_t size)
 {
     rsi_block *tail = &postings->tail;
-    const bool once = frequency == 1;
-    unsigned char *at =
-        (postings->capacity == 0 ? postings->bytes.inlined : postings->bytes.allocated) +
-        postings->size;
-    size_t size = rsi_put_packed_quickly(at, (slot - tail->last_slot) << 1 | (once ? 1u : 0u));
-    if (frequency < 0x80) {
-        at[size] = (unsigned char)frequency; /* nothing, if it is 1 */
-        size += !once;
-    } else {
-        size += rsi_put_packed(at + size, frequency);
-    }
-    postings->size += (uint32_t)size;
-
     const bool first = postings->count % RSI_BLOCK_POSTINGS == 0;
+    postings->size += (uint32_t)size;
     tail->max_frequency =
         first || frequency > tail->max_frequency ? frequency : tail->max_frequency;
     tail->min_length = first || length < tail->min_length ? length : tail->min_length;
@@ -104,6 +99,24 @@ static inline void rsi_postings_append(rsi_postings *postings, uint32_t slot, ui
     tail->end = postings->size;
     if (++postings->count % RSI_BLOCK_POSTINGS == 0)
         rsi_postings_complete_block(postings);
+}
+
+/* Append behind all others, into room that was made. frequency > 0. The one before went to another
+ * list, most likely: nothing about the next one can be foreseen. */
+static inline void rsi_postings_append(rsi_postings *postings, uint32_t slot, uint32_t frequency,
+                                       uint32_t length)
+{
+    const bool once = frequency == 1;
+    unsigned char *at = rsi_postings_end(postings);
+    size_t size =
+        rsi_put_packed_quickly(at, (slot - postings->tail.last_slot) << 1 | (once ? 1u : 0u));
+    if (frequency < 0x80) {
+        at[size] = (unsigned char)frequency; /* nothing, if it is 1 */
+        size += !once;
+    } else {
+        size += rsi_put_packed(at + size, frequency);
+    }
+    rsi_postings_count(postings, slot, frequency, length, size);
 }
 
 /*
