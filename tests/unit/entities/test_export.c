@@ -108,7 +108,7 @@ static void entities_export__is_reached_by_a_store_that_closes(void **state)
     bool did = true;
     open_store_begin(&s, state, NULL);
     for (char name[] = "a"; name[0] < 'h'; name[0]++) /* enough vectors for partitions */
-        add_chunks(&s, name, 10000, 8);
+        add_chunks(&s, name, 10000, 64);
     rsi_catalog_release(s.store, acquire(&s));
     s.store->upkeep_stops = true;
     for (int step = 0; step < 10 && did; step++)
