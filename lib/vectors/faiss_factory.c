@@ -85,7 +85,7 @@ static const char *useless_part(const char *factory)
         {"IDMap", "has an IDMap, which is put around it without being asked"},
         {"RFlat", "compares vectors again, which is done without being asked"},
         {"Refine", "compares vectors again, which is done without being asked"},
-        {"NSG", "has a graph that takes no vectors later"}, /* and ends the process with few lists */
+        {"NSG", "has a graph that takes no vectors later"}, /* or of few lists, divides by 0 */
         {"MinMax", "takes no vectors with numbers of their own"},
         {"ZnLattice", "takes no vectors"},
         {"Residual", "cannot be searched"},

@@ -24,7 +24,8 @@ static int take_quantiser(uint64_t *list_count, rsi_faiss_walker *walker,
         return rsi_faiss_walk_fail(walker,
                                    "is no number of lists, or of those that are looked into");
     *list_count = sizes[0];
-    status = rsi_faiss_walk_index(walker, RSI_FAISS_IS_FLAT | RSI_FAISS_IS_GRAPH | RSI_FAISS_IS_MULTI,
+    status = rsi_faiss_walk_index(walker,
+                                  RSI_FAISS_IS_FLAT | RSI_FAISS_IS_GRAPH | RSI_FAISS_IS_MULTI,
                                   head->dimension, *list_count);
     if (status == RAGSTORE_OK)
         status = rsi_faiss_walk_take(walker, &map, sizeof map);
