@@ -13,6 +13,8 @@
 #include <string.h>
 #include <time.h>
 
+#define SCORE_DIGIT 1e-7 /* the last one of a score that is written */
+
 enum {
     K_DEFAULT = 5,
     K_MAX = 20,
@@ -124,6 +126,13 @@ static void search_in(struct request *request, const char *entity_id, const char
     ragstore_result_free(result);
 }
 
+/* Scores are written with seven digits, rounded: one that was read must be found again when it is the
+ * least that is asked for. */
+static float least_score(double asked)
+{
+    return (float)(asked > SCORE_DIGIT ? asked - SCORE_DIGIT : asked);
+}
+
 enum handled search(struct request *request)
 {
     ragstore_entity_search_options options = RAGSTORE_ENTITY_SEARCH_OPTIONS_INIT;
@@ -150,7 +159,7 @@ enum handled search(struct request *request)
     options.mode = (uint32_t)(fields_choice(&fields, "mode", FIELD_ADDED, mode_names) + 1);
     options.neighbors =
         (uint32_t)fields_integer(&fields, "neighbors", FIELD_ADDED, 0, 0, NEIGHBORS_MAX);
-    options.min_score = (float)fields_real(&fields, "min_score", FIELD_ADDED, 0, 0, 1);
+    options.min_score = least_score(fields_real(&fields, "min_score", FIELD_ADDED, 0, 0, 1));
     filter = fields_object(&fields, "filter", FIELD_ADDED);
     if (fields_end(&fields)) {
         filter_json = filter == NULL ? NULL : json_dumps(filter, JSON_COMPACT);
