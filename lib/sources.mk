@@ -234,6 +234,7 @@ ROOM_entities := \
     filter_cache.c \
     index_plan.c \
     index_settings.c \
+    metadata_columns.c \
     open_stores.c \
     store.c \
     store_log.c \
@@ -243,8 +244,10 @@ ROOM_search := \
     collect.c \
     duplicates.c \
     filter.c \
+    filter_columns.c \
     fusion.c \
     hit_details.c \
+    metadata.c \
     phrases.c \
     query_syntax.c \
     search.c

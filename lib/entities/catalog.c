@@ -12,6 +12,7 @@ static void free_catalog(rsi_catalog *catalog)
 {
     rsi_catalog_clear(catalog);
     rsi_filter_cache_free(&catalog->filters);
+    rsi_columns_free(&catalog->columns);
     pthread_rwlock_destroy(&catalog->lock);
     rsi_free(catalog->entity_id);
     rsi_free(catalog);
@@ -42,6 +43,7 @@ static rsi_catalog *make_catalog(const rsi_store *store, const char *entity_id,
     catalog->memory_limit = store->memory_limit_bytes;
     pthread_rwlock_init(&catalog->lock, NULL);
     rsi_filter_cache_init(&catalog->filters);
+    rsi_columns_init(&catalog->columns);
     return catalog;
 }
 

@@ -6,6 +6,7 @@
  *   alive       bit set of chunk numbers      0 1 2 3 4 9 10 11
  *   annotated   those of them that may have metadata of their own
  *   filters     which of them passed the filters that were asked lately
+ *   columns     what they have at the members of their metadata that filters ask about
  *   lexical     keyword index over the chunks' texts
  *   rows        the vectors on disk, or NULL: keyword only
  *   codes       a quantised index over them, made in the background; or NULL: searched exactly
@@ -24,6 +25,7 @@
 #include "entities/document_lookup.h"
 #include "entities/entity.h"
 #include "entities/filter_cache.h"
+#include "entities/metadata_columns.h"
 #include "lexical/lexical.h"
 #include "vectors/byte_codes.h"
 #include "vectors/faiss_saved.h"
@@ -62,6 +64,7 @@ typedef struct rsi_catalog {
     rsi_bitset alive;
     rsi_bitset annotated; /* chunks that may have metadata of their own */
     rsi_filter_cache filters; /* has a lock of its own */
+    rsi_columns columns;      /* has a lock of its own */
     rsi_lexical *lexical;
     size_t lexical_changes; /* atomic: chunks that are not in lexical.rsl as they are in `lexical` */
     bool lexical_is_newer;  /* a newer library wrote that file */
@@ -102,6 +105,8 @@ void rsi_catalogs_free(rsi_store *store);
  * search. The storage's callback; `store` is the rsi_store. */
 void rsi_catalogs_follow(void *store, const char *entity_id);
 
+/* Behind the last chunk of the last document. Under the lock. */
+int64_t rsi_catalog_end_locked(const rsi_catalog *catalog);
 /* The document of a chunk, or NULL. Under the lock. */
 const rsi_catalog_document *rsi_catalog_document_of(const rsi_catalog *catalog, int64_t chunk);
 const rsi_catalog_document *rsi_catalog_find_document(const rsi_catalog *catalog,

@@ -21,6 +21,13 @@ static void free_document(rsi_catalog_document *document)
     memset(document, 0, sizeof *document);
 }
 
+/* What filters found of this chunk, or of one behind it, may be wrong from now on. */
+static void forget_filters(rsi_catalog *catalog, int64_t chunk)
+{
+    rsi_filter_cache_forget(&catalog->filters, chunk);
+    rsi_columns_forget(&catalog->columns, chunk);
+}
+
 void rsi_catalog_clear(rsi_catalog *catalog)
 {
     for (size_t i = 0; i < catalog->document_count; i++)
@@ -32,7 +39,7 @@ void rsi_catalog_clear(rsi_catalog *catalog)
     rsi_document_lookup_free(&catalog->lookup);
     rsi_bitset_free(&catalog->alive);
     rsi_bitset_free(&catalog->annotated);
-    rsi_filter_cache_forget(&catalog->filters, 0);
+    forget_filters(catalog, 0);
     rsi_lexical_free(catalog->lexical);
     catalog->lexical = NULL;
     rsi_catalog_drop_codes_locked(catalog);
@@ -48,7 +55,8 @@ size_t rsi_catalog_memory(rsi_catalog *catalog)
     size_t bytes = sizeof *catalog + catalog->document_capacity * sizeof *catalog->documents +
                    catalog->lookup.capacity * sizeof *catalog->lookup.slots +
                    (catalog->alive.capacity + catalog->annotated.capacity) * sizeof(uint64_t) +
-                   rsi_filter_cache_memory(&catalog->filters);
+                   rsi_filter_cache_memory(&catalog->filters) +
+                   rsi_columns_memory(&catalog->columns);
     if (catalog->lexical != NULL)
         bytes += rsi_lexical_memory(catalog->lexical);
     if (catalog->rows != NULL)
@@ -209,6 +217,12 @@ static int insert_document(rsi_catalog *catalog, rsi_catalog_document *document)
     catalog->documents[at] = *document;
     catalog->document_count++;
     return RAGSTORE_OK;
+}
+
+int64_t rsi_catalog_end_locked(const rsi_catalog *catalog)
+{
+    const size_t count = catalog->document_count;
+    return count == 0 ? 0 : catalog->documents[count - 1].end_chunk;
 }
 
 const rsi_catalog_document *rsi_catalog_document_of(const rsi_catalog *catalog, int64_t chunk)
@@ -385,7 +399,7 @@ int rsi_catalog_refresh_locked(rsi_catalog *catalog, rsi_store *store, uint64_t 
         catalog->documents[at].first_chunk == document.first_chunk) {
         free_document(&catalog->documents[at]);
         catalog->documents[at] = document;
-        rsi_filter_cache_forget(&catalog->filters, document.first_chunk);
+        forget_filters(catalog, document.first_chunk);
     } else {
         free_document(&document); /* without chunks it is not listed */
     }
@@ -400,7 +414,7 @@ int rsi_catalog_add_locked(rsi_catalog *catalog, rsi_store *store, uint64_t row)
         return status == RAGSTORE_E_NOT_FOUND ? RAGSTORE_OK : status;
     const int64_t first = document.first_chunk;
     const int64_t count = document.end_chunk - first;
-    rsi_filter_cache_forget(&catalog->filters, first);
+    forget_filters(catalog, first);
     status = insert_document(catalog, &document);
     if (status == RAGSTORE_OK && count > 0)
         status = rsi_storage_rows(store->storage, RSI_SPACE_CHUNKS, catalog->entity_id,

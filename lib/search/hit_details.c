@@ -3,7 +3,7 @@
 
 #include "base/memory.h"
 #include "base/status.h"
-#include "json/json_view.h"
+#include "search/metadata.h"
 
 #include <math.h>
 #include <string.h>

@@ -14,7 +14,6 @@
 #define RSI_SEARCH_SEARCH_H
 
 #include "entities/catalog.h"
-#include "json/json_view.h"
 #include "search/fusion.h"
 
 typedef struct rsi_found {
@@ -68,9 +67,5 @@ int rsi_result_json(rsi_bytes *out, const rsi_result *result);
  * the catalog's lock. QUERY. */
 int rsi_search_filter_locked(rsi_bitset *allowed, rsi_store *store, rsi_catalog *catalog,
                              const rsi_search_query *query);
-
-/* The metadata of a chunk: the document's members, overlaid by the chunk's own. Both objects. */
-int rsi_metadata_overlay(rsi_bytes *out, const rsi_json_view *document,
-                         const rsi_json_view *chunk);
 
 #endif

@@ -1,4 +1,5 @@
 /* Which chunks may appear: documents by id, metadata by query. */
+#include "search/metadata.h"
 #include "search_fixture.h"
 
 /* The allowed chunks as bits. */
@@ -157,6 +158,78 @@ static void search_filter__forgets_what_a_transaction_saw(void **state)
     searched_end(&f);
 }
 
+/* Filters that the entity was not asked before, each as it is answered without a column. */
+static void search_filter__answers_alike_by_a_column(void **state)
+{
+    static const char *const filters[] = {
+        "{\"year\": {\"$gte\": 1955, \"$lt\": 1961}}", "{\"year\": 1970}",
+        "{\"year\": {\"$in\": [1955, 1970, 7]}}",      "{\"year\": {\"$gt\": 1955}}",
+        "{\"year\": null}",                            "{\"year\": {\"$ne\": 1955}}",
+        "{\"year\": {\"$lte\": \"z\"}}",               "{\"year\": {\"$exists\": true}}",
+        "{\"$and\": [{\"year\": 1960}, {\"part\": \"stall\"}]}",
+        "{\"$or\": [{\"year\": 1960}, {\"part\": \"stall\"}]}",
+        "{\"part\": \"stall\", \"year\": 1960}",       "{\"years\": {\"$gt\": 3, \"$lt\": 6}}",
+        "{\"years\": 9}",                              "{\"a.b\": 1}",
+        "{\"a.b\": {\"$gt\": 1}}",                     "{\"year\": {\"$not\": {\"$gt\": 1955}}}",
+    };
+    const rsi_document_fields other = {.metadata_json = "{\"year\": 1970}"};
+    searched f;
+    searched_begin(&f, state, false);
+    add_with(&f, "more.txt", "{\"a\": {\"b\": 1}}",
+             "[{\"text\": \"kites\", \"metadata\": {\"years\": [1, 9], \"year\": 1955}},"
+             " {\"text\": \"balloons\", \"metadata\": {\"years\": 4, \"a\": [{\"b\": 2}, {\"b\": 0}]}},"
+             " {\"text\": \"gliders\"}]",
+             NULL);
+    for (int change = 0; change < 3; change++) {
+        for (size_t i = 0; i < sizeof filters / sizeof *filters; i++) {
+            rsi_search_query query = words("x", RAGSTORE_MODE_KEYWORD);
+            const char *all[] = {f.wings.doc_id, f.jets.doc_id, f.notes.doc_id};
+            const uint64_t found = by_metadata(&f, filters[i]); /* from the second on by columns */
+            query.filter_json = filters[i];
+            query.doc_ids = all;
+            query.doc_ids_count = 3;
+            if ((found & 0x1f) != allowed_by(&f, &query)) /* never by a column */
+                fail_msg("%s: %x, not %x", filters[i], (unsigned)found & 0x1f,
+                         (unsigned)allowed_by(&f, &query));
+            rsi_catalog *catalog = acquire(&f);
+            rsi_filter_cache_forget(&catalog->filters, 0);
+            rsi_catalog_release(f.s.store, catalog);
+        }
+        assert_int_equal(by_metadata(&f, "{\"years\": {\"$gt\": 3, \"$lt\": 6}}"), 0x60);
+        assert_int_equal(by_metadata(&f, "{\"a.b\": 2}"), 0x40);
+        assert_int_equal(by_metadata(&f, "{\"a.b\": 1}"), 0xa0);
+        if (change == 0)
+            assert_int_equal(
+                rsi_document_update(f.s.store, ACME, f.s.incarnation, f.notes.doc_id, &other), 0);
+        else if (change == 1)
+            assert_int_equal(rsi_document_delete(f.s.store, ACME, f.s.incarnation, f.jets.doc_id),
+                             0);
+    }
+    searched_end(&f);
+}
+
+/* A chunk that can pass is looked at, no other one. */
+static void search_filter__looks_only_where_a_column_lets_pass(void **state)
+{
+    searched f;
+    rsi_column *column;
+    searched_begin(&f, state, false);
+    assert_int_equal(by_metadata(&f, "{\"year\": 1}"), 0);
+    assert_int_equal(by_metadata(&f, "{\"year\": 2}"), 0); /* makes the column */
+    rsi_catalog *catalog = acquire(&f);
+    assert_int_equal(rsi_columns_acquire(&column, &catalog->columns, "year"), 0);
+    assert_non_null(column);
+    assert_int_equal(column->until, 5);
+    assert_int_equal(column->count, 5); /* three documents, two chunks with their own */
+    column->count = 1;                  /* the first document's alone */
+    rsi_columns_release(&catalog->columns);
+    rsi_catalog_release(f.s.store, catalog);
+    assert_int_equal(by_metadata(&f, "{\"year\": {\"$gt\": 1900}}"), 0x03);
+    add_with(&f, "new.txt", "{\"year\": 1950}", "[{\"text\": \"kites\"}]", NULL);
+    assert_int_equal(by_metadata(&f, "{\"year\": {\"$gt\": 1901}}"), 0x23);
+    searched_end(&f);
+}
+
 typedef struct filter_call {
     searched *f;
     rsi_catalog *catalog;
@@ -171,7 +244,18 @@ static int filter_once(void *user)
     assert_true(status == RAGSTORE_OK || allowed.words == NULL);
     rsi_bitset_free(&allowed);
     rsi_filter_cache_forget(&call->catalog->filters, 0); /* the next call does it all again */
+    rsi_columns_forget(&call->catalog->columns, 0);
     return status;
+}
+
+/* The same, when an earlier filter asked about the member. */
+static int filter_by_column_once(void *user)
+{
+    filter_call *call = user;
+    rsi_column *column;
+    int status = rsi_columns_acquire(&column, &call->catalog->columns, "part");
+    assert_null(column);
+    return status == RAGSTORE_OK ? filter_once(user) : status;
 }
 
 static void search_filter__survives_each_failing_allocation(void **state)
@@ -189,6 +273,7 @@ static void search_filter__survives_each_failing_allocation(void **state)
     assert_true(each_allocation_fails(filter_once, &call, 0) > 4);
     query.doc_ids = NULL;
     assert_true(each_allocation_fails(filter_once, &call, 0) > 6);
+    assert_true(each_allocation_fails(filter_by_column_once, &call, 0) > 10);
     rsi_catalog_release(f.s.store, call.catalog);
     searched_end(&f);
 }
@@ -234,6 +319,8 @@ int main(void)
         FRESH(search_filter__refuses_what_is_not_a_query),
         FRESH(search_filter__remembers_what_passed),
         FRESH(search_filter__forgets_what_a_transaction_saw),
+        FRESH(search_filter__answers_alike_by_a_column),
+        FRESH(search_filter__looks_only_where_a_column_lets_pass),
         FRESH(search_filter__survives_each_failing_allocation),
         cmocka_unit_test(search_filter__overlays_members_and_keeps_the_rest),
     };
