@@ -778,14 +778,15 @@ RAGSTORE_API int ragstore_store_check_with(ragstore_buffer **out, ragstore_store
                                            const ragstore_store_check_options *options);
 
 /**
- * Bring every JSON file and index.faiss up to date with the journal.
+ * Bring every JSON file and index.faiss up to date with the journal. What is damaged keeps no other
+ * entity's files from being written.
  *
  * @param store  not NULL
  *
  * Ownership: none.
  * Lifetime:  none.
  * Threads:   any thread.
- * Errors:    READ_ONLY, DISK_FULL, common.
+ * Errors:    READ_ONLY, DISK_FULL, DAMAGED (told at the end, of the first), common.
  * Blocking:  waits for the disk: returns when the change survives a power cut.
  * Since:     0.1
  */

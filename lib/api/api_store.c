@@ -219,9 +219,16 @@ int ragstore_store_export(ragstore_store *store)
     int status = enter_to_write(store, __func__);
     if (status != RAGSTORE_OK)
         return status;
-    status = rsi_storage_checkpoint(store->core->store->storage);
-    if (status == RAGSTORE_OK)
+    rsi_saved_error damage;
+    const int written = rsi_storage_checkpoint(store->core->store->storage);
+    rsi_error_save(&damage);
+    status = written;
+    if (written == RAGSTORE_OK || written == RAGSTORE_E_DAMAGED)
         status = rsi_export_all(store->core->store);
+    if (status == RAGSTORE_OK && written != RAGSTORE_OK) {
+        rsi_error_restore(&damage);
+        status = written;
+    }
     return rsi_core_leave(store->core, rsi_wrap(status, "export"));
 }
 

@@ -92,7 +92,12 @@ static int compact_entities(const rsi_compaction *compaction, rsi_store *store,
     const uint64_t epoch = rsi_store_epoch(store);
     const uint64_t total = rsi_storage_count(store->storage, RSI_SPACE_ENTITIES);
     uint64_t done = 0;
-    int status = rsi_storage_keys(&ids, NULL, store->storage, RSI_SPACE_ENTITIES);
+    size_t unreadable = 0;
+    int status = rsi_storage_keys(&ids, &unreadable, store->storage, RSI_SPACE_ENTITIES);
+    if (status == RAGSTORE_OK && unreadable > 0) {
+        *damaged = true;
+        rsi_error_save(damage);
+    }
     for (size_t at = 0; status == RAGSTORE_OK && at < ids.size; at += strlen(ids.data + at) + 1) {
         status = report(compaction, "entities", done++, total);
         if (status == RAGSTORE_OK)

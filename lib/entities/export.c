@@ -179,15 +179,28 @@ int rsi_export_entity(rsi_store *store, const char *entity_id, rsi_export_scope 
     return status;
 }
 
+/* One that cannot be read keeps nobody else from being written; the first is told of at the end. */
 int rsi_export_all(rsi_store *store)
 {
     rsi_bytes ids = {0};
-    int status = rsi_storage_keys(&ids, NULL, store->storage, RSI_SPACE_ENTITIES);
+    rsi_saved_error damage;
+    size_t unreadable = 0;
+    int status = rsi_storage_keys(&ids, &unreadable, store->storage, RSI_SPACE_ENTITIES);
+    bool damaged = status == RAGSTORE_OK && unreadable > 0;
+    if (damaged)
+        rsi_error_save(&damage);
     for (size_t at = 0; status == RAGSTORE_OK && at < ids.size; at += strlen(ids.data + at) + 1) {
         status = rsi_export_entity(store, ids.data + at, RSI_EXPORT_ALL);
-        if (status == RAGSTORE_E_NOT_FOUND)
+        if (status == RAGSTORE_E_DAMAGED && !damaged) {
+            damaged = true;
+            rsi_error_save(&damage);
+        }
+        if (status == RAGSTORE_E_NOT_FOUND || status == RAGSTORE_E_DAMAGED)
             status = RAGSTORE_OK;
     }
     rsi_bytes_free(&ids);
-    return status;
+    if (status != RAGSTORE_OK || !damaged)
+        return status;
+    rsi_error_restore(&damage);
+    return rsi_wrap(rsi_error_code(), "the files of all other entities are written");
 }

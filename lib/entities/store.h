@@ -73,6 +73,7 @@ typedef struct rsi_store {
     int64_t close_until; /* atomic; 0: it is not being closed */
 
     pthread_t upkeep_thread;
+    int64_t checkpoint_from_ms; /* atomic: no checkpoint by the upkeep before */
     pthread_mutex_t upkeep_mutex;
     pthread_cond_t upkeep_changed;
     bool upkeep_runs;

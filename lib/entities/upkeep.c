@@ -30,6 +30,7 @@
 #define JOURNAL_SHARE 4 /* of the files: as much journal as that is worth writing them */
 #define TICK_MS 250
 #define RETRY_MS 5000 /* after a failure, such as a full disk */
+#define DAMAGED_RETRY_MS 60000 /* after a checkpoint that damage ended */
 
 void rsi_upkeep_mark(rsi_store *store, const char *entity_id)
 {
@@ -110,6 +111,17 @@ static bool is_worth_it(rsi_store *store, bool is_quiet, uint64_t file_bytes)
                (share > JOURNAL_BYTES ? share : JOURNAL_BYTES);
 }
 
+/* A record that cannot be copied into a new file keeps the journal. The rest of the work goes on, and
+ * no file is written in vain again and again. */
+static int write_files(rsi_store *store)
+{
+    int status = rsi_storage_checkpoint(store->storage);
+    if (status == RAGSTORE_E_DAMAGED)
+        __atomic_store_n(&store->checkpoint_from_ms, rsi_monotonic_ms() + DAMAGED_RETRY_MS,
+                         __ATOMIC_RELAXED);
+    return pass_over(store, status);
+}
+
 int rsi_upkeep_step(rsi_store *store, bool now, bool *did)
 {
     int64_t quiet_ms;
@@ -118,8 +130,9 @@ int rsi_upkeep_step(rsi_store *store, bool now, bool *did)
     *did = true;
     bool due = rsi_storage_checkpoint_due(store->storage, &quiet_ms, &file_bytes);
     bool is_quiet = now || quiet_ms >= QUIET_MS;
+    due = due && rsi_monotonic_ms() >= __atomic_load_n(&store->checkpoint_from_ms, __ATOMIC_RELAXED);
     if (due && is_worth_it(store, is_quiet, file_bytes))
-        return rsi_storage_checkpoint(store->storage);
+        return write_files(store);
     int status = rsi_catalogs_code(store, did);
     if (status == RAGSTORE_E_INTERRUPTED) { /* the store closes: codes are made anew anyway */
         status = RAGSTORE_OK;

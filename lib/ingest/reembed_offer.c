@@ -69,10 +69,12 @@ static int offer(rsi_store *store, const char *entity_id)
 static int offer_some(bool *did, rsi_store *store)
 {
     search s = {.store = store};
+    size_t unreadable; /* entities whose records are damaged: nobody can make vectors for them */
     int status = rsi_jobs_each(store->storage, true, look_at_job, &s);
     if (status != RAGSTORE_OK || s.is_busy)
         return status;
-    status = rsi_storage_each(store->storage, RSI_SPACE_ENTITIES, look_at_entity, &s);
+    status = rsi_storage_each_readable(&unreadable, store->storage, RSI_SPACE_ENTITIES,
+                                       look_at_entity, &s);
     if (status == RAGSTORE_OK && s.count == 0)
         store->offers_over = true;
     for (size_t i = 0; status == RAGSTORE_OK && i < s.count; i++) {

@@ -273,11 +273,13 @@ int rsi_base_row_at(const rsi_base_row **row, rsi_base *base, size_t position)
 
 /* ---- looking for something ---- */
 
-/* Is it the key of this record? 1, 0 or an error. */
+/* Is it the key of this record, whose hash it has? 1, 0 or an error. */
 static int has_key(rsi_base_reader *reader, size_t record, rsi_slice key)
 {
     rsi_slice found;
     rsi_slice json;
+    if (rsi_base_shows_key(reader, record, key))
+        return 1;
     int status = rsi_base_read_record(reader, record, &found, &json);
     return status == RAGSTORE_OK ? rsi_slice_equal(found, key) : status;
 }

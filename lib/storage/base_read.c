@@ -145,6 +145,19 @@ static int take_value(rsi_bytes *value, rsi_slice rest, const char *rows_field)
     return rsi_bytes_status(value);
 }
 
+bool rsi_base_shows_key(rsi_base_reader *reader, size_t record, rsi_slice key)
+{
+    const rsi_base_record *at;
+    rsi_slice line;
+    rsi_slice rest;
+    if (rsi_base_record_at(&at, reader->base, record) != RAGSTORE_OK)
+        return false;
+    line.size = at->line.size;
+    return rsi_base_reader_bytes(reader, at->line.offset, line.size, &line.data) == RAGSTORE_OK &&
+           rsi_base_split_key(line, &reader->key, &rest) == RAGSTORE_OK &&
+           rsi_slice_equal((rsi_slice){reader->key.data, reader->key.size}, key);
+}
+
 int rsi_base_read_record(rsi_base_reader *reader, size_t record, rsi_slice *key, rsi_slice *json)
 {
     const rsi_layout *layout = reader->base->layout;

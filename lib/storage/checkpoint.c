@@ -492,7 +492,7 @@ static int run(checkpoint *point)
         return status;
     for (size_t i = 0; i < point->count; i++)
         rsi_target_keep_index(&point->targets[i], storage);
-    if (point->incomplete)
+    if (point->incomplete || storage->keeps_journals)
         return RAGSTORE_OK;
     return point->compacts ? rsi_journals_remove_before(storage, point->generation)
                            : rsi_journals_remove_old(storage, point->generation);

@@ -389,6 +389,20 @@ static int settle_chunk_file(void *user, const char *entity_id, const char *json
     return RAGSTORE_OK;
 }
 
+/* What a damaged record hides nobody can settle: the journals that vouch for it stay. */
+static int settle_chunk_files(rsi_storage *storage)
+{
+    size_t unreadable;
+    int status = rsi_storage_each_readable(&unreadable, storage, RSI_SPACE_ENTITIES,
+                                           settle_chunk_file, storage);
+    if (status != RAGSTORE_OK || unreadable == 0)
+        return status;
+    storage->keeps_journals = true;
+    rsi_storage_log(storage, RAGSTORE_LOG_ERROR, "%zu entities are left out: %s", unreadable,
+                    rsi_error_message());
+    return RAGSTORE_OK;
+}
+
 /* Everything that changes the disk before the journal can be appended to. */
 static int prepare_disk(rsi_storage *storage, const rsi_journal_files *files, rsi_replay *replay,
                         bool unclean)
@@ -403,18 +417,18 @@ static int prepare_disk(rsi_storage *storage, const rsi_journal_files *files, rs
     if (status == RAGSTORE_OK && unclean && !storage->is_beside)
         status = rsi_work_sweep(storage);
     if (status == RAGSTORE_OK && unclean)
-        status = rsi_storage_each(storage, RSI_SPACE_ENTITIES, settle_chunk_file, storage);
+        status = settle_chunk_files(storage);
     if (status == RAGSTORE_OK)
         status = open_journal(storage, files, replay, unclean);
     return status;
 }
 
-/* What only a page cache showed must reach the disk before anything is built on it. A full disk
- * leaves that to a later checkpoint: nothing goes before one. */
+/* What only a page cache showed must reach the disk before anything is built on it. A full disk, or
+ * a record that cannot be copied, leaves that to a later checkpoint: nothing goes before one. */
 static int bring_up_to_date(rsi_storage *storage)
 {
     int status = rsi_checkpoint_alone(storage);
-    if (status != RAGSTORE_E_DISK_FULL)
+    if (status != RAGSTORE_E_DISK_FULL && status != RAGSTORE_E_DAMAGED)
         return status;
     rsi_storage_log(storage, RAGSTORE_LOG_WARNING, "opened with its journal: %s",
                     rsi_error_message());

@@ -242,8 +242,7 @@ static int is_named(bool *named, rsi_storage *storage, const char *entity_id, co
     return status;
 }
 
-/* Should this piece of work, whose commit is long past, still be done? */
-static int is_still_due(bool *due, rsi_storage *storage, const rsi_work *work)
+static int look_whether_due(bool *due, rsi_storage *storage, const rsi_work *work)
 {
     char incarnation[RSI_INCARNATION_HEX];
     bool named;
@@ -268,6 +267,17 @@ static int is_still_due(bool *due, rsi_storage *storage, const rsi_work *work)
         *due = status == RAGSTORE_OK && strcmp(incarnation, work->first) == 0;
         return status == RAGSTORE_E_NOT_FOUND ? RAGSTORE_OK : status;
     }
+    return RAGSTORE_OK;
+}
+
+/* Should this piece of work, whose commit is long past, still be done? When the entity's record is
+ * damaged, nothing of it is taken away, and an upload gets the name that its document looks for. */
+static int is_still_due(bool *due, rsi_storage *storage, const rsi_work *work)
+{
+    int status = look_whether_due(due, storage, work);
+    if (status != RAGSTORE_E_DAMAGED)
+        return status;
+    *due = work->kind == RSI_WORK_FILE;
     return RAGSTORE_OK;
 }
 
@@ -379,6 +389,8 @@ int rsi_work_recover(rsi_storage *storage, rsi_work_list *list)
     }
     if (!storage->was_unclean)
         return RAGSTORE_OK;
-    return rsi_wrap(rsi_storage_each(storage, RSI_SPACE_ENTITIES, complete_folders, storage),
+    size_t unreadable; /* counted again when their chunk files are settled */
+    return rsi_wrap(rsi_storage_each_readable(&unreadable, storage, RSI_SPACE_ENTITIES,
+                                              complete_folders, storage),
                     "make an entity's folders");
 }
