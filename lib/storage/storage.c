@@ -63,16 +63,46 @@ int rsi_storage_refusal(rsi_storage *storage)
     return status;
 }
 
+/* A thread that writes again and again takes the turn before one that was woken for it is awake. Who has
+ * waited for so long is let pass by those who come later. */
+#define PATIENCE_MS 50
+
+static bool must_wait(const rsi_storage *storage, bool is_impatient)
+{
+    return storage->writer_taken || storage->lease.is_asked ||
+           (storage->impatient > 0 && !is_impatient);
+}
+
+static bool wait_for_turn(rsi_storage *storage)
+{
+    const uint32_t limit = storage->options.busy_timeout_ms;
+    const struct timespec deadline = rsi_monotonic_after_ms(limit);
+    const struct timespec patience = rsi_monotonic_after_ms(PATIENCE_MS);
+    bool is_impatient = false;
+    bool is_over = false;
+    while (must_wait(storage, is_impatient) && !is_over) {
+        const bool may_lose_patience = !is_impatient && limit > PATIENCE_MS;
+        const int waited = pthread_cond_timedwait(&storage->changed, &storage->mutex,
+                                                  may_lose_patience ? &patience : &deadline);
+        if (waited != 0 && may_lose_patience) {
+            is_impatient = true;
+            storage->impatient++;
+        } else {
+            is_over = waited != 0;
+        }
+    }
+    const bool is_mine = !must_wait(storage, is_impatient);
+    if (is_impatient)
+        storage->impatient--;
+    return is_mine;
+}
+
 /* The turn among the threads of this process. */
 static int take_turn(rsi_storage *storage)
 {
-    const struct timespec deadline = rsi_monotonic_after_ms(storage->options.busy_timeout_ms);
-    pthread_mutex_lock(&storage->mutex);
-    int waited = 0;
-    while ((storage->writer_taken || storage->lease.is_asked) && waited == 0)
-        waited = pthread_cond_timedwait(&storage->changed, &storage->mutex, &deadline);
     int status;
-    if (storage->writer_taken || storage->lease.is_asked)
+    pthread_mutex_lock(&storage->mutex);
+    if (!wait_for_turn(storage))
         status = rsi_fail(RAGSTORE_E_BUSY, "storage",
                           "another thread has been writing for %u ms; try again, or allow a "
                           "longer busy_timeout_ms",
@@ -82,6 +112,8 @@ static int take_turn(rsi_storage *storage)
     if (status == RAGSTORE_OK) {
         storage->writer_taken = true;
         storage->writer = pthread_self();
+    } else {
+        pthread_cond_broadcast(&storage->changed); /* it may have been woken in place of another */
     }
     pthread_mutex_unlock(&storage->mutex);
     return status;
@@ -91,7 +123,10 @@ static void end_turn(rsi_storage *storage)
 {
     pthread_mutex_lock(&storage->mutex);
     storage->writer_taken = false;
-    pthread_cond_signal(&storage->changed);
+    if (storage->impatient > 0) /* one that has to let others pass must not be the only one woken */
+        pthread_cond_broadcast(&storage->changed);
+    else
+        pthread_cond_signal(&storage->changed);
     pthread_mutex_unlock(&storage->mutex);
 }
 

@@ -113,10 +113,11 @@ struct rsi_storage {
     rsi_map collections; /* name → rsi_space; none is removed before the end */
     rsi_map chunks;      /* entity id → rsi_space */
 
-    pthread_mutex_t mutex; /* guards the six below */
+    pthread_mutex_t mutex; /* guards the seven below */
     pthread_cond_t changed;
     rsi_row_files row_files; /* with rows that are not flushed */
     bool writer_taken;
+    unsigned impatient; /* threads that have waited for the writer's turn for too long */
     pthread_t writer;
     char failure[RSI_FAILURE_MAX]; /* why nothing may be written any more; "" when all is well */
 

@@ -188,6 +188,8 @@ static void index__serves_while_everything_changes(void **state)
             status = ragstore_index_rebuild(in.on.index, NULL);
         if (status == RAGSTORE_OK && i % 3 == 0)
             status = ragstore_store_compact(NULL, in.on.store, NULL);
+        if (status != RAGSTORE_OK)
+            print_error("%s: %s\n", turns[i], ragstore_error_message());
     }
     __atomic_store_n(&in.ends, true, __ATOMIC_RELAXED);
     for (size_t i = 0; i < 2; i++)

@@ -1,9 +1,12 @@
 /* storage.h as a black box: what it promises, and each error that it documents. */
+#include "base/clock.h"
+#include "storage/storage_internal.h"
 #include "storage_fixture.h"
 
 #include "harness/fault_files.h"
 
 #include <errno.h>
+#include <sched.h>
 #include <pthread.h>
 
 static void assert_error(int status, int code)
@@ -209,6 +212,65 @@ static void storage_tx__is_busy_while_another_thread_writes(void **state)
     power_disk_free(disk);
 }
 
+typedef struct crowd {
+    rsi_storage *storage;
+    cpu_set_t processor; /* all have the same */
+    bool ends;           /* atomic */
+    int status;
+} crowd;
+
+static void *write_all_the_time(void *user)
+{
+    crowd *in = user;
+    assert_int_equal(pthread_setaffinity_np(pthread_self(), sizeof in->processor, &in->processor), 0);
+    while (!__atomic_load_n(&in->ends, __ATOMIC_RELAXED)) {
+        rsi_tx *tx;
+        assert_int_equal(rsi_tx_begin(&tx, in->storage), RAGSTORE_OK);
+        const int64_t began = rsi_monotonic_ms();
+        while (rsi_monotonic_ms() < began + 2)
+            ; /* keeps the processor: who is woken does not run before it has the turn again */
+        rsi_tx_abort(tx);
+    }
+    return NULL;
+}
+
+/* A thread that runs only when nobody else wants to. */
+static void *write_twice(void *user)
+{
+    static const struct sched_param least = {0};
+    crowd *in = user;
+    assert_int_equal(pthread_setaffinity_np(pthread_self(), sizeof in->processor, &in->processor), 0);
+    assert_int_equal(pthread_setschedparam(pthread_self(), SCHED_IDLE, &least), 0);
+    for (int i = 0; in->status == RAGSTORE_OK && i < 2; i++) {
+        rsi_tx *tx;
+        in->status = rsi_tx_begin(&tx, in->storage);
+        if (in->status == RAGSTORE_OK)
+            rsi_tx_abort(tx);
+    }
+    return NULL;
+}
+
+static void storage_tx__has_its_turn_beside_one_that_writes_all_the_time(void **state)
+{
+    (void)state;
+    pthread_t threads[2];
+    power_disk *disk = power_disk_new();
+    crowd in = {.storage = storage_open_good(disk)};
+    in.storage->options.busy_timeout_ms = 5000;
+    CPU_ZERO(&in.processor);
+    CPU_SET((size_t)sched_getcpu(), &in.processor);
+    assert_int_equal(pthread_create(&threads[0], NULL, write_all_the_time, &in), 0);
+    nanosleep(&(struct timespec){0, 10000000}, NULL); /* it has begun */
+    assert_int_equal(pthread_create(&threads[1], NULL, write_twice, &in), 0);
+    pthread_join(threads[1], NULL);
+    __atomic_store_n(&in.ends, true, __ATOMIC_RELAXED);
+    pthread_join(threads[0], NULL);
+    assert_int_equal(in.status, RAGSTORE_OK);
+    assert_int_equal(in.storage->impatient, 0);
+    close_and_free(in.storage);
+    power_disk_free(disk);
+}
+
 /* ---- what is refused ---- */
 
 static void storage__does_not_find_what_is_not_there(void **state)
@@ -401,6 +463,7 @@ int main(void)
         cmocka_unit_test(storage_tx__takes_back_what_is_aborted),
         cmocka_unit_test(storage_tx__will_not_make_an_id_anew_in_the_batch_that_deletes_it),
         cmocka_unit_test(storage_tx__is_busy_while_another_thread_writes),
+        cmocka_unit_test(storage_tx__has_its_turn_beside_one_that_writes_all_the_time),
         cmocka_unit_test(storage__does_not_find_what_is_not_there),
         cmocka_unit_test(storage_open__keeps_to_what_it_was_told),
         cmocka_unit_test(storage_open__leaves_a_directory_of_others_alone),
