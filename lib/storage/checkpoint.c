@@ -299,7 +299,7 @@ static int begin_locked(checkpoint *point, bool *due)
     if (status == RAGSTORE_OK)
         status = rsi_work_run(storage);
     *due = point->compacts || rsi_checkpoint_has_work(storage, NULL) ||
-           !storage->manifest.present || storage->was_unclean;
+           !storage->manifest.present || storage->was_unclean || storage->was_moved;
     if (status != RAGSTORE_OK || !*due)
         return status;
     status = rsi_storage_flush_locked(storage);
@@ -449,6 +449,7 @@ static int settle_locked(checkpoint *point)
     }
     point->is_settled = true;
     storage->was_unclean = false;
+    storage->was_moved = false;
     rsi_reserve_fill(storage);
     return RAGSTORE_OK;
 }

@@ -107,10 +107,23 @@ static int write_file(rsi_target *at, rsi_root *root)
     return status;
 }
 
+/* What is listed with how stat() shows it will not be compared any more: somebody who copied it may
+ * not have flushed it. */
+static int flush_as_it_is(const rsi_target *at, rsi_root *root)
+{
+    rsi_file *file;
+    int status = rsi_file_open(&file, root, at->path.text, RSI_OPEN_WRITE);
+    if (status != RAGSTORE_OK)
+        return status;
+    status = rsi_file_flush(file);
+    int closed = rsi_file_close(file);
+    return status == RAGSTORE_OK ? closed : status;
+}
+
 int rsi_target_write(rsi_target *at, rsi_storage *storage)
 {
     if (!at->writes)
-        return RAGSTORE_OK;
+        return storage->was_moved ? flush_as_it_is(at, storage->root) : RAGSTORE_OK;
     int status = write_file(at, storage->root);
     rsi_frozen_free(&at->frozen);
     if (status == RAGSTORE_OK)

@@ -33,6 +33,30 @@ static int damaged_snapshot(const char *path)
                     path, rsi_error_message());
 }
 
+static rsi_file_state *listed_state(rsi_manifest *manifest, const char *path)
+{
+    if (strcmp(path, RSI_PATH_ENTITIES) == 0)
+        return &manifest->entities;
+    if (strcmp(path, RSI_PATH_SESSIONS) == 0)
+        return &manifest->sessions;
+    for (size_t i = 0; i < manifest->collections.count; i++)
+        if (strcmp(manifest->collections.items[i].path, path) == 0)
+            return &manifest->collections.items[i].state;
+    return NULL;
+}
+
+/* Remember how stat() showed a file before it was read and found to be the one that is listed: whoever
+ * copies a store changes that alone, and the next checkpoint writes it down. */
+static void list_anew(rsi_storage *storage, const char *path, const rsi_file_state *seen)
+{
+    rsi_file_state *listed = listed_state(&storage->manifest, path);
+    if (listed == NULL || storage->read_only || storage->is_beside ||
+        !rsi_file_state_is_current(seen, storage->root, path))
+        return;
+    *listed = *seen;
+    storage->was_moved = true;
+}
+
 /* Which commits does this file hold? A file that nobody wrote down is a hand edit. */
 static int settle_state(rsi_file_state *state, rsi_storage *storage, rsi_space *space,
                         const char *path, const rsi_file_state *listed)
@@ -43,11 +67,15 @@ static int settle_state(rsi_file_state *state, rsi_storage *storage, rsi_space *
     space->edited = false;
     if (rsi_file_state_is_current(listed, storage->root, path))
         return RAGSTORE_OK;
+    rsi_file_state seen = *listed;
+    rsi_file_state_see(&seen, storage->root, path);
     int status = rsi_file_sha256(storage->root, path, &size, sha256);
     if (status != RAGSTORE_OK)
         return status;
-    if (listed->known && listed->size == size && strcmp(listed->sha256, sha256) == 0)
+    if (listed->known && listed->size == size && strcmp(listed->sha256, sha256) == 0) {
+        list_anew(storage, path, &seen);
         return RAGSTORE_OK;
+    }
     const rsi_file_state *found = rsi_candidates_find(&storage->candidates, path, size, sha256);
     if (found == NULL) {
         space->edited = true;

@@ -95,6 +95,7 @@ struct rsi_storage {
     bool read_only;
     bool was_unclean; /* the last writer did not close */
     bool is_beside;   /* read while others may write */
+    bool was_moved;      /* its files are those of the manifest, but stat() shows them otherwise */
     bool keeps_journals; /* only they vouch for files of an entity whose record is damaged */
     bool closed;
     rsi_lease lease;

@@ -11,6 +11,7 @@
 
 #define JOURNAL_1 "api_storage/journal-0000000001.ndjson"
 #define JOURNAL_2 "api_storage/journal-0000000002.ndjson"
+#define JOURNAL_3 "api_storage/journal-0000000003.ndjson"
 #define OTHER_INCARNATION "fedcba9876543210fedcba9876543210"
 
 /* ---- small steps ---- */
@@ -122,6 +123,135 @@ static void storage_recover__replays_journals_by_generation(void **state)
     storage_remove(before, JOURNAL_1); /* now a commit is missing in between */
     expect_damaged(before, "journal");
     power_disk_free(before);
+}
+
+/* Another file of the same bytes takes a file's place: its name is on the disk, the bytes need not be. */
+static void copy_file(power_disk *disk, const char *path)
+{
+    const rsi_file_table *table = power_disk_table(disk);
+    char bytes[8192];
+    size_t size = storage_read_file(disk, path, bytes, sizeof bytes - 1);
+    bytes[size] = '\0';
+    make_file(disk, "api_storage/copy", bytes);
+    int root = storage_file(disk, ".", RSI_OPEN_DIRECTORY);
+    int parent = storage_file(disk, "api_storage", RSI_OPEN_DIRECTORY);
+    assert_int_equal(table->rename(disk, root, "api_storage/copy", path), 0);
+    assert_int_equal(table->flush(disk, parent), 0);
+    table->close(disk, parent);
+    table->close(disk, root);
+}
+
+/* Three journals, of which the files need the last, and the files as a copied store has them. */
+static power_disk *make_moved(void)
+{
+    power_disk *disk = power_disk_new();
+    rsi_storage *storage = storage_open_good(disk);
+    put_session(storage, "s0");
+    put_session(storage, "s1"); /* its line tells that the one before was flushed */
+    assert_int_equal(rsi_storage_checkpoint(storage), RAGSTORE_OK);
+    put_session(storage, "s2");
+    close_and_free(storage);
+    copy_file(disk, RSI_PATH_ENTITIES);
+    copy_file(disk, RSI_PATH_SESSIONS);
+    return disk;
+}
+
+/* Who reads the oldest journal fails. */
+static void spoil_journal(power_disk *disk)
+{
+    char bytes[8192];
+    size_t size = storage_read_file(disk, JOURNAL_1, bytes, sizeof bytes);
+    char *place = memmem(bytes, size, "s0", 2);
+    assert_non_null(place);
+    place[1] = '9';
+    storage_write_file(disk, JOURNAL_1, bytes, size);
+}
+
+static void storage_recover__reads_the_old_journals_of_a_copied_store_once(void **state)
+{
+    (void)state;
+    power_disk *disk = make_moved();
+    power_disk *before = power_disk_cut(disk, POWER_KEEP_ALL);
+    spoil_journal(before);
+    expect_damaged(before, "journal");
+    power_disk_free(before);
+
+    close_and_free(storage_open_good(disk));
+    spoil_journal(disk);
+    rsi_storage *storage = storage_open_good(disk);
+    assert_true(holds(storage, "chat_sessions/s1="));
+    assert_true(holds(storage, "chat_sessions/s2="));
+    close_and_free(storage);
+    power_disk_free(disk);
+}
+
+/* A reader writes nothing, nor does the second close. */
+static void storage_recover__lists_a_copied_store_once_and_by_a_writer(void **state)
+{
+    (void)state;
+    char before[4096];
+    char after[4096];
+    rsi_storage *storage;
+    power_disk *disk = make_moved();
+    size_t size = storage_read_file(disk, RSI_PATH_MANIFEST, before, sizeof before);
+    assert_int_equal(storage_open_on(&storage, power_disk_table(disk), RAGSTORE_OPEN_READ_ONLY), 0);
+    close_and_free(storage);
+    assert_int_equal(storage_read_file(disk, RSI_PATH_MANIFEST, after, sizeof after), size);
+    assert_memory_equal(before, after, size);
+    close_and_free(storage_open_good(disk));
+    size = storage_read_file(disk, RSI_PATH_MANIFEST, after, sizeof after);
+    assert_memory_not_equal(before, after, size);
+    copy_file(disk, JOURNAL_1); /* is of no interest any more */
+    char journal[4096];
+    const size_t journal_size = storage_read_file(disk, JOURNAL_3, journal, sizeof journal);
+    close_and_free(storage_open_good(disk));
+    assert_int_equal(storage_read_file(disk, RSI_PATH_MANIFEST, before, sizeof before), size);
+    assert_memory_equal(before, after, size);
+    assert_int_equal(storage_read_file(disk, JOURNAL_3, journal, sizeof journal), journal_size);
+    power_disk_free(disk);
+}
+
+/* Nobody compares the bytes any more: so they must be on the disk. */
+static void storage_recover__flushes_a_copied_file_before_it_is_listed(void **state)
+{
+    (void)state;
+    power_disk *disk = make_moved();
+    close_and_free(storage_open_good(disk));
+    power_disk *after = power_disk_cut(disk, POWER_KEEP_NOTHING);
+    rsi_storage *storage = storage_open_good(after);
+    assert_true(holds(storage, "chat_sessions/s1="));
+    assert_true(holds(storage, "chat_sessions/s2="));
+    close_and_free(storage);
+    power_disk_free(after);
+    power_disk_free(disk);
+}
+
+static void storage_recover__loses_nothing_of_a_copied_store_to_failing_calls(void **state)
+{
+    (void)state;
+    bool struck = true;
+    int64_t n = 1;
+    for (; struck; n++) {
+        fault_files faults;
+        rsi_storage *storage;
+        power_disk *disk = make_moved();
+        fault_files_init(&faults, power_disk_table(disk));
+        fault_files_fail(&faults, FAULT_ANY, n, n % 2 == 0 ? EIO : ENOSPC, false);
+        int status = storage_open_on(&storage, &faults.table, RAGSTORE_OPEN_MUST_EXIST);
+        if (status == RAGSTORE_OK) {
+            status = rsi_storage_close(storage);
+            rsi_storage_free(storage);
+        }
+        struck = fault_files_struck(&faults);
+        assert_true(struck || status == RAGSTORE_OK);
+        assert_int_equal(power_disk_open_handles(disk), 0);
+        storage = storage_open_good(disk);
+        assert_true(holds(storage, "chat_sessions/s1="));
+        assert_true(holds(storage, "chat_sessions/s2="));
+        close_and_free(storage);
+        power_disk_free(disk);
+    }
+    assert_true(n > 50);
 }
 
 static void storage_recover__keeps_journals_for_a_while(void **state)
@@ -552,6 +682,10 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(storage_recover__cuts_a_torn_tail_before_it_appends),
         cmocka_unit_test(storage_recover__replays_journals_by_generation),
+        cmocka_unit_test(storage_recover__reads_the_old_journals_of_a_copied_store_once),
+        cmocka_unit_test(storage_recover__lists_a_copied_store_once_and_by_a_writer),
+        cmocka_unit_test(storage_recover__flushes_a_copied_file_before_it_is_listed),
+        cmocka_unit_test(storage_recover__loses_nothing_of_a_copied_store_to_failing_calls),
         cmocka_unit_test(storage_recover__keeps_journals_for_a_while),
         cmocka_unit_test(storage_recover__believes_no_record_without_the_digest),
         cmocka_unit_test(storage_recover__believes_no_sequence_in_a_damaged_manifest),
