@@ -176,6 +176,11 @@ bool rsi_base_is_large(rsi_base *base)
     return base->file != NULL;
 }
 
+bool rsi_base_has_kept_index(rsi_base *base)
+{
+    return __atomic_load_n(&base->index, __ATOMIC_ACQUIRE)->view != NULL;
+}
+
 const char *rsi_base_path(rsi_base *base)
 {
     return base->path;

@@ -50,6 +50,8 @@ void rsi_base_release(rsi_base *base); /* NULL is fine */
 int rsi_base_keep_index(rsi_base *base, rsi_root *root);
 
 bool rsi_base_is_large(rsi_base *base); /* it is not kept in memory */
+/* Is its index one that was on the disk, made of the bytes that have the digest? */
+bool rsi_base_has_kept_index(rsi_base *base);
 const char *rsi_base_path(rsi_base *base);
 const rsi_layout *rsi_base_layout(rsi_base *base);
 uint64_t rsi_base_size(rsi_base *base); /* of the file, bytes */

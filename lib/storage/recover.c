@@ -117,6 +117,38 @@ static int stand_on_snapshot(rsi_storage *storage, rsi_space *space, const char 
     return rsi_table_begin(&space->table, base);
 }
 
+/* A file that cannot be parsed may be the one that is listed, with a damaged line: its index, when there
+ * is one, knows the CRC of each, so that the others can be told from that. */
+static int stand_on_lines(rsi_storage *storage, rsi_space *space, const char *path,
+                          const rsi_file_state *listed)
+{
+    const rsi_base_place place = {path, path, space->layout};
+    rsi_saved_error damage;
+    rsi_base *base;
+    rsi_error_save(&damage);
+    int status = rsi_base_open(&base, storage->root, &place, listed);
+    if (status == RAGSTORE_E_NO_MEMORY)
+        return status;
+    if (status != RAGSTORE_OK || !rsi_base_has_kept_index(base)) {
+        rsi_base_release(base);
+        rsi_error_restore(&damage);
+        return RAGSTORE_E_DAMAGED;
+    }
+    rsi_storage_log(storage, RAGSTORE_LOG_ERROR, "opened line by line: %s", damage.message);
+    space->edited = false;
+    return rsi_table_begin(&space->table, base);
+}
+
+static int load_edited(rsi_storage *storage, rsi_space *space, const char *path,
+                       const rsi_file_state *listed)
+{
+    int status = parse_snapshot(storage, space, path);
+    if (status != RAGSTORE_E_DAMAGED || !listed->known)
+        return status;
+    rsi_table_free(&space->table); /* of what came before the damage */
+    return stand_on_lines(storage, space, path, listed);
+}
+
 static int load_snapshot(rsi_storage *storage, rsi_space *space, const char *path,
                          const rsi_file_state *listed)
 {
@@ -134,7 +166,7 @@ static int load_snapshot(rsi_storage *storage, rsi_space *space, const char *pat
     }
     if (status != RAGSTORE_OK)
         return status;
-    return space->edited ? parse_snapshot(storage, space, path)
+    return space->edited ? load_edited(storage, space, path, listed)
                          : stand_on_snapshot(storage, space, path, &state);
 }
 

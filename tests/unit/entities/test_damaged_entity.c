@@ -223,6 +223,42 @@ static void entities_damaged_entity__lets_the_others_get_vectors(void **state)
     end(&d);
 }
 
+/* ---- of a copy, whose files nobody takes for those that were written ---- */
+
+static void copy_damaged(damaged_store *d)
+{
+    crash(d);
+    damage_line(d->copy);
+}
+
+static void entities_damaged_entity__is_left_out_of_a_copied_store(void **state)
+{
+    damaged_store d;
+    begin(&d, state);
+    copy_damaged(&d);
+    if (open_store_open(&d.s, RAGSTORE_OPEN_MUST_EXIST) != RAGSTORE_OK)
+        fail_msg("open: %s", rsi_error_message());
+    expect_served(&d.s, 1);
+    expect_check_names_it(&d.s);
+    close_unwritten(&d.s);
+    end(&d);
+}
+
+/* Nothing tells which line is the damaged one, and how the others were. */
+static void entities_damaged_entity__keeps_a_store_without_an_index_shut(void **state)
+{
+    damaged_store d;
+    char path[TEMPORARY_PATH_MAX];
+    const rsi_path index = {"api_storage/entities.rsx"};
+    begin(&d, state);
+    copy_damaged(&d);
+    assert_int_equal(unlink(path_of(path, &d.s, index)), 0);
+    assert_int_equal(open_store_open(&d.s, RAGSTORE_OPEN_MUST_EXIST), RAGSTORE_E_DAMAGED);
+    expect_message("mend it");
+    d.s.store = NULL;
+    end(&d);
+}
+
 /* ---- after a crash ---- */
 
 static void entities_damaged_entity__opens_after_a_crash(void **state)
@@ -366,6 +402,8 @@ int main(void)
         FRESH(entities_damaged_entity__lets_the_others_be_exported),
         FRESH(entities_damaged_entity__lets_the_others_be_compacted),
         FRESH(entities_damaged_entity__lets_the_others_get_vectors),
+        FRESH(entities_damaged_entity__is_left_out_of_a_copied_store),
+        FRESH(entities_damaged_entity__keeps_a_store_without_an_index_shut),
         FRESH(entities_damaged_entity__opens_after_a_crash),
         FRESH(entities_damaged_entity__opens_after_a_crash_with_commits),
         FRESH(entities_damaged_entity__is_whole_when_a_commit_came_later),
