@@ -102,6 +102,7 @@ ROOM_storage := \
     small_file.c \
     snapshot.c \
     snapshot_write.c \
+    snapshots_load.c \
     space.c \
     storage.c \
     sweep.c \

@@ -194,6 +194,13 @@ int rsi_space_load_locked(rsi_storage *storage, rsi_space *space);
 int rsi_space_lock_for_reading(rsi_storage *storage, const char *name, const char *key,
                                rsi_space **space);
 
+/* ---- snapshots_load.c ---- */
+
+/* Fill the tables from the files, before the journals are read. DAMAGED; CONFLICT beside others. */
+int rsi_snapshots_load(rsi_storage *storage);
+/* Take hand edits over, now that the journals are read. CONFLICT: there are commits, too. */
+int rsi_snapshots_accept_edits(rsi_storage *storage);
+
 /* ---- recover.c ---- */
 
 /* Read manifest, snapshots and journals of an open root; leaves the journal ready for appending. */

@@ -1,5 +1,5 @@
-/* What opening does with journals, files and folders that a store was left with: see recover.c and
- * work.c. Each test makes a store on a disk in memory, changes it behind its back, and opens it. */
+/* What opening does with journals, files and folders that a store was left with: see recover.c,
+ * snapshots_load.c and work.c. Each test makes a store on a disk in memory, changes it behind its back, and opens it. */
 #include "storage_fixture.h"
 
 #include "base/digest.h"
