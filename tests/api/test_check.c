@@ -272,6 +272,8 @@ static void check__finds_missing_files(void **state)
             fail_msg("%s is not missed", files[i]);
         json_decref(report);
         assert_int_equal(rename(to, from), 0);
+        if (strstr(files[i], "chunk_metadata") != NULL) /* chunks that could not be read stay so */
+            store = reopen_store(store, state);
         expect_whole(store, 2, 2);
         assert_ok(ragstore_store_close(store));
     }
