@@ -116,9 +116,10 @@ static bool is_worth_it(rsi_store *store, bool is_quiet, uint64_t file_bytes)
 static int write_files(rsi_store *store)
 {
     int status = rsi_storage_checkpoint(store->storage);
-    if (status == RAGSTORE_E_DAMAGED)
-        __atomic_store_n(&store->checkpoint_from_ms, rsi_monotonic_ms() + DAMAGED_RETRY_MS,
-                         __ATOMIC_RELAXED);
+    if (status != RAGSTORE_E_DAMAGED) /* NOT_FOUND: the store's directory is gone */
+        return status;
+    __atomic_store_n(&store->checkpoint_from_ms, rsi_monotonic_ms() + DAMAGED_RETRY_MS,
+                     __ATOMIC_RELAXED);
     return pass_over(store, status);
 }
 

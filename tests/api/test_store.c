@@ -1,6 +1,9 @@
 /* Opening, describing and closing a store. */
 #include "api_fixture.h"
 
+#include <time.h>
+#include <unistd.h>
+
 static void options_of(ragstore_store_open_options *options, uint32_t flags)
 {
     ragstore_store_open_options_init(options);
@@ -280,6 +283,20 @@ static void store_maintain__does_waiting_work(void **state)
     assert_ok(ragstore_store_close(store));
 }
 
+/* Somebody deletes the directory of an open store: neither closing nor upkeep try for ever. */
+static void store_close__ends_when_the_directory_is_gone(void **state)
+{
+    ragstore_store *store = open_store(state);
+    ragstore_entity_free(make_entity(store, "acme"));
+    temporary_remove_all(store_path(state));
+    const clock_t before = clock();
+    sleep(2); /* in between the store is quiet, and upkeep begins */
+    assert_true(clock() - before < CLOCKS_PER_SEC / 2); /* of the processor */
+    alarm(60);
+    assert_true(ragstore_store_close(store) < 0);
+    alarm(0);
+}
+
 static void store_interrupt__does_not_concern_later_calls(void **state)
 {
     ragstore_store *store = open_store(state);
@@ -335,6 +352,7 @@ int main(void)
         TEST(store_calls__refuse_null),
         TEST(store_export__brings_the_json_files_up_to_date),
         TEST(store_maintain__does_waiting_work),
+        TEST(store_close__ends_when_the_directory_is_gone),
         TEST(store_interrupt__does_not_concern_later_calls),
         TEST(store_interrupt__ends_a_long_add_and_nothing_is_added),
     };
