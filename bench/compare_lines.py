@@ -160,7 +160,7 @@ def embedding(figures: Figures) -> Iterator[Line]:
         where = f", {threads} thread{'s' * (threads > 1)}" if threads else ""
         yield Line(f"embedding, {job} {precision}{where}", figure["ours_ms"]["median"],
                    figure["rival_ms"]["median"], "ms", figure["rival"],
-                   asked.get((job, figure["rival"])) if precision == "float32" else None)
+                   None if precision == "int8" else asked.get((job, figure["rival"])))
 
 
 def keywords(figures: Figures) -> Iterator[Line]:

@@ -283,8 +283,9 @@ static int has_key(rsi_base_reader *reader, size_t record, rsi_slice key)
 {
     rsi_slice found;
     rsi_slice json;
-    if (rsi_base_shows_key(reader, record, key))
-        return 1;
+    const int shown = rsi_base_shows_key(reader, record, key);
+    if (shown != 0)
+        return shown;
     int status = rsi_base_read_record(reader, record, &found, &json);
     return status == RAGSTORE_OK ? rsi_slice_equal(found, key) : status;
 }

@@ -47,8 +47,9 @@ size_t rsi_base_reader_holds(const rsi_base_reader *reader, uint64_t offset);
 /* Take the line of a record or of a row of chunks apart: "key": {…  *rest is behind the colon. */
 int rsi_base_split_key(rsi_slice line, rsi_bytes *key, rsi_slice *rest);
 /* Does the record's line begin with this key, whatever else is in it? With a hash that is the key's,
- * too, it is the record, also when the rest is damaged: what came later can be laid over it. */
-bool rsi_base_shows_key(rsi_base_reader *reader, size_t record, rsi_slice key);
+ * too, it is the record, also when the rest is damaged: what came later can be laid over it. 1, 0 or an
+ * error that is not one of the line's. */
+int rsi_base_shows_key(rsi_base_reader *reader, size_t record, rsi_slice key);
 bool rsi_base_only_rows(const rsi_layout *layout);
 
 #endif

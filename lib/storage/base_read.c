@@ -107,17 +107,26 @@ static int not_ours(const char *what)
     return rsi_fail(RAGSTORE_E_INVALID_DATA, "storage", "%s is not as the library writes it", what);
 }
 
-int rsi_base_split_key(rsi_slice line, rsi_bytes *key, rsi_slice *rest)
+static int view_key(rsi_json_view *key, rsi_slice line)
 {
     const char *end = line.data + line.size;
-    rsi_json_view text = {.kind = RSI_JSON_TEXT, .text = line.data + 1};
+    *key = (rsi_json_view){.kind = RSI_JSON_TEXT, .text = line.data + 1};
     if (line.size < 6 || line.data[0] != '"')
         return not_ours("a record's key");
-    text.end = rsi_json_scan_string(text.text, end, &text.escaped);
-    if (text.end == NULL || end - text.end < 5 || memcmp(text.end, "\": {", 4) != 0)
-        return not_ours("a record's key");
+    key->end = rsi_json_scan_string(key->text, end, &key->escaped);
+    return key->end == NULL || end - key->end < 5 || memcmp(key->end, "\": {", 4) != 0
+               ? not_ours("a record's key")
+               : RAGSTORE_OK;
+}
+
+int rsi_base_split_key(rsi_slice line, rsi_bytes *key, rsi_slice *rest)
+{
+    rsi_json_view text;
+    int status = view_key(&text, line);
+    if (status != RAGSTORE_OK)
+        return status;
     rest->data = text.end + 3;
-    rest->size = (size_t)(end - rest->data);
+    rest->size = (size_t)(line.data + line.size - rest->data);
     rsi_bytes_clear(key);
     rsi_json_view_append_text(key, &text);
     return rsi_bytes_status(key);
@@ -145,17 +154,22 @@ static int take_value(rsi_bytes *value, rsi_slice rest, const char *rows_field)
     return rsi_bytes_status(value);
 }
 
-bool rsi_base_shows_key(rsi_base_reader *reader, size_t record, rsi_slice key)
+int rsi_base_shows_key(rsi_base_reader *reader, size_t record, rsi_slice key)
 {
     const rsi_base_record *at;
-    rsi_slice line;
-    rsi_slice rest;
-    if (rsi_base_record_at(&at, reader->base, record) != RAGSTORE_OK)
-        return false;
-    line.size = at->line.size;
-    return rsi_base_reader_bytes(reader, at->line.offset, line.size, &line.data) == RAGSTORE_OK &&
-           rsi_base_split_key(line, &reader->key, &rest) == RAGSTORE_OK &&
-           rsi_slice_equal((rsi_slice){reader->key.data, reader->key.size}, key);
+    rsi_json_view text;
+    rsi_slice line = {0};
+    const rsi_json_view wanted = rsi_json_view_of_string(key.data, key.size);
+    int status = rsi_base_record_at(&at, reader->base, record);
+    if (status == RAGSTORE_OK) {
+        line.size = at->line.size;
+        status = rsi_base_reader_bytes(reader, at->line.offset, line.size, &line.data);
+    }
+    if (status == RAGSTORE_OK)
+        status = view_key(&text, line);
+    if (status == RAGSTORE_E_DAMAGED || status == RAGSTORE_E_INVALID_DATA)
+        return 0;
+    return status == RAGSTORE_OK ? rsi_json_view_compare_texts(&text, &wanted) == 0 : status;
 }
 
 int rsi_base_read_record(rsi_base_reader *reader, size_t record, rsi_slice *key, rsi_slice *json)

@@ -132,7 +132,9 @@ static void embed_prompts__stand_before_each_text_of_their_role(void **state)
 {
     float got[24], expected[24];
     const char *directory = temporary_path(state);
-    const rsi_model_options options = {.query_prompt = "fly the", .document_prompt = "a, "};
+    const rsi_model_options options = {.query_prompt = "fly the",
+                                       .document_prompt = "a, ",
+                                       .precision = RSI_PRECISION_FLOAT32};
     small_model model = small_model_defaults();
     small_model_write(&model, directory);
     rsi_embedder *bare = open_ok(directory), *with;
