@@ -133,8 +133,8 @@ def entities(runner: Runner, options: argparse.Namespace) -> Iterator[Line]:
 
 
 def embedding(runner: Runner, options: argparse.Namespace) -> Iterator[Line]:
-    for rival in ("onnxruntime", "llama.cpp"):
-        yield from lines.embedding(runner.script("rivals_embed", "--rivals", rival, "--precisions",
+    for rival, fewer in (("onnxruntime", ()), ("llama.cpp", ("--texts", 64, "--rounds", 3))):
+        yield from lines.embedding(runner.script("rivals_embed", "--rivals", rival, *fewer, "--precisions",
                                                  "float32", "int16", "--threads", *options.threads))
 
 
