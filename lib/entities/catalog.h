@@ -63,8 +63,8 @@ typedef struct rsi_catalog {
     rsi_document_lookup lookup; /* all documents, by doc_id, key, sha256 and stored_name */
     rsi_bitset alive;
     rsi_bitset annotated; /* chunks that may have metadata of their own */
-    rsi_filter_cache filters; /* has a lock of its own */
-    rsi_columns columns;      /* has a lock of its own */
+    rsi_filter_cache filters; /* this and the next have locks of their own */
+    rsi_columns columns;
     rsi_lexical *lexical;
     size_t lexical_changes; /* atomic: chunks that are not in lexical.rsl as they are in `lexical` */
     bool lexical_is_newer;  /* a newer library wrote that file */

@@ -32,9 +32,9 @@ typedef struct rsi_column_entry {
 } rsi_column_entry;
 
 typedef struct rsi_column {
-    char *path; /* NULL: free */
-    bool is_wanted; /* asked about before */
-    bool is_refused; /* it would take too much */
+    char *path;       /* NULL: free */
+    bool is_wanted;   /* asked about before */
+    bool is_refused;  /* it would take too much */
     bool has_several; /* a chunk has several keys */
     rsi_column_entry *entries;
     size_t count;
@@ -56,9 +56,9 @@ void rsi_columns_free(rsi_columns *columns);
 void rsi_columns_forget(rsi_columns *columns, int64_t chunk);
 size_t rsi_columns_memory(rsi_columns *columns);
 
-/* The column of a path, to be filled up to where the documents end and to be released; NULL in *column,
- * and nothing to release, while there is none: the path is asked about for the first time, or its column would
- * be too large. */
+/* The column of a path, to be filled up to where the documents end and to be released; NULL in
+ * *column, and nothing to release, while there is none: the path is asked about for the first time,
+ * or its column would be too large. */
 int rsi_columns_acquire(rsi_column **column, rsi_columns *columns, const char *path);
 void rsi_columns_release(rsi_columns *columns);
 /* It could not be filled: forget it. Before it is released. */

@@ -42,6 +42,20 @@ static inline rsi_catalog *acquire(open_store *s)
     return catalog;
 }
 
+/* How many chunks have the word, as far as the keyword index knows. */
+static inline size_t count_chunks_with(open_store *s, const char *word)
+{
+    rsi_hit hits[64];
+    size_t count;
+    float ideal;
+    rsi_catalog *catalog = acquire(s);
+    assert_int_equal(rsi_lexical_search(hits, &count, &ideal, catalog->lexical, word, strlen(word),
+                                        64, NULL),
+                     0);
+    rsi_catalog_release(s->store, catalog);
+    return count;
+}
+
 /* Two chunks with vectors of two numbers. */
 static inline rsi_added add_pair(open_store *s, const char *name)
 {

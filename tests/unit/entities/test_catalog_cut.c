@@ -84,19 +84,6 @@ static int search(open_store *s, size_t chunk, rsi_hit *hit)
     return status;
 }
 
-static size_t find(open_store *s, const char *word)
-{
-    rsi_hit hits[64];
-    size_t count;
-    float ideal;
-    rsi_catalog *catalog = acquire(s);
-    assert_int_equal(rsi_lexical_search(hits, &count, &ideal, catalog->lexical, word, strlen(word),
-                                        64, NULL),
-                     0);
-    rsi_catalog_release(s->store, catalog);
-    return count;
-}
-
 /* Before and after the rows were looked at, and their checksums are known. */
 static void entities_cut__damages_the_rows_that_are_gone(void **state)
 {
@@ -121,7 +108,7 @@ static void entities_cut__damages_the_rows_that_are_gone(void **state)
         assert_int_equal(missing.count, COUNT - 100);
         rsi_bitset_free(&missing);
         rsi_catalog_release(s.store, catalog);
-        assert_int_equal(find(&s, "common"), 64); /* by keyword all are found */
+        assert_int_equal(count_chunks_with(&s, "common"), 64); /* by keyword all are found */
         open_store_end(&s);
         assert_int_equal(temporary_teardown(state), 0);
         assert_int_equal(temporary_setup(state), 0);
@@ -157,7 +144,7 @@ static void entities_cut__makes_the_keyword_index_again(void **state)
     fill_store(&s, 0, COUNT);
     assert_int_equal(rsi_export_entity(s.store, ACME, RSI_EXPORT_ALL), 0);
     open_store_again(&s);
-    assert_int_equal(find(&s, word_of(word, 7)), 1);
+    assert_int_equal(count_chunks_with(&s, word_of(word, 7)), 1);
     rsi_catalog *before = acquire(&s);
     cut(state, LEXICAL_PATH, 4096);
     rsi_catalog *after = acquire(&s);
@@ -165,9 +152,9 @@ static void entities_cut__makes_the_keyword_index_again(void **state)
     rsi_catalog_release(s.store, before);
     rsi_catalog_release(s.store, after);
     for (int again = 0; again < 2; again++) {
-        assert_int_equal(find(&s, word_of(word, 7)), 1);
-        assert_int_equal(find(&s, word_of(word, COUNT - 1)), 1);
-        assert_int_equal(find(&s, "common"), 64);
+        assert_int_equal(count_chunks_with(&s, word_of(word, 7)), 1);
+        assert_int_equal(count_chunks_with(&s, word_of(word, COUNT - 1)), 1);
+        assert_int_equal(count_chunks_with(&s, "common"), 64);
         assert_int_equal(rsi_export_entity(s.store, ACME, RSI_EXPORT_ALL), 0);
         open_store_again(&s);
     }

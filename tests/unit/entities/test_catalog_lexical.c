@@ -60,20 +60,6 @@ static bool file_has(void **state, const char *text)
     return has;
 }
 
-/* How many chunks have the word, and how many had to be analysed since the file was written. */
-static size_t find(open_store *s, const char *word)
-{
-    rsi_hit hits[64];
-    size_t count;
-    float ideal;
-    rsi_catalog *catalog = acquire(s);
-    assert_int_equal(rsi_lexical_search(hits, &count, &ideal, catalog->lexical, word, strlen(word),
-                                        64, NULL),
-                     0);
-    rsi_catalog_release(s->store, catalog);
-    return count;
-}
-
 static size_t changes(open_store *s)
 {
     rsi_catalog *catalog = acquire(s);
@@ -92,8 +78,8 @@ static void entities_lexical__is_read_instead_of_the_texts(void **state)
     assert_true(file_exists(state));
     open_store_again(&s);
     assert_int_equal(changes(&s), 0);
-    assert_int_equal(find(&s, "common"), 5);
-    assert_int_equal(find(&s, "applexdx"), 1);
+    assert_int_equal(count_chunks_with(&s, "common"), 5);
+    assert_int_equal(count_chunks_with(&s, "applexdx"), 1);
     open_store_end(&s);
 }
 
@@ -109,10 +95,10 @@ static void entities_lexical__follows_what_changed_since(void **state)
     assert_int_equal(changes(&s), 5);
     rsi_upkeep_unmark(s.store, ACME);
     open_store_again(&s);
-    assert_int_equal(find(&s, "common"), 6);
-    assert_int_equal(find(&s, "applexbx"), 0);
-    assert_int_equal(find(&s, "plumxbx"), 1);
-    assert_int_equal(find(&s, "pearxdx"), 1);
+    assert_int_equal(count_chunks_with(&s, "common"), 6);
+    assert_int_equal(count_chunks_with(&s, "applexbx"), 0);
+    assert_int_equal(count_chunks_with(&s, "plumxbx"), 1);
+    assert_int_equal(count_chunks_with(&s, "pearxdx"), 1);
     open_store_end(&s);
 }
 
@@ -192,7 +178,7 @@ static void entities_lexical__is_made_again_when_it_is_damaged(void **state)
     open_store_close(&s);
     change_file(state, 300, 0xEE);
     assert_int_equal(open_store_open(&s, RAGSTORE_OPEN_MUST_EXIST), 0);
-    assert_int_equal(find(&s, "applexdx"), 1);
+    assert_int_equal(count_chunks_with(&s, "applexdx"), 1);
     export(&s, RSI_EXPORT_UNASKED);
     open_store_again(&s);
     assert_int_equal(changes(&s), 0);
@@ -208,7 +194,7 @@ static void entities_lexical__of_a_newer_library_is_left_alone(void **state)
     open_store_close(&s);
     change_file(state, offsetof(rsi_lexical_header, major), RSI_LEXICAL_MAJOR + 1);
     assert_int_equal(open_store_open(&s, RAGSTORE_OPEN_MUST_EXIST), 0);
-    assert_int_equal(find(&s, "applexdx"), 1);
+    assert_int_equal(count_chunks_with(&s, "applexdx"), 1);
     add_words(&s, "pear", 5);
     export(&s, RSI_EXPORT_ALL);
     assert_false(file_has(state, "pearxbx"));
@@ -234,9 +220,9 @@ static void entities_lexical__of_another_state_does_no_harm(void **state)
     temporary_write(path, old, size);
     free(old);
     assert_int_equal(open_store_open(&s, RAGSTORE_OPEN_MUST_EXIST), 0);
-    assert_int_equal(find(&s, "common"), 6);
-    assert_int_equal(find(&s, "applexdx"), 0);
-    assert_int_equal(find(&s, "pearxfx"), 1);
+    assert_int_equal(count_chunks_with(&s, "common"), 6);
+    assert_int_equal(count_chunks_with(&s, "applexdx"), 0);
+    assert_int_equal(count_chunks_with(&s, "pearxfx"), 1);
     open_store_end(&s);
 }
 
@@ -255,9 +241,9 @@ static void entities_lexical__analyses_chunks_again_that_are_not_as_marked(void 
     assert_true(file_has(state, "els"));
     rsi_upkeep_unmark(s.store, ACME);
     open_store_again(&s);
-    assert_int_equal(find(&s, "else"), 0);
-    assert_int_equal(find(&s, "applexcx"), 1);
-    assert_int_equal(find(&s, "common"), 5);
+    assert_int_equal(count_chunks_with(&s, "else"), 0);
+    assert_int_equal(count_chunks_with(&s, "applexcx"), 1);
+    assert_int_equal(count_chunks_with(&s, "common"), 5);
     assert_int_equal(changes(&s), 1);
     open_store_end(&s);
 }
@@ -281,7 +267,7 @@ static void entities_lexical__survives_each_fault_while_it_is_read(void **state)
     assert_true(each_allocation_fails(load_again, &s, EACH_MAY_SUCCEED | EACH_MAY_KEEP) > 10);
     assert_true(each_file_call_fails(&s, load_again, &s, EACH_MAY_SUCCEED) > 2);
     assert_int_equal(load_again(&s), 0);
-    assert_int_equal(find(&s, "common"), 5);
+    assert_int_equal(count_chunks_with(&s, "common"), 5);
     open_store_end(&s);
 }
 

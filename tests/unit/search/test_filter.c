@@ -170,6 +170,8 @@ static void search_filter__answers_alike_by_a_column(void **state)
         "{\"$or\": [{\"year\": 1960}, {\"part\": \"stall\"}]}",
         "{\"part\": \"stall\", \"year\": 1960}",       "{\"years\": {\"$gt\": 3, \"$lt\": 6}}",
         "{\"years\": 9}",                              "{\"a.b\": 1}",
+        "{\"\": 1}",                                 "{\"$and\": [{\"\": {\"$gt\": 1}}]}",
+        "{\"\\u0079ear\": 1960}",                     "{\"$and\": [{\"$and\": [{\"year\": 1955}]}]}",
         "{\"a.b\": {\"$gt\": 1}}",                     "{\"year\": {\"$not\": {\"$gt\": 1955}}}",
     };
     const rsi_document_fields other = {.metadata_json = "{\"year\": 1970}"};
