@@ -1,7 +1,7 @@
 # shellcheck shell=bash disable=SC2154
 #
 # The Python that the tests run in: a virtual environment with the modules of
-# tests/requirements.txt. Read by tools/setup.sh.
+# tests/requirements.txt; and what the other parts that are environments share. Read by tools/setup.sh.
 #
 # A virtual environment cannot be renamed (its scripts name their place), so
 # it is made where it stays, under the lock, and the file COMPLETE comes last.
@@ -55,34 +55,44 @@ python_verify() {
         echo "python environment for the tests: its modules do not load; remove $(python_environment)"
 }
 
-python_setup() {
-    local environment python log=$cache/logs/python.log began=$SECONDS
-    [ -n "$(python_missing)" ] || return 0
-    python=$(python_usable) || fail "$python_wanted for the tests" \
+python_setup() { environment_setup python venv 400 "the Python environment for the tests"; }
+
+# python_make PYTHON ENVIRONMENT
+python_make() {
+    environment_make "$1" "$2" "$python_requirements" &&
+        "$2/bin/python" -c 'import faiss, mongomock, numpy, pytest, requests, schemathesis, selenium'
+}
+
+# ---- for each part that is an environment ----
+
+# environment_setup PART ROOM MEGABYTES WHAT: make what PART_environment names by PART_make
+environment_setup() {
+    local part=$1 what=$4 environment python log=$cache/logs/$1.log began=$SECONDS
+    [ -n "$("${part}_missing")" ] || return 0
+    python=$(python_usable) || fail "$python_wanted for $what" \
         "run tools/setup.sh packages, or set PYTHON"
 
-    begin venv 400
-    environment=$(python_environment)
-    if [ -n "$(python_missing)" ]; then
+    begin "$2" "$3"
+    environment=$("${part}_environment")
+    if [ -n "$("${part}_missing")" ]; then
         rm -rf "$environment"
-        run "making a Python environment for the tests" "$log" no_meter \
-            python_make "$python" "$environment" || {
+        run "installing $what" "$log" no_meter "${part}_make" "$python" "$environment" || {
             rm -rf "$environment"
             end_of "$log"
-            fail "the Python environment for the tests could not be made" \
-                "is the network there? Then try again"
+            fail "$what could not be installed" "is the network there? Then try again"
         }
-        done_here+=("made the tests' Python environment in $((SECONDS - began)) s")
+        : >"$environment/COMPLETE"
+        done_here+=("installed $what in $((SECONDS - began)) s")
     fi
     finish
 }
 
-# python_make PYTHON ENVIRONMENT
-python_make() {
-    "$1" -m venv "$2" || return
-    TMPDIR=$scratch PIP_USER=0 "$2/bin/python" -m pip install --no-input \
-        --disable-pip-version-check --no-cache-dir --progress-bar off \
-        --only-binary :all: --require-hashes -r "$python_requirements" || return
-    "$2/bin/python" -c 'import faiss, mongomock, numpy, pytest, requests, schemathesis, selenium' || return
-    : >"$2/COMPLETE"
+# environment_make PYTHON ENVIRONMENT REQUIREMENTS [OPTION OF PIP…]
+environment_make() {
+    local python=$1 environment=$2 requirements=$3
+    shift 3
+    "$python" -m venv "$environment" &&
+        TMPDIR=$scratch PIP_USER=0 "$environment/bin/python" -m pip install --no-input \
+            --disable-pip-version-check --no-cache-dir --progress-bar off \
+            --only-binary :all: "$@" --require-hashes -r "$requirements"
 }
