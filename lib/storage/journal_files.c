@@ -119,7 +119,8 @@ static int remove_journal(rsi_storage *storage, uint64_t generation)
 
 /*
  * Journals before `end` that have not been written to since `young`. The oldest goes first, and
- * durably before the next, so that a crash never leaves a gap between those that are there.
+ * durably before the next, so that a crash never leaves a gap between those that are there. Another
+ * process may do the same at this time: what it removed is flushed as well.
  */
 static int remove_journals(rsi_storage *storage, uint64_t end, int64_t young)
 {
@@ -139,7 +140,7 @@ static int remove_journals(rsi_storage *storage, uint64_t end, int64_t young)
             break;
         if (status == RAGSTORE_OK)
             status = remove_journal(storage, old);
-        if (status == RAGSTORE_OK)
+        if (status == RAGSTORE_OK || status == RAGSTORE_E_NOT_FOUND)
             status = rsi_directory_flush(storage->root, RSI_PATH_API_STORAGE);
         if (status != RAGSTORE_OK)
             return status;

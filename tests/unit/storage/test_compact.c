@@ -144,6 +144,55 @@ static void storage_compact__takes_nothing_from_a_process_that_follows(void **st
     power_disk_free(disk);
 }
 
+/* ---- beside another process that takes the same journals away ---- */
+
+static fault_files beside;
+static bool was_faster;
+
+/* When the first journal is removed, the next one is gone before anybody looks at it. */
+static int remove_two(void *self, int directory, const char *path, bool is_directory)
+{
+    const rsi_file_table *real = beside.real;
+    const char *digits = strstr(path, "journal-");
+    int result = real->remove(real->self, directory, path, is_directory);
+    (void)self;
+    if (digits != NULL && !was_faster) {
+        const rsi_path next = rsi_path_journal(strtoull(digits + strlen("journal-"), NULL, 10) + 1);
+        was_faster = real->remove(real->self, directory, next.text, false) == 0;
+    }
+    return result;
+}
+
+static void storage_compact__passes_over_journals_that_another_process_removed(void **state)
+{
+    (void)state;
+    power_disk *disk = storage_make(true);
+    rsi_storage *storage;
+    fault_files_init(&beside, power_disk_table(disk));
+    assert_good(storage_open_on(&storage, &beside.table, 0));
+    for (unsigned i = 0; i < 4; i++) {
+        assert_good(put_session(storage, "s2", SECRET));
+        assert_good(rsi_storage_checkpoint(storage));
+    }
+    assert_good(drop_session(storage, "s2"));
+    assert_true(look(storage, SECRET).journals > 3);
+    char *before = storage_text(storage);
+    was_faster = false;
+    beside.table.remove = remove_two;
+    assert_good(rsi_storage_compact(storage));
+    fault_files_init(&beside, power_disk_table(disk));
+    assert_true(was_faster);
+    assert_false(look(storage, SECRET).found);
+    close_and_free(storage);
+    storage = storage_open_good(disk);
+    char *after = storage_text(storage);
+    assert_string_equal(after, before);
+    free(after);
+    free(before);
+    close_and_free(storage);
+    power_disk_free(disk);
+}
+
 static void storage_compact__survives_each_file_call_that_fails(void **state)
 {
     (void)state;
@@ -224,6 +273,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(storage_compact__leaves_one_journal_and_no_deleted_text),
         cmocka_unit_test(storage_compact__takes_nothing_from_a_process_that_follows),
+        cmocka_unit_test(storage_compact__passes_over_journals_that_another_process_removed),
         cmocka_unit_test(storage_compact__survives_each_file_call_that_fails),
         cmocka_unit_test(storage_compact__survives_each_allocation_that_fails),
         cmocka_unit_test(storage_compact__a_reader_may_not),
