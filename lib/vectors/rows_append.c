@@ -99,6 +99,34 @@ static int note_flush(rsi_rows *rows, int status)
     return status;
 }
 
+/* Another file may have got the segment's name since it was mapped: a copy, by somebody's hand. What
+ * will be written stands there, so that one is looked at from now on, and all of it checked again. */
+static int follow_name(rsi_rows *rows, rsi_rows_segment *segment)
+{
+    rsi_file_info info;
+    const void *view = NULL;
+    int status = rsi_file_inspect(segment->file, &info);
+    if (status != RAGSTORE_OK || info.inode == segment->inode)
+        return status;
+    if (info.size < segment->end)
+        return rsi_fail(RAGSTORE_E_DAMAGED, "vectors",
+                        "%s: a shorter file was put in its place; put the whole one there, or "
+                        "close the store and open it again",
+                        rsi_file_path(segment->file));
+    if (segment->viewed > 0)
+        status = rsi_file_view(segment->file, segment->viewed, &view);
+    if (status != RAGSTORE_OK)
+        return status;
+    rsi_root_unview(rows->root, segment->view, segment->viewed);
+    segment->view = view;
+    segment->inode = info.inode;
+    for (size_t i = 0; i < rows->run_count; i++)
+        if (&rows->segments[rows->runs[i].segment] == segment &&
+            atomic_load(&rows->runs[i].state) != RSI_RUN_LOST)
+            atomic_store(&rows->runs[i].state, RSI_RUN_UNCHECKED);
+    return RAGSTORE_OK;
+}
+
 int rsi_rows_make_writable(rsi_rows *rows, rsi_rows_segment *segment)
 {
     rsi_path path;
@@ -111,9 +139,9 @@ int rsi_rows_make_writable(rsi_rows *rows, rsi_rows_segment *segment)
     rsi_file_close(segment->file); /* another file has its name, or none */
     segment->file = NULL;
     status = rsi_rows_path(&path, rows, segment->number);
-    return status == RAGSTORE_OK
-               ? rsi_file_open(&segment->file, rows->root, path.text, RSI_OPEN_WRITE)
-               : status;
+    if (status == RAGSTORE_OK)
+        status = rsi_file_open(&segment->file, rows->root, path.text, RSI_OPEN_WRITE);
+    return status == RAGSTORE_OK ? follow_name(rows, segment) : status;
 }
 
 /* Cut one segment to its last block. */

@@ -96,25 +96,95 @@ static void vectors_rows_keep__holds_the_last_segment(void **state)
     fixture_end(&f);
 }
 
-/* Somebody put a copy in its place. */
+/* Somebody puts a copy of `size` bytes, 0 for all, in its place. */
+static void replace_by_copy(void **state, size_t size)
+{
+    char path[TEMPORARY_PATH_MAX];
+    char aside[TEMPORARY_PATH_MAX];
+    size_t all;
+    char *bytes = temporary_read(segment_path(path, state, 1), &all);
+    temporary_write(temporary_join(aside, state, "copy"), bytes, size == 0 ? all : size);
+    free(bytes);
+    assert_int_equal(rename(aside, path), 0);
+}
+
+#define OVER_A_PAGE 100 /* rows */
+
 static void vectors_rows_keep__writes_to_the_file_that_has_the_name(void **state)
+{
+    for (int held = 0; held < 2; held++) {
+        fixture f;
+        fixture_begin(&f, state);
+        f.faults.table.view_step = rsi_files_posix.view_step; /* a view reaches what comes */
+        rsi_rows *rows = open_rows(&f, DIMENSION);
+        append_one(rows, 0);
+        append_one(rows, 1);
+        if (!held)
+            rsi_rows_close_files(rows);
+        replace_by_copy(state, 0);
+        for (int64_t chunk = 2; chunk < OVER_A_PAGE; chunk++)
+            append_one(rows, chunk);
+        for (int again = 0; again < 2; again++) {
+            for (int64_t chunk = 0; chunk < OVER_A_PAGE; chunk++)
+                assert_row(rows, chunk);
+            rsi_rows_close(rows);
+            rows = open_rows(&f, DIMENSION);
+        }
+        rsi_rows_close(rows);
+        fixture_end(&f);
+        assert_int_equal(temporary_teardown(state), 0);
+        assert_int_equal(temporary_setup(state), 0);
+    }
+}
+
+/* There is no place in it where the next row could go. */
+static void vectors_rows_keep__writes_nothing_to_a_shorter_copy(void **state)
+{
+    fixture f;
+    float vector[DIMENSION];
+    rsi_rows_extent extent;
+    size_t count;
+    fixture_begin(&f, state);
+    rsi_rows *rows = open_rows(&f, DIMENSION);
+    append_one(rows, 0);
+    append_one(rows, 1);
+    replace_by_copy(state, 64 + rsi_rows_block_size(1, DIMENSION));
+    fill(vector, 2, 1, DIMENSION);
+    assert_int_equal(rsi_rows_append_unflushed(rows, 2, vector, 1, &extent, 1, &count),
+                     RAGSTORE_E_DAMAGED);
+    assert_non_null(strstr(rsi_error_message(), "a shorter file was put in its place"));
+    assert_row(rows, 0);
+    assert_row(rows, 1);
+    rsi_rows_close(rows);
+    rows = open_rows(&f, DIMENSION);
+    assert_row(rows, 0);
+    append_one(rows, 2);
+    assert_row(rows, 2);
+    rsi_rows_close(rows);
+    fixture_end(&f);
+}
+
+/* What it has in the place of rows that were checked is checked again. */
+static void vectors_rows_keep__finds_damage_in_a_copy(void **state)
 {
     fixture f;
     char path[TEMPORARY_PATH_MAX];
-    char aside[TEMPORARY_PATH_MAX];
     size_t size;
     fixture_begin(&f, state);
     rsi_rows *rows = open_rows(&f, DIMENSION);
     append_one(rows, 0);
-    char *bytes = temporary_read(segment_path(path, state, 1), &size);
-    temporary_write(temporary_join(aside, state, "copy"), bytes, size);
-    free(bytes);
-    assert_int_equal(rename(aside, path), 0);
     append_one(rows, 1);
-    rsi_rows_close(rows);
-    rows = open_rows(&f, DIMENSION);
     assert_row(rows, 0);
     assert_row(rows, 1);
+    replace_by_copy(state, 0);
+    char *bytes = temporary_read(segment_path(path, state, 1), &size);
+    bytes[size - 1] ^= 1; /* of the second */
+    temporary_write(path, bytes, size);
+    free(bytes);
+    append_one(rows, 2);
+    assert_row(rows, 0);
+    assert_no_row(rows, 1, RAGSTORE_E_DAMAGED);
+    assert_row(rows, 2);
     rsi_rows_close(rows);
     fixture_end(&f);
 }
@@ -191,6 +261,8 @@ int main(void)
         IN_TEMPORARY(vectors_rows_keep__ends_with_a_flushed_append),
         IN_TEMPORARY(vectors_rows_keep__holds_the_last_segment),
         IN_TEMPORARY(vectors_rows_keep__writes_to_the_file_that_has_the_name),
+        IN_TEMPORARY(vectors_rows_keep__writes_nothing_to_a_shorter_copy),
+        IN_TEMPORARY(vectors_rows_keep__finds_damage_in_a_copy),
         IN_TEMPORARY(vectors_rows_keep__ends_when_dead_rows_are_left_out),
         IN_TEMPORARY(vectors_rows_keep__every_failing_call_leaves_the_old_rows),
     };
