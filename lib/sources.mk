@@ -119,6 +119,7 @@ ROOM_vectors := \
     byte_scan.c \
     byte_scan_avx2.c \
     byte_scan_avx512.c \
+    candidates.c \
     centroids.c \
     code_scan.c \
     code_scan_avx2.c \
@@ -146,6 +147,7 @@ ROOM_vectors := \
     kernel_neon.c \
     metric.c \
     quantised.c \
+    quantised_rank.c \
     quantised_search.c \
     rotation.c \
     rows.c \

@@ -19,13 +19,6 @@
 
 /* ---- making ---- */
 
-static size_t block_bytes_of(uint32_t dimension)
-{
-    const size_t stride =
-        ((size_t)dimension + RSI_BYTE_STRIDE - 1) / RSI_BYTE_STRIDE * RSI_BYTE_STRIDE;
-    return RSI_BYTE_BLOCK * (stride + 3 * sizeof(float));
-}
-
 int rsi_byte_codes_new(rsi_byte_codes **out, uint32_t dimension)
 {
     *out = NULL;
@@ -37,8 +30,8 @@ int rsi_byte_codes_new(rsi_byte_codes **out, uint32_t dimension)
         return RAGSTORE_E_NO_MEMORY;
     pthread_mutex_init(&codes->mutex, NULL); /* cannot fail with default attributes */
     codes->dimension = dimension;
-    codes->block_bytes = block_bytes_of(dimension);
-    codes->stride = codes->block_bytes / RSI_BYTE_BLOCK - 3 * sizeof(float);
+    codes->stride = rsi_byte_stride(dimension);
+    codes->block_bytes = rsi_byte_block_bytes(codes->stride);
     *out = codes;
     return RAGSTORE_OK;
 }
@@ -129,7 +122,7 @@ size_t rsi_byte_codes_memory(const rsi_byte_codes *codes)
 uint64_t rsi_byte_codes_bytes(uint32_t dimension, uint64_t rows)
 {
     return (rows / RSI_BYTE_BLOCK + 1) *
-           (block_bytes_of(dimension) + RSI_BYTE_BLOCK * sizeof(uint32_t));
+           (rsi_byte_block_bytes(rsi_byte_stride(dimension)) + RSI_BYTE_BLOCK * sizeof(uint32_t));
 }
 
 /* ---- coding ---- */
@@ -188,12 +181,11 @@ rsi_byte_coded rsi_byte_encode(uint8_t *codes, const float *vector, size_t dimen
 
 /* ---- absorbing ---- */
 
-/* Code the row of a chunk as number `at` of a block. */
-static void encode_row(uint8_t *block, const rsi_byte_codes *codes, size_t at, const float *row)
+void rsi_byte_encode_row(uint8_t *block, size_t stride, size_t at, const float *vector,
+                         size_t dimension)
 {
-    const rsi_byte_coded coded =
-        rsi_byte_encode(block + at * codes->stride, row, codes->dimension, codes->stride);
-    float *factors = (float *)(void *)(block + RSI_BYTE_BLOCK * codes->stride);
+    const rsi_byte_coded coded = rsi_byte_encode(block + at * stride, vector, dimension, stride);
+    float *factors = (float *)(void *)(block + RSI_BYTE_BLOCK * stride);
     factors[at] = (float)coded.scale;
     factors[RSI_BYTE_BLOCK + at] = (float)coded.norm;
     factors[2 * RSI_BYTE_BLOCK + at] = (float)coded.residual;
@@ -221,7 +213,7 @@ static int fill_block(const rsi_byte_codes *codes, size_t number, rsi_rows_curso
         cursor->chunk = rsi_bitset_next(cursor->allowed, *seen);
         if (status == RAGSTORE_E_NOT_FOUND)
             continue;
-        encode_row(block, codes, count, row);
+        rsi_byte_encode_row(block, codes->stride, count, row, codes->dimension);
         chunks[count++] = (uint32_t)chunk;
     }
     *full = count == RSI_BYTE_BLOCK;

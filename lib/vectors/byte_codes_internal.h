@@ -7,6 +7,17 @@
 
 #include <pthread.h>
 
+/* Bytes of a row's codes, and of a block. */
+static inline size_t rsi_byte_stride(size_t dimension)
+{
+    return (dimension + RSI_BYTE_STRIDE - 1) / RSI_BYTE_STRIDE * RSI_BYTE_STRIDE;
+}
+
+static inline size_t rsi_byte_block_bytes(size_t stride)
+{
+    return RSI_BYTE_BLOCK * (stride + 3 * sizeof(float));
+}
+
 typedef struct rsi_byte_piece {
     struct rsi_byte_piece *next; /* set before any row of it is published */
     void *memory;                /* of what follows */
@@ -41,5 +52,8 @@ typedef struct rsi_byte_coded {
 /* Code a vector: codes[i] is zero + code. Numbers up to `stride` are padded. */
 rsi_byte_coded rsi_byte_encode(uint8_t *codes, const float *vector, size_t dimension,
                                size_t stride);
+/* The same as number `at` of a block. */
+void rsi_byte_encode_row(uint8_t *block, size_t stride, size_t at, const float *vector,
+                         size_t dimension);
 
 #endif

@@ -21,7 +21,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define RSI_CODE_BLOCK 32 /* rows */
+#define RSI_CODE_BLOCK 32   /* rows */
+#define RSI_CODE_AHEAD 2048 /* bytes that are fetched ahead: longer than a block of usual vectors */
 
 /* What a block is scanned for. */
 typedef struct rsi_code_query {

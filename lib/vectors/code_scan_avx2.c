@@ -48,6 +48,8 @@ WITH_AVX2 static uint32_t scan(float estimates[RSI_CODE_BLOCK], const rsi_code_q
     __m256i both0 = _mm256_setzero_si256(), high0 = both0, both1 = both0, high1 = both0;
     for (size_t at = 0; at < query->nibbles * 16; at += 32) {
         const __m256i codes = _mm256_loadu_si256((const __m256i *)(const void *)(block + at));
+        if (at % 64 == 0)
+            __builtin_prefetch(block + at + RSI_CODE_AHEAD);
         const __m256i table =
             _mm256_loadu_si256((const __m256i *)(const void *)(query->tables + at));
         const __m256i first = _mm256_shuffle_epi8(table, _mm256_and_si256(codes, half));

@@ -48,6 +48,7 @@ WITH_AVX512 static uint32_t scan(float estimates[RSI_CODE_BLOCK], const rsi_code
     __m512i both0 = _mm512_setzero_si512(), high0 = both0, both1 = both0, high1 = both0;
     for (size_t at = 0; at < query->nibbles * 16; at += 64) {
         const __m512i codes = _mm512_loadu_si512(block + at);
+        __builtin_prefetch(block + at + RSI_CODE_AHEAD);
         const __m512i table = _mm512_loadu_si512(query->tables + at);
         const __m512i first = _mm512_shuffle_epi8(table, _mm512_and_si512(codes, half));
         const __m512i second =

@@ -3,6 +3,7 @@
 
 #include "base/memory.h"
 #include "base/status.h"
+#include "vectors/byte_codes_internal.h"
 #include "vectors/rows_internal.h"
 
 #include <math.h>
@@ -70,7 +71,7 @@ static int take_centroids(rsi_quantised *index, const float *centroids)
         half_square(&index->half_norms[i], centroid, index->dimension);
     }
     rotate_centroids(index);
-    return RAGSTORE_OK;
+    return rsi_quantised_code_centroids(index);
 }
 
 int rsi_quantised_new(rsi_quantised **out, uint32_t dimension, rsi_metric metric,
@@ -117,6 +118,7 @@ void rsi_quantised_free(rsi_quantised *index)
     rsi_free(index->centroids);
     rsi_free(index->rotated);
     rsi_free(index->half_norms);
+    rsi_free(index->coded);
     rsi_rotation_free(index->rotation);
     pthread_rwlock_destroy(&index->lock);
     rsi_free(index);
@@ -160,6 +162,7 @@ size_t rsi_quantised_memory(const rsi_quantised *index)
     const size_t centroid_numbers = (size_t)index->dimension * (is_l2 ? 2 : 1);
     return sizeof *index + index->list_count * (sizeof *index->lists + sizeof(float)) +
            index->list_count * centroid_numbers * sizeof(float) +
+           (index->coded == NULL ? 0 : index->list_count * rsi_byte_stride(index->dimension)) +
            blocks * (index->nibbles * 16 +
                      RSI_CODE_BLOCK * (row_numbers * sizeof(float) + sizeof(uint32_t)));
 }

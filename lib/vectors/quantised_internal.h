@@ -26,12 +26,42 @@ struct rsi_quantised {
     float *centroids;  /* lists × dimension, without the origin */
     float *rotated;    /* with l2: the centroids, rotated; otherwise NULL */
     float *half_norms; /* of the centroids: half of their squared lengths */
+    uint8_t *coded;    /* the centroids in blocks of bytes (byte_scan.h); NULL: not worth it */
     uint32_t list_count;
     pthread_rwlock_t lock; /* guards the rest */
     rsi_code_list *lists;
     size_t count;
     int64_t covered; /* chunks below are coded, if they have a row */
 };
+
+/* ---- quantised_rank.c ---- */
+
+/* What `coded` is made of stands in the index. */
+int rsi_quantised_code_centroids(rsi_quantised *index);
+
+typedef struct rsi_ranked_list {
+    float base; /* what the centroid itself would score */
+    float rank;
+    uint32_t number;
+} rsi_ranked_list;
+
+typedef struct rsi_list_ranking {
+    const rsi_quantised *index;
+    const float *moved;      /* the query, where the centroids are: borrowed */
+    rsi_ranked_list *chosen; /* room for all lists, as have those below */
+    size_t passed;           /* lists that were given out */
+    float *ranks;            /* of all lists, about; -infinity of those that were given out */
+    float *numbers;          /* scratch: room for twice as many */
+    const float **rows;      /* scratch */
+} rsi_list_ranking;
+
+int rsi_list_ranking_begin(rsi_list_ranking *of, const rsi_quantised *index, const float *moved);
+void rsi_list_ranking_end(rsi_list_ranking *of); /* all zeros are fine */
+/* The next lists, at most `want`, into `chosen`: the best of those that are left, best first; in no
+ * order when all are wanted at once. How many they are. */
+size_t rsi_list_ranking_next(rsi_list_ranking *of, size_t want);
+
+/* ---- quantised.c ---- */
 
 /* Bring a row or a query to where the centroids are, in place. */
 void rsi_quantised_move(const rsi_quantised *index, float *vector);

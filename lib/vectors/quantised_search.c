@@ -13,6 +13,7 @@
 
 #include "base/memory.h"
 #include "base/status.h"
+#include "vectors/candidates.h"
 #include "vectors/kernel.h"
 #include "vectors/rows_internal.h"
 
@@ -27,79 +28,16 @@
        */
 
 /* An estimate's error has about this standard deviation, times the row's factor and the length of
- * what is multiplied with its residual, the query or its way from the centroid: √(1 - t²) for the mean t = √(2/π) of a code's cosine with what it stands for. So many of
+ * what is multiplied with its residual, the query or its way from the centroid: √(1 - t²) for the
+ * mean t = √(2/π) of a code's cosine with what it stands for. So many of
  * them above its estimate a row is given up. */
 #define DEVIATION 0.6f
 #define DEVIATIONS 3.0f
 #define EXACT_ROWS 4096  /* so many allowed rows need no codes */
 #define MOST_ALLOWED 0.8 /* below this share all lists are scanned */
 #define TABLE_MAX 255
-
-/* ---- candidates: the best of a stream, in no order ---- */
-
-typedef struct candidate {
-    float estimate;
-    float doubt; /* how far the estimate may be off: factor × length */
-    uint32_t chunk;
-} candidate;
-
-typedef struct candidates {
-    candidate *items; /* room for twice the limit */
-    size_t count;
-    size_t limit;
-    float least; /* what a further one must be over */
-} candidates;
-
-/* Put the `limit` best first (Hoare's selection). */
-static void select_best(candidate *items, size_t count, size_t limit)
-{
-    size_t low = 0;
-    size_t high = count;
-    while (high - low > 1) {
-        const float pivot = items[low + (high - low) / 2].estimate;
-        size_t left = low;
-        size_t right = high - 1;
-        for (;;) {
-            while (items[left].estimate > pivot)
-                left++;
-            while (items[right].estimate < pivot)
-                right--;
-            if (left >= right)
-                break;
-            const candidate swap = items[left];
-            items[left++] = items[right];
-            items[right--] = swap;
-        }
-        const size_t middle = right + 1;
-        if (middle >= high) /* the pivot is the least and stands last */
-            high--;
-        else if (limit <= middle)
-            high = middle;
-        else
-            low = middle;
-        if (limit <= low || limit >= high)
-            break;
-    }
-}
-
-static void shrink(candidates *best)
-{
-    if (best->count <= best->limit)
-        return;
-    select_best(best->items, best->count, best->limit);
-    best->count = best->limit;
-    best->least = best->items[0].estimate;
-    for (size_t i = 1; i < best->count; i++)
-        if (best->items[i].estimate < best->least)
-            best->least = best->items[i].estimate;
-}
-
-static void offer(candidates *best, candidate one)
-{
-    best->items[best->count++] = one;
-    if (best->count == 2 * best->limit)
-        shrink(best);
-}
+#define WINDOW 8           /* lists, of which what the next ones bring is judged */
+#define MISSED_SHARE 0.005 /* of the candidates: so few are not looked for */
 
 /* ---- the query ---- */
 
@@ -112,7 +50,7 @@ typedef struct search {
     float *moved; /* the query, where the centroids are */
     rsi_code_query tables;
     uint8_t *bytes; /* of the tables */
-    candidates best;
+    rsi_candidates best;
 } search;
 
 /* What the numbers of a nibble come to, for each of its 16 values. */
@@ -124,12 +62,13 @@ static void sum_nibble(float sums[16], const float *numbers, size_t count)
             sums[value + ((size_t)1 << bit)] = sums[value] + (bit < count ? numbers[bit] : 0);
 }
 
-static void bounds_of(float *least, float *most, const float sums[16])
+/* The least and the most of those sums. */
+static void bounds_of(float *least, float *most, const float *numbers, size_t count)
 {
-    *least = *most = sums[0];
-    for (size_t i = 1; i < 16; i++) {
-        *least = sums[i] < *least ? sums[i] : *least;
-        *most = sums[i] > *most ? sums[i] : *most;
+    *least = *most = 0;
+    for (size_t bit = 0; bit < 4 && bit < count; bit++) {
+        *least += numbers[bit] < 0 ? numbers[bit] : 0;
+        *most += numbers[bit] > 0 ? numbers[bit] : 0;
     }
 }
 
@@ -137,7 +76,7 @@ static void bounds_of(float *least, float *most, const float sums[16])
  * A code's bits b and the rotated query q give Σ (2b - 1) q = 2 Σ b q - Σ q. The tables hold Σ b q
  * of a nibble less its least value, in steps of `step`, as whole numbers.
  */
-static void fill_tables(search *s, const float *rotated, float *sums)
+static void fill_tables(search *s, const float *rotated)
 {
     const size_t dimension = s->index->dimension;
     const size_t nibbles = s->index->nibbles;
@@ -147,20 +86,21 @@ static void fill_tables(search *s, const float *rotated, float *sums)
     float widest = 0;
     for (size_t i = 0; i < dimension; i++)
         total += (double)rotated[i];
-    for (size_t i = 0; i < nibbles; i++) {
+    for (size_t i = 0; i * 4 < dimension; i++) {
         float least, most;
-        const size_t left = i * 4 < dimension ? dimension - i * 4 : 0;
-        sum_nibble(sums + i * 16, rotated + i * 4, left);
-        bounds_of(&least, &most, sums + i * 16);
+        bounds_of(&least, &most, rotated + i * 4, dimension - i * 4);
         lowest += (double)least;
         widest = most - least > widest ? most - least : widest;
     }
     const float step = widest > 0 ? widest / highest : 1;
     for (size_t i = 0; i < nibbles; i++) {
+        float sums[16];
         float least, most;
-        bounds_of(&least, &most, sums + i * 16);
+        const size_t left = i * 4 < dimension ? dimension - i * 4 : 0;
+        sum_nibble(sums, rotated + i * 4, left);
+        bounds_of(&least, &most, rotated + i * 4, left);
         for (size_t value = 0; value < 16; value++)
-            s->bytes[i * 16 + value] = (uint8_t)((sums[i * 16 + value] - least) / step + 0.5f);
+            s->bytes[i * 16 + value] = (uint8_t)((sums[value] - least) / step + 0.5f);
     }
     s->tables = (rsi_code_query){s->bytes, nibbles, 2 * step, (float)(2 * lowest - total)};
 }
@@ -168,40 +108,32 @@ static void fill_tables(search *s, const float *rotated, float *sums)
 static int prepare(search *s)
 {
     const size_t dimension = s->index->dimension;
-    float *rotated = rsi_alloc_array(dimension + 4, sizeof *rotated);
+    float *rotated = rsi_alloc_zeroed(s->index->nibbles * 4 * sizeof *rotated);
     s->moved = rsi_alloc_array(dimension, sizeof *s->moved);
-    float *sums = rsi_alloc_array(s->index->nibbles * 16, sizeof *sums);
     s->bytes = rsi_alloc_array(s->index->nibbles, 16);
-    s->best.items = rsi_alloc_array(2 * s->best.limit, sizeof *s->best.items);
-    const bool good = rotated != NULL && s->moved != NULL && sums != NULL && s->bytes != NULL &&
-                      s->best.items != NULL;
+    const bool good = rotated != NULL && s->moved != NULL && s->bytes != NULL;
     if (good) {
         memcpy(s->moved, s->query, dimension * sizeof *s->moved);
         rsi_quantised_move(s->index, s->moved);
         memcpy(rotated, s->moved, dimension * sizeof *rotated);
         rsi_rotation_apply(s->index->rotation, rotated);
-        fill_tables(s, rotated, sums);
+        fill_tables(s, rotated);
     }
     rsi_free(rotated);
-    rsi_free(sums);
     return good ? RAGSTORE_OK : RAGSTORE_E_NO_MEMORY;
 }
 
 /* ---- lists ---- */
 
-typedef struct ranked_list {
-    float base; /* what the centroid itself would score */
-    float rank;
-    uint32_t number;
-} ranked_list;
-
-static void scan_list(search *s, const ranked_list *ranked)
+/* How many of its rows were among the best when they came. */
+static size_t scan_list(search *s, const rsi_ranked_list *ranked)
 {
     const rsi_code_list *list = &s->index->lists[ranked->number];
     const float base = ranked->base;
     const float length = s->index->metric == RSI_METRIC_L2 ? sqrtf(-base) : s->length;
     const size_t block_bytes = s->index->nibbles * 16;
     float estimates[RSI_CODE_BLOCK];
+    size_t taken = 0;
     for (size_t first = 0; first < list->count; first += RSI_CODE_BLOCK) {
         uint32_t over = s->scanner->scan(estimates, &s->tables,
                                          list->codes + first / RSI_CODE_BLOCK * block_bytes,
@@ -214,61 +146,52 @@ static void scan_list(search *s, const ranked_list *ranked)
             const unsigned i = (unsigned)__builtin_ctz(over);
             over &= over - 1;
             const uint32_t chunk = list->chunks[first + i];
-            if (rsi_bitset_has(s->allowed, chunk))
-                offer(&s->best,
-                      (candidate){base + estimates[i], length * list->factors[first + i], chunk});
+            if (!rsi_bitset_has(s->allowed, chunk))
+                continue;
+            rsi_candidates_offer(&s->best,
+                                 (rsi_candidate){base + estimates[i],
+                                                 length * list->factors[first + i], chunk});
+            taken++;
         }
     }
+    return taken;
 }
 
-static int rank_lists(ranked_list **out, const search *s)
+/* Of each of the last lists, how many rows were taken. */
+typedef struct yield {
+    size_t taken[WINDOW];
+    size_t lists;
+} yield;
+
+static bool is_yielding(const yield *of, size_t left, size_t wanted)
 {
-    const rsi_quantised *index = s->index;
-    const size_t count = index->list_count;
-    ranked_list *ranked = rsi_alloc_array(count, sizeof *ranked);
-    float *scores = rsi_alloc_array(count, sizeof *scores);
-    const float **rows = rsi_alloc_array(count, sizeof *rows);
-    *out = ranked;
-    if (ranked != NULL && scores != NULL && rows != NULL) {
-        for (size_t i = 0; i < count; i++)
-            rows[i] = index->centroids + i * index->dimension;
-        rsi_kernel_of(index->metric)(scores, s->moved, rows, count, index->dimension);
-        const float norms = index->metric == RSI_METRIC_L2 ? 0 : 1; /* the nearest first */
-        for (size_t i = 0; i < count; i++)
-            ranked[i] =
-                (ranked_list){scores[i], scores[i] - norms * index->half_norms[i], (uint32_t)i};
+    size_t sum = 0;
+    for (size_t i = 0; i < WINDOW; i++)
+        sum += of->taken[i];
+    return of->lists < WINDOW ||
+           (double)sum / WINDOW * (double)left > MISSED_SHARE * (double)wanted;
+}
+
+/* Of the lists that rank highest `probes`; with `may_stop` fewer, when those that are left would
+ * bring next to nothing by what the last ones brought; more while there are too few candidates. */
+static int scan_lists(search *s, size_t probes, bool may_stop)
+{
+    rsi_list_ranking ranking;
+    yield last = {0};
+    int status = rsi_list_ranking_begin(&ranking, s->index, s->moved);
+    while (status == RAGSTORE_OK && ranking.passed < s->index->list_count) {
+        const size_t count = rsi_list_ranking_next(&ranking, probes);
+        for (size_t i = 0; i < count; i++) {
+            const bool is_enough = s->best.count >= s->best.limit;
+            const size_t left = last.lists < probes ? probes - last.lists : 0;
+            if (is_enough &&
+                (left == 0 || (may_stop && !is_yielding(&last, left, s->best.limit))))
+                goto cleanup;
+            last.taken[last.lists++ % WINDOW] = scan_list(s, &ranking.chosen[i]);
+        }
     }
-    const bool good = ranked != NULL && scores != NULL && rows != NULL;
-    rsi_free(scores);
-    rsi_free(rows);
-    return good ? RAGSTORE_OK : RAGSTORE_E_NO_MEMORY;
-}
-
-/* The best of those from `from` on goes there: lists are taken one by one. */
-static void bring_best(ranked_list *ranked, size_t count, size_t from)
-{
-    size_t best = from;
-    for (size_t i = from + 1; i < count; i++)
-        if (ranked[i].rank > ranked[best].rank)
-            best = i;
-    const ranked_list swap = ranked[from];
-    ranked[from] = ranked[best];
-    ranked[best] = swap;
-}
-
-static int scan_lists(search *s, size_t probes)
-{
-    const rsi_quantised *index = s->index;
-    ranked_list *ranked = NULL;
-    int status = rank_lists(&ranked, s);
-    for (size_t i = 0; status == RAGSTORE_OK && i < index->list_count; i++) {
-        if (i >= probes && s->best.count >= s->best.limit)
-            break;
-        if (probes < index->list_count)
-            bring_best(ranked, index->list_count, i);
-        scan_list(s, &ranked[i]);
-    }
-    rsi_free(ranked);
+cleanup:
+    rsi_list_ranking_end(&ranking);
     return status;
 }
 
@@ -288,6 +211,8 @@ static int score_some(scoring *to, const search *s, size_t from, size_t end)
         int status = rsi_rows_get(&to->places[i], to->rows, s->best.items[i].chunk);
         if (status != RAGSTORE_OK)
             return status;
+        for (size_t line = 0; line < 8; line++)
+            __builtin_prefetch((const char *)to->places[i] + line * 64);
     }
     rsi_kernel_of(rsi_rows_metric(to->rows))(to->scores + from, s->query, to->places + from,
                                              end - from, s->index->dimension);
@@ -319,8 +244,7 @@ static int score(rsi_hit *hits, size_t *count, search *s, rsi_rows *rows, size_t
     rsi_top_init(&to.top, hits, k);
     if (first > s->best.count)
         first = s->best.count;
-    else
-        select_best(s->best.items, s->best.count, first);
+    rsi_candidates_bring(&s->best, first);
     if (status == RAGSTORE_OK)
         status = score_some(&to, s, 0, first);
     if (status == RAGSTORE_OK)
@@ -378,13 +302,14 @@ static int search_codes(rsi_hit *hits, size_t *count, search *s, rsi_rows *rows,
         return status;
     pthread_rwlock_rdlock((pthread_rwlock_t *)(uintptr_t)&s->index->lock);
     const int64_t covered = s->index->covered;
+    const bool may_stop = probes == 0;
     if (probes == 0)
         probes = default_probes(s->index);
     if ((double)s->allowed->count < MOST_ALLOWED * (double)s->index->count)
         probes = s->index->list_count;
-    status = scan_lists(s, probes);
+    status = scan_lists(s, probes, may_stop && probes < s->index->list_count);
     pthread_rwlock_unlock((pthread_rwlock_t *)(uintptr_t)&s->index->lock);
-    shrink(&s->best);
+    rsi_candidates_shrink(&s->best);
     if (status == RAGSTORE_OK)
         status = score(hits, count, s, rows, k);
     if (status == RAGSTORE_OK)
@@ -414,12 +339,12 @@ int rsi_quantised_search(rsi_hit *hits, size_t *count, rsi_quantised *index, rsi
     s.length = (float)sqrt(squares);
     if (limit == 0)
         limit = (CANDIDATES_MIN + CANDIDATES_PER_HIT * k) * (index->dimension < SHORT ? 2 : 1);
-    s.best.limit = limit < k ? k : limit;
-    s.best.least = -INFINITY;
-    int status = search_codes(hits, count, &s, rows, k, probes);
+    int status = rsi_candidates_begin(&s.best, limit < k ? k : limit);
+    if (status == RAGSTORE_OK)
+        status = search_codes(hits, count, &s, rows, k, probes);
     rsi_free(s.moved);
     rsi_free(s.bytes);
-    rsi_free(s.best.items);
+    rsi_candidates_end(&s.best);
     if (status == RAGSTORE_OK && *count < k) /* chunks without a row, perhaps */
         return rsi_rows_search(hits, count, rows, query, k, allowed);
     if (status == RAGSTORE_OK)

@@ -11,6 +11,7 @@ typedef struct odd {
     rsi_bitset all;
     rsi_quantised *index;
     uint32_t dimension;
+    rsi_quantised_effort effort; /* zeros: the default */
 } odd;
 
 typedef void maker(float *vector, uint32_t dimension, size_t number);
@@ -66,7 +67,9 @@ static double search(odd *at, const float *query)
     double found = 0;
     assert_int_equal(rsi_rows_search(truth, &true_count, at->rows, query, K, &at->all), 0);
     assert_int_equal(
-        rsi_quantised_search(hits, &count, at->index, at->rows, query, K, &at->all, NULL), 0);
+        rsi_quantised_search(hits, &count, at->index, at->rows, query, K, &at->all,
+                             &at->effort),
+        0);
     assert_int_equal(count, K);
     for (size_t i = 0; i < K; i++) {
         assert_true(isfinite(hits[i].score));
@@ -194,6 +197,21 @@ static void vectors_quantised__takes_rows_of_any_length_and_dimension(void **sta
     }
 }
 
+/* Rows without clusters: each list has some of the nearest, so none is given up. */
+static void vectors_quantised__looks_on_while_lists_yield(void **state)
+{
+    odd at;
+    odd_begin(&at, state, RSI_METRIC_COSINE, 48, 64, make_normal);
+    state_of_random = 11;
+    const double by_default = search_each(&at, make_normal);
+    at.effort.probes = 13; /* what the default begins with: 1.5 × √64 + 1 */
+    state_of_random = 11;
+    const double by_all = search_each(&at, make_normal);
+    assert_true(by_all > 0.4);
+    expect_recall(by_default, by_all - 0.01, "lists that yield");
+    odd_end(&at);
+}
+
 static void vectors_quantised__leaves_rows_of_another_metric_to_exact_search(void **state)
 {
     odd at;
@@ -274,6 +292,7 @@ int main(void)
         TEST(vectors_quantised__finds_rows_that_lie_far_from_the_origin),
         TEST(vectors_quantised__lets_no_row_far_away_spoil_the_others),
         TEST(vectors_quantised__takes_rows_of_any_length_and_dimension),
+        TEST(vectors_quantised__looks_on_while_lists_yield),
         TEST(vectors_quantised__leaves_rows_of_another_metric_to_exact_search),
         cmocka_unit_test(vectors_centroids__find_the_middle_of_most),
         cmocka_unit_test(vectors_centroids__part_rows_that_lie_far_from_the_origin),
