@@ -1,6 +1,6 @@
 # The sources of the library, by room, from the ground up (lib/README.md).
 
-ROOMS := base files json query storage vectors lexical embed jobs entities search ingest \
+ROOMS := base files json matrix query storage vectors lexical embed jobs entities search ingest \
     collections agent api
 
 ROOM_base := \
@@ -43,6 +43,11 @@ ROOM_json := \
     json_view.c \
     json_view_text.c \
     json_write.c
+
+ROOM_matrix := \
+    product.c \
+    product_avx2.c \
+    product_avx512.c
 
 ROOM_query := \
     distinct.c \
@@ -198,9 +203,6 @@ ROOM_embed := \
     kernels.c \
     model_file.c \
     model_locate.c \
-    product.c \
-    product_avx2.c \
-    product_avx512.c \
     prompts.c \
     safetensors.c \
     team.c \

@@ -10,8 +10,8 @@
 #include "embed/integer_product.h"
 #include "embed/kernels.h"
 #include "embed/precision.h"
-#include "embed/product.h"
 #include "embed/safetensors.h"
+#include "matrix/product.h"
 
 #include <stddef.h>
 

@@ -5,7 +5,7 @@
 #include "embed/bert_config.h"
 #include "embed/dense.h"
 #include "embed/kernels.h"
-#include "embed/product.h"
+#include "matrix/product.h"
 #include "embed/team.h"
 #include "embed/weights.h"
 

@@ -26,7 +26,7 @@
 #define RSI_EMBED_INTEGER_PRODUCT_H
 
 #include "embed/kernels.h"
-#include "embed/product.h"
+#include "matrix/product.h"
 
 #include <stddef.h>
 #include <stdint.h>

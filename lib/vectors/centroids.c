@@ -14,53 +14,80 @@
 
 #include "base/memory.h"
 #include "base/status.h"
+#include "matrix/product.h"
 #include "vectors/rows_internal.h"
 
-#include <cblas.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define ROUNDS 10
 #define SAMPLE_PER_LIST 64
-#define PIECE 512 /* rows whose products are held at a time */
 #define PART 8192 /* rows between two looks whether it was cancelled */
 #define READ_AT_ONCE 4096 /* numbers of chunks of which a sample is taken before they are let go of */
 #define MIDDLE_OF 255 /* vectors */
 
-static uint32_t largest(const float *products, const float *half_norms, size_t lists)
+/* ---- the nearest ---- */
+
+int rsi_centroid_table_make(rsi_centroid_table *out, const float *centroids, size_t lists,
+                            uint32_t dimension)
+{
+    *out = (rsi_centroid_table){.lists = lists, .dimension = dimension};
+    out->packed =
+        rsi_alloc_array(rsi_product_packed_size(lists, dimension), sizeof *out->packed);
+    out->shortness = rsi_alloc_array(lists, sizeof *out->shortness);
+    if (out->packed == NULL || out->shortness == NULL) {
+        rsi_centroid_table_free(out);
+        return RAGSTORE_E_NO_MEMORY;
+    }
+    rsi_product_pack(out->packed, centroids, lists, dimension, dimension);
+    for (size_t i = 0; i < lists; i++) {
+        double squares = 0;
+        for (uint32_t d = 0; d < dimension; d++)
+            squares += (double)centroids[i * dimension + d] * centroids[i * dimension + d];
+        out->shortness[i] = (float)(-squares / 2);
+    }
+    return RAGSTORE_OK;
+}
+
+void rsi_centroid_table_free(rsi_centroid_table *table)
+{
+    rsi_free(table->packed);
+    rsi_free(table->shortness);
+    table->packed = table->shortness = NULL;
+}
+
+static uint32_t largest(const float *numbers, size_t count)
 {
     uint32_t best = 0;
-    float most = products[0] - half_norms[0];
-    for (size_t i = 1; i < lists; i++) {
-        const float value = products[i] - half_norms[i];
-        if (value > most) {
-            most = value;
+    for (size_t i = 1; i < count; i++)
+        if (numbers[i] > numbers[best])
             best = (uint32_t)i;
-        }
-    }
     return best;
 }
 
-int rsi_centroids_assign(uint32_t *nearest, const float *centroids, const float *half_norms,
-                         size_t lists, const float *vectors, size_t count, uint32_t dimension)
+int rsi_centroids_assign(uint32_t *nearest, const rsi_centroid_table *table, const float *vectors,
+                         size_t count)
 {
-    if (lists == 1) {
+    const size_t inputs =
+        table->dimension < RSI_PRODUCT_INPUTS ? table->dimension : RSI_PRODUCT_INPUTS;
+    if (table->lists == 1) {
         memset(nearest, 0, count * sizeof *nearest);
         return RAGSTORE_OK;
     }
-    float *products = rsi_alloc_array(PIECE * lists, sizeof *products);
-    if (products == NULL)
-        return RAGSTORE_E_NO_MEMORY;
-    for (size_t done = 0; done < count; done += PIECE) {
-        const size_t part = count - done < PIECE ? count - done : PIECE;
-        cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, (int)part, (int)lists, (int)dimension,
-                    1, vectors + done * dimension, (int)dimension, centroids, (int)dimension, 0,
-                    products, (int)lists);
+    float *products = rsi_alloc_array(RSI_PRODUCT_ROWS * table->lists, sizeof *products);
+    float *scratch = rsi_alloc_array(RSI_PRODUCT_ROWS * inputs, sizeof *scratch);
+    const bool good = products != NULL && scratch != NULL;
+    for (size_t done = 0; good && done < count; done += RSI_PRODUCT_ROWS) {
+        const size_t part = count - done < RSI_PRODUCT_ROWS ? count - done : RSI_PRODUCT_ROWS;
+        rsi_product(rsi_product_kernel_best(), scratch, products, table->lists,
+                    vectors + done * table->dimension, table->dimension, part, table->packed,
+                    table->shortness, table->lists, table->dimension);
         for (size_t i = 0; i < part; i++)
-            nearest[done + i] = largest(products + i * lists, half_norms, lists);
+            nearest[done + i] = largest(products + i * table->lists, table->lists);
     }
     rsi_free(products);
-    return RAGSTORE_OK;
+    rsi_free(scratch);
+    return good ? RAGSTORE_OK : RAGSTORE_E_NO_MEMORY;
 }
 
 /* ---- the middle ---- */
@@ -93,7 +120,6 @@ typedef struct training {
     size_t count;
     uint32_t *nearest;
     float *centroids;
-    float *half_norms;
     size_t *members; /* of each list */
 } training;
 
@@ -143,17 +169,6 @@ static void begin(training *in)
                in->dimension * sizeof *in->sample);
 }
 
-static void measure_norms(training *in)
-{
-    for (size_t i = 0; i < in->lists; i++) {
-        const float *centroid = in->centroids + i * in->dimension;
-        double sum = 0;
-        for (uint32_t d = 0; d < in->dimension; d++)
-            sum += (double)centroid[d] * centroid[d];
-        in->half_norms[i] = (float)(sum / 2);
-    }
-}
-
 /* A centroid without rows: half of those of the largest list will come to it. */
 static void split_largest(training *in, size_t empty)
 {
@@ -194,14 +209,17 @@ static void move_to_means(training *in)
 /* All rows to their nearest centroids, in parts, so that it can be cancelled. */
 static int assign_all(training *in, bool (*cancelled)(void *user), void *user)
 {
-    int status = RAGSTORE_OK;
+    rsi_centroid_table table;
+    int status = rsi_centroid_table_make(&table, in->centroids, in->lists, in->dimension);
     for (size_t done = 0; status == RAGSTORE_OK && done < in->count; done += PART) {
         const size_t part = in->count - done < PART ? in->count - done : PART;
         if (cancelled != NULL && cancelled(user))
-            return rsi_fail(RAGSTORE_E_INTERRUPTED, "vectors", "training was cancelled");
-        status = rsi_centroids_assign(in->nearest + done, in->centroids, in->half_norms, in->lists,
-                                      in->sample + done * in->dimension, part, in->dimension);
+            status = rsi_fail(RAGSTORE_E_INTERRUPTED, "vectors", "training was cancelled");
+        else
+            status = rsi_centroids_assign(in->nearest + done, &table,
+                                          in->sample + done * in->dimension, part);
     }
+    rsi_centroid_table_free(&table);
     return status;
 }
 
@@ -223,13 +241,10 @@ static int train(training *in, bool (*cancelled)(void *user), void *user)
     }
     shift(in->sample, in->count, in, -1);
     begin(in);
-    measure_norms(in);
     for (int round = 0; status == RAGSTORE_OK && round < ROUNDS; round++) {
         status = assign_all(in, cancelled, user);
-        if (status == RAGSTORE_OK) {
+        if (status == RAGSTORE_OK)
             move_to_means(in);
-            measure_norms(in);
-        }
     }
     shift(in->centroids, in->lists, in, 1);
     return status;
@@ -247,10 +262,9 @@ int rsi_centroids_train(float **out, float *sample, size_t count, uint32_t dimen
     in.nearest = rsi_alloc_array(count, sizeof *in.nearest);
     in.middle = rsi_alloc_array(dimension, sizeof *in.middle);
     in.centroids = rsi_alloc_array(lists * dimension, sizeof *in.centroids);
-    in.half_norms = rsi_alloc_array(lists, sizeof *in.half_norms);
     in.members = rsi_alloc_array(lists, sizeof *in.members);
     int status = in.nearest == NULL || in.middle == NULL || in.centroids == NULL ||
-                         in.half_norms == NULL || in.members == NULL
+                         in.members == NULL
                      ? RAGSTORE_E_NO_MEMORY
                      : train(&in, cancelled, user);
     if (status == RAGSTORE_OK) {
@@ -260,7 +274,6 @@ int rsi_centroids_train(float **out, float *sample, size_t count, uint32_t dimen
     rsi_free(in.nearest);
     rsi_free(in.middle);
     rsi_free(in.centroids);
-    rsi_free(in.half_norms);
     rsi_free(in.members);
     return rsi_wrap(status, "train centroids");
 }

@@ -268,13 +268,11 @@ typedef struct batch {
     size_t count;
 } batch;
 
-static int encode_batch(const rsi_quantised *index, batch *rows)
+static int encode_batch(const rsi_quantised *index, batch *rows, const rsi_centroid_table *table)
 {
     for (size_t i = 0; i < rows->count; i++)
         rsi_quantised_move(index, rows->vectors + i * index->dimension);
-    int status =
-        rsi_centroids_assign(rows->nearest, index->centroids, index->half_norms, index->list_count,
-                             rows->vectors, rows->count, index->dimension);
+    int status = rsi_centroids_assign(rows->nearest, table, rows->vectors, rows->count);
     for (size_t i = 0; status == RAGSTORE_OK && i < rows->count; i++) {
         float *residual = rows->vectors + i * index->dimension;
         const float *centroid = index->centroids + (size_t)rows->nearest[i] * index->dimension;
@@ -286,9 +284,10 @@ static int encode_batch(const rsi_quantised *index, batch *rows)
     return status;
 }
 
-static int add_batch(rsi_quantised *index, batch *rows, int64_t covered)
+static int add_batch(rsi_quantised *index, batch *rows, const rsi_centroid_table *table,
+                     int64_t covered)
 {
-    int status = encode_batch(index, rows);
+    int status = encode_batch(index, rows, table);
     if (status != RAGSTORE_OK)
         return status;
     pthread_rwlock_wrlock(&index->lock);
@@ -330,12 +329,34 @@ static int fill_batch(batch *rows, int64_t *passed, rsi_rows_cursor *cursor, uin
     return RAGSTORE_OK;
 }
 
+/* The next rows from `begun` on, at most `limit`; *done when there are no more. */
+static int absorb(rsi_quantised *index, bool *done, batch *some, rsi_rows *rows,
+                  const rsi_bitset *wanted, int64_t begun, size_t limit)
+{
+    rsi_centroid_table table;
+    rsi_rows_cursor cursor;
+    rsi_rows_cursor_init(&cursor, rows, wanted);
+    cursor.chunk = rsi_bitset_next(wanted, begun);
+    int status = rsi_centroid_table_make(&table, index->centroids, index->list_count,
+                                         index->dimension);
+    while (status == RAGSTORE_OK && limit > 0 && cursor.chunk >= 0) {
+        const size_t most = limit < BATCH ? limit : BATCH;
+        int64_t passed;
+        status = fill_batch(some, &passed, &cursor, index->dimension, most);
+        limit -= some->count;
+        if (status == RAGSTORE_OK)
+            status = add_batch(index, some, &table, passed);
+    }
+    *done = status == RAGSTORE_OK && cursor.chunk < 0;
+    rsi_centroid_table_free(&table);
+    return status;
+}
+
 int rsi_quantised_absorb(rsi_quantised *index, bool *done, rsi_rows *rows, const rsi_bitset *wanted,
                          size_t limit)
 {
     batch *some = rsi_alloc_zeroed(sizeof *some);
     const int64_t begun = rsi_quantised_covered(index);
-    rsi_rows_cursor cursor;
     int status = RAGSTORE_OK;
     *done = false;
     if (some == NULL)
@@ -348,17 +369,8 @@ int rsi_quantised_absorb(rsi_quantised *index, bool *done, rsi_rows *rows, const
     some->nibbles = rsi_alloc_array(BATCH, index->nibbles);
     if (status == RAGSTORE_OK && (some->vectors == NULL || some->nibbles == NULL))
         status = RAGSTORE_E_NO_MEMORY;
-    rsi_rows_cursor_init(&cursor, rows, wanted);
-    cursor.chunk = rsi_bitset_next(wanted, begun);
-    while (status == RAGSTORE_OK && limit > 0 && cursor.chunk >= 0) {
-        const size_t most = limit < BATCH ? limit : BATCH;
-        int64_t passed;
-        status = fill_batch(some, &passed, &cursor, index->dimension, most);
-        limit -= some->count;
-        if (status == RAGSTORE_OK)
-            status = add_batch(index, some, passed);
-    }
-    *done = status == RAGSTORE_OK && cursor.chunk < 0;
+    if (status == RAGSTORE_OK)
+        status = absorb(index, done, some, rows, wanted, begun, limit);
     rsi_rows_let_go(rows, begun, rsi_quantised_covered(index));
     rsi_free(some->vectors);
     rsi_free(some->nibbles);

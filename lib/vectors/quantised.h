@@ -78,8 +78,20 @@ void rsi_centroids_middle(float *middle, const float *vectors, size_t count, uin
  * `cancelled` (may be NULL) is asked now and then: INTERRUPTED. */
 int rsi_centroids_train(float **out, float *sample, size_t count, uint32_t dimension, size_t lists,
                         bool (*cancelled)(void *user), void *user);
+
+/* Centroids, as it is quickest to compare many vectors with them. */
+typedef struct rsi_centroid_table {
+    size_t lists;
+    uint32_t dimension;
+    float *packed;    /* as the weight of a product (matrix/product.h) */
+    float *shortness; /* -‖c‖² / 2 of each */
+} rsi_centroid_table;
+
+int rsi_centroid_table_make(rsi_centroid_table *out, const float *centroids, size_t lists,
+                            uint32_t dimension);
+void rsi_centroid_table_free(rsi_centroid_table *table); /* all zeros are fine */
 /* The nearest centroid of each vector, by Euclidean distance. */
-int rsi_centroids_assign(uint32_t *nearest, const float *centroids, const float *half_norms,
-                         size_t lists, const float *vectors, size_t count, uint32_t dimension);
+int rsi_centroids_assign(uint32_t *nearest, const rsi_centroid_table *table, const float *vectors,
+                         size_t count);
 
 #endif

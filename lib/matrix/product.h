@@ -1,5 +1,6 @@
 /*
- * Products of matrices of floats, for an encoder: out = in · transposed(weight) + bias.
+ * Products of matrices of floats: out = in · transposed(weight) + bias. The encoder's layers are such,
+ * and so is comparing rows with all centroids.
  *
  * The weight is packed once, in the order in which it will be read. Sixteen outputs make a panel, a
  * number of each side by side, and panels hold RSI_PRODUCT_INPUTS inputs at most:
@@ -18,8 +19,8 @@
  *
  * Chosen by what the processor can do. No state: any thread.
  */
-#ifndef RSI_EMBED_PRODUCT_H
-#define RSI_EMBED_PRODUCT_H
+#ifndef RSI_MATRIX_PRODUCT_H
+#define RSI_MATRIX_PRODUCT_H
 
 #include <stddef.h>
 

@@ -2,7 +2,7 @@
  * Products of matrices with AVX2 and FMA: see product.h. A tile is six rows and one panel: twelve
  * sums in registers of eight, and for each input two loads of weights serve twelve multiply-adds.
  */
-#include "embed/product.h"
+#include "matrix/product.h"
 
 #if defined(__x86_64__)
 

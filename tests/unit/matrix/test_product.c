@@ -1,8 +1,8 @@
 /*
- * Products of matrices, each kernel against doubles and against each other: lib/embed/product.c,
+ * Products of matrices, each kernel against doubles and against each other: lib/matrix/product.c,
  * product_avx2.c, product_avx512.c.
  */
-#include "embed/product.h"
+#include "matrix/product.h"
 
 #include <math.h>
 #include <setjmp.h>

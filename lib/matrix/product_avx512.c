@@ -2,7 +2,7 @@
  * Products of matrices with AVX-512: see product.h. A tile is twelve rows and two panels: 24 sums
  * in registers of sixteen, and for each input two loads of weights serve 24 multiply-adds.
  */
-#include "embed/product.h"
+#include "matrix/product.h"
 
 #if defined(__x86_64__)
 

@@ -6,7 +6,7 @@
  * from end to end; then each pair of panels is multiplied with all tiles of its piece while it is in
  * the innermost cache. The panels themselves are read once, from end to end.
  */
-#include "embed/product.h"
+#include "matrix/product.h"
 
 #include "base/memory.h"
 
