@@ -2828,7 +2828,7 @@ RAGSTORE_API int ragstore_index_describe(ragstore_buffer **out, ragstore_index *
  *                vectors instead. RFlat, Refine, NSG, MinMax, ZnLattice and Residual are refused:
  *                INVALID_ARGUMENT.
  *   probes       how many lists of a partition, or of FAISS's, a search looks into; "0" (the
- *                default): by their number
+ *                default): by their number, and of a partition no more than are likely to help
  *   candidates   how many vectors a search by codes or FAISS compares; "0" (the default): by k
  *   threads      how many share one exact search of many vectors; "0" (the default): one
  *

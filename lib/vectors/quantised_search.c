@@ -37,7 +37,7 @@
 #define MOST_ALLOWED 0.8 /* below this share all lists are scanned */
 #define TABLE_MAX 255
 #define WINDOW 8           /* lists, of which what the next ones bring is judged */
-#define MISSED_SHARE 0.005 /* of the candidates: so few are not looked for */
+#define MISSED_SHARE 0.02  /* of the candidates: so few are not looked for */
 
 /* ---- the query ---- */
 
@@ -286,12 +286,13 @@ static int add_rest(rsi_hit *hits, size_t *count, rsi_rows *rows, const float *q
 
 /* ---- all of it ---- */
 
-/* Half of what a square partition has, at the least: bench_vectors measures what it costs and
- * finds. */
+/* At the most: among clustered rows the lists end to yield long before. bench_vectors measures what
+ * it costs and finds; of 40,000 real embeddings in 256 lists it finds 0.98, and a quarter of these
+ * lists 0.93. */
 static size_t default_probes(const rsi_quantised *index)
 {
-    const double root = sqrt((double)index->list_count);
-    return (size_t)(root * 1.5) + 1;
+    const size_t probes = (size_t)(6 * sqrt((double)index->list_count)) + 1;
+    return probes < index->list_count ? probes : index->list_count;
 }
 
 static int search_codes(rsi_hit *hits, size_t *count, search *s, rsi_rows *rows, size_t k,
@@ -302,12 +303,10 @@ static int search_codes(rsi_hit *hits, size_t *count, search *s, rsi_rows *rows,
         return status;
     pthread_rwlock_rdlock((pthread_rwlock_t *)(uintptr_t)&s->index->lock);
     const int64_t covered = s->index->covered;
-    const bool may_stop = probes == 0;
-    if (probes == 0)
-        probes = default_probes(s->index);
     if ((double)s->allowed->count < MOST_ALLOWED * (double)s->index->count)
-        probes = s->index->list_count;
-    status = scan_lists(s, probes, may_stop && probes < s->index->list_count);
+        status = scan_lists(s, s->index->list_count, false);
+    else
+        status = scan_lists(s, probes == 0 ? default_probes(s->index) : probes, probes == 0);
     pthread_rwlock_unlock((pthread_rwlock_t *)(uintptr_t)&s->index->lock);
     rsi_candidates_shrink(&s->best);
     if (status == RAGSTORE_OK)
