@@ -49,7 +49,7 @@ static inline void fixture_end(fixture *f)
 
 static inline float number_of(int64_t chunk, uint32_t i)
 {
-    return (float)(chunk + 1) + (float)i / 1024.0f;
+    return (float)((double)chunk + 1) + (float)i / 1024.0f;
 }
 
 static inline void fill(float *vectors, int64_t first_chunk, size_t count, uint32_t dimension)
