@@ -294,6 +294,7 @@ static int open_directory(rsi_storage *storage, const char *path)
         status = look_at_directory(storage, &is_new);
     if (status == RAGSTORE_OK)
         status = read_store(storage, is_new);
+    memcpy(storage->id, storage->manifest.store_id, sizeof storage->id);
     return status;
 }
 
@@ -451,7 +452,7 @@ rsi_root *rsi_storage_root(rsi_storage *storage)
 
 const char *rsi_storage_id(const rsi_storage *storage)
 {
-    return storage->manifest.store_id;
+    return storage->id;
 }
 
 bool rsi_storage_is_read_only(const rsi_storage *storage)

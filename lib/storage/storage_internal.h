@@ -92,6 +92,7 @@ struct rsi_storage {
     rsi_root *root;
     rsi_attachment attachment;
     rsi_storage_options options;
+    char id[RSI_INCARNATION_HEX]; /* as the manifest has it, which a checkpoint puts anew; set at open */
     bool read_only;
     bool was_unclean; /* the last writer did not close */
     bool is_beside;   /* read while others may write */

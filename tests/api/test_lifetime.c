@@ -253,6 +253,51 @@ static void handles__are_shared_by_threads_and_no_change_is_lost(void **state)
     assert_ok(ragstore_store_close(store));
 }
 
+typedef struct writing {
+    ragstore_store *store;
+    ragstore_entity *entity;
+    int failed;
+    int ended; /* atomic */
+} writing;
+
+/* Each export writes what the store knows about its files. */
+static void *write_files(void *user)
+{
+    writing *files = user;
+    for (unsigned round = 0; round < 4 * ROUNDS && files->failed == 0; round++) {
+        ragstore_session *session = NULL;
+        files->failed = ragstore_session_create(&session, files->entity, NULL) != RAGSTORE_OK ||
+                        ragstore_store_export(files->store) != RAGSTORE_OK;
+        ragstore_session_free(session);
+    }
+    __atomic_store_n(&files->ended, 1, __ATOMIC_RELEASE);
+    return NULL;
+}
+
+/* The thread sanitizer sees what is looked at while it is written. */
+static void handles__are_described_while_files_are_written(void **state)
+{
+    pthread_t thread;
+    unsigned described = 0;
+    writing files = {.store = open_store(state)};
+    files.entity = make_entity(files.store, "acme");
+    json_t *before = describe_store(files.store);
+    const char *id = json_string_value(json_object_get(before, "store_id"));
+    assert_non_null(id);
+    assert_int_equal(strlen(id), 32);
+    assert_int_equal(pthread_create(&thread, NULL, write_files, &files), 0);
+    for (; described == 0 || !__atomic_load_n(&files.ended, __ATOMIC_ACQUIRE); described++) {
+        json_t *now = describe_store(files.store);
+        assert_text(now, "store_id", id);
+        json_decref(now);
+    }
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    assert_int_equal(files.failed, 0);
+    json_decref(before);
+    ragstore_entity_free(files.entity);
+    assert_ok(ragstore_store_close(files.store));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -260,6 +305,7 @@ int main(void)
         TEST(handles__of_a_closed_store_answer_closed),
         TEST(handles__of_another_kind_are_refused),
         TEST(handles__are_shared_by_threads_and_no_change_is_lost),
+        TEST(handles__are_described_while_files_are_written),
     };
     return cmocka_run_group_tests_name("lifetime", tests, NULL, NULL);
 }
