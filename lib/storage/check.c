@@ -64,7 +64,11 @@ static bool is_as_written(const checking *c, const rsi_file_state *listed, const
     rsi_sha256_hex(text->data, text->size, sha256);
     if (listed->known && listed->size == text->size && strcmp(listed->sha256, sha256) == 0)
         return true;
-    return rsi_candidates_find(&c->storage->candidates, c->file, text->size, sha256) != NULL;
+    pthread_rwlock_rdlock(&c->storage->state); /* who reads a file may find more of them */
+    const bool is_candidate =
+        rsi_candidates_find(&c->storage->candidates, c->file, text->size, sha256) != NULL;
+    pthread_rwlock_unlock(&c->storage->state);
+    return is_candidate;
 }
 
 /* Where a record begins in a snapshot's text, or -1. */
@@ -273,19 +277,34 @@ static int check_journal(checking *c, uint64_t generation)
     return status;
 }
 
+/* Other threads open further collections meanwhile; none goes. */
+static int list_collections(rsi_space ***spaces, size_t *count, rsi_storage *storage)
+{
+    size_t position = 0;
+    void *space;
+    *count = 0;
+    pthread_rwlock_rdlock(&storage->state);
+    *spaces = rsi_alloc_array(storage->collections.count + 1, sizeof **spaces);
+    while (*spaces != NULL && rsi_map_next(&storage->collections, &position, NULL, &space))
+        (*spaces)[(*count)++] = space;
+    pthread_rwlock_unlock(&storage->state);
+    return *spaces == NULL ? RAGSTORE_E_NO_MEMORY : RAGSTORE_OK;
+}
+
 static int check_collections(checking *c)
 {
     static const rsi_file_state unknown = {0};
     rsi_storage *storage = c->storage;
-    size_t position = 0;
-    void *space;
-    int status = RAGSTORE_OK;
-    while (status == RAGSTORE_OK && rsi_map_next(&storage->collections, &position, NULL, &space)) {
-        rsi_path path = rsi_space_path(space);
+    rsi_space **spaces;
+    size_t count;
+    int status = list_collections(&spaces, &count, storage);
+    for (size_t i = 0; status == RAGSTORE_OK && i < count; i++) {
+        rsi_path path = rsi_space_path(spaces[i]);
         const rsi_file_state *listed =
             rsi_candidates_last(&storage->manifest.collections, path.text);
-        status = check_snapshot(c, space, path.text, listed == NULL ? &unknown : listed);
+        status = check_snapshot(c, spaces[i], path.text, listed == NULL ? &unknown : listed);
     }
+    rsi_free(spaces);
     return status;
 }
 
@@ -354,13 +373,59 @@ int rsi_storage_check(rsi_storage *storage, rsi_finding_visitor *visit, void *us
     return rsi_wrap(status, "check");
 }
 
+/* What is in memory of an entity's chunks, kept there until it is let go; NULL: nothing. Other threads
+ * read them, or have them forgotten, at any time. */
+static int keep_chunks(rsi_space **space, char **damage, rsi_storage *storage,
+                       const char *entity_id)
+{
+    int status = RAGSTORE_OK;
+    *space = NULL;
+    *damage = NULL;
+    pthread_rwlock_wrlock(&storage->state);
+    rsi_space *found = rsi_map_get(&storage->chunks, entity_id, strlen(entity_id));
+    if (found != NULL && found->damage != NULL) {
+        *damage = rsi_strdup(found->damage);
+        status = *damage == NULL ? RAGSTORE_E_NO_MEMORY : RAGSTORE_OK;
+    }
+    if (found != NULL && found->loaded && status == RAGSTORE_OK) {
+        found->pins++;
+        *space = found;
+    }
+    pthread_rwlock_unlock(&storage->state);
+    return status;
+}
+
+static void let_chunks_go(rsi_space *space, rsi_storage *storage)
+{
+    if (space == NULL)
+        return;
+    pthread_rwlock_wrlock(&storage->state);
+    space->pins--;
+    pthread_rwlock_unlock(&storage->state);
+}
+
+static int check_chunks(checking *c, const char *entity_id, const rsi_file_state *listed)
+{
+    const rsi_path path = rsi_path_in_entity(entity_id, "chunk_metadata.json");
+    rsi_space unread = {.layout = &rsi_layout_chunks, .entity_id = (char *)entity_id};
+    rsi_space *space;
+    char *damage;
+    int status = keep_chunks(&space, &damage, c->storage, entity_id);
+    if (status == RAGSTORE_OK && damage != NULL)
+        status = tell(c, -1, entity_id, damage);
+    if (status == RAGSTORE_OK)
+        status = check_snapshot(c, space == NULL ? &unread : space, path.text, listed);
+    let_chunks_go(space, c->storage);
+    rsi_free(damage);
+    return status;
+}
+
 static int check_entity(checking *c, const char *entity_id)
 {
     rsi_storage *storage = c->storage;
     char incarnation[RSI_INCARNATION_HEX];
     rsi_entity_file file;
     rsi_path own = rsi_path_in_entity(entity_id, "entity.json");
-    rsi_path chunks = rsi_path_in_entity(entity_id, "chunk_metadata.json");
     c->file = own.text;
     int status = rsi_entity_incarnation(incarnation, storage, entity_id);
     if (status == RAGSTORE_E_NOT_FOUND)
@@ -373,13 +438,7 @@ static int check_entity(checking *c, const char *entity_id)
         return tell(c, -1, entity_id, "the file is missing");
     if (strcmp(file.incarnation, incarnation) != 0)
         return tell(c, -1, entity_id, "it belongs to another creation of this entity");
-    rsi_space *space = rsi_map_get(&storage->chunks, entity_id, strlen(entity_id));
-    rsi_space unread = {.layout = &rsi_layout_chunks, .entity_id = (char *)entity_id};
-    if (space != NULL && space->damage != NULL)
-        status = tell(c, -1, entity_id, space->damage);
-    return status != RAGSTORE_OK ? status
-                                 : check_snapshot(c, space == NULL ? &unread : space, chunks.text,
-                                                  &file.chunks);
+    return check_chunks(c, entity_id, &file.chunks);
 }
 
 int rsi_storage_check_entity(rsi_storage *storage, const char *entity_id,

@@ -309,31 +309,35 @@ int rsi_space_load_locked(rsi_storage *storage, rsi_space *space)
     return RAGSTORE_OK;
 }
 
-int rsi_space_lock_for_reading(rsi_storage *storage, const char *name, const char *key,
-                               rsi_space **space)
+/* The chunks of an entity, with the lock held for reading; NULL when there is no entity. Whoever comes to
+ * one first reads its file, with everybody else kept out; before they are let in, what was read may be
+ * forgotten again. On failure the lock is not held. */
+static int find_chunks_to_read(rsi_storage *storage, const char *key, rsi_space **space)
 {
-    pthread_rwlock_rdlock(&storage->state);
-    if (strcmp(name, RSI_SPACE_CHUNKS) == 0) {
+    for (;;) {
         *space = rsi_map_get(&storage->chunks, key, strlen(key));
-        if (*space != NULL && (*space)->loaded)
+        if ((*space != NULL && (*space)->loaded) || !rsi_entity_exists(storage, key))
             return RAGSTORE_OK;
-        /* whoever comes to an entity first reads its file, with everybody else kept out */
         pthread_rwlock_unlock(&storage->state);
         pthread_rwlock_wrlock(&storage->state);
         int status = RAGSTORE_OK;
         if (rsi_entity_exists(storage, key)) {
-            *space = rsi_space_of(storage, name, key);
+            *space = rsi_space_of(storage, RSI_SPACE_CHUNKS, key);
             status = *space == NULL ? rsi_error_code() : rsi_space_load_locked(storage, *space);
-        } else {
-            *space = NULL;
         }
         pthread_rwlock_unlock(&storage->state);
         if (status != RAGSTORE_OK)
             return status;
         pthread_rwlock_rdlock(&storage->state);
-        *space = rsi_map_get(&storage->chunks, key, strlen(key));
-        return RAGSTORE_OK;
     }
+}
+
+int rsi_space_lock_for_reading(rsi_storage *storage, const char *name, const char *key,
+                               rsi_space **space)
+{
+    pthread_rwlock_rdlock(&storage->state);
+    if (strcmp(name, RSI_SPACE_CHUNKS) == 0)
+        return find_chunks_to_read(storage, key, space);
     *space = rsi_space_of(storage, name, key);
     if (*space == NULL) {
         pthread_rwlock_unlock(&storage->state);
