@@ -25,6 +25,7 @@ export RAGSTORE_MINGO=${RAGSTORE_MINGO:-$(tools/setup.sh print-mingo 2>/dev/null
 export RAGSTORE_AXE=${RAGSTORE_AXE:-$(tools/setup.sh print-axe 2>/dev/null)}
 export PYTHONPATH=$PWD/examples/python PYTHONDONTWRITEBYTECODE=1
 export ASAN_OPTIONS=${ASAN_OPTIONS:-detect_leaks=1} OMP_WAIT_POLICY=passive
+export LSAN_OPTIONS=${LSAN_OPTIONS:-suppressions=$PWD/tests/leaks.supp:print_suppressions=0}
 
 passed=0 failed=0 skipped=0
 log=$(mktemp) || exit 1

@@ -38,6 +38,7 @@ static int try_in_child(void **state, uint32_t flags)
 
 static void store_lock__lets_a_second_process_in(void **state)
 {
+    skip_without_children();
     ragstore_store *store = open_store(state);
     assert_int_equal(try_in_child(state, 0), RAGSTORE_OK);
     assert_int_equal(try_in_child(state, RAGSTORE_OPEN_READ_ONLY), RAGSTORE_OK);
@@ -100,6 +101,7 @@ static void store_lock__of_an_idle_process_is_given_up(void **state)
 
 static void store_lock__readers_and_writers_go_together(void **state)
 {
+    skip_without_children();
     assert_ok(ragstore_store_close(open_store(state)));
     ragstore_store *reader = open_store_with(state, RAGSTORE_OPEN_READ_ONLY, NULL);
     assert_int_equal(try_in_child(state, RAGSTORE_OPEN_READ_ONLY), RAGSTORE_OK);
@@ -130,6 +132,7 @@ static void store_lock__the_last_one_to_close_cleans_up(void **state)
 
 static void store_lock__does_not_hinder_who_needs_none(void **state)
 {
+    skip_without_children();
     ragstore_store *store = open_store(state);
     assert_int_equal(try_in_child(state, RAGSTORE_OPEN_IMMUTABLE), RAGSTORE_OK);
     assert_ok(ragstore_store_close(store));
@@ -329,6 +332,7 @@ static int use_inherited_handles(void *user)
 
 static void store_fork__the_child_is_refused_and_the_parent_goes_on(void **state)
 {
+    skip_without_children();
     inherited handles;
     handles.store = open_store(state);
     handles.entity = make_entity(handles.store, "acme");
@@ -394,6 +398,7 @@ static void store_fork__the_child_of_a_killed_process_keeps_no_lock(void **state
 /* A child that does nothing keeps nothing: the store can be closed and opened elsewhere. */
 static void store_fork__a_forgotten_child_keeps_no_lock(void **state)
 {
+    skip_without_children();
     int hold[2];
     char byte;
     ragstore_store *store = open_store(state);
@@ -426,6 +431,7 @@ static int free_inherited_upload(void *user)
 
 static void store_fork__freeing_in_the_child_takes_nothing_from_the_parent(void **state)
 {
+    skip_without_children();
     ragstore_upload *uploads[2];
     ragstore_store *store = open_store(state);
     ragstore_entity *entity = make_entity(store, "acme");
