@@ -403,7 +403,7 @@ static int add_gap(packer *p, size_t start, size_t end)
     if (words.size == 0 || !rsi_has_words(words.data, words.size))
         return RAGSTORE_OK;
     size_t from = (size_t)(words.data - p->text);
-    rsi_block block = {from, from + words.size, RSI_BLOCK_PARAGRAPH, 0, p->block_page};
+    rsi_block block = {from, from + words.size, RSI_BLOCK_PARAGRAPH, 0, p->block_page, 0};
     return add_body(p, &block);
 }
 

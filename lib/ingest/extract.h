@@ -30,8 +30,9 @@ typedef struct rsi_block {
     size_t start; /* byte offsets into the text, on character borders */
     size_t end;
     rsi_block_kind kind;
-    uint32_t level; /* of a heading */
-    uint32_t page;  /* from 1; 0: no pages */
+    uint32_t level;   /* of a heading */
+    uint32_t page;    /* from 1; 0: no pages */
+    uint32_t padding; /* zero: of a large text they go to a file as they are */
 } rsi_block;
 
 typedef struct rsi_extracted {

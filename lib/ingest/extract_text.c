@@ -65,7 +65,8 @@ int rsi_add_block(rsi_extracted *out, rsi_block_kind kind, uint32_t level, size_
                   sizeof *out->blocks))
         return RAGSTORE_E_NO_MEMORY;
     const size_t before = out->large == NULL ? 0 : (size_t)rsi_spill_size(&out->large->text);
-    out->blocks[out->block_count++] = (rsi_block){before + start, before + end, kind, level, 0};
+    out->blocks[out->block_count++] =
+        (rsi_block){before + start, before + end, kind, level, 0, 0};
     return out->large == NULL ? RAGSTORE_OK : keep_large(out, start);
 }
 
