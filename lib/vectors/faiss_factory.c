@@ -96,6 +96,22 @@ static const char *useless_part(const char *factory)
     return NULL;
 }
 
+/* Behind "fs_": vectors in a block. FAISS divides by it, and has no loop for more than 160. */
+static bool has_odd_blocks(const char *factory)
+{
+    const char *at = factory;
+    while ((at = strstr(at, "fs")) != NULL) {
+        number block;
+        at += 2 + (at[2] == 'r');
+        if (*at != '_' || !is_digit(at[1]))
+            continue;
+        next_number(&block, at);
+        if (block.value % 32 != 0 || block.value < 32 || block.value > 160)
+            return true;
+    }
+    return false;
+}
+
 int rsi_faiss_factory_check(const char *factory)
 {
     static const char marks[] = ",_()";
@@ -112,6 +128,8 @@ int rsi_faiss_factory_check(const char *factory)
     const char *useless = useless_part(factory);
     if (useless != NULL)
         return refuse(factory, useless);
+    if (has_odd_blocks(factory))
+        return refuse(factory, "has blocks other than of 32, 64, 96, 128 or 160 vectors");
     for (const char *at = factory; next_number(&found, at); at = found.end)
         if (found.value > limit_of(&found) ||
             (is_multi && is_named(&found, "x") && found.value > 8))

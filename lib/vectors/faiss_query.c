@@ -38,7 +38,8 @@ static FaissIndexIVF *lists_of(FaissIndex *inside)
 
 static size_t default_probes(size_t lists)
 {
-    return (size_t)(sqrt((double)lists) * 1.5) + 1;
+    const size_t probes = (size_t)(sqrt((double)lists) * 1.5) + 1;
+    return probes < lists ? probes : lists;
 }
 
 static size_t probes_of(const FaissIndexIVF *lists, size_t probes)

@@ -172,8 +172,8 @@ static int write_index(filling *with)
     return below != RAGSTORE_OK ? below : status;
 }
 
-/* What was written is looked at as it will be when it is read: nothing is saved that is of no
- * use. */
+/* What was written is looked at as it will be when it is read: nothing is saved that is of no use.
+ * Another FAISS may write a kind in another form. */
 static int fill(void *user, rsi_file *file)
 {
     filling *with = user;
@@ -181,7 +181,13 @@ static int fill(void *user, rsi_file *file)
     int status = rsi_faiss_blocks_begin(&with->blocks, file);
     if (status == RAGSTORE_OK)
         status = write_index(with);
-    return status == RAGSTORE_OK ? rsi_faiss_walk(&facts, &with->blocks) : status;
+    if (status == RAGSTORE_OK)
+        status = rsi_faiss_walk(&facts, &with->blocks);
+    return status == RAGSTORE_E_DAMAGED
+               ? rsi_fail(RAGSTORE_E_UNSUPPORTED, "vectors",
+                          "an index of FAISS's that is not in a form that is read back: %s",
+                          rsi_error_message())
+               : status;
 }
 
 bool rsi_faiss_saved_is_possible(const rsi_faiss_index *index)

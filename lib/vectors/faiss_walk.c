@@ -13,17 +13,6 @@
 #define IDMAP RSI_FAISS_CODE('I', 'x', 'M', 'p')
 #define FLAT_INNER RSI_FAISS_CODE('I', 'x', 'F', 'I')
 #define FLAT_L2 RSI_FAISS_CODE('I', 'x', 'F', '2')
-#define SCALAR RSI_FAISS_CODE('I', 'x', 'S', 'Q')
-#define PRODUCT RSI_FAISS_CODE('I', 'x', 'P', 'q')
-#define SIGNS RSI_FAISS_CODE('I', 'x', 'H', 'e')
-#define MULTI RSI_FAISS_CODE('I', 'm', 'i', 'q')
-#define GRAPH_FLAT RSI_FAISS_CODE('I', 'H', 'N', 'f')
-#define GRAPH_SCALAR RSI_FAISS_CODE('I', 'H', 'N', 's')
-#define GRAPH_PRODUCT RSI_FAISS_CODE('I', 'H', 'N', 'p')
-#define LISTS_FLAT RSI_FAISS_CODE('I', 'w', 'F', 'l')
-#define LISTS_SCALAR RSI_FAISS_CODE('I', 'w', 'S', 'q')
-#define LISTS_PRODUCT RSI_FAISS_CODE('I', 'w', 'P', 'Q')
-#define TRANSFORMED RSI_FAISS_CODE('I', 'x', 'P', 'T')
 
 int rsi_faiss_walk_fail(const rsi_faiss_walker *walker, const char *what)
 {
@@ -78,9 +67,9 @@ int rsi_faiss_walk_floats(rsi_faiss_walker *walker, uint64_t count)
         bool is_bounded = true;
         status = rsi_faiss_walk_take(walker, piece, some * sizeof *piece);
         for (size_t i = 0; status == RAGSTORE_OK && i < some; i++)
-            is_bounded &= fabsf(piece[i]) <= FLOAT_MOST;
+            is_bounded &= fabsf(piece[i]) <= walker->most;
         if (status == RAGSTORE_OK && !is_bounded)
-            status = rsi_faiss_walk_fail(walker, "is a number that is not finite, or over 1e18");
+            status = rsi_faiss_walk_fail(walker, "is a number that is not finite, or too large");
         count -= some;
     }
     return status;
@@ -152,32 +141,31 @@ static int walk_flat(rsi_faiss_walker *walker, const rsi_faiss_head *head)
     return status == RAGSTORE_OK ? rsi_faiss_walk_floats(walker, numbers) : status;
 }
 
-static unsigned kind_of(uint32_t code)
-{
-    switch (code) {
-    case FLAT_INNER:
-    case FLAT_L2:
-        return RSI_FAISS_IS_FLAT;
-    case SCALAR:
-    case PRODUCT:
-    case SIGNS:
-        return RSI_FAISS_IS_CODES;
-    case MULTI:
-        return RSI_FAISS_IS_MULTI;
-    case GRAPH_FLAT:
-    case GRAPH_SCALAR:
-    case GRAPH_PRODUCT:
-        return RSI_FAISS_IS_GRAPH;
-    case LISTS_FLAT:
-    case LISTS_SCALAR:
-    case LISTS_PRODUCT:
-        return RSI_FAISS_IS_LISTS;
-    case TRANSFORMED:
-        return RSI_FAISS_IS_TRANSFORMED;
-    default:
-        return 0;
-    }
-}
+typedef struct form {
+    char code[5];
+    unsigned kind;
+    int (*walk)(rsi_faiss_walker *walker, const rsi_faiss_head *head);
+} form;
+
+static const form forms[] = {
+    {"IxFI", RSI_FAISS_IS_FLAT, walk_flat},
+    {"IxF2", RSI_FAISS_IS_FLAT, walk_flat},
+    {"IxSQ", RSI_FAISS_IS_CODES, rsi_faiss_walk_scalar_codes},
+    {"IxPq", RSI_FAISS_IS_CODES, rsi_faiss_walk_product_codes},
+    {"IxHe", RSI_FAISS_IS_CODES, rsi_faiss_walk_sign_codes},
+    {"IPfs", RSI_FAISS_IS_BLOCKS, rsi_faiss_walk_product_blocks},
+    {"Imiq", RSI_FAISS_IS_MULTI, rsi_faiss_walk_multi},
+    {"IHNf", RSI_FAISS_IS_GRAPH, rsi_faiss_walk_graph},
+    {"IHNs", RSI_FAISS_IS_GRAPH, rsi_faiss_walk_graph},
+    {"IHNp", RSI_FAISS_IS_GRAPH, rsi_faiss_walk_graph},
+    {"IwFl", RSI_FAISS_IS_LISTS, rsi_faiss_walk_flat_lists},
+    {"IwFd", RSI_FAISS_IS_LISTS, rsi_faiss_walk_single_lists},
+    {"IwSq", RSI_FAISS_IS_LISTS, rsi_faiss_walk_scalar_lists},
+    {"IwPQ", RSI_FAISS_IS_LISTS, rsi_faiss_walk_product_lists},
+    {"IwSh", RSI_FAISS_IS_LISTS, rsi_faiss_walk_sign_lists},
+    {"IwPf", RSI_FAISS_IS_LISTS, rsi_faiss_walk_product_block_lists},
+    {"IxPT", RSI_FAISS_IS_TRANSFORMED, rsi_faiss_walk_transforms},
+};
 
 static int refuse(const rsi_faiss_walker *walker, uint32_t code)
 {
@@ -191,27 +179,13 @@ static int refuse(const rsi_faiss_walker *walker, uint32_t code)
                     rsi_file_path(walker->blocks->file), name);
 }
 
-static int walk_body(rsi_faiss_walker *walker, const rsi_faiss_head *head, uint32_t code)
+/* NULL: there is none of that name and of these kinds. */
+static const form *form_of(uint32_t code, unsigned kinds)
 {
-    switch (kind_of(code)) {
-    case RSI_FAISS_IS_FLAT:
-        return walk_flat(walker, head);
-    case RSI_FAISS_IS_CODES:
-        return code == SCALAR    ? rsi_faiss_walk_scalar_codes(walker, head)
-               : code == PRODUCT ? rsi_faiss_walk_product_codes(walker, head)
-                                 : rsi_faiss_walk_sign_codes(walker, head);
-    case RSI_FAISS_IS_MULTI:
-        return rsi_faiss_walk_multi(walker, head);
-    case RSI_FAISS_IS_GRAPH:
-        return rsi_faiss_walk_graph(walker, head);
-    case RSI_FAISS_IS_LISTS:
-        return rsi_faiss_walk_lists(walker, head,
-                                    code == LISTS_FLAT     ? RSI_FAISS_LISTS_FLAT
-                                    : code == LISTS_SCALAR ? RSI_FAISS_LISTS_SCALAR
-                                                           : RSI_FAISS_LISTS_PRODUCT);
-    default:
-        return rsi_faiss_walk_transforms(walker, head);
-    }
+    for (size_t i = 0; i < sizeof forms / sizeof *forms; i++)
+        if (memcmp(forms[i].code, &code, sizeof code) == 0)
+            return (forms[i].kind & kinds) != 0 ? &forms[i] : NULL;
+    return NULL;
 }
 
 int rsi_faiss_walk_index(rsi_faiss_walker *walker, unsigned kinds, uint32_t dimension,
@@ -222,7 +196,8 @@ int rsi_faiss_walk_index(rsi_faiss_walker *walker, unsigned kinds, uint32_t dime
     int status = rsi_faiss_walk_take(walker, &code, sizeof code);
     if (status != RAGSTORE_OK)
         return status;
-    if ((kind_of(code) & kinds) == 0)
+    const form *is = form_of(code, kinds);
+    if (is == NULL)
         return refuse(walker, code);
     status = rsi_faiss_walk_head(&head, walker);
     if (status == RAGSTORE_OK && (head.dimension != dimension || head.count != count))
@@ -232,12 +207,12 @@ int rsi_faiss_walk_index(rsi_faiss_walker *walker, unsigned kinds, uint32_t dime
     if (status == RAGSTORE_OK && (code == FLAT_INNER || code == FLAT_L2) &&
         (code == FLAT_L2) != (head.metric == RSI_FAISS_L2))
         status = rsi_faiss_walk_fail(walker, "a kind and its metric disagree");
-    return status == RAGSTORE_OK ? walk_body(walker, &head, code) : status;
+    return status == RAGSTORE_OK ? is->walk(walker, &head) : status;
 }
 
 int rsi_faiss_walk(rsi_faiss_facts *out, rsi_faiss_blocks *blocks)
 {
-    rsi_faiss_walker walker = {.blocks = blocks};
+    rsi_faiss_walker walker = {.blocks = blocks, .most = FLOAT_MOST};
     rsi_faiss_head head;
     uint32_t code = 0;
     memset(out, 0, sizeof *out);
@@ -248,8 +223,7 @@ int rsi_faiss_walk(rsi_faiss_facts *out, rsi_faiss_blocks *blocks)
         status = rsi_faiss_walk_head(&head, &walker);
     if (status == RAGSTORE_OK)
         status = rsi_faiss_walk_index(&walker,
-                                      RSI_FAISS_IS_FLAT | RSI_FAISS_IS_CODES | RSI_FAISS_IS_GRAPH |
-                                          RSI_FAISS_IS_LISTS | RSI_FAISS_IS_TRANSFORMED,
+                                      RSI_FAISS_IS_SEARCHED | RSI_FAISS_IS_TRANSFORMED,
                                       head.dimension, head.count);
     /* the ids themselves are looked at when they are loaded: any number may stand here */
     if (status == RAGSTORE_OK)

@@ -3,10 +3,12 @@
  * numbers of lists, of neighbours and of rows, and reads and writes where they lead it (RELIABILITY
  * F1).
  *
- *   IDMap ─┬─ transformations ─┬─ Flat, SQ, PQ                       faiss_walk.c, …_codes.c
- *          │  …_transform.c    ├─ HNSW over Flat, SQ, PQ             …_graph.c
- *          └─ ids              └─ IVF of Flat, SQ, PQ, whose lists   …_lists.c
- *                                 are found by Flat or HNSW
+ *   IDMap ─┬─ transformations ─┬─ Flat, SQ, PQ, LSH                  faiss_walk.c, …_codes.c
+ *          │  …_transform.c    ├─ PQ of fast scan                   …_blocks.c
+ *          └─ ids              ├─ HNSW over Flat, SQ, PQ            …_graph.c
+ *                              └─ IVF of Flat, FlatDedup, SQ, PQ,   …_lists.c, …_blocks.c
+ *                                 SH, PQ of fast scan, whose lists
+ *                                 are found by Flat, HNSW or IMI
  *
  * What is accepted is what FAISS 1.7.3 to 1.12 write of these, number by number: sizes agree with
  * each other and with the file; each neighbour, each row of a list and each level exists; there is

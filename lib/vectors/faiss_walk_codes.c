@@ -79,7 +79,7 @@ int rsi_faiss_walk_scalar_quantiser(uint64_t *code_size, rsi_faiss_walker *walke
     return status == RAGSTORE_OK ? rsi_faiss_walk_floats(walker, learnt) : status;
 }
 
-static int walk_codes(rsi_faiss_walker *walker, uint64_t count, uint64_t code_size)
+int rsi_faiss_walk_codes(rsi_faiss_walker *walker, uint64_t count, uint64_t code_size)
 {
     const uint64_t bytes = count * code_size;
     int status =
@@ -91,7 +91,7 @@ int rsi_faiss_walk_scalar_codes(rsi_faiss_walker *walker, const rsi_faiss_head *
 {
     uint64_t code_size = 0;
     int status = rsi_faiss_walk_scalar_quantiser(&code_size, walker, head->dimension);
-    return status == RAGSTORE_OK ? walk_codes(walker, head->count, code_size) : status;
+    return status == RAGSTORE_OK ? rsi_faiss_walk_codes(walker, head->count, code_size) : status;
 }
 
 /* ---- product: pieces of a vector ---- */
@@ -112,13 +112,13 @@ static int take_product(uint64_t sizes[3], rsi_faiss_walker *walker, uint32_t di
     return status == RAGSTORE_OK ? rsi_faiss_walk_floats(walker, numbers) : status;
 }
 
-int rsi_faiss_walk_product_quantiser(uint64_t *code_size, rsi_faiss_walker *walker,
+int rsi_faiss_walk_product_quantiser(rsi_faiss_product *out, rsi_faiss_walker *walker,
                                      uint32_t dimension)
 {
     uint64_t sizes[3] = {0};
     int status = take_product(sizes, walker, dimension);
     if (status == RAGSTORE_OK)
-        *code_size = (sizes[1] * sizes[2] + 7) / 8;
+        *out = (rsi_faiss_product){sizes[1], sizes[2], (sizes[1] * sizes[2] + 7) / 8};
     return status;
 }
 
@@ -136,10 +136,10 @@ int rsi_faiss_walk_product_codes(rsi_faiss_walker *walker, const rsi_faiss_head 
     int32_t search_type = 0;
     int32_t hamming_distance;
     bool encodes_signs = false;
-    uint64_t code_size = 0;
-    int status = rsi_faiss_walk_product_quantiser(&code_size, walker, head->dimension);
+    rsi_faiss_product product;
+    int status = rsi_faiss_walk_product_quantiser(&product, walker, head->dimension);
     if (status == RAGSTORE_OK)
-        status = walk_codes(walker, head->count, code_size);
+        status = rsi_faiss_walk_codes(walker, head->count, product.code_size);
     if (status == RAGSTORE_OK)
         status = rsi_faiss_walk_take(walker, &search_type, sizeof search_type);
     if (status == RAGSTORE_OK)
@@ -177,5 +177,7 @@ int rsi_faiss_walk_sign_codes(rsi_faiss_walker *walker, const rsi_faiss_head *he
     if (bits < 1 || (uint32_t)bits != head->dimension || code_size != (bits + 7) / 8)
         return rsi_faiss_walk_fail(walker, "are signs of more or fewer numbers");
     status = rsi_faiss_walk_rotation(walker, head->dimension, rotates);
-    return status == RAGSTORE_OK ? walk_codes(walker, head->count, (uint64_t)code_size) : status;
+    return status == RAGSTORE_OK
+               ? rsi_faiss_walk_codes(walker, head->count, (uint64_t)code_size)
+               : status;
 }

@@ -2,6 +2,7 @@
 #ifndef RSI_VECTORS_FAISS_WALK_INTERNAL_H
 #define RSI_VECTORS_FAISS_WALK_INTERNAL_H
 
+#include "base/bitset.h"
 #include "vectors/faiss_walk.h"
 
 #define RSI_FAISS_CODE(a, b, c, d)                                                                 \
@@ -10,6 +11,7 @@
 typedef struct rsi_faiss_walker {
     rsi_faiss_blocks *blocks;
     uint64_t offset; /* of what is read next */
+    float most;      /* numbers of vectors are not larger */
     bool
         in_graph; /* FAISS makes a table of the squared number of a product quantiser's centroids */
 } rsi_faiss_walker;
@@ -28,13 +30,11 @@ enum {
     RSI_FAISS_IS_GRAPH = 4,
     RSI_FAISS_IS_LISTS = 8,
     RSI_FAISS_IS_TRANSFORMED = 16,
-    RSI_FAISS_IS_MULTI = 32, /* centroids that are pairs of halves, and not written down each */
-};
-
-enum rsi_faiss_lists_kind {
-    RSI_FAISS_LISTS_FLAT,
-    RSI_FAISS_LISTS_SCALAR,
-    RSI_FAISS_LISTS_PRODUCT,
+    RSI_FAISS_IS_MULTI = 32,  /* centroids that are pairs of halves, and not written down each */
+    RSI_FAISS_IS_BLOCKS = 64, /* codes that only a whole search can read */
+    RSI_FAISS_IS_SEARCHED =   /* also behind transformations */
+    RSI_FAISS_IS_FLAT | RSI_FAISS_IS_CODES | RSI_FAISS_IS_GRAPH | RSI_FAISS_IS_LISTS |
+    RSI_FAISS_IS_BLOCKS,
 };
 
 /* ---- faiss_walk.c ---- */
@@ -58,19 +58,46 @@ int rsi_faiss_walk_index(rsi_faiss_walker *walker, unsigned kinds, uint32_t dime
 
 /* ---- the other files: what lies behind the header ---- */
 
-/* Bytes of a code. */
+/* faiss_walk_codes.c: bytes of a code; of a product quantiser also what it is made of. */
+typedef struct rsi_faiss_product {
+    uint64_t pieces;
+    uint64_t bits; /* of each */
+    uint64_t code_size;
+} rsi_faiss_product;
+
 int rsi_faiss_walk_scalar_quantiser(uint64_t *code_size, rsi_faiss_walker *walker,
                                     uint32_t dimension);
-int rsi_faiss_walk_product_quantiser(uint64_t *code_size, rsi_faiss_walker *walker,
+int rsi_faiss_walk_product_quantiser(rsi_faiss_product *out, rsi_faiss_walker *walker,
                                      uint32_t dimension);
+int rsi_faiss_walk_codes(rsi_faiss_walker *walker, uint64_t count, uint64_t code_size);
 int rsi_faiss_walk_scalar_codes(rsi_faiss_walker *walker, const rsi_faiss_head *head);
 int rsi_faiss_walk_product_codes(rsi_faiss_walker *walker, const rsi_faiss_head *head);
 int rsi_faiss_walk_sign_codes(rsi_faiss_walker *walker, const rsi_faiss_head *head);
 int rsi_faiss_walk_multi(rsi_faiss_walker *walker, const rsi_faiss_head *head);
+
+/* faiss_walk_graph.c */
 int rsi_faiss_walk_graph(rsi_faiss_walker *walker, const rsi_faiss_head *head);
-int rsi_faiss_walk_lists(rsi_faiss_walker *walker, const rsi_faiss_head *head,
-                         enum rsi_faiss_lists_kind kind);
+
+/* faiss_walk_lists.c: what finds the lists; the numbers of vectors that are in none of `seen`
+ * yet. */
+int rsi_faiss_walk_lists_head(uint64_t *list_count, rsi_faiss_walker *walker,
+                              const rsi_faiss_head *head);
+int rsi_faiss_walk_lists_numbers(rsi_faiss_walker *walker, rsi_bitset *seen, uint64_t vectors,
+                                 uint64_t count);
+int rsi_faiss_walk_flat_lists(rsi_faiss_walker *walker, const rsi_faiss_head *head);
+int rsi_faiss_walk_single_lists(rsi_faiss_walker *walker, const rsi_faiss_head *head);
+int rsi_faiss_walk_scalar_lists(rsi_faiss_walker *walker, const rsi_faiss_head *head);
+int rsi_faiss_walk_product_lists(rsi_faiss_walker *walker, const rsi_faiss_head *head);
+int rsi_faiss_walk_sign_lists(rsi_faiss_walker *walker, const rsi_faiss_head *head);
+
+/* faiss_walk_blocks.c */
+int rsi_faiss_walk_product_blocks(rsi_faiss_walker *walker, const rsi_faiss_head *head);
+int rsi_faiss_walk_product_block_lists(rsi_faiss_walker *walker, const rsi_faiss_head *head);
+
+/* faiss_walk_transform.c */
 int rsi_faiss_walk_transforms(rsi_faiss_walker *walker, const rsi_faiss_head *head);
+/* One that takes vectors of that dimension; its own is what comes out. */
+int rsi_faiss_walk_transform(uint32_t *dimension, rsi_faiss_walker *walker);
 /* A rotation of vectors of that dimension; one that is not used was never made. */
 int rsi_faiss_walk_rotation(rsi_faiss_walker *walker, uint32_t dimension, bool is_used);
 

@@ -192,8 +192,7 @@ int rsi_faiss_walk_rotation(rsi_faiss_walker *walker, uint32_t dimension, bool i
     return status;
 }
 
-/* One that takes vectors of that dimension; its own is what comes out. */
-static int walk_transform(uint32_t *dimension, rsi_faiss_walker *walker)
+int rsi_faiss_walk_transform(uint32_t *dimension, rsi_faiss_walker *walker)
 {
     turned it;
     int status = take_whole(&it, walker, true);
@@ -213,10 +212,8 @@ int rsi_faiss_walk_transforms(rsi_faiss_walker *walker, const rsi_faiss_head *he
     if (status == RAGSTORE_OK && (count < 1 || count > CHAIN_MAX))
         status = rsi_faiss_walk_fail(walker, "are too many transformations, or none");
     for (int32_t i = 0; status == RAGSTORE_OK && i < count; i++)
-        status = walk_transform(&dimension, walker);
-    return status == RAGSTORE_OK ? rsi_faiss_walk_index(walker,
-                                                        RSI_FAISS_IS_FLAT | RSI_FAISS_IS_CODES |
-                                                            RSI_FAISS_IS_GRAPH | RSI_FAISS_IS_LISTS,
-                                                        dimension, head->count)
-                                 : status;
+        status = rsi_faiss_walk_transform(&dimension, walker);
+    return status == RAGSTORE_OK
+               ? rsi_faiss_walk_index(walker, RSI_FAISS_IS_SEARCHED, dimension, head->count)
+               : status;
 }

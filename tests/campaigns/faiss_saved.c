@@ -4,10 +4,9 @@
  *
  *   faiss_saved DIRECTORY SEED FIRST COUNT      the files FIRST, FIRST + 1, … of the seed
  *
- *   number ──► kind      Flat, SQ, HNSW, HNSW of SQ, IVF, PCA and IVF of PQ,
- *          │             LSH, ITQ, IMI                                       number % 9
- *          ├─► damage    faiss_damage.h                                             / 9 % 4
- *          └─► checksum  of the file before it was damaged,                         / 36 % 2
+ *   number ──► kind      one of `kinds`                                   number % KINDS
+ *          ├─► damage    faiss_damage.h                                          / KINDS % 4
+ *          └─► checksum  of the file before it was damaged,                      / KINDS / 4 % 2
  *                        or made anew for the damaged one: every digest, and the size
  *
  * Beside the old checksum the damage is always found. Beside a new one the file is refused, or it
@@ -32,13 +31,24 @@
 #define ROWS (DAMAGE_COUNT + 12) /* some are added afterwards */
 #define QUERIES 3
 #define NEAREST 20
-#define KINDS 9
+#define KINDS (sizeof kinds / sizeof *kinds)
 #define INCARNATION "0123456789abcdef0123456789abcdef"
 #define INDEX "vector_store/index.faiss"
 
-static const char *const kinds[KINDS] = {"Flat",      "SQ8",       "HNSW8",
-                                         "HNSW8,SQ8", "IVF4,Flat", "PCA4,IVF4,PQ2x4",
-                                         "PCA4,LSHrt", "ITQ4,SQ8",  "IMI2x1,Flat"};
+static const char *const kinds[] = {"Flat",
+                                    "SQ8",
+                                    "HNSW8",
+                                    "HNSW8,SQ8",
+                                    "IVF4,Flat",
+                                    "PCA4,IVF4,PQ2x4",
+                                    "PCA4,LSHrt",
+                                    "ITQ4,SQ8",
+                                    "IMI2x1,Flat",
+                                    "PQ2x4fs",
+                                    "IVF4,PQ2x4fs",
+                                    "PCA4,IVF4,PQ4x4fsr_64",
+                                    "IVF4,FlatDedup",
+                                    "IVF4,PCA4,SH4c"};
 
 static struct {
     rsi_root *root;

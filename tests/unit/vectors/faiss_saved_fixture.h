@@ -31,7 +31,8 @@ static inline void make_vectors(float *vectors, size_t count)
         vectors[i] = random_number(&seed);
 }
 
-static inline rsi_rows *make_rows(fixture *f, rsi_metric metric)
+/* Each `same` rows are the same. */
+static inline rsi_rows *make_rows_of(fixture *f, rsi_metric metric, size_t same)
 {
     rsi_rows *rows = open_rows(f, DIMENSION);
     float *vectors = malloc(ROWS * DIMENSION * sizeof *vectors);
@@ -39,11 +40,19 @@ static inline rsi_rows *make_rows(fixture *f, rsi_metric metric)
     size_t extents_count;
     assert_non_null(vectors);
     make_vectors(vectors, ROWS);
+    for (size_t i = 0; i < ROWS; i++)
+        memmove(vectors + i * DIMENSION, vectors + i / same * same * DIMENSION,
+                DIMENSION * sizeof *vectors);
     assert_int_equal(rsi_rows_append(rows, 0, vectors, ROWS, extents, EXTENTS_MAX, &extents_count),
                      0);
     rsi_rows_set_metric(rows, metric);
     free(vectors);
     return rows;
+}
+
+static inline rsi_rows *make_rows(fixture *f, rsi_metric metric)
+{
+    return make_rows_of(f, metric, 1);
 }
 
 static inline void skip_without_faiss(void)
@@ -146,6 +155,17 @@ static const char *const kinds[] = {"Flat",
                                     "ITQ,SQ8",
                                     "IMI2x3,Flat",
                                     "IMI2x3,PQ4x4",
+                                    "PQ4x4fs",
+                                    "PQ1x4fs_160",
+                                    "IVF16,PQ4x4fs",
+                                    "IVF16,PQ8x4fsr_96",
+                                    "IVF16_HNSW8,PQ4x4fsr",
+                                    "IMI2x3,PQ4x4fs",
+                                    "PCA8,PQ4x4fs_64",
+                                    "IVF16,FlatDedup",
+                                    "IVF16,PCA8,SH",
+                                    "IVF16,ITQ8,SH4c",
+                                    "IVF16,PCAR4,SH10m",
                                     "HNSW8,PQ4"}; /* takes long to train */
 #define KINDS (sizeof kinds / sizeof *kinds)
 #define FAST_KINDS (KINDS - 1)
@@ -186,16 +206,22 @@ typedef struct saved_index {
     pair whole; /* as it was saved */
 } saved_index;
 
-static inline void saved_begin(saved_index *s, void **state, const char *kind, int64_t count)
+static inline void saved_begin_of(saved_index *s, void **state, const char *kind, int64_t count,
+                                  rsi_metric metric, size_t same)
 {
     skip_without_faiss();
     fixture_begin(&s->f, state);
     s->some = set_of(0, count);
-    s->rows = make_rows(&s->f, RSI_METRIC_L2);
-    s->about = about_of(kind, RSI_METRIC_L2);
+    s->rows = make_rows_of(&s->f, metric, same);
+    s->about = about_of(kind, metric);
     s->index = make_index(&s->about, s->rows, &s->some);
     assert_int_equal(save(&s->f, s->index, &s->about, s->rows, &s->some), 0);
     s->whole = read_pair(state);
+}
+
+static inline void saved_begin(saved_index *s, void **state, const char *kind, int64_t count)
+{
+    saved_begin_of(s, state, kind, count, RSI_METRIC_L2, 1);
 }
 
 static inline void saved_end(saved_index *s)
@@ -230,6 +256,51 @@ static inline void write_resealed(const pair *it, const char *bytes, size_t size
     temporary_write(it->path, bytes, size);
     temporary_write(it->sum_path, sum, sum_size);
     free(sum);
+}
+
+/* ---- one number in the file changed ---- */
+
+typedef struct forgery {
+    const char *what; /* the message has this */
+    size_t at;
+    uint64_t value;
+    size_t size;
+} forgery;
+
+/* Each is found, and named, though the digest fits. */
+static inline void expect_refused(saved_index *s, const forgery *forgeries, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        char *bytes = malloc(s->whole.size);
+        assert_non_null(bytes);
+        memcpy(bytes, s->whole.bytes, s->whole.size);
+        memcpy(bytes + forgeries[i].at, &forgeries[i].value, forgeries[i].size);
+        write_resealed(&s->whole, bytes, s->whole.size);
+        const int status = saved_load(s);
+        if (status != RAGSTORE_E_DAMAGED || strstr(rsi_error_message(), forgeries[i].what) == NULL)
+            fail_msg("%zu %s: %d %s", i, forgeries[i].what, status, rsi_error_message());
+        free(bytes);
+    }
+}
+
+/* Where the index in an IDMap begins, and what is in it. */
+enum {
+    HEAD = 37, /* a kind, and a header */
+    INSIDE = 2 * HEAD,
+};
+
+static inline uint64_t number_at(const saved_index *s, size_t at)
+{
+    uint64_t number;
+    memcpy(&number, s->whole.bytes + at, sizeof number);
+    return number;
+}
+
+static inline size_t behind_array(const char *bytes, size_t at, size_t element)
+{
+    uint64_t count;
+    memcpy(&count, bytes + at, sizeof count);
+    return at + sizeof count + (size_t)count * element;
 }
 
 #endif

@@ -153,42 +153,6 @@ static void vectors_faiss_damage__with_new_digests_is_harmless(void **state)
 
 /* ---- one number after the other ---- */
 
-typedef struct forgery {
-    const char *what; /* the message has this */
-    size_t at;
-    uint64_t value;
-    size_t size;
-} forgery;
-
-/* Each is found, and named, though the digest fits. */
-static void expect_refused(saved_index *s, const forgery *forgeries, size_t count)
-{
-    for (size_t i = 0; i < count; i++) {
-        char *bytes = malloc(s->whole.size);
-        assert_non_null(bytes);
-        memcpy(bytes, s->whole.bytes, s->whole.size);
-        memcpy(bytes + forgeries[i].at, &forgeries[i].value, forgeries[i].size);
-        write_resealed(&s->whole, bytes, s->whole.size);
-        const int status = saved_load(s);
-        if (status != RAGSTORE_E_DAMAGED || strstr(rsi_error_message(), forgeries[i].what) == NULL)
-            fail_msg("%zu %s: %d %s", i, forgeries[i].what, status, rsi_error_message());
-        free(bytes);
-    }
-}
-
-/* Where the parts of an IDMap over HNSW8 over Flat with 200 vectors lie. */
-enum {
-    HEAD = 37, /* a kind, and a header */
-    GRAPH = 2 * HEAD,
-};
-
-static size_t behind_array(const char *bytes, size_t at, size_t element)
-{
-    uint64_t count;
-    memcpy(&count, bytes + at, sizeof count);
-    return at + sizeof count + (size_t)count * element;
-}
-
 /* Where the arrays of a graph begin. */
 typedef struct graph_arrays {
     size_t room;
@@ -201,7 +165,7 @@ typedef struct graph_arrays {
 static graph_arrays find_arrays(const char *bytes)
 {
     graph_arrays at;
-    at.room = behind_array(bytes, GRAPH, 8);
+    at.room = behind_array(bytes, INSIDE, 8);
     at.levels = behind_array(bytes, at.room, 4);
     at.offsets = behind_array(bytes, at.levels, 4);
     at.neighbours = behind_array(bytes, at.offsets, 8);
@@ -231,10 +195,10 @@ static void vectors_faiss_damage__each_number_of_a_graph_is_checked(void **state
         {"metric", 33, 2, 4},
         {"other vectors", HEAD + 8, 199, 8},
         {"other vectors", HEAD + 4, 8, 4},
-        {"levels", GRAPH, 0, 8},
-        {"levels", GRAPH, 65, 8},
-        {"room", GRAPH, (uint64_t)1 << 61, 8},
-        {"probability", GRAPH + 8, UINT64_MAX, 8},
+        {"levels", INSIDE, 0, 8},
+        {"levels", INSIDE, 65, 8},
+        {"room", INSIDE, (uint64_t)1 << 61, 8},
+        {"probability", INSIDE + 8, UINT64_MAX, 8},
         {"levels", at.room, 3, 8},
         {"number of neighbours", at.room + 8, 1, 4},
         {"number of neighbours", at.room + 12, 2000000, 4},
@@ -293,7 +257,8 @@ static void vectors_faiss_damage__neighbours_are_on_the_level_that_they_are_name
         low++;
     uint64_t begin;
     memcpy(&begin, s.whole.bytes + at.offsets + 8 + 8 * (size_t)high, sizeof begin);
-    memcpy(s.whole.bytes + at.neighbours + 8 + 4 * (begin + 16), &low, 4); /* its first on level 1 */
+    const size_t first = at.neighbours + 8 + 4 * (begin + 16); /* of its neighbours on level 1 */
+    memcpy(s.whole.bytes + first, &low, 4);
     write_resealed(&s.whole, s.whole.bytes, s.whole.size);
     assert_int_equal(saved_load(&s), RAGSTORE_E_DAMAGED);
     assert_non_null(strstr(rsi_error_message(), "neighbour that"));
@@ -365,15 +330,15 @@ static void vectors_faiss_damage__each_number_of_lists_is_checked(void **state)
 static void vectors_faiss_damage__of_signs_is_named(void **state)
 {
     static const forgery forgeries[] = {
-        {"signs of more or fewer numbers", GRAPH, 8, 4},
-        {"neither yes nor no", GRAPH + 4, 2, 1},
-        {"a rotation that does not fit", GRAPH + 4, 1, 1}, /* there is none */
-        {"thresholds", GRAPH + 5, 1, 1},
-        {"thresholds", GRAPH + 6, 1, 8},
-        {"signs of more or fewer numbers", GRAPH + 14, 3, 4},
-        {"a rotation that does not fit", GRAPH + 39, 8, 4},
-        {"a transformation that does not fit", GRAPH + 47, 1, 1},
-        {"more or fewer codes", GRAPH + 48, 399, 8},
+        {"signs of more or fewer numbers", INSIDE, 8, 4},
+        {"neither yes nor no", INSIDE + 4, 2, 1},
+        {"a rotation that does not fit", INSIDE + 4, 1, 1}, /* there is none */
+        {"thresholds", INSIDE + 5, 1, 1},
+        {"thresholds", INSIDE + 6, 1, 8},
+        {"signs of more or fewer numbers", INSIDE + 14, 3, 4},
+        {"a rotation that does not fit", INSIDE + 39, 8, 4},
+        {"a transformation that does not fit", INSIDE + 47, 1, 1},
+        {"more or fewer codes", INSIDE + 48, 399, 8},
     };
     saved_index s;
     saved_begin(&s, state, "LSH", 200);
@@ -383,7 +348,7 @@ static void vectors_faiss_damage__of_signs_is_named(void **state)
 
 static void vectors_faiss_damage__of_halves_is_named(void **state)
 {
-    enum { QUANTISER = GRAPH + 16 }; /* behind two sizes */
+    enum { QUANTISER = INSIDE + 16 }; /* behind two sizes */
     static const forgery forgeries[] = {
         {"another number of them", QUANTISER + 8, 63, 8},
         {"halves of more or fewer centroids", QUANTISER + HEAD + 8, 4, 8},
@@ -397,7 +362,7 @@ static void vectors_faiss_damage__of_halves_is_named(void **state)
 
 static void vectors_faiss_damage__of_transformations_of_parts_is_named(void **state)
 {
-    enum { PART = GRAPH + 4 + 4 + 8 + DIMENSION * 4 + 1 }; /* behind the means */
+    enum { PART = INSIDE + 4 + 4 + 8 + DIMENSION * 4 + 1 }; /* behind the means */
     static const forgery forgeries[] = {
         {"a transformation with parts itself", PART, 0x74716956, 4},
         {"a transformation that does not fit", PART + 285, 7, 4},
@@ -412,8 +377,11 @@ static void vectors_faiss_damage__of_transformations_of_parts_is_named(void **st
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, temporary_setup, temporary_teardown)
 
+void omp_set_num_threads(int count); /* OpenMP's */
+
 int main(void)
 {
+    omp_set_num_threads(1); /* of so little work they would only wait for each other */
     const struct CMUnitTest tests[] = {
         TEST(vectors_faiss_damage__is_found_by_the_digests),
         TEST(vectors_faiss_damage__with_new_digests_is_harmless),

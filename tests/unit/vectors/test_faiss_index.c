@@ -61,6 +61,8 @@ static void vectors_faiss_factory__says_how_many_rows_it_needs(void **state)
                  {"IVF65536_HNSW32,Flat", 65536 * 39},
                  {"PQ8", 256 * 39},
                  {"IVF64,PQ8x4fs", 4097},
+                 {"IVF64,PQ8x4fsr_160", 4097},
+                 {"RQ8x4fs_64_Nrq2x4", 4097},
                  {"PQ16x10np", 1024 * 39},
                  {"OPQ8_64,IVF64,PQ8x4", 256 * 39},
                  {"SQ8", 4097},
@@ -85,6 +87,11 @@ static void vectors_faiss_factory__bounds_each_number(void **state)
                                       "ZnLattice2x4_2",
                                       "Residual16,PQ4x4",
                                       "PQ8x17",
+                                      "PQ8x4fs_0", /* would divide by it, too */
+                                      "IVF64,PQ8x4fsr_0",
+                                      "PQ8x4fs_48",
+                                      "IVF64,PQ8x4fs_192", /* cannot be searched */
+                                      "RQ8x4fs_4294967296_Nrq2x4",
                                       "RQ65",
                                       "LSQ65x8",
                                       "IMI3x4,Flat",

@@ -55,7 +55,7 @@ static void vectors_faiss_saved__is_what_it_was(void **state)
 
 static void vectors_faiss_saved__is_not_written_of_kinds_that_are_not_read(void **state)
 {
-    static const char *const others[] = {"RQ2x4", "PQ4x4fs", "IVF16,PQ4x4fs", "IVF16,FlatDedup"};
+    static const char *const others[] = {"RQ2x4", "IVF16,RQ2x4", "RQ4x4fs_Nrq2x4"};
     fixture f;
     char path[TEMPORARY_PATH_MAX];
     skip_without_faiss();
@@ -75,6 +75,18 @@ static void vectors_faiss_saved__is_not_written_of_kinds_that_are_not_read(void 
     rsi_bitset_free(&some);
     rsi_rows_close(rows);
     fixture_end(&f);
+}
+
+/* FAISS keeps one of equal vectors in its lists, and tells of the others beside it. */
+static void vectors_faiss_saved__keeps_doubles(void **state)
+{
+    saved_index s;
+    rsi_faiss_index *again;
+    saved_begin_of(&s, state, "IVF2,FlatDedup", 400, RSI_METRIC_L2, 2);
+    assert_int_equal(load(&again, &s.f, &s.about, s.rows, &s.some), 0);
+    expect_same_answers(s.index, again);
+    rsi_faiss_index_free(again);
+    saved_end(&s);
 }
 
 /* ---- whose it is, and from when ---- */
@@ -320,6 +332,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(vectors_faiss_saved__is_what_it_was),
         TEST(vectors_faiss_saved__is_not_written_of_kinds_that_are_not_read),
+        TEST(vectors_faiss_saved__keeps_doubles),
         TEST(vectors_faiss_saved__is_of_one_entity_kind_and_embedder),
         TEST(vectors_faiss_saved__may_have_dead_chunks_but_lacks_none_that_live),
         TEST(vectors_faiss_saved__of_later_rows_is_not_used),
