@@ -2823,8 +2823,9 @@ RAGSTORE_API int ragstore_index_describe(ragstore_buffer **out, ragstore_index *
  *                "codes": all are looked at by their codes, and the best compared; "partition":
  *                codes in lists, of which some are looked into; "faiss:" and a factory string of
  *                FAISS, such as "faiss:HNSW32" or "faiss:IVF256,SQ8". Up to 4,096 vectors are
- *                always compared. FAISS's index is read from index.faiss after a restart; of RQ,
- *                LSQ, PRQ and PLSQ it is made again from the vectors instead. RFlat, Refine, NSG, MinMax, ZnLattice and Residual are refused:
+ *                always compared. FAISS's index is read from index.faiss after a restart; of
+ *                some RQ, LSQ, PRQ and PLSQ, which ragstore_format(5) names, it is made again from
+ *                the vectors instead. RFlat, Refine, NSG, MinMax, ZnLattice and Residual are refused:
  *                INVALID_ARGUMENT.
  *   probes       how many lists of a partition, or of FAISS's, a search looks into; "0" (the
  *                default): by their number, and of a partition no more than are likely to help

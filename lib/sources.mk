@@ -141,6 +141,7 @@ ROOM_vectors := \
     faiss_saved.c \
     faiss_sum.c \
     faiss_walk.c \
+    faiss_walk_additive.c \
     faiss_walk_blocks.c \
     faiss_walk_codes.c \
     faiss_walk_graph.c \

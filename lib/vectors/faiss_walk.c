@@ -145,26 +145,43 @@ typedef struct form {
     char code[5];
     unsigned kind;
     int (*walk)(rsi_faiss_walker *walker, const rsi_faiss_head *head);
+    enum rsi_faiss_additive_kind additive; /* its quantiser; 0: another */
 } form;
 
 static const form forms[] = {
-    {"IxFI", RSI_FAISS_IS_FLAT, walk_flat},
-    {"IxF2", RSI_FAISS_IS_FLAT, walk_flat},
-    {"IxSQ", RSI_FAISS_IS_CODES, rsi_faiss_walk_scalar_codes},
-    {"IxPq", RSI_FAISS_IS_CODES, rsi_faiss_walk_product_codes},
-    {"IxHe", RSI_FAISS_IS_CODES, rsi_faiss_walk_sign_codes},
-    {"IPfs", RSI_FAISS_IS_BLOCKS, rsi_faiss_walk_product_blocks},
-    {"Imiq", RSI_FAISS_IS_MULTI, rsi_faiss_walk_multi},
-    {"IHNf", RSI_FAISS_IS_GRAPH, rsi_faiss_walk_graph},
-    {"IHNs", RSI_FAISS_IS_GRAPH, rsi_faiss_walk_graph},
-    {"IHNp", RSI_FAISS_IS_GRAPH, rsi_faiss_walk_graph},
-    {"IwFl", RSI_FAISS_IS_LISTS, rsi_faiss_walk_flat_lists},
-    {"IwFd", RSI_FAISS_IS_LISTS, rsi_faiss_walk_single_lists},
-    {"IwSq", RSI_FAISS_IS_LISTS, rsi_faiss_walk_scalar_lists},
-    {"IwPQ", RSI_FAISS_IS_LISTS, rsi_faiss_walk_product_lists},
-    {"IwSh", RSI_FAISS_IS_LISTS, rsi_faiss_walk_sign_lists},
-    {"IwPf", RSI_FAISS_IS_LISTS, rsi_faiss_walk_product_block_lists},
-    {"IxPT", RSI_FAISS_IS_TRANSFORMED, rsi_faiss_walk_transforms},
+    {"IxFI", RSI_FAISS_IS_FLAT, walk_flat, 0},
+    {"IxF2", RSI_FAISS_IS_FLAT, walk_flat, 0},
+    {"IxSQ", RSI_FAISS_IS_CODES, rsi_faiss_walk_scalar_codes, 0},
+    {"IxPq", RSI_FAISS_IS_CODES, rsi_faiss_walk_product_codes, 0},
+    {"IxHe", RSI_FAISS_IS_CODES, rsi_faiss_walk_sign_codes, 0},
+    {"IPfs", RSI_FAISS_IS_BLOCKS, rsi_faiss_walk_product_blocks, 0},
+    {"Imiq", RSI_FAISS_IS_MULTI, rsi_faiss_walk_multi, 0},
+    {"IHNf", RSI_FAISS_IS_GRAPH, rsi_faiss_walk_graph, 0},
+    {"IHNs", RSI_FAISS_IS_GRAPH, rsi_faiss_walk_graph, 0},
+    {"IHNp", RSI_FAISS_IS_GRAPH, rsi_faiss_walk_graph, 0},
+    {"IwFl", RSI_FAISS_IS_LISTS, rsi_faiss_walk_flat_lists, 0},
+    {"IwFd", RSI_FAISS_IS_LISTS, rsi_faiss_walk_single_lists, 0},
+    {"IwSq", RSI_FAISS_IS_LISTS, rsi_faiss_walk_scalar_lists, 0},
+    {"IwPQ", RSI_FAISS_IS_LISTS, rsi_faiss_walk_product_lists, 0},
+    {"IwSh", RSI_FAISS_IS_LISTS, rsi_faiss_walk_sign_lists, 0},
+    {"IwPf", RSI_FAISS_IS_LISTS, rsi_faiss_walk_product_block_lists, 0},
+    {"IxRq", RSI_FAISS_IS_ADDITIVE, rsi_faiss_walk_additive_codes, RSI_FAISS_RESIDUAL},
+    {"IxLS", RSI_FAISS_IS_ADDITIVE, rsi_faiss_walk_additive_codes, RSI_FAISS_LOCAL},
+    {"IxPR", RSI_FAISS_IS_ADDITIVE, rsi_faiss_walk_additive_codes, RSI_FAISS_PARTS_RESIDUAL},
+    {"IxPL", RSI_FAISS_IS_ADDITIVE, rsi_faiss_walk_additive_codes, RSI_FAISS_PARTS_LOCAL},
+    {"IwRQ", RSI_FAISS_IS_ADDITIVE, rsi_faiss_walk_additive_lists, RSI_FAISS_RESIDUAL},
+    {"IwLS", RSI_FAISS_IS_ADDITIVE, rsi_faiss_walk_additive_lists, RSI_FAISS_LOCAL},
+    {"IwPR", RSI_FAISS_IS_ADDITIVE, rsi_faiss_walk_additive_lists, RSI_FAISS_PARTS_RESIDUAL},
+    {"IwPL", RSI_FAISS_IS_ADDITIVE, rsi_faiss_walk_additive_lists, RSI_FAISS_PARTS_LOCAL},
+    {"IRfs", RSI_FAISS_IS_ADDITIVE, rsi_faiss_walk_additive_blocks, RSI_FAISS_RESIDUAL},
+    {"ILfs", RSI_FAISS_IS_ADDITIVE, rsi_faiss_walk_additive_blocks, RSI_FAISS_LOCAL},
+    {"IPRf", RSI_FAISS_IS_ADDITIVE, rsi_faiss_walk_additive_blocks, RSI_FAISS_PARTS_RESIDUAL},
+    {"IPLf", RSI_FAISS_IS_ADDITIVE, rsi_faiss_walk_additive_blocks, RSI_FAISS_PARTS_LOCAL},
+    {"IVRf", RSI_FAISS_IS_ADDITIVE, rsi_faiss_walk_additive_block_lists, RSI_FAISS_RESIDUAL},
+    {"IVLf", RSI_FAISS_IS_ADDITIVE, rsi_faiss_walk_additive_block_lists, RSI_FAISS_LOCAL},
+    {"NPRf", RSI_FAISS_IS_ADDITIVE, rsi_faiss_walk_additive_block_lists, RSI_FAISS_PARTS_RESIDUAL},
+    {"NPLf", RSI_FAISS_IS_ADDITIVE, rsi_faiss_walk_additive_block_lists, RSI_FAISS_PARTS_LOCAL},
+    {"IxPT", RSI_FAISS_IS_TRANSFORMED, rsi_faiss_walk_transforms, 0},
 };
 
 static int refuse(const rsi_faiss_walker *walker, uint32_t code)
@@ -200,6 +217,7 @@ int rsi_faiss_walk_index(rsi_faiss_walker *walker, unsigned kinds, uint32_t dime
     if (is == NULL)
         return refuse(walker, code);
     status = rsi_faiss_walk_head(&head, walker);
+    head.additive = is->additive;
     if (status == RAGSTORE_OK && (head.dimension != dimension || head.count != count))
         status = rsi_faiss_walk_fail(
             walker,
@@ -223,7 +241,8 @@ int rsi_faiss_walk(rsi_faiss_facts *out, rsi_faiss_blocks *blocks)
         status = rsi_faiss_walk_head(&head, &walker);
     if (status == RAGSTORE_OK)
         status = rsi_faiss_walk_index(&walker,
-                                      RSI_FAISS_IS_SEARCHED | RSI_FAISS_IS_TRANSFORMED,
+                                      RSI_FAISS_IS_SEARCHED | RSI_FAISS_IS_ADDITIVE |
+                                          RSI_FAISS_IS_TRANSFORMED,
                                       head.dimension, head.count);
     /* the ids themselves are looked at when they are loaded: any number may stand here */
     if (status == RAGSTORE_OK)

@@ -3,7 +3,8 @@
  * numbers of lists, of neighbours and of rows, and reads and writes where they lead it (RELIABILITY
  * F1).
  *
- *   IDMap ─┬─ transformations ─┬─ Flat, SQ, PQ, LSH                  faiss_walk.c, …_codes.c
+ *   IDMap ─┬────────────────── RQ, LSQ, PRQ, PLSQ, IVF of these      …_additive.c
+ *          ├─ transformations ─┬─ Flat, SQ, PQ, LSH                  faiss_walk.c, …_codes.c
  *          │  …_transform.c    ├─ PQ of fast scan                   …_blocks.c
  *          └─ ids              ├─ HNSW over Flat, SQ, PQ            …_graph.c
  *                              └─ IVF of Flat, FlatDedup, SQ, PQ,   …_lists.c, …_blocks.c

@@ -156,3 +156,97 @@ int rsi_faiss_walk_product_block_lists(rsi_faiss_walker *walker, const rsi_faiss
     return status == RAGSTORE_OK ? take_lists(walker, &is, list_count, code_size, head->count)
                                  : status;
 }
+
+/* ---- of additive quantisers ---- */
+
+/* The same numbers stand in front of codes and of lists of them. Only inner products are searched
+ * by codes that are read back: for L2 there are lengths in them that are looked up. */
+typedef struct additive_form {
+    form is;
+    uint64_t said_bits, said_centroids, said_size;
+    uint64_t room; /* places for vectors; of lists: queries together */
+} additive_form;
+
+static int take_additive_form(additive_form *out, rsi_faiss_walker *walker)
+{
+    int32_t numbers[3] = {0}; /* way, block, queries */
+    uint64_t sizes[6] = {0};  /* pieces, bits and centroids of each, code, room, even pieces */
+    bool rescales;
+    int32_t scale;
+    uint64_t training;
+    int status = rsi_faiss_walk_take(walker, numbers, sizeof numbers);
+    if (status == RAGSTORE_OK)
+        status = rsi_faiss_walk_take(walker, sizes, sizeof sizes);
+    if (status == RAGSTORE_OK)
+        status = rsi_faiss_walk_flag(&rescales, walker);
+    if (status == RAGSTORE_OK)
+        status = rsi_faiss_walk_take(walker, &scale, sizeof scale); /* of lengths */
+    if (status == RAGSTORE_OK)
+        status = rsi_faiss_walk_take(walker, &training, sizeof training);
+    *out = (additive_form){
+        .is = {sizes[0], sizes[5], numbers[0], numbers[1], (uint32_t)numbers[2]},
+        .said_bits = sizes[1],
+        .said_centroids = sizes[2],
+        .said_size = sizes[3],
+        .room = sizes[4],
+    };
+    return status;
+}
+
+static int check_additive(const rsi_faiss_walker *walker, const rsi_faiss_head *head,
+                          const rsi_faiss_additive *quantiser, const additive_form *of)
+{
+    if (head->metric != RSI_FAISS_INNER_PRODUCT ||
+        quantiser->search != RSI_FAISS_SEARCH_NO_LENGTH || !quantiser->has_4_bits ||
+        of->is.pieces != quantiser->books || of->said_bits != BITS ||
+        of->said_centroids != 1 << BITS || of->said_size != quantiser->code_size)
+        return rsi_faiss_walk_fail(walker, "are blocks of codes of another quantiser");
+    return check_form(walker, &of->is);
+}
+
+int rsi_faiss_walk_additive_blocks(rsi_faiss_walker *walker, const rsi_faiss_head *head)
+{
+    rsi_faiss_additive quantiser;
+    additive_form of;
+    rsi_faiss_walk_additive_begin(walker);
+    int status = rsi_faiss_walk_additive(&quantiser, walker, head);
+    if (status == RAGSTORE_OK)
+        status = take_additive_form(&of, walker);
+    if (status == RAGSTORE_OK)
+        status = check_additive(walker, head, &quantiser, &of);
+    return status == RAGSTORE_OK ? take_blocks(walker, &of.is, head->count, of.room) : status;
+}
+
+/* FAISS takes the centroid of each list that a search is led to, also where it is led to none. */
+static int take_no_residuals(rsi_faiss_walker *walker)
+{
+    bool of_residuals = false;
+    int status = rsi_faiss_walk_flag(&of_residuals, walker);
+    return status == RAGSTORE_OK && of_residuals
+               ? rsi_fail(RAGSTORE_E_UNSUPPORTED, "vectors",
+                          "%s: blocks of codes of what differs from a list are not read back "
+                          "from a file",
+                          rsi_file_path(walker->blocks->file))
+               : status;
+}
+
+int rsi_faiss_walk_additive_block_lists(rsi_faiss_walker *walker, const rsi_faiss_head *head)
+{
+    uint64_t list_count = 0;
+    rsi_faiss_additive quantiser;
+    additive_form of;
+    rsi_faiss_walk_additive_begin(walker);
+    int status = rsi_faiss_walk_lists_head(&list_count, walker, head);
+    if (status == RAGSTORE_OK)
+        status = rsi_faiss_walk_additive(&quantiser, walker, head);
+    if (status == RAGSTORE_OK)
+        status = take_no_residuals(walker);
+    if (status == RAGSTORE_OK)
+        status = take_additive_form(&of, walker);
+    if (status == RAGSTORE_OK && of.room != 0)
+        status = rsi_faiss_walk_fail(walker, "is a way to search that nobody asked for");
+    if (status == RAGSTORE_OK)
+        status = check_additive(walker, head, &quantiser, &of);
+    return status == RAGSTORE_OK ? take_lists(walker, &of.is, list_count, of.said_size, head->count)
+                                 : status;
+}

@@ -16,11 +16,19 @@ typedef struct rsi_faiss_walker {
         in_graph; /* FAISS makes a table of the squared number of a product quantiser's centroids */
 } rsi_faiss_walker;
 
+enum rsi_faiss_additive_kind {
+    RSI_FAISS_RESIDUAL = 1, /* RQ */
+    RSI_FAISS_LOCAL,    /* LSQ */
+    RSI_FAISS_PARTS_RESIDUAL,
+    RSI_FAISS_PARTS_LOCAL,
+};
+
 /* What an index says in its header. */
 typedef struct rsi_faiss_head {
     uint32_t dimension;
     uint64_t count;
     enum rsi_faiss_metric metric;
+    enum rsi_faiss_additive_kind additive; /* 0: none, as its kind says */
 } rsi_faiss_head;
 
 /* Which kinds may lie where an index is expected. */
@@ -32,7 +40,8 @@ enum {
     RSI_FAISS_IS_TRANSFORMED = 16,
     RSI_FAISS_IS_MULTI = 32,  /* centroids that are pairs of halves, and not written down each */
     RSI_FAISS_IS_BLOCKS = 64, /* codes that only a whole search can read */
-    RSI_FAISS_IS_SEARCHED =   /* also behind transformations */
+    RSI_FAISS_IS_ADDITIVE = 128,
+    RSI_FAISS_IS_SEARCHED = /* also behind transformations */
     RSI_FAISS_IS_FLAT | RSI_FAISS_IS_CODES | RSI_FAISS_IS_GRAPH | RSI_FAISS_IS_LISTS |
     RSI_FAISS_IS_BLOCKS,
 };
@@ -88,11 +97,37 @@ int rsi_faiss_walk_flat_lists(rsi_faiss_walker *walker, const rsi_faiss_head *he
 int rsi_faiss_walk_single_lists(rsi_faiss_walker *walker, const rsi_faiss_head *head);
 int rsi_faiss_walk_scalar_lists(rsi_faiss_walker *walker, const rsi_faiss_head *head);
 int rsi_faiss_walk_product_lists(rsi_faiss_walker *walker, const rsi_faiss_head *head);
+int rsi_faiss_walk_additive_lists(rsi_faiss_walker *walker, const rsi_faiss_head *head);
 int rsi_faiss_walk_sign_lists(rsi_faiss_walker *walker, const rsi_faiss_head *head);
 
 /* faiss_walk_blocks.c */
 int rsi_faiss_walk_product_blocks(rsi_faiss_walker *walker, const rsi_faiss_head *head);
 int rsi_faiss_walk_product_block_lists(rsi_faiss_walker *walker, const rsi_faiss_head *head);
+
+int rsi_faiss_walk_additive_blocks(rsi_faiss_walker *walker, const rsi_faiss_head *head);
+int rsi_faiss_walk_additive_block_lists(rsi_faiss_walker *walker, const rsi_faiss_head *head);
+
+/* faiss_walk_additive.c */
+enum { /* how an additive quantiser's codes are searched, as FAISS numbers it */
+       RSI_FAISS_SEARCH_SUMS = 0,
+       RSI_FAISS_SEARCH_NO_LENGTH = 1,
+       RSI_FAISS_SEARCH_LENGTH_32 = 3,
+       RSI_FAISS_SEARCH_LENGTH_8 = 4,
+       RSI_FAISS_SEARCH_LENGTH_4 = 5,
+};
+
+typedef struct rsi_faiss_additive {
+    uint64_t books;  /* of centroids */
+    bool has_4_bits; /* each */
+    int32_t search;
+    uint64_t code_size;
+} rsi_faiss_additive;
+
+/* Before anything of an index that has such a quantiser is walked through. */
+void rsi_faiss_walk_additive_begin(rsi_faiss_walker *walker);
+int rsi_faiss_walk_additive(rsi_faiss_additive *out, rsi_faiss_walker *walker,
+                            const rsi_faiss_head *head);
+int rsi_faiss_walk_additive_codes(rsi_faiss_walker *walker, const rsi_faiss_head *head);
 
 /* faiss_walk_transform.c */
 int rsi_faiss_walk_transforms(rsi_faiss_walker *walker, const rsi_faiss_head *head);

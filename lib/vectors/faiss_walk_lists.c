@@ -223,6 +223,29 @@ int rsi_faiss_walk_product_lists(rsi_faiss_walker *walker, const rsi_faiss_head 
     return status == RAGSTORE_OK ? take_lists(walker, head, &of) : status;
 }
 
+int rsi_faiss_walk_additive_lists(rsi_faiss_walker *walker, const rsi_faiss_head *head)
+{
+    bool of_residuals;
+    int32_t table = 0;
+    rsi_faiss_additive quantiser;
+    lists of = {0};
+    rsi_faiss_walk_additive_begin(walker);
+    int status = rsi_faiss_walk_lists_head(&of.count, walker, head);
+    if (status == RAGSTORE_OK)
+        status = rsi_faiss_walk_take(walker, &of.code_size, sizeof of.code_size);
+    if (status == RAGSTORE_OK)
+        status = rsi_faiss_walk_additive(&quantiser, walker, head);
+    if (status == RAGSTORE_OK && of.code_size != quantiser.code_size)
+        status = rsi_faiss_walk_fail(walker, "are codes of another size");
+    if (status == RAGSTORE_OK)
+        status = rsi_faiss_walk_flag(&of_residuals, walker);
+    if (status == RAGSTORE_OK)
+        status = rsi_faiss_walk_take(walker, &table, sizeof table);
+    if (status == RAGSTORE_OK && table != 0)
+        status = rsi_faiss_walk_fail(walker, "is a table that nobody asked for");
+    return status == RAGSTORE_OK ? take_lists(walker, head, &of) : status;
+}
+
 /* ---- signs ---- */
 
 enum threshold { /* as FAISS numbers them */

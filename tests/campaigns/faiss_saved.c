@@ -48,7 +48,14 @@ static const char *const kinds[] = {"Flat",
                                     "IVF4,PQ2x4fs",
                                     "PCA4,IVF4,PQ4x4fsr_64",
                                     "IVF4,FlatDedup",
-                                    "IVF4,PCA4,SH4c"};
+                                    "IVF4,PCA4,SH4c",
+                                    "RQ2x3_1x2_Nqint8",
+                                    "LSQ2x3",
+                                    "PRQ2x2x3_Nfloat",
+                                    "IVF4,PLSQ2x1x4",
+                                    "IVF4,RQ2x4",
+                                    "RQ3x4fs",
+                                    "IVF4,PRQ2x2x4fs_64"};
 
 static struct {
     rsi_root *root;
@@ -80,7 +87,11 @@ static void must(int status, const char *what)
 
 static rsi_faiss_about about_of(size_t kind)
 {
-    return (rsi_faiss_about){kinds[kind], INCARNATION, "own/8", DIMENSION, RSI_METRIC_L2};
+    const rsi_metric metric =
+        strstr(kinds[kind], "RQ") != NULL && strstr(kinds[kind], "fs") != NULL
+            ? RSI_METRIC_INNER_PRODUCT /* FAISS has no other of these */
+            : RSI_METRIC_L2;
+    return (rsi_faiss_about){kinds[kind], INCARNATION, "own/8", DIMENSION, metric};
 }
 
 /* ---- what is damaged ---- */
@@ -117,6 +128,7 @@ static void make_file(size_t kind)
     bool done;
     for (size_t i = 0; i < SAMPLE * DIMENSION; i++)
         sample[i] = number_between(-1, 1);
+    rsi_rows_set_metric(all.rows, about.metric);
     must(rsi_faiss_index_new(&index, about.factory, DIMENSION, about.metric), "make an index");
     if (!rsi_faiss_index_is_trained(index))
         must(rsi_faiss_index_train(index, sample, SAMPLE), "train");

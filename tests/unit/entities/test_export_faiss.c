@@ -221,7 +221,7 @@ static void entities_export_faiss__of_a_kind_that_is_not_read_is_flat(void **sta
 {
     open_store s;
     skip_without_faiss();
-    begin(&s, state, "faiss:RQ2x4", 5, NULL);
+    begin(&s, state, "faiss:RQ2x4_Ncqint8", 5, NULL);
     expect_file(state, "ragstore-faiss 1\n");
     rsi_catalog *catalog = acquire(&s);
     assert_non_null(catalog->faiss);

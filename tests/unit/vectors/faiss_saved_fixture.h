@@ -166,9 +166,35 @@ static const char *const kinds[] = {"Flat",
                                     "IVF16,PCA8,SH",
                                     "IVF16,ITQ8,SH4c",
                                     "IVF16,PCAR4,SH10m",
+                                    "RQ2x4",
+                                    "RQ3x3_1x5_Nqint8",
+                                    "LSQ2x4_Nqint4",
+                                    "PRQ2x2x4",
+                                    "PLSQ2x2x4",
+                                    "IVF16,RQ2x4_Nfloat",
+                                    "IVF16_HNSW8,LSQ2x4",
+                                    "IVF16,PRQ2x2x4_Nqint8",
+                                    "IVF16,PLSQ4x1x4",
+                                    "RQ4x4fs",
+                                    "LSQ3x4fs_64",
+                                    "PRQ2x2x4fs",
+                                    "PLSQ2x2x4fs",
+                                    "IVF16,RQ3x4fs_96",
+                                    "IVF16,LSQ4x4fs",
+                                    "IVF16,PRQ2x2x4fs",
+                                    "IVF16,PLSQ2x2x4fs",
                                     "HNSW8,PQ4"}; /* takes long to train */
 #define KINDS (sizeof kinds / sizeof *kinds)
 #define FAST_KINDS (KINDS - 1)
+
+/* FAISS has some kinds for one metric only. */
+static inline rsi_metric metric_for(const char *kind, rsi_metric wanted)
+{
+    if (strstr(kind, "LSH") != NULL || strstr(kind, "IMI") != NULL)
+        return RSI_METRIC_L2;
+    return strstr(kind, "x4fs") != NULL && strstr(kind, "PQ") == NULL ? RSI_METRIC_INNER_PRODUCT
+                                                                      : wanted;
+}
 
 /* ---- other bytes ---- */
 

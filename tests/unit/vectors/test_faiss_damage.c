@@ -129,7 +129,9 @@ static void vectors_faiss_damage__with_new_digests_is_harmless(void **state)
     rsi_bitset some = set_of(0, 200);
     rsi_rows *rows = make_rows(&f, RSI_METRIC_L2);
     for (size_t kind = 0; kind < FAST_KINDS; kind++) {
-        const rsi_faiss_about about = about_of(kinds[kind], RSI_METRIC_L2);
+        const rsi_metric metric = metric_for(kinds[kind], RSI_METRIC_L2);
+        const rsi_faiss_about about = about_of(kinds[kind], metric);
+        rsi_rows_set_metric(rows, metric);
         rsi_faiss_index *index = make_index(&about, rows, &some);
         assert_int_equal(save(&f, index, &about, rows, &some), 0);
         pair whole = read_pair(state);
