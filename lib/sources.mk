@@ -109,6 +109,7 @@ ROOM_storage := \
     snapshot_write.c \
     snapshots_load.c \
     space.c \
+    space_damage.c \
     storage.c \
     sweep.c \
     table.c \

@@ -237,7 +237,8 @@ static int check_vectors(const checking *c, const char *entity_id)
         status = check_rows_locked(c, &entity, catalog);
         pthread_rwlock_unlock(&catalog->lock);
         rsi_catalog_release(c->store, catalog);
-    } else if (status == RAGSTORE_E_DAMAGED || status == RAGSTORE_E_NOT_FOUND) {
+    } else if (status == RAGSTORE_E_DAMAGED || status == RAGSTORE_E_VERSION ||
+               status == RAGSTORE_E_IO || status == RAGSTORE_E_NOT_FOUND) {
         status = RAGSTORE_OK; /* told of with the chunk file; or deleted meanwhile */
     }
     rsi_entity_record_free(&entity);

@@ -235,7 +235,8 @@ static int get_list(rsi_backup *backup, const rsi_json *list)
 int rsi_backup_list_read(rsi_backup *backup)
 {
     rsi_json *list;
-    int status = rsi_small_file_read(&list, backup->root, RSI_BACKUP_LIST, LIST_MAX);
+    int status = rsi_small_file_read(&list, backup->root, RSI_BACKUP_LIST, LIST_MAX,
+                                     "nothing was restored");
     if (status == RAGSTORE_OK && list == NULL)
         return rsi_fail(RAGSTORE_E_NOT_FOUND, "storage",
                         "there is no backup in %s: " RSI_BACKUP_LIST " is missing",

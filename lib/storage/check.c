@@ -46,6 +46,7 @@ static int tell_error(const checking *c, int status, int64_t offset, const char 
     case RAGSTORE_E_NOT_FOUND:
     case RAGSTORE_E_VERSION:
     case RAGSTORE_E_IO:
+    case RAGSTORE_E_PERMISSION:
     case RAGSTORE_E_TOO_LARGE: {
         rsi_saved_error error;
         rsi_error_save(&error);
@@ -383,7 +384,7 @@ static int keep_chunks(rsi_space **space, char **damage, rsi_storage *storage,
     *damage = NULL;
     pthread_rwlock_wrlock(&storage->state);
     rsi_space *found = rsi_map_get(&storage->chunks, entity_id, strlen(entity_id));
-    if (found != NULL && found->damage != NULL) {
+    if (found != NULL && rsi_space_damage(storage, found) != RAGSTORE_OK) {
         *damage = rsi_strdup(found->damage);
         status = *damage == NULL ? RAGSTORE_E_NO_MEMORY : RAGSTORE_OK;
     }

@@ -33,6 +33,7 @@ typedef struct checkpoint {
     bool compacts; /* no older journal is to stay, even if the files are as they should be */
     uint64_t base_sequence;
     uint64_t manifest_generation; /* when it began; another process may overtake it */
+    uint64_t manifest_sequence;   /* of its entities, likewise */
     uint64_t reloads;             /* likewise */
     rsi_row_files row_files; /* to be flushed */
     bool is_settled;     /* the files are in place */
@@ -41,6 +42,8 @@ typedef struct checkpoint {
     size_t count;
     size_t capacity;
     bool incomplete; /* an entity's chunks cannot be read: its commits must stay in the journals */
+    int left_out;    /* why, when that may be otherwise at the next try; said at the end */
+    rsi_saved_error left_out_error;
 } checkpoint;
 
 static bool is_dirty(const rsi_space *space)
@@ -171,7 +174,40 @@ static int add_target(checkpoint *point, rsi_space *space, const char *path,
                             writes, point->base_sequence);
 }
 
-/* An entity's chunk file. One whose chunks cannot be read is left alone. */
+/* Leave an entity alone whose files cannot be read. The others' are written. */
+static void leave_out(checkpoint *point, const rsi_space *space, int status)
+{
+    point->incomplete = true;
+    rsi_error_save(&point->left_out_error);
+    rsi_storage_log(point->storage, RAGSTORE_LOG_ERROR, "entity \"%s\" is left out: %s",
+                    space->entity_id, point->left_out_error.message);
+    /* known damage is told of by each use; an opener need not wait for what may be mended */
+    if (space->damage == NULL && !point->is_alone)
+        point->left_out = status;
+}
+
+/* The entity file of chunks that are in memory. All that a damaged one said is there, too. */
+static int read_entity_file(rsi_entity_file *file, rsi_storage *storage, const char *entity_id)
+{
+    rsi_file_info info;
+    rsi_path path = rsi_path_in_entity(entity_id, "entity.json");
+    int status = rsi_entity_file_read(file, storage->root, entity_id);
+    if (status != RAGSTORE_E_DAMAGED)
+        return status;
+    rsi_saved_error error;
+    rsi_error_save(&error);
+    if (rsi_file_info_of(storage->root, path.text, &info) != RAGSTORE_OK ||
+        info.kind != RSI_FILE_REGULAR) {
+        rsi_error_restore(&error);
+        return status;
+    }
+    rsi_storage_log(storage, RAGSTORE_LOG_WARNING, "written anew from what is in memory: %s",
+                    error.message);
+    memset(file, 0, sizeof *file);
+    return RAGSTORE_OK;
+}
+
+/* An entity's chunk file. */
 static int add_chunk_target(checkpoint *point, rsi_space *space)
 {
     rsi_storage *storage = point->storage;
@@ -181,14 +217,12 @@ static int add_chunk_target(checkpoint *point, rsi_space *space)
     pthread_rwlock_wrlock(&storage->state);
     int status = rsi_space_load_locked(storage, space);
     pthread_rwlock_unlock(&storage->state);
-    if (status == RAGSTORE_E_DAMAGED) {
-        point->incomplete = true;
-        rsi_storage_log(storage, RAGSTORE_LOG_ERROR, "entity \"%s\" is left out: %s",
-                        space->entity_id, rsi_error_message());
+    if (status == RAGSTORE_OK)
+        status = read_entity_file(&file, storage, space->entity_id);
+    if (rsi_is_of_one_entity(status)) {
+        leave_out(point, space, status);
         return RAGSTORE_OK;
     }
-    if (status == RAGSTORE_OK)
-        status = rsi_entity_file_read(&file, storage->root, space->entity_id);
     if (status == RAGSTORE_OK)
         status = rsi_directory_make(storage->root, rsi_path_entity(space->entity_id).text);
     if (status != RAGSTORE_OK)
@@ -311,6 +345,7 @@ static int begin_locked(checkpoint *point, bool *due)
         rsi_lease_publish(storage);
     point->base_sequence = storage->journal.sequence;
     point->manifest_generation = storage->manifest.generation;
+    point->manifest_sequence = storage->manifest.entities.base_sequence;
     point->reloads = storage->reloads;
     point->generation = storage->journal.generation;
     take_row_files(point);
@@ -372,13 +407,19 @@ static int list_collections(rsi_candidates *listed, const checkpoint *point)
     return status;
 }
 
+static bool keeps_journals(const checkpoint *point)
+{
+    return point->incomplete || point->storage->keeps_journals;
+}
+
 static int write_manifest(const checkpoint *point)
 {
     rsi_storage *storage = point->storage;
     rsi_manifest manifest = storage->manifest;
     manifest.entities = point->targets[0].new;
     manifest.sessions = point->targets[1].new;
-    manifest.generation = point->generation;
+    if (!keeps_journals(point)) /* or the next to open would not read them */
+        manifest.generation = point->generation;
     manifest.present = true;
     manifest.collections = (rsi_candidates){0};
     int status = list_collections(&manifest.collections, point);
@@ -410,7 +451,9 @@ static void leave_out_dead(checkpoint *point)
 /* Has another process written the files meanwhile? Then this checkpoint never was. */
 static bool is_overtaken(const checkpoint *point)
 {
-    return point->storage->manifest.generation != point->manifest_generation ||
+    const rsi_manifest *manifest = &point->storage->manifest;
+    return manifest->generation != point->manifest_generation ||
+           manifest->entities.base_sequence != point->manifest_sequence ||
            point->storage->reloads != point->reloads;
 }
 
@@ -493,8 +536,10 @@ static int run(checkpoint *point)
         return status;
     for (size_t i = 0; i < point->count; i++)
         rsi_target_keep_index(&point->targets[i], storage);
-    if (point->incomplete || storage->keeps_journals)
-        return RAGSTORE_OK;
+    if (point->left_out != RAGSTORE_OK)
+        rsi_error_restore(&point->left_out_error);
+    if (keeps_journals(point))
+        return point->left_out;
     return point->compacts ? rsi_journals_remove_before(storage, point->generation)
                            : rsi_journals_remove_old(storage, point->generation);
 }
@@ -527,7 +572,7 @@ int rsi_storage_compact(rsi_storage *storage)
     for (int i = 0; i < COMPACT_TRIES; i++) {
         checkpoint point = {.storage = storage, .compacts = true};
         status = checkpoint_now(&point);
-        if (status == RAGSTORE_OK && point.incomplete)
+        if (status == RAGSTORE_OK && keeps_journals(&point))
             return rsi_fail(
                 RAGSTORE_E_DAMAGED, "storage",
                 "the chunks of an entity cannot be read, so the journals stay: what was "

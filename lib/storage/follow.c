@@ -354,7 +354,7 @@ int rsi_follow_candidates(rsi_storage *storage)
     rsi_replay replay = {.storage = storage};
     uint64_t generation = storage->manifest.generation + 1;
     int status = RAGSTORE_OK;
-    for (int i = 0; status == RAGSTORE_OK && i < 8; i++, generation++) {
+    for (; status == RAGSTORE_OK; generation++) { /* up to one that is not there */
         size_t valid;
         rsi_bytes text = {0};
         rsi_path path = rsi_path_journal(generation);

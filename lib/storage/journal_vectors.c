@@ -317,8 +317,10 @@ static int restore_entity(rsi_storage *storage, const char *entity_id, const blo
     if (status != RAGSTORE_OK || strcmp(incarnation, known->incarnation) != 0)
         return status == RAGSTORE_E_NO_MEMORY ? status : RAGSTORE_OK; /* it is gone, or damaged */
     status = make_reader(&reader, storage, entity_id, known);
-    if (status == RAGSTORE_E_DAMAGED || status == RAGSTORE_E_VERSION)
-        return RAGSTORE_OK; /* told of where it is used */
+    if (rsi_is_of_one_entity(status)) { /* told of where it is used */
+        storage->keeps_journals = true;
+        return RAGSTORE_OK;
+    }
     if (status == RAGSTORE_OK && reader != NULL)
         status = storage->options.restore_vectors(storage, storage->root, entity_id, incarnation,
                                                   reader);

@@ -5,12 +5,14 @@
 #include "base/status.h"
 #include "files/paths.h"
 #include "storage/small_file.h"
+#include "storage/space_damage.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
 #define COLLECTIONS_PREFIX "collections/"
+#define ENTITY_FILE_MAX ((size_t)1 << 20)
 
 static bool copy_text(char *out, size_t room, const char *text)
 {
@@ -115,7 +117,8 @@ int rsi_manifest_read(rsi_manifest *manifest, rsi_root *root)
 {
     memset(manifest, 0, sizeof *manifest);
     rsi_json *json;
-    int status = rsi_small_file_read(&json, root, RSI_PATH_MANIFEST, RSI_SMALL_FILE_MAX);
+    int status = rsi_small_file_read(&json, root, RSI_PATH_MANIFEST, RSI_SMALL_FILE_MAX,
+                                     "put the file of a backup in its place");
     if (status != RAGSTORE_OK || json == NULL)
         return status;
     const rsi_json *files = rsi_json_get(json, "files");
@@ -173,29 +176,37 @@ int rsi_manifest_write(const rsi_manifest *manifest, rsi_root *root)
     return rsi_wrap(status, "write the manifest");
 }
 
-int rsi_entity_file_read(rsi_entity_file *entity, rsi_root *root, const char *entity_id)
+static int get_entity_file(rsi_entity_file *entity, const rsi_json *json, const char *entity_id,
+                           const char *path)
 {
-    memset(entity, 0, sizeof *entity);
-    rsi_path path = rsi_path_in_entity(entity_id, "entity.json");
-    rsi_json *json;
-    int status = rsi_small_file_read(&json, root, path.text, RSI_SMALL_FILE_MAX);
-    if (status != RAGSTORE_OK || json == NULL)
-        return status;
     int64_t base = rsi_json_get_integer(json, "base_sequence", -1);
     const char *id = rsi_json_get_text(json, "entity_id");
     if (!copy_text(entity->incarnation, sizeof entity->incarnation,
                    rsi_json_get_text(json, "incarnation")) ||
         base < 0 || id == NULL || strcmp(id, entity_id) != 0)
-        status = rsi_fail(RAGSTORE_E_DAMAGED, "storage",
-                          "%s: incarnation or base_sequence is missing, or it is the file of "
-                          "another entity",
-                          path.text);
-    if (status == RAGSTORE_OK)
-        status = rsi_file_state_get(&entity->chunks, rsi_json_get(json, "chunk_metadata"));
-    entity->chunks.base_sequence = base < 0 ? 0 : (uint64_t)base;
-    entity->present = status == RAGSTORE_OK;
+        return rsi_fail(RAGSTORE_E_DAMAGED, "storage",
+                        "%s: incarnation or base_sequence is missing, or it is the file of another "
+                        "entity; " RSI_RESTORE_ENTITY,
+                        path);
+    int status = rsi_file_state_get(&entity->chunks, rsi_json_get(json, "chunk_metadata"));
+    if (status != RAGSTORE_OK)
+        return rsi_fail(status, "storage", "%s: %s; " RSI_RESTORE_ENTITY, path,
+                        rsi_error_message());
+    entity->chunks.base_sequence = (uint64_t)base;
+    entity->present = true;
+    return RAGSTORE_OK;
+}
+
+int rsi_entity_file_read(rsi_entity_file *entity, rsi_root *root, const char *entity_id)
+{
+    memset(entity, 0, sizeof *entity);
+    rsi_path path = rsi_path_in_entity(entity_id, "entity.json");
+    rsi_json *json;
+    int status = rsi_small_file_read(&json, root, path.text, ENTITY_FILE_MAX, RSI_RESTORE_ENTITY);
+    if (status == RAGSTORE_OK && json != NULL)
+        status = get_entity_file(entity, json, entity_id, path.text);
     rsi_json_free(json);
-    return status;
+    return rsi_of_entity_folder(status);
 }
 
 int rsi_entity_file_write(const rsi_entity_file *entity, rsi_root *root, const char *entity_id)

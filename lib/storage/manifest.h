@@ -60,6 +60,10 @@ typedef struct rsi_entity_file {
     rsi_file_state chunks; /* base_sequence counts also when the file does not exist yet */
 } rsi_entity_file;
 
+/* What to do about damage below an entity's folder, for messages. */
+#define RSI_RESTORE_ENTITY "restore the folder of this entity from a backup"
+
+/* present = false when there is none. VERSION, DAMAGED. */
 int rsi_entity_file_read(rsi_entity_file *entity, rsi_root *root, const char *entity_id);
 int rsi_entity_file_write(const rsi_entity_file *entity, rsi_root *root, const char *entity_id);
 

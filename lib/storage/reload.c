@@ -95,6 +95,7 @@ static void take_rest(rsi_storage *storage, rsi_storage *fresh)
     storage->journal_begin = fresh->journal_begin;
     storage->first_read = fresh->first_read;
     storage->reloads++;
+    storage->keeps_journals = storage->keeps_journals || fresh->keeps_journals;
     storage->segments = fresh->segments; /* those of its tables */
     fresh->segments = segments;
     fresh->journal.file = journal;

@@ -209,6 +209,47 @@ static int replay_small_segment(rsi_storage *storage, rsi_space *space, uint64_t
     return status;
 }
 
+/* One that cannot be read costs its entity. */
+static int replay_segment_file(rsi_storage *storage, rsi_space *space, uint64_t sequence,
+                               const char *path, const char *committed)
+{
+    char text[RSI_PATH_MAX + 64];
+    char sha256[RSI_SHA256_HEX];
+    uint64_t size;
+    int status = rsi_file_sha256(storage->root, path, &size, sha256);
+    if (status == RAGSTORE_OK && strcmp(sha256, committed) != 0) {
+        snprintf(text, sizeof text, "%s is not as it was committed", path);
+        return rsi_space_mark_damaged(space, text);
+    }
+    if (status == RAGSTORE_E_NOT_FOUND) {
+        snprintf(text, sizeof text, "%s is missing although a commit names it", path);
+        return space->loaded ? status : rsi_space_mark_damaged(space, text);
+    }
+    status = rsi_of_entity_folder(status);
+    if (rsi_is_of_one_entity(status) && !space->loaded) {
+        rsi_saved_error error;
+        rsi_error_save(&error);
+        return rsi_space_mark_damaged(space, error.message);
+    }
+    if (status != RAGSTORE_OK)
+        return status;
+    return size > rsi_segment_from && rsi_segments_have_room(storage->segments)
+               ? replay_large_segment(storage, space, sequence, path)
+               : replay_small_segment(storage, space, sequence, path);
+}
+
+/* Does the entity's chunk file have all up to this commit? When nobody can tell, the segment is
+ * read: what the file has, too, is left out when that can be read again. */
+static int chunk_file_has(bool *has_it, const rsi_storage *storage, const char *entity_id,
+                          uint64_t sequence)
+{
+    rsi_entity_file file;
+    int status = rsi_entity_file_read(&file, storage->root, entity_id);
+    *has_it = status == RAGSTORE_OK && file.present && file.chunks.known &&
+              sequence <= file.chunks.base_sequence;
+    return rsi_is_of_one_entity(status) ? RAGSTORE_OK : status;
+}
+
 /*
  * ["segment",entity,incarnation,name,size,sha256]: skipped when the entity of that incarnation is
  * gone, or when the entity's file already has it; unless that file was read before, and so lacks
@@ -225,37 +266,20 @@ static int replay_segment(rsi_replay *replay, uint64_t sequence, const rsi_journ
     if (status == RAGSTORE_E_NOT_FOUND ||
         (status == RAGSTORE_OK && strcmp(incarnation, text_at(op, 2)) != 0))
         return RAGSTORE_OK;
-    rsi_entity_file file;
+    bool has_it = false;
     rsi_space *space = rsi_space_of(storage, RSI_SPACE_CHUNKS, entity_id);
     if (space == NULL)
         return RAGSTORE_E_NO_MEMORY;
     if (status == RAGSTORE_OK)
         status = touch(replay, RSI_SPACE_CHUNKS, entity_id);
-    if (status == RAGSTORE_OK)
-        status = rsi_entity_file_read(&file, storage->root, entity_id);
-    if (status != RAGSTORE_OK)
+    if (status == RAGSTORE_OK && !space->loaded)
+        status = chunk_file_has(&has_it, storage, entity_id, sequence);
+    if (status != RAGSTORE_OK || has_it)
         return status;
-    if (!space->loaded && file.present && file.chunks.known &&
-        sequence <= file.chunks.base_sequence)
-        return RAGSTORE_OK;
-
     char below[96];
-    char sha256[RSI_SHA256_HEX];
-    uint64_t size;
     snprintf(below, sizeof below, "segments/%.80s", text_at(op, 3));
     rsi_path path = rsi_path_in_entity(entity_id, below);
-    status = rsi_file_sha256(storage->root, path.text, &size, sha256);
-    if (status == RAGSTORE_OK) {
-        if (strcmp(sha256, text_at(op, 5)) != 0)
-            status = rsi_space_mark_damaged(space, path.text, "is not as it was committed");
-        else if (size > rsi_segment_from && rsi_segments_have_room(storage->segments))
-            status = replay_large_segment(storage, space, sequence, path.text);
-        else
-            status = replay_small_segment(storage, space, sequence, path.text);
-    } else if (status == RAGSTORE_E_NOT_FOUND && !space->loaded) {
-        status = rsi_space_mark_damaged(space, path.text, "is missing although a commit names it");
-    }
-    return status;
+    return replay_segment_file(storage, space, sequence, path.text, text_at(op, 5));
 }
 
 /* The vectors are in their file, as far as anybody can see; a checkpoint of this process flushes

@@ -38,9 +38,7 @@ static int check_crc(const rsi_bytes *text, const char *path)
     if (memcmp(digits, text->data + sizeof CRC_START - 1, CRC_DIGITS) == 0)
         return RAGSTORE_OK;
     return rsi_fail(RAGSTORE_E_DAMAGED, "storage",
-                    "%s: its bytes are not those that were written (CRC32C %s); put the file of a "
-                    "backup in its place",
-                    path, digits);
+                    "%s: its bytes are not those that were written (CRC32C %s)", path, digits);
 }
 
 rsi_json_writer rsi_small_file_begin(rsi_bytes *text)
@@ -77,30 +75,32 @@ static int check_format(const rsi_json *root, const char *path)
     return RAGSTORE_OK;
 }
 
-int rsi_small_file_read(rsi_json **root, rsi_root *files, const char *path, size_t max_bytes)
+static int parse(rsi_json **root, const rsi_bytes *text, const char *path)
+{
+    int status = rsi_json_parse(root, text->data, text->size, RSI_JSON_DEPTH_STORED);
+    if (status == RAGSTORE_E_INVALID_DATA)
+        return rsi_fail(RAGSTORE_E_DAMAGED, "storage", "%s: %s", path, rsi_error_message());
+    if (status == RAGSTORE_OK && !rsi_json_is_object(*root))
+        return rsi_fail(RAGSTORE_E_DAMAGED, "storage", "%s: it is not a JSON object", path);
+    if (status == RAGSTORE_OK)
+        status = check_format(*root, path);
+    return status == RAGSTORE_OK ? check_crc(text, path) : status;
+}
+
+int rsi_small_file_read(rsi_json **root, rsi_root *files, const char *path, size_t max_bytes,
+                        const char *remedy)
 {
     rsi_bytes text = {0};
     *root = NULL;
     int status = rsi_file_read_all(files, path, max_bytes, &text);
-    if (status == RAGSTORE_E_NOT_FOUND) {
-        rsi_bytes_free(&text);
-        return RAGSTORE_OK;
-    }
-    if (status == RAGSTORE_OK) {
-        status = rsi_json_parse(root, text.data, text.size, RSI_JSON_DEPTH_STORED);
-        if (status == RAGSTORE_E_INVALID_DATA)
-            status = rsi_fail(RAGSTORE_E_DAMAGED, "storage", "%s: %s", path, rsi_error_message());
-    }
-    if (status == RAGSTORE_OK && !rsi_json_is_object(*root))
-        status = rsi_fail(RAGSTORE_E_DAMAGED, "storage", "%s: it is not a JSON object", path);
     if (status == RAGSTORE_OK)
-        status = check_format(*root, path);
-    if (status == RAGSTORE_OK)
-        status = check_crc(&text, path);
+        status = parse(root, &text, path);
     if (status != RAGSTORE_OK) {
         rsi_json_free(*root);
         *root = NULL;
     }
     rsi_bytes_free(&text);
-    return status;
+    if (status == RAGSTORE_E_DAMAGED || status == RAGSTORE_E_TOO_LARGE)
+        return rsi_fail(RAGSTORE_E_DAMAGED, "storage", "%s; %s", rsi_error_message(), remedy);
+    return status == RAGSTORE_E_NOT_FOUND ? RAGSTORE_OK : status;
 }

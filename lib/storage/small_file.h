@@ -20,7 +20,9 @@ rsi_json_writer rsi_small_file_begin(rsi_bytes *text);
 /* End the object and put it in place of the file, durably. */
 int rsi_small_file_write(rsi_bytes *text, rsi_json_writer *writer, rsi_root *root,
                          const char *path);
-/* *root NULL when the file is missing. VERSION, DAMAGED, TOO_LARGE over max_bytes. */
-int rsi_small_file_read(rsi_json **root, rsi_root *files, const char *path, size_t max_bytes);
+/* *root NULL when the file is missing. VERSION; DAMAGED, also over max_bytes, with `remedy` at the end
+ * of the message: what to do. */
+int rsi_small_file_read(rsi_json **root, rsi_root *files, const char *path, size_t max_bytes,
+                        const char *remedy);
 
 #endif

@@ -33,6 +33,7 @@ void rsi_space_clear(rsi_space *space)
     rsi_space_forget_pending(space);
     rsi_free(space->damage);
     space->damage = NULL;
+    space->damage_stays = false;
     space->base_sequence = 0;
     space->last_sequence = 0;
     space->must_write = false;
@@ -51,15 +52,6 @@ void rsi_space_free_mapped(void *space)
 {
     rsi_space_free(space);
     rsi_free(space);
-}
-
-int rsi_space_mark_damaged(rsi_space *space, const char *path, const char *what)
-{
-    rsi_bytes text = {0};
-    rsi_bytes_printf(&text, "%s %s; restore the folder of this entity from a backup", path, what);
-    rsi_free(space->damage);
-    space->damage = rsi_bytes_take(&text, NULL);
-    return space->damage == NULL ? RAGSTORE_E_NO_MEMORY : RAGSTORE_OK;
 }
 
 rsi_space *rsi_space_of(rsi_storage *storage, const char *name, const char *key)
@@ -174,9 +166,12 @@ static int settle_state(rsi_file_state *state, rsi_storage *storage, const rsi_e
     const rsi_file_state *listed = rsi_candidates_find(&storage->candidates, path, size, sha256);
     if (listed == NULL)
         return rsi_fail(RAGSTORE_E_DAMAGED, "storage",
-                        "%s: its bytes are not those that were written (%" PRIu64
-                        " bytes, SHA-256 %.16s…); restore the folder of this entity from a backup",
-                        path, size, sha256);
+                        "%s: its bytes are not those that %s (%" PRIu64
+                        " bytes, SHA-256 %.16s…); " RSI_RESTORE_ENTITY,
+                        path,
+                        entity->present ? "were written"
+                                        : "any commit names, and entity.json beside it is missing",
+                        size, sha256);
     *state = *listed;
     return RAGSTORE_OK;
 }
@@ -259,14 +254,14 @@ static int load(rsi_storage *storage, rsi_space *space)
     if (status == RAGSTORE_E_NOT_FOUND) {
         if (entity.present && entity.chunks.known)
             return rsi_fail(RAGSTORE_E_DAMAGED, "storage",
-                            "%s is missing; restore the folder of this entity from a backup",
-                            path.text);
+                            "%s is missing; " RSI_RESTORE_ENTITY, path.text);
         space->base_sequence = entity.present ? entity.chunks.base_sequence : 0;
         status = RAGSTORE_OK;
     } else if (status == RAGSTORE_OK) {
         space->base_sequence = state.base_sequence;
         status = stand_on_file(storage, space, path.text, &state);
     }
+    status = rsi_of_entity_folder(status);
     return status == RAGSTORE_OK ? apply_pending(space) : status;
 }
 
@@ -284,12 +279,16 @@ int rsi_space_load_locked(rsi_storage *storage, rsi_space *space)
 {
     if (space->loaded || space->entity_id == NULL)
         return RAGSTORE_OK;
-    if (space->damage != NULL)
-        return rsi_fail(RAGSTORE_E_DAMAGED, "storage", "%s", space->damage);
-    int status = load(storage, space);
+    rsi_folder_look look;
+    int status = rsi_space_damage(storage, space);
+    if (status != RAGSTORE_OK)
+        return status;
+    rsi_folder_look_at(&look, storage, space->entity_id);
+    status = load(storage, space);
     for (int i = 0; i < RELOADS && may_be_replaced(storage, status); i++) {
         rsi_table_free(&space->table);
         status = rsi_follow_candidates(storage);
+        rsi_folder_look_at(&look, storage, space->entity_id);
         if (status == RAGSTORE_OK)
             status = load(storage, space);
     }
@@ -298,12 +297,7 @@ int rsi_space_load_locked(rsi_storage *storage, rsi_space *space)
         rsi_error_save(&error);
         rsi_table_free(&space->table);
         rsi_error_restore(&error);
-        if (status == RAGSTORE_E_DAMAGED) { /* or each checkpoint would try again, for ever */
-            space->damage = rsi_strdup(rsi_error_message());
-            if (space->damage == NULL)
-                status = RAGSTORE_E_NO_MEMORY;
-        }
-        return status;
+        return rsi_is_lasting_damage(status) ? rsi_space_note_damage(space, status, &look) : status;
     }
     space->loaded = true;
     return RAGSTORE_OK;

@@ -239,7 +239,9 @@ int rsi_tx_on_end(rsi_tx *tx, void (*done)(void *user, bool committed), void *us
 /* Is there something that a checkpoint would write? `quiet_ms`: time since the last commit;
  * `file_bytes`: how large the files are that it would write anew. */
 bool rsi_storage_checkpoint_due(rsi_storage *storage, int64_t *quiet_ms, uint64_t *file_bytes);
-/* Bring the JSON files up to date; writers go on meanwhile. BUSY, READ_ONLY, FAILED, DISK_FULL. */
+/* Bring the JSON files up to date; writers go on meanwhile. BUSY, READ_ONLY, FAILED, DISK_FULL; DAMAGED
+ * or IO at the end, when the files of an entity that is in memory, or may be read again, were left
+ * out. */
 int rsi_storage_checkpoint(rsi_storage *storage);
 /* A checkpoint that leaves no older journal: what was deleted before is in no file any more. A
  * backup that is just being made with tar may find that journals are missing. DAMAGED: chunks

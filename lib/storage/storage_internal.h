@@ -32,6 +32,7 @@
 #include "storage/row_files.h"
 #include "storage/segment.h"
 #include "storage/snapshot.h"
+#include "storage/space_damage.h"
 #include "storage/storage.h"
 #include "storage/table.h"
 
@@ -49,7 +50,10 @@ typedef struct rsi_space {
     bool reaches_back; /* older journals were searched for its rows */
     bool edited;     /* at open its file was not as it was written down */
     bool must_write; /* the file has to be written although no commit asks for it */
-    char *damage; /* why what was committed cannot be read; NULL: nothing known */
+    char *damage; /* why what was committed cannot be read (space_damage.h); NULL: nothing known */
+    int damage_status;
+    bool damage_stays;           /* until the store is opened again */
+    rsi_folder_look damage_look; /* otherwise: until the files look otherwise */
     unsigned pins;   /* commits on their way that need it as it is */
     rsi_row *pending; /* replayed before the file was read: applied when it is */
     size_t pending_count;
@@ -97,7 +101,7 @@ struct rsi_storage {
     bool was_unclean; /* the last writer did not close */
     bool is_beside;   /* read while others may write */
     bool was_moved;      /* its files are those of the manifest, but stat() shows them otherwise */
-    bool keeps_journals; /* only they vouch for files of an entity whose record is damaged */
+    bool keeps_journals; /* only they vouch for files of an entity that cannot be read now */
     bool closed;
     rsi_lease lease;
 
@@ -183,8 +187,6 @@ int rsi_space_replay_row(rsi_space *space, uint64_t sequence, const char *key, u
 int rsi_space_take_row(rsi_space *space, const char *key, rsi_row *row);
 /* Forget everything of a chunk space: its entity is gone. */
 void rsi_space_clear(rsi_space *space);
-/* A file that a commit names cannot be used: the space stays unread until that is mended. */
-int rsi_space_mark_damaged(rsi_space *space, const char *path, const char *what);
 /* Forget what was replayed and not applied. */
 void rsi_space_forget_pending(rsi_space *space);
 /* Read the chunk rows of an entity's space from its file. Caller holds the state lock

@@ -1,6 +1,8 @@
 /* Damaged, missing and newer files: a typed error, and nothing is overwritten. */
 #include "api_fixture.h"
 
+#include <sys/stat.h>
+
 #define ENTITIES "store/api_storage/entities.json"
 #define SESSIONS "store/api_storage/chat_sessions.json"
 #define FOLDER "store/entity_scoped/entities/acme"
@@ -316,6 +318,40 @@ static void store_damage__a_changed_upload_is_told_and_mended_by_its_bytes(void 
     assert_ok(ragstore_store_close(store));
 }
 
+/* Something that has taken the place of a small file keeps what is in memory of that entity from its
+ * file, and nothing else. */
+static void store_damage__is_told_at_the_end_of_an_export(void **state)
+{
+    char own[TEMPORARY_PATH_MAX];
+    char kept[TEMPORARY_PATH_MAX];
+    char others[TEMPORARY_PATH_MAX];
+    make_small_store(state, NULL);
+    temporary_join(own, state, FOLDER "/entity.json");
+    temporary_join(kept, state, "kept.json");
+    temporary_join(others, state, "store/entity_scoped/entities/other/doc_to_chunks.json");
+    ragstore_store *store = open_store(state);
+    ragstore_entity *entity = open_entity(store, "acme");
+    assert_int_equal(count_hits(entity, "granite"), 1);
+    assert_int_equal(rename(own, kept), 0);
+    assert_int_equal(mkdir(own, 0700), 0);
+    add_text(entity, "more.txt", "More about granite.");
+    (void)unlink(others);
+    assert_fails(RAGSTORE_E_DAMAGED, ragstore_store_export(store));
+    assert_message_has("acme/entity.json");
+    assert_message_has("backup");
+    assert_true(temporary_exists(others));
+
+    assert_int_equal(rmdir(own), 0);
+    assert_int_equal(rename(kept, own), 0);
+    assert_ok(ragstore_store_export(store));
+    ragstore_entity_free(entity);
+    store = reopen_store(store, state);
+    entity = open_entity(store, "acme");
+    assert_int_equal(count_hits(entity, "granite"), 2);
+    ragstore_entity_free(entity);
+    assert_ok(ragstore_store_close(store));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -328,6 +364,7 @@ int main(void)
         TEST(store_damage__of_vectors_is_told_and_keywords_still_serve),
         TEST(store_damage__mended_by_the_same_bytes_keeps_what_is_known_of_it),
         TEST(store_damage__a_missing_folder_is_no_entity_without_hits),
+        TEST(store_damage__is_told_at_the_end_of_an_export),
         TEST(store_damage__a_lost_index_file_comes_back),
         TEST(store_damage__a_changed_upload_is_told_and_mended_by_its_bytes),
     };
