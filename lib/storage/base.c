@@ -240,7 +240,7 @@ static int checked_part(const void **part, rsi_base *base,
                         size_t at, size_t size)
 {
     for (;;) {
-        const rsi_base_index *index = __atomic_load_n(&base->index, __ATOMIC_ACQUIRE);
+        rsi_base_index *index = __atomic_load_n(&base->index, __ATOMIC_ACQUIRE);
         *part = part_of(index, at);
         if (rsi_base_index_is_intact(index, *part, size))
             return RAGSTORE_OK;
@@ -297,7 +297,7 @@ int rsi_base_find(size_t *record, rsi_base_reader *reader, const char *key)
     *record = 0;
     if (rsi_base_only_rows(base->layout))
         return 1;
-    const rsi_base_index *index = __atomic_load_n(&base->index, __ATOMIC_ACQUIRE);
+    rsi_base_index *index = __atomic_load_n(&base->index, __ATOMIC_ACQUIRE);
     const uint32_t hash = rsi_base_index_hash(index, slice);
     for (size_t at = hash & (index->slot_count - 1);; at = (at + 1) & (index->slot_count - 1)) {
         const rsi_base_slot *slot = &index->slots[at];

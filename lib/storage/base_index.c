@@ -1,6 +1,7 @@
 /* Indexes of snapshot files: see base_index.h. */
 #include "storage/base_index.h"
 
+#include "base/clock.h"
 #include "base/digest.h"
 #include "base/memory.h"
 #include "base/status.h"
@@ -253,10 +254,23 @@ int rsi_base_index_open(rsi_base_index *index, rsi_root *root, const char *path,
 
 /* ---- reading ---- */
 
-bool rsi_base_index_is_intact(const rsi_base_index *index, const void *part, size_t size)
+/* Has somebody shortened the file? What is cut between two looks is not seen. */
+static bool is_cut(rsi_base_index *index)
+{
+    uint64_t size = 0;
+    const int64_t now = rsi_monotonic_ms();
+    if (__atomic_exchange_n(&index->looked_ms, now, __ATOMIC_RELAXED) != now &&
+        (rsi_file_size(index->file, &size) != RAGSTORE_OK || size < index->view_size))
+        __atomic_store_n(&index->is_cut, true, __ATOMIC_RELAXED);
+    return __atomic_load_n(&index->is_cut, __ATOMIC_RELAXED);
+}
+
+bool rsi_base_index_is_intact(rsi_base_index *index, const void *part, size_t size)
 {
     if (index->view == NULL)
         return true;
+    if (is_cut(index))
+        return false;
     const char *body = (const char *)index->view + PAGE;
     const size_t body_bytes =
         (size_t)((const char *)(const void *)index->block_crcs - body);

@@ -13,7 +13,8 @@
  *   …      a CRC32C for each 4 KiB of them, with a CRC of its own in the header
  *
  * It is derived: one that does not fit its snapshot, or is damaged, is made again. Each block is
- * checked when it is first looked at.
+ * checked when it is first looked at. The file is mapped, so that somebody who shortens it would have
+ * whoever touches the rest sent SIGBUS: its size is looked at before, once in a millisecond.
  *
  * Building is one thread's; a finished index may be read by any number of threads.
  */
@@ -63,6 +64,8 @@ typedef struct rsi_base_index {
     size_t view_size;
     unsigned char *checked;  /* a byte for each block: 1 once its CRC was compared; atomic */
     const uint32_t *block_crcs;
+    int64_t looked_ms; /* atomic: when its size was last looked at */
+    bool is_cut;       /* atomic: it was shortened, and must not be touched any more */
 } rsi_base_index;
 
 /* ---- building ---- */
@@ -88,7 +91,8 @@ int rsi_base_index_open(rsi_base_index *index, rsi_root *root, const char *path,
 /* ---- reading ---- */
 
 uint32_t rsi_base_index_hash(const rsi_base_index *index, rsi_slice key);
-/* Are these bytes of records, rows or slots as they were written? Always true in memory. */
-bool rsi_base_index_is_intact(const rsi_base_index *index, const void *part, size_t size);
+/* Are these bytes of records, rows or slots as they were written, and still there? Always true in
+ * memory. */
+bool rsi_base_index_is_intact(rsi_base_index *index, const void *part, size_t size);
 
 #endif

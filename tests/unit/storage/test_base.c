@@ -3,7 +3,11 @@
 
 #include "base/memory.h"
 #include "harness/power_explore.h"
+#include "base/clock.h"
+#include "harness/temporary.h"
 #include "storage/base.h"
+
+#include <unistd.h>
 
 #define SNAPSHOT "api_storage/chat_sessions.json"
 #define INDEX "api_storage/chat_sessions.rsx"
@@ -336,6 +340,50 @@ static void storage_base__keeps_places_in_the_order(void **state)
     end(&o);
 }
 
+/* ---- files of this machine, which are mapped ---- */
+
+static void wait_for_the_next_look(void)
+{
+    const int64_t now = rsi_monotonic_ms();
+    while (rsi_monotonic_ms() == now)
+        rsi_sleep_us(100);
+}
+
+static void open_mapped(opened *o, const char *directory, const rsi_bytes *text)
+{
+    *o = (opened){.disk = NULL};
+    power_choose_small(false);
+    assert_int_equal(rsi_root_open(&o->root, NULL, directory, true), RAGSTORE_OK);
+    assert_int_equal(rsi_directory_make(o->root, "api_storage"), RAGSTORE_OK);
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(open_text(o, text->data, text->size, &rsi_layout_sessions), RAGSTORE_OK);
+        assert_int_equal(rsi_base_keep_index(o->base, o->root), RAGSTORE_OK);
+    }
+    assert_true(rsi_base_has_kept_index(o->base));
+}
+
+/* Before it is looked at, and when all of it was: what is in memory of it goes with the cut. */
+static void storage_base__survives_that_its_mapped_index_is_cut(void **state)
+{
+    static const off_t sizes[] = {0, 1, 4096, 8192};
+    char path[TEMPORARY_PATH_MAX];
+    rsi_bytes text = {0};
+    make_sessions(&text);
+    for (size_t i = 0; i < 2 * sizeof sizes / sizeof sizes[0]; i++) {
+        opened o;
+        open_mapped(&o, temporary_path(state), &text);
+        if (i % 2 == 1)
+            assert_int_equal(read_all(o.base), RAGSTORE_OK);
+        assert_int_equal(truncate(temporary_join(path, state, INDEX), sizes[i / 2]), 0);
+        wait_for_the_next_look();
+        assert_int_equal(read_all(o.base), RAGSTORE_OK);
+        assert_false(rsi_base_has_kept_index(o.base));
+        rsi_base_release(o.base);
+        rsi_root_close(o.root);
+    }
+    rsi_bytes_free(&text);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -346,6 +394,8 @@ int main(void)
         cmocka_unit_test(storage_base__refuses_what_the_library_does_not_write),
         cmocka_unit_test(storage_base__reads_each_layout),
         cmocka_unit_test(storage_base__keeps_places_in_the_order),
+        cmocka_unit_test_setup_teardown(storage_base__survives_that_its_mapped_index_is_cut,
+                                        temporary_setup, temporary_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
