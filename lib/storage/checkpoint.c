@@ -51,6 +51,12 @@ static bool is_dirty(const rsi_space *space)
     return space->must_write || space->last_sequence > space->base_sequence;
 }
 
+/* Has a checkpoint something to do for these chunks? */
+static bool is_concerned(const rsi_space *chunks)
+{
+    return is_dirty(chunks) || chunks->was_moved;
+}
+
 typedef struct due_work {
     bool any;
     uint64_t file_bytes;
@@ -77,9 +83,11 @@ static void add_due_spaces(due_work *due, rsi_storage *storage)
     while (rsi_map_next(&storage->chunks, &position, NULL, &space)) {
         const rsi_space *chunks = space;
         /* chunks of an entity that has been deleted have no file any more */
-        if (is_dirty(chunks) && chunks->damage == NULL &&
-            rsi_entity_exists(storage, chunks->entity_id))
-            add_due(due, chunks);
+        if (!is_concerned(chunks) || chunks->damage != NULL ||
+            !rsi_entity_exists(storage, chunks->entity_id))
+            continue;
+        due->any = true;
+        add_due(due, chunks);
     }
 }
 
@@ -207,12 +215,21 @@ static int read_entity_file(rsi_entity_file *file, rsi_storage *storage, const c
     return RAGSTORE_OK;
 }
 
+/* Is the chunk file still the one that was read, and listed as it was before somebody copied it? */
+static bool is_moved_to(const rsi_space *space, const rsi_file_state *listed, rsi_root *root,
+                        const char *path)
+{
+    const rsi_file_state *to = &space->moved_to;
+    return space->was_moved && listed->known && listed->base_sequence == to->base_sequence &&
+           strcmp(listed->sha256, to->sha256) == 0 && rsi_file_state_is_current(to, root, path);
+}
+
 /* An entity's chunk file. */
 static int add_chunk_target(checkpoint *point, rsi_space *space)
 {
     rsi_storage *storage = point->storage;
     rsi_entity_file file;
-    if (!is_dirty(space) || !rsi_entity_exists(storage, space->entity_id))
+    if (!is_concerned(space) || !rsi_entity_exists(storage, space->entity_id))
         return RAGSTORE_OK;
     pthread_rwlock_wrlock(&storage->state);
     int status = rsi_space_load_locked(storage, space);
@@ -228,7 +245,11 @@ static int add_chunk_target(checkpoint *point, rsi_space *space)
     if (status != RAGSTORE_OK)
         return status;
     rsi_path path = rsi_path_in_entity(space->entity_id, "chunk_metadata.json");
-    return add_target(point, space, path.text, &file.chunks);
+    const bool moved = is_moved_to(space, &file.chunks, storage->root, path.text);
+    status = add_target(point, space, path.text, moved ? &space->moved_to : &file.chunks);
+    if (status == RAGSTORE_OK)
+        point->targets[point->count - 1].was_moved = moved;
+    return status;
 }
 
 /* A collection's file: one that is there already takes part even when it stays as it is, so that
@@ -257,7 +278,7 @@ static int list_spaces(rsi_space ***spaces, size_t *count, rsi_storage *storage,
     pthread_rwlock_rdlock(&storage->state);
     *spaces = rsi_alloc_array(map->count + 1, sizeof **spaces);
     while (*spaces != NULL && rsi_map_next(map, &position, NULL, &space))
-        if (is_dirty(space) || ((rsi_space *)space)->name != NULL)
+        if (is_concerned(space) || ((rsi_space *)space)->name != NULL)
             (*spaces)[(*count)++] = space;
     pthread_rwlock_unlock(&storage->state);
     return *spaces == NULL ? RAGSTORE_E_NO_MEMORY : RAGSTORE_OK;

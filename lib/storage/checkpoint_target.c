@@ -122,9 +122,11 @@ static int flush_as_it_is(const rsi_target *at, rsi_root *root)
 
 int rsi_target_write(rsi_target *at, rsi_storage *storage)
 {
-    if (!at->writes)
-        return storage->was_moved ? flush_as_it_is(at, storage->root) : RAGSTORE_OK;
-    int status = write_file(at, storage->root);
+    int status = RAGSTORE_OK;
+    if (at->writes)
+        status = write_file(at, storage->root);
+    else if (storage->was_moved || at->was_moved)
+        status = flush_as_it_is(at, storage->root);
     rsi_frozen_free(&at->frozen);
     if (status == RAGSTORE_OK)
         return status;
@@ -156,6 +158,7 @@ static void take_base(rsi_target *at, rsi_storage *storage)
                         rsi_error_message());
     space->base_sequence = at->new.base_sequence;
     space->must_write = false;
+    space->was_moved = false;
     pthread_rwlock_unlock(&storage->state);
 }
 

@@ -28,6 +28,7 @@ typedef struct rsi_target {
     rsi_file_state old;
     rsi_file_state new;
     bool writes; /* otherwise the file stays as it is */
+    bool was_moved; /* chunks: it is listed as stat() shows it now */
     rsi_frozen frozen;
     rsi_base *base; /* the new file */
 } rsi_target;

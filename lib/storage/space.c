@@ -37,6 +37,7 @@ void rsi_space_clear(rsi_space *space)
     space->base_sequence = 0;
     space->last_sequence = 0;
     space->must_write = false;
+    space->was_moved = false;
 }
 
 void rsi_space_free(rsi_space *space)
@@ -148,21 +149,37 @@ int rsi_space_replay_row(rsi_space *space, uint64_t sequence, const char *key, u
 
 /* ---- opening an entity's chunk file ---- */
 
+/* The file is the one that is listed, and was copied or restored: or each open would read it and the
+ * older journals again. */
+static void list_anew(rsi_storage *storage, rsi_space *space, const char *path,
+                      const rsi_file_state *seen)
+{
+    if (storage->read_only || storage->is_beside ||
+        !rsi_file_state_is_current(seen, storage->root, path))
+        return;
+    space->moved_to = *seen;
+    space->was_moved = true;
+}
+
 /* Which commits does the file hold? Its digest must be one that somebody wrote down. */
-static int settle_state(rsi_file_state *state, rsi_storage *storage, const rsi_entity_file *entity,
-                        const char *path)
+static int settle_state(rsi_file_state *state, rsi_storage *storage, rsi_space *space,
+                        const rsi_entity_file *entity, const char *path)
 {
     char sha256[RSI_SHA256_HEX];
     uint64_t size;
     *state = entity->chunks;
     if (rsi_file_state_is_current(&entity->chunks, storage->root, path))
         return RAGSTORE_OK;
+    rsi_file_state seen = entity->chunks;
+    rsi_file_state_see(&seen, storage->root, path);
     int status = rsi_file_sha256(storage->root, path, &size, sha256);
     if (status != RAGSTORE_OK)
         return status;
     if (entity->present && entity->chunks.known && entity->chunks.size == size &&
-        strcmp(entity->chunks.sha256, sha256) == 0)
+        strcmp(entity->chunks.sha256, sha256) == 0) {
+        list_anew(storage, space, path, &seen);
         return RAGSTORE_OK;
+    }
     const rsi_file_state *listed = rsi_candidates_find(&storage->candidates, path, size, sha256);
     if (listed == NULL)
         return rsi_fail(RAGSTORE_E_DAMAGED, "storage",
@@ -250,7 +267,7 @@ static int load(rsi_storage *storage, rsi_space *space)
         status = rsi_replay_older_chunks(storage, space);
     if (status != RAGSTORE_OK)
         return status;
-    status = settle_state(&state, storage, &entity, path.text);
+    status = settle_state(&state, storage, space, &entity, path.text);
     if (status == RAGSTORE_E_NOT_FOUND) {
         if (entity.present && entity.chunks.known)
             return rsi_fail(RAGSTORE_E_DAMAGED, "storage",

@@ -50,6 +50,8 @@ typedef struct rsi_space {
     bool reaches_back; /* older journals were searched for its rows */
     bool edited;     /* at open its file was not as it was written down */
     bool must_write; /* the file has to be written although no commit asks for it */
+    bool was_moved;  /* an entity's, read and found as listed, but stat() shows it otherwise */
+    rsi_file_state moved_to; /* as it is shown: the next checkpoint lists that */
     char *damage; /* why what was committed cannot be read (space_damage.h); NULL: nothing known */
     int damage_status;
     bool damage_stays;           /* until the store is opened again */

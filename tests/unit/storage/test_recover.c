@@ -134,7 +134,9 @@ static void copy_file(power_disk *disk, const char *path)
     bytes[size] = '\0';
     make_file(disk, "api_storage/copy", bytes);
     int root = storage_file(disk, ".", RSI_OPEN_DIRECTORY);
-    int parent = storage_file(disk, "api_storage", RSI_OPEN_DIRECTORY);
+    char directory[RSI_PATH_MAX];
+    snprintf(directory, sizeof directory, "%.*s", (int)(strrchr(path, '/') - path), path);
+    int parent = storage_file(disk, directory, RSI_OPEN_DIRECTORY);
     assert_int_equal(table->rename(disk, root, "api_storage/copy", path), 0);
     assert_int_equal(table->flush(disk, parent), 0);
     table->close(disk, parent);
@@ -224,6 +226,85 @@ static void storage_recover__flushes_a_copied_file_before_it_is_listed(void **st
     close_and_free(storage);
     power_disk_free(after);
     power_disk_free(disk);
+}
+
+#define CHUNK_FILE "entity_scoped/entities/" ENTITY "/chunk_metadata.json"
+#define ENTITY_FILE "entity_scoped/entities/" ENTITY "/entity.json"
+
+static int read_chunk(rsi_storage *storage)
+{
+    rsi_bytes value = {0};
+    int status = rsi_storage_row_get(&value, storage, RSI_SPACE_CHUNKS, ENTITY, 0);
+    rsi_bytes_free(&value);
+    return status;
+}
+
+static int open_read_and_close(power_disk *disk, const rsi_file_table *table, uint32_t flags)
+{
+    rsi_storage *storage;
+    int status = storage_open_on(&storage, table == NULL ? power_disk_table(disk) : table,
+                                 RAGSTORE_OPEN_MUST_EXIST | flags);
+    if (status != RAGSTORE_OK)
+        return status;
+    status = read_chunk(storage);
+    const int closed = rsi_storage_close(storage);
+    rsi_storage_free(storage);
+    return status == RAGSTORE_OK ? closed : status;
+}
+
+static power_disk *make_moved_chunks(void)
+{
+    power_disk *disk = storage_make(true);
+    copy_file(disk, CHUNK_FILE);
+    return disk;
+}
+
+/* Or each open would compute its digest and read older journals again. */
+static void storage_recover__lists_copied_chunks_once_and_by_a_writer(void **state)
+{
+    (void)state;
+    char before[4096];
+    char after[4096];
+    power_disk *disk = make_moved_chunks();
+    size_t size = storage_read_file(disk, ENTITY_FILE, before, sizeof before);
+    assert_int_equal(open_read_and_close(disk, NULL, RAGSTORE_OPEN_READ_ONLY), 0);
+    assert_int_equal(storage_read_file(disk, ENTITY_FILE, after, sizeof after), size);
+    assert_memory_equal(before, after, size);
+    assert_int_equal(open_read_and_close(disk, NULL, 0), 0);
+    size = storage_read_file(disk, ENTITY_FILE, after, sizeof after);
+    assert_memory_not_equal(before, after, size);
+    assert_int_equal(open_read_and_close(disk, NULL, 0), 0);
+    assert_int_equal(storage_read_file(disk, ENTITY_FILE, before, sizeof before), size);
+    assert_memory_equal(before, after, size);
+    power_disk_free(disk);
+}
+
+static void storage_recover__flushes_copied_chunks_before_they_are_listed(void **state)
+{
+    (void)state;
+    power_disk *disk = make_moved_chunks();
+    assert_int_equal(open_read_and_close(disk, NULL, 0), 0);
+    power_disk *after = power_disk_cut(disk, POWER_KEEP_NOTHING);
+    assert_int_equal(open_read_and_close(after, NULL, 0), 0);
+    power_disk_free(after);
+    power_disk_free(disk);
+}
+
+static void storage_recover__loses_no_copied_chunks_to_failing_calls(void **state)
+{
+    (void)state;
+    bool struck = true;
+    for (int64_t n = 1; struck; n++) {
+        fault_files faults;
+        power_disk *disk = make_moved_chunks();
+        fault_files_init(&faults, power_disk_table(disk));
+        fault_files_fail(&faults, FAULT_ANY, n, n % 2 == 0 ? EIO : ENOSPC, false);
+        (void)open_read_and_close(disk, &faults.table, 0);
+        struck = fault_files_struck(&faults);
+        if (open_read_and_close(disk, NULL, 0) != RAGSTORE_OK)
+            fail_msg("after call %d failed: %s", (int)n, rsi_error_message());
+        power_disk_free(disk);
+    }
 }
 
 static void storage_recover__loses_nothing_of_a_copied_store_to_failing_calls(void **state)
@@ -685,6 +766,9 @@ int main(void)
         cmocka_unit_test(storage_recover__reads_the_old_journals_of_a_copied_store_once),
         cmocka_unit_test(storage_recover__lists_a_copied_store_once_and_by_a_writer),
         cmocka_unit_test(storage_recover__flushes_a_copied_file_before_it_is_listed),
+        cmocka_unit_test(storage_recover__lists_copied_chunks_once_and_by_a_writer),
+        cmocka_unit_test(storage_recover__flushes_copied_chunks_before_they_are_listed),
+        cmocka_unit_test(storage_recover__loses_no_copied_chunks_to_failing_calls),
         cmocka_unit_test(storage_recover__loses_nothing_of_a_copied_store_to_failing_calls),
         cmocka_unit_test(storage_recover__keeps_journals_for_a_while),
         cmocka_unit_test(storage_recover__believes_no_record_without_the_digest),
