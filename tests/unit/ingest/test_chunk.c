@@ -302,7 +302,8 @@ static void ingest_chunk__gives_a_chunk_for_any_mark(void **state)
 static void ingest_chunk__loses_no_words_that_no_block_covers(void **state)
 {
     static const char text[] = "before Title between words after";
-    rsi_block blocks[] = {{7, 12, RSI_BLOCK_HEADING, 1, 2}, {21, 26, RSI_BLOCK_PARAGRAPH, 0, 3}};
+    rsi_block blocks[] = {{7, 12, RSI_BLOCK_HEADING, 1, 2, 0},
+                          {21, 26, RSI_BLOCK_PARAGRAPH, 0, 3, 0}};
     rsi_extracted extracted = {.blocks = blocks, .block_count = 2};
     chunk_list chunks;
     rsi_chunker_options options = words(3, 0);
