@@ -12,7 +12,8 @@
  *   tier      what is made in the background afterwards; recall is that of the ten nearest
  *   disk      all files, beside the bytes of the texts and of the rows
  *   single    a chunk a call, each durable; by one thread, then by several
- *   delete    a document a call, each durable, with a search after it
+ *   delete    a document a call, each durable, with a search after it; what came one by one has its
+ *             codes by then, as with background work it would
  *
  * One JSON object a line. rivals_ingest.py does the same with other libraries.
  */
@@ -308,6 +309,7 @@ int main(int argc, char **argv)
            (double)disk_bytes / ((double)text_bytes + (double)count * DIMENSION * sizeof(float)));
     add_one_by_one(entity, rows, count, 1);
     add_one_by_one(entity, rows, count + SINGLE, THREADS);
+    check(ragstore_store_maintain(store, 3600 * 1000), "maintain"); /* codes of what came, too */
     delete_and_search(entity, index, queries, query_count);
     ragstore_index_free(index);
     ragstore_entity_free(entity);

@@ -18,8 +18,7 @@
 
 #define DEAD_SHARE 2 /* of that many times the living, most are dead, and scanned for nothing */
 #define SLICE_ROWS 2048
-#define BEHIND_MAX 1024 /* rows that a search scores exactly, because they are not coded yet */
-#define BYTES_BEHIND_MAX 256 /* likewise of those that have byte codes */
+#define BEHIND_MAX 256 /* rows that a search scores exactly, because they are not coded yet */
 
 /* How many lists there should be. Under the lock, in either way, as all of these. */
 static size_t wanted_lists(const rsi_catalog *catalog)
@@ -66,8 +65,7 @@ static bool bytes_want_work(const rsi_catalog *catalog)
     if (!wanted || catalog->bytes == NULL)
         return wanted;
     return bytes_are_mostly_dead(catalog) ||
-           rsi_bitset_next(&catalog->alive, rsi_byte_codes_seen(catalog->bytes) + BYTES_BEHIND_MAX) >=
-               0;
+           rsi_bitset_next(&catalog->alive, rsi_byte_codes_seen(catalog->bytes) + BEHIND_MAX) >= 0;
 }
 
 bool rsi_catalog_wants_work_locked(const rsi_catalog *catalog)
@@ -80,8 +78,7 @@ bool rsi_catalog_wants_work_locked(const rsi_catalog *catalog)
         return true;
     /* dead rows are never coded: only those that live can be behind */
     return catalog->codes != NULL &&
-           rsi_bitset_next(&catalog->alive, rsi_quantised_covered(catalog->codes) + BEHIND_MAX) >=
-               0;
+           rsi_bitset_next(&catalog->alive, rsi_quantised_covered(catalog->codes) + BEHIND_MAX) >= 0;
 }
 
 void rsi_catalog_drop_bytes_locked(rsi_catalog *catalog)
