@@ -118,6 +118,10 @@ def deleting(figures: Figures) -> Iterator[Line]:
     rows = max((f.get("rows", 0) for f in figures), default=0)
     yield from compare(f"delete one and search, {rows:,} rows", "ms", "delete_search_ms",
                        select(figures, bench="ingest"), select(figures, bench="rivals_vectors"), 1000)
+    saved = [f | {"delete_search_ms": f["durable_ms"], "way": f"{f['way']}, saved"}
+             for f in figures if "durable_ms" in f]
+    yield from compare(f"delete one durably and search, {rows:,} rows", "ms", "delete_search_ms",
+                       select(figures, bench="ingest"), saved, 1000)
 
 
 def ingestion(figures: Figures) -> Iterator[Line]:

@@ -49,6 +49,15 @@ def test_rates_are_better_when_they_are_larger() -> None:
     assert not line.below
 
 
+def test_deleting_stands_beside_an_index_in_memory_and_one_that_is_saved() -> None:
+    figures = [{"bench": "ingest", "what": "delete", "delete_search_ms": 0.5},
+               {"bench": "rivals_vectors", "way": "IDMap2", "rows": 9000, "delete_search_ms": 100.0,
+                "durable_ms": 1000.0}]
+    memory, saved = lines.deleting(figures)
+    assert (memory.what, memory.times, memory.below) == ("delete one and search, 9,000 rows", 200.0, True)
+    assert (saved.rival, saved.times, saved.below) == ("IDMap2, saved", 2000.0, False)
+
+
 def test_a_filter_that_loses_hits_is_no_rival() -> None:
     def figure(way: str, ms: float, recall: float) -> dict:
         return {"bench": "rivals_filter", "way": way, "keeps": 0.01, "filter": "another", "ms": ms,
