@@ -18,7 +18,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define CODED_FROM 64 /* lists: fewer are compared as fast without codes */
+#define CODED_FROM 128 /* lists: fewer are compared as fast without codes */
 #define SPARE 8       /* lists that are ranked besides those that are asked for, */
 #define SPARE_SHARE 4 /* and one for so many of them: codes may be wrong about the last */
 

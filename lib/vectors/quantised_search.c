@@ -36,6 +36,7 @@
 #define EXACT_ROWS 4096  /* so many allowed rows need no codes */
 #define MOST_ALLOWED 0.8 /* below this share all lists are scanned */
 #define TABLE_MAX 255
+#define STEP 24            /* lists that are ranked at a time: most searches need no more */
 #define WINDOW 8           /* lists, of which what the next ones bring is judged */
 #define MISSED_SHARE 0.02  /* of the candidates: so few are not looked for */
 
@@ -180,7 +181,8 @@ static int scan_lists(search *s, size_t probes, bool may_stop)
     yield last = {0};
     int status = rsi_list_ranking_begin(&ranking, s->index, s->moved);
     while (status == RAGSTORE_OK && ranking.passed < s->index->list_count) {
-        const size_t count = rsi_list_ranking_next(&ranking, probes);
+        const size_t step = probes < s->index->list_count && probes > STEP ? STEP : probes;
+        const size_t count = rsi_list_ranking_next(&ranking, step);
         for (size_t i = 0; i < count; i++) {
             const bool is_enough = s->best.count >= s->best.limit;
             const size_t left = last.lists < probes ? probes - last.lists : 0;

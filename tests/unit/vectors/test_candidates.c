@@ -140,13 +140,13 @@ static void expect_order(const rsi_quantised *index, const float *moved, size_t 
 
 static void vectors_ranking__gives_each_list_once_the_nearest_first(void **state)
 {
-    static const size_t counts[] = {1, 2, 63, 64, 65, 700};
+    static const size_t counts[] = {1, 2, 127, 128, 129, 700};
     (void)state;
     for (size_t n = 0; n < 6; n++) {
         float *centroids;
         float query[DIMENSION];
         rsi_quantised *index = make_lists(&centroids, counts[n]);
-        assert_true((index->coded != NULL) == (counts[n] >= 64));
+        assert_true((index->coded != NULL) == (counts[n] >= 128));
         for (unsigned q = 0; q < 20; q++) {
             make_vector(query);
             rsi_quantised_move(index, query);
@@ -167,25 +167,25 @@ static void vectors_ranking__gives_each_list_once_whatever_they_are(void **state
         return; /* all have length 1 */
     for (size_t c = 0; c < 5; c++)
         for (size_t q = 0; q < 5; q++) {
-            float *centroids = malloc(100 * DIMENSION * sizeof *centroids);
+            float *centroids = malloc(200 * DIMENSION * sizeof *centroids);
             float query[DIMENSION];
             rsi_quantised *index;
             rsi_list_ranking ranking;
-            bool is_seen[100] = {false};
+            bool is_seen[200] = {false};
             size_t seen = 0, count;
-            for (size_t i = 0; i < 100 * DIMENSION; i++)
+            for (size_t i = 0; i < 200 * DIMENSION; i++)
                 centroids[i] = sizes[c] * (float)(uniform() * 2 - 1);
             for (size_t d = 0; d < DIMENSION; d++)
                 query[d] = sizes[q] * (float)(uniform() * 2 - 1);
             assert_int_equal(
-                rsi_quantised_new(&index, DIMENSION, metric_of_all, centroids, 100), 0);
+                rsi_quantised_new(&index, DIMENSION, metric_of_all, centroids, 200), 0);
             assert_int_equal(rsi_list_ranking_begin(&ranking, index, query), 0);
             while ((count = rsi_list_ranking_next(&ranking, 7)) > 0)
                 for (size_t i = 0; i < count; i++, seen++) {
                     assert_false(is_seen[ranking.chosen[i].number]);
                     is_seen[ranking.chosen[i].number] = true;
                 }
-            assert_int_equal(seen, 100);
+            assert_int_equal(seen, 200);
             rsi_list_ranking_end(&ranking);
             rsi_quantised_free(index);
             free(centroids);
