@@ -57,8 +57,8 @@ typedef struct rsi_list_ranking {
 
 int rsi_list_ranking_begin(rsi_list_ranking *of, const rsi_quantised *index, const float *moved);
 void rsi_list_ranking_end(rsi_list_ranking *of); /* all zeros are fine */
-/* The next lists, at most `want`, into `chosen`: the best of those that are left, best first; in no
- * order when all are wanted at once. How many they are. */
+/* The next lists, at most `want`, into `chosen`: the best of those that are left, best first. How many
+ * they are. */
 size_t rsi_list_ranking_next(rsi_list_ranking *of, size_t want);
 
 /* ---- quantised.c ---- */

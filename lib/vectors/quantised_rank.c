@@ -162,8 +162,7 @@ size_t rsi_list_ranking_next(rsi_list_ranking *of, size_t want)
         want = left;
     const size_t chosen = choose(of, want + want / SPARE_SHARE + SPARE);
     score_chosen(of, chosen);
-    if (want < of->index->list_count) /* otherwise the order does not matter */
-        qsort(of->chosen, chosen, sizeof *of->chosen, compare_ranks);
+    qsort(of->chosen, chosen, sizeof *of->chosen, compare_ranks);
     for (size_t i = 0; i < want; i++)
         of->ranks[of->chosen[i].number] = -INFINITY;
     of->passed += want;

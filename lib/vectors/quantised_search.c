@@ -2,7 +2,8 @@
  * Searching a quantised index: see quantised.h.
  *
  *   1  move the query as the rows were, and turn it into tables (code_scan.h)
- *   2  rank the centroids, scan the lists of the best; more of them while candidates are lacking
+ *   2  rank the centroids, scan the lists of the best: more of them while candidates are lacking,
+ *      fewer when, by default, the last ones brought next to nothing
  *   3  add the rows that are not coded yet
  *   4  exact scores of the candidates
  *
@@ -23,22 +24,20 @@
 #define CANDIDATES_MIN 128
 #define CANDIDATES_PER_HIT 4
 #define SHORT 128 /* of vectors with fewer numbers twice as many: their codes say less */
-#define FIRST_PER_HIT                                                                              \
-    3 /* of the candidates: scored before it is known what the others must beat                    \
-       */
+#define FIRST_PER_HIT 3 /* candidates: scored before it is known what the others must beat */
 
 /* An estimate's error has about this standard deviation, times the row's factor and the length of
  * what is multiplied with its residual, the query or its way from the centroid: √(1 - t²) for the
- * mean t = √(2/π) of a code's cosine with what it stands for. So many of
- * them above its estimate a row is given up. */
+ * mean t = √(2/π) of a code's cosine with what it stands for. So many of them above its estimate a
+ * row is given up. */
 #define DEVIATION 0.6f
 #define DEVIATIONS 3.0f
 #define EXACT_ROWS 4096  /* so many allowed rows need no codes */
 #define MOST_ALLOWED 0.8 /* below this share all lists are scanned */
 #define TABLE_MAX 255
-#define STEP 24            /* lists that are ranked at a time: most searches need no more */
-#define WINDOW 8           /* lists, of which what the next ones bring is judged */
-#define MISSED_SHARE 0.02  /* of the candidates: so few are not looked for */
+#define STEP 24           /* lists that are ranked at a time: most searches need no more */
+#define WINDOW 8          /* lists, by which what the next ones bring is judged */
+#define MISSED_SHARE 0.02 /* of the candidates: so few are not looked for */
 
 /* ---- the query ---- */
 
@@ -181,7 +180,7 @@ static int scan_lists(search *s, size_t probes, bool may_stop)
     yield last = {0};
     int status = rsi_list_ranking_begin(&ranking, s->index, s->moved);
     while (status == RAGSTORE_OK && ranking.passed < s->index->list_count) {
-        const size_t step = probes < s->index->list_count && probes > STEP ? STEP : probes;
+        const size_t step = may_stop && probes > STEP ? STEP : probes;
         const size_t count = rsi_list_ranking_next(&ranking, step);
         for (size_t i = 0; i < count; i++) {
             const bool is_enough = s->best.count >= s->best.limit;

@@ -74,6 +74,10 @@ static void vectors_quantised__finds_what_exact_search_finds(void **state)
     assert_true(rsi_quantised_memory(index) < (size_t)COUNT * DIMENSION);
     expect_recall(recall(&at, index, &at.all, NULL), 0.995, "codes");
     rsi_quantised_free(index);
+    index = make_index(&at, 32); /* the default may look into all of them, the nearest first */
+    absorb_all(index, &at);
+    expect_recall(recall(&at, index, &at.all, NULL), 0.99, "a coarse partition");
+    rsi_quantised_free(index);
     index = make_index(&at, 128);
     absorb_all(index, &at);
     expect_recall(recall(&at, index, &at.all, NULL), 0.95, "a partition");
