@@ -329,4 +329,12 @@ static inline size_t behind_array(const char *bytes, size_t at, size_t element)
     return at + sizeof count + (size_t)count * element;
 }
 
+void omp_set_num_threads(int count); /* OpenMP's */
+
+/* Of FAISS's: with so little work more would only wait for each other. */
+static inline void use_one_thread(void)
+{
+    omp_set_num_threads(1);
+}
+
 #endif

@@ -379,11 +379,9 @@ static void vectors_faiss_damage__of_transformations_of_parts_is_named(void **st
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, temporary_setup, temporary_teardown)
 
-void omp_set_num_threads(int count); /* OpenMP's */
-
 int main(void)
 {
-    omp_set_num_threads(1); /* of so little work they would only wait for each other */
+    use_one_thread();
     const struct CMUnitTest tests[] = {
         TEST(vectors_faiss_damage__is_found_by_the_digests),
         TEST(vectors_faiss_damage__with_new_digests_is_harmless),

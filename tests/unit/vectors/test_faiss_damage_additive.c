@@ -205,11 +205,9 @@ static void vectors_faiss_damage__sums_of_too_long_vectors_are_not_kept(void **s
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, temporary_setup, temporary_teardown)
 
-void omp_set_num_threads(int count); /* OpenMP's */
-
 int main(void)
 {
-    omp_set_num_threads(1); /* of so little work they would only wait for each other */
+    use_one_thread();
     const struct CMUnitTest tests[] = {
         TEST(vectors_faiss_damage__of_residual_quantisers_is_named),
         TEST(vectors_faiss_damage__of_local_quantisers_is_named),

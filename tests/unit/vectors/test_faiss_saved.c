@@ -333,11 +333,9 @@ static void vectors_faiss_saved__a_full_disk_is_told_of(void **state)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, temporary_setup, temporary_teardown)
 
-void omp_set_num_threads(int count); /* OpenMP's */
-
 int main(void)
 {
-    omp_set_num_threads(1); /* of so little work they would only wait for each other */
+    use_one_thread();
     const struct CMUnitTest tests[] = {
         TEST(vectors_faiss_saved__is_what_it_was),
         TEST(vectors_faiss_saved__is_not_written_of_kinds_that_are_not_read),
